@@ -1,0 +1,175 @@
+"""`python -m consumers`: builds every part once, runs them together, and ends them in order."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from consumers.adoption import Adoption
+from consumers.assignment import Assignment, RetentionOvertook
+from consumers.backoff import Backoff
+from consumers.catalogue_log import CatalogueLog
+from consumers.catalogue_reader import CatalogueReader
+from consumers.dead_letters import DeadLetters, Flood, FloodGuard
+from consumers.health import Health, serve
+from consumers.kafka import catalogue_consumer, dead_letter_producer, events_consumer
+from consumers.metrics import Metrics
+from consumers.poll import Limits, Poll
+from consumers.pulse import pulse
+from consumers.settings import Settings, load
+from consumers.step import ForeignTopic, Step
+from consumers.sweeps import Sweeper
+from consumers.tenants import OlderCode, Tenants
+from consumers.topics import TopicsUnusable, ensure_topics, topic_ids
+from service import logs
+from service.clock import SystemClock
+from service.store.port import StoreRefused, StoreUnavailable
+from service.store.redis_store import RedisStore, open_store
+
+log = structlog.get_logger()
+
+STOPPING = (Flood, ForeignTopic, OlderCode, RetentionOvertook, StoreRefused, TopicsUnusable)
+"""What an operator has to decide: the process stays, unready, and says why; a restart alone would change nothing."""
+
+STOP_LIMIT_S = 3.0
+"""Longest wait for a Kafka client to leave: a broker that hangs must not hold SIGTERM."""
+
+
+async def main(settings: Settings) -> None:
+    """Runs until SIGTERM or SIGINT; the round at hand is finished first."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics, health = Metrics(), Health()
+    with serve(health, metrics.registry, settings.metrics_host, settings.metrics_port) as port:
+        log.info("consumer starts", metrics_port=port, kafka=settings.kafka)
+        work = asyncio.create_task(_work(settings, metrics, health, stop))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        # The loop ends by itself; what still waits for Redis or Kafka by then is cut off: it will be read again.
+        await asyncio.wait((work,), timeout=settings.drain_s)
+        work.cancel()
+        await asyncio.gather(work, stopping, return_exceptions=True)
+        if not work.cancelled() and (error := work.exception()) is not None:
+            raise error
+    log.info("consumer stopped")
+
+
+async def _work(settings: Settings, metrics: Metrics, health: Health, stop: asyncio.Event) -> None:
+    try:
+        async with open_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
+            topic_id = await _foundations(settings, store)
+            await _run(settings, store, topic_id, metrics, health, stop)
+    except* STOPPING as group:
+        health.stopped = "; ".join(str(error) for error in group.exceptions)
+        metrics.flood.set(group.subgroup(Flood) is not None)
+        log.critical("stopped until an operator has decided", reason=health.stopped)
+        await stop.wait()
+
+
+async def _foundations(settings: Settings, store: RedisStore) -> str:
+    """Waits for Redis and Kafka, makes the topics if absent; the id of the events topic."""
+    backoff = Backoff()
+    while True:
+        try:
+            await store.found()
+            await ensure_topics(settings)
+            ids = await topic_ids(settings.kafka, [settings.events_topic])
+            return ids[settings.events_topic] or settings.events_topic
+        except (StoreUnavailable, KafkaError) as error:
+            log.warning("waiting for Redis and Kafka", error=repr(error))
+            await backoff.pause()
+
+
+async def _run(
+    settings: Settings, store: RedisStore, topic_id: str, metrics: Metrics, health: Health, stop: asyncio.Event
+) -> None:
+    clock = SystemClock()
+    async with AsyncExitStack() as clients:
+        events = await clients.enter_async_context(_running(events_consumer(settings)))
+        catalogue_topic = await clients.enter_async_context(_running(catalogue_consumer(settings)))
+        producer = await clients.enter_async_context(_running(dead_letter_producer(settings)))
+        catalogue_topic.assign([TopicPartition(settings.catalogue_topic, 0)])
+
+        catalogue = CatalogueLog()
+        adoption = Adoption(store, catalogue)
+        reader = CatalogueReader(
+            catalogue_topic,
+            settings.catalogue_topic,
+            catalogue,
+            adoption,
+            store,
+            _dead_letters(settings, producer, metrics),
+        )
+        tenants = Tenants(adoption, reader.catch_up)
+        dead_letters = _dead_letters(settings, producer, metrics)
+        step = Step(store, tenants, dead_letters, clock, metrics, topic_id)
+        assignment = Assignment(events, store, settings.buckets, metrics)
+        poll = Poll(
+            events,
+            assignment,
+            store,
+            step,
+            tenants,
+            adoption,
+            dead_letters,
+            clock,
+            metrics,
+            Limits(settings.batch_records, settings.apply_events),
+            settings.buckets,
+            health.stored,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            others = [
+                tasks.create_task(reader.run(), name="catalogue"),
+                tasks.create_task(pulse(health, reader, assignment, events, catalogue_topic), name="pulse"),
+                tasks.create_task(Sweeper(store, adoption, step, metrics).run(), name="sweeper"),
+            ]
+            await reader.readable.wait()
+            events.subscribe([settings.events_topic], listener=assignment)
+            await poll.run(stop)
+            for task in others:
+                task.cancel()
+
+
+def _dead_letters(settings: Settings, producer: AIOKafkaProducer, metrics: Metrics) -> DeadLetters:
+    guard = FloodGuard(settings.bad_records_in_a_row, settings.bad_records_window, settings.bad_records_share)
+    return DeadLetters(producer, settings.dead_letter_topic, metrics, guard)
+
+
+@asynccontextmanager
+async def _running(
+    client: AIOKafkaConsumer | AIOKafkaProducer,
+) -> AsyncIterator[AIOKafkaConsumer | AIOKafkaProducer]:
+    backoff = Backoff()
+    while True:
+        try:
+            await client.start()
+            break
+        except KafkaError as error:
+            log.warning("waiting for Kafka", error=repr(error))
+            await backoff.pause()
+    try:
+        yield client
+    finally:
+        try:
+            await asyncio.wait_for(client.stop(), STOP_LIMIT_S)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("a Kafka client did not stop in time", error=repr(error))
+
+
+def run() -> None:
+    """Reads the settings, then runs."""
+    settings = load(sys.argv)
+    logs.set_up(settings.log_level, settings.log_format, "consumers")
+    asyncio.run(main(settings))
+
+
+if __name__ == "__main__":
+    run()

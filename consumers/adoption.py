@@ -1,0 +1,94 @@
+"""Carries the catalogue into the store, tenant by tenant, by compare-and-set. Never takes older over newer."""
+
+import msgspec
+import structlog
+
+from consumers.catalogue_log import CatalogueLog, Touched
+from service.domain.record import Entries, TenantRecord, adopted, begun, founded
+from service.store.port import CounterStore, StoredTenant
+from service.store.token import minted
+
+log = structlog.get_logger()
+
+
+class Adoption:
+    """Keeps the store's copy of the catalogue at least as new as the log that this consumer has read."""
+
+    def __init__(self, store: CounterStore, catalogue: CatalogueLog) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self.unswept: set[str] = set()
+        """Tenants whose record calls for a sweep, as far as this consumer has seen."""
+        self.orphans: set[tuple[str, str]] = set()
+        """(tenant, generation) whose tickets and counters wait to be removed, as far as this consumer has seen."""
+
+    async def carry(self, touched: Touched) -> None:
+        """Brings what one record changed into the store."""
+        if touched.realm is not None:
+            offset, realm = self._catalogue.realms()[touched.realm]
+            await self._store.put_realm(touched.realm, offset, realm)
+        if touched.credential is not None:
+            where, credential = self._catalogue.credentials()[touched.credential]
+            await self._store.put_credential(touched.credential, where, credential)
+        for tenant in sorted(touched.tenants):
+            await self.tenant(tenant)
+
+    async def everything(self) -> None:
+        """Brings the whole log into the store: at start, and after the store may have gone back."""
+        for name, (offset, realm) in self._catalogue.realms().items():
+            await self._store.put_realm(name, offset, realm)
+        for identifier, (where, credential) in self._catalogue.credentials().items():
+            await self._store.put_credential(identifier, where, credential)
+        for tenant in sorted(self._catalogue.tenants()):
+            await self.tenant(tenant)
+        self.orphans |= set(await self._store.orphans())
+
+    async def tenant(self, name: str) -> StoredTenant | None:
+        """The tenant's record, no older than this consumer's log; None where there is no such tenant."""
+        while True:
+            stored = await self._store.tenant(name)
+            known = self._known(name, stored)
+            if known is None:
+                if stored is None or stored.record.newest_version >= self._catalogue.removed_at(name):
+                    return self._noted(name, stored)
+                if await self._store.drop_tenant(name, stored.token):
+                    log.info("tenant removed", tenant=name)
+                    self.orphans.add((name, stored.generation))
+                    return self._noted(name, None)
+                continue
+            if stored is not None and stored.record.newest_version >= known[1]:
+                return self._noted(name, stored)
+            new = self._newer(name, stored, *known)
+            if await self._store.put_tenant(name, stored.token if stored else None, new):
+                log.info("catalogue adopted", tenant=name, version=known[1], filling=len(new.record.filling))
+                return self._noted(name, new)
+
+    def _known(self, name: str, stored: StoredTenant | None) -> tuple[Entries, int] | None:
+        """The log's entries; where the newest tenant entry is bad, with the last good one, which the store may have."""
+        last = stored.record.newest.settings if stored is not None and self._keeps(name, "tenant", name) else None
+        return self._catalogue.entries(name, last)
+
+    def _keeps(self, tenant: str, kind: str, entry: str) -> bool:
+        return (kind, entry) in self._catalogue.rejected(tenant)
+
+    def _newer(self, name: str, stored: StoredTenant | None, entries: Entries, version: int) -> StoredTenant:
+        if stored is None:
+            return StoredTenant(minted(), minted(), founded(entries, version))
+        kept = self._with_rejected(name, stored.record, entries)
+        return StoredTenant(minted(), stored.generation, adopted(stored.record, kept, version))
+
+    def _with_rejected(self, name: str, record: TenantRecord, entries: Entries) -> Entries:
+        """An entry whose newest record is bad stays as the store has it: compaction may have taken the good one."""
+        last = record.newest
+        filters, profiles = dict(entries.filters), dict(entries.profiles)
+        for kind, entry in self._catalogue.rejected(name):
+            if kind == "filter" and entry in last.filters:
+                filters.setdefault(entry, last.filters[entry])
+            elif kind == "profile" and entry in last.profiles:
+                profiles.setdefault(entry, last.profiles[entry])
+        return msgspec.structs.replace(entries, filters=filters, profiles=profiles)
+
+    def _noted(self, name: str, stored: StoredTenant | None) -> StoredTenant | None:
+        if stored is not None and begun(stored.record) is not None:
+            self.unswept.add(name)
+        return stored

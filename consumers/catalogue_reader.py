@@ -1,0 +1,120 @@
+"""Reads the catalogue topic, always all of it, and carries what it says into the store. Knows no ticket."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from consumers.adoption import Adoption
+from consumers.backoff import Backoff
+from consumers.catalogue_log import CatalogueLog
+from consumers.dead_letters import DeadLetters
+from service.domain.catalogue import EntryError
+from service.store.port import CounterStore, StoreUnavailable
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+POLL_MS = 200
+"""Longest wait for records in one poll: how fast a stop is noticed."""
+
+CATCH_UP_S = 30.0
+"""Longest wait for the topic's end before a tenant is called unknown; then the step is tried again."""
+
+
+class CatalogueReader:
+    """Follows the topic's only partition from its start."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        topic: str,
+        catalogue: CatalogueLog,
+        adoption: Adoption,
+        store: CounterStore,
+        dead_letters: DeadLetters,
+    ) -> None:
+        self._consumer = consumer
+        self._partition = TopicPartition(topic, 0)
+        self._catalogue = catalogue
+        self._adoption = adoption
+        self._store = store
+        self._dead_letters = dead_letters
+        self._position = 0
+        self._moved = asyncio.Condition()
+        self._carrying = False
+        self.readable = asyncio.Event()
+        """Set once the topic was read to its end and the store has all of it."""
+
+    async def run(self) -> None:
+        """Reads for ever."""
+        judged = await _when_reachable(self._store.judged)
+        await self._consumer.seek_to_beginning(self._partition)
+        backoff = Backoff()
+        while True:
+            records = (await self._consumer.getmany(timeout_ms=POLL_MS)).get(self._partition, [])
+            try:
+                for record in records:
+                    await self._take(record, new=record.offset >= judged)
+                await self._dead_letters.acknowledged()
+                position = await self._consumer.position(self._partition)
+                if position > self._position or not self.readable.is_set():
+                    await self._settle(position)
+                backoff = Backoff()
+            except KafkaError as error:
+                log.warning("catalogue waits for Kafka", error=repr(error))
+                if records:  # taking them again in the same order ends the same
+                    self._consumer.seek(self._partition, records[0].offset)
+                await backoff.pause()
+
+    async def catch_up(self) -> None:
+        """Returns when everything that was in the topic at the time of the call is in the store.
+
+        Raises TimeoutError after `CATCH_UP_S`, and KafkaError when the broker can't say where the end is.
+        """
+        async with asyncio.timeout(CATCH_UP_S):
+            end = await self._end()
+            async with self._moved:
+                await self._moved.wait_for(lambda: self._position >= end)
+
+    async def _end(self) -> int:
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets([self._partition])
+        return ends[self._partition]
+
+    async def _take(self, record: ConsumerRecord, *, new: bool) -> None:
+        try:
+            touched = self._catalogue.take(record.offset, record.key, record.value)
+        except EntryError as error:
+            if new:
+                await self._dead_letters.park(record, str(error))
+            return
+        if self._carrying:
+            await _when_reachable(lambda: self._adoption.carry(touched))
+
+    async def _settle(self, position: int) -> None:
+        """After a poll: notes how far it came, and at the first end of the topic brings everything over at once."""
+        if not self._carrying and position >= await self._end():
+            await _when_reachable(self._adoption.everything)
+            self._carrying = True
+        if self._carrying:
+            await _when_reachable(lambda: self._store.set_judged(position))
+            async with self._moved:
+                self._position = position
+                self._moved.notify_all()
+            if not self.readable.is_set():
+                log.info("catalogue read", position=position)
+                self.readable.set()
+
+
+async def _when_reachable(call: Callable[[], Awaitable[T]]) -> T:
+    backoff = Backoff()
+    while True:
+        try:
+            return await call()
+        except StoreUnavailable as error:
+            log.warning("store away, catalogue waits", error=str(error))
+            await backoff.pause()

@@ -1,0 +1,120 @@
+"""Parks records that can never be applied, with their bytes, key and headers, where people can look at them.
+
+Never drops one: the position moves only after the broker has acknowledged the letter. A flood of bad records stops the
+consumer instead of emptying the topic.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from consumers.metrics import Metrics
+
+log = structlog.get_logger()
+
+REASON_BYTES = 1000
+"""Longest reason in a header: enough to point at any node, small beside a record."""
+
+
+class Letter(Protocol):
+    """A record as it was read; aiokafka's ConsumerRecord is one."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp: int
+
+
+class Flood(Exception):
+    """Too many bad records: something is wrong with the publisher or with this program. Stop, and call somebody."""
+
+
+class Producer(Protocol):
+    """What is needed of aiokafka's producer."""
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        *,
+        timestamp_ms: int,
+        headers: Sequence[tuple[str, bytes]],
+    ) -> "asyncio.Future[object]":
+        """Queues a record; the future is done when it is acknowledged."""
+
+
+class FloodGuard:
+    """Watches the share of bad records. Limits: `in_a_row`, or `share` of the last `window` records."""
+
+    def __init__(self, in_a_row: int, window: int, share: float) -> None:
+        self._in_a_row = in_a_row
+        self._limit = share * window
+        self._last: deque[bool] = deque(maxlen=window)
+        self._bad = 0
+        self._run = 0
+
+    def good(self) -> None:
+        """One record was fine."""
+        self._run = 0
+        self._push(False)
+
+    def bad(self) -> None:
+        """One record was bad. Raises Flood when that was one too many."""
+        self._run += 1
+        self._push(True)
+        if self._run >= self._in_a_row:
+            raise Flood(f"{self._run} bad records in a row")
+        if len(self._last) == self._last.maxlen and self._bad >= self._limit:
+            raise Flood(f"{self._bad} of the last {len(self._last)} records were bad")
+
+    def _push(self, bad: bool) -> None:
+        if len(self._last) == self._last.maxlen:
+            self._bad -= self._last[0]
+        self._last.append(bad)
+        self._bad += bad
+
+
+class DeadLetters:
+    """Sends letters to the dead-letter topic."""
+
+    def __init__(self, producer: Producer, topic: str, metrics: Metrics, guard: FloodGuard) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._metrics = metrics
+        self._guard = guard
+        self._unacknowledged: list[asyncio.Future[object]] = []
+
+    def good(self) -> None:
+        """One record was fine."""
+        self._guard.good()
+
+    async def park(self, letter: Letter, reason: str) -> None:
+        """Queues a letter; it is safe only after `acknowledged`. Raises Flood."""
+        self._guard.bad()
+        headers = [
+            *letter.headers,
+            ("reason", reason.encode(errors="replace")[:REASON_BYTES]),
+            ("topic", letter.topic.encode()),
+            ("partition", str(letter.partition).encode()),
+            ("offset", str(letter.offset).encode()),
+        ]
+        log.warning("dead letter", reason=reason, partition=letter.partition, offset=letter.offset)
+        self._unacknowledged.append(
+            await self._producer.send(
+                self._topic, letter.value, letter.key, timestamp_ms=letter.timestamp, headers=headers
+            )
+        )
+        self._metrics.dead_letters.inc()
+
+    async def acknowledged(self) -> None:
+        """Waits until every letter is with the broker. Raises aiokafka's KafkaError when one isn't."""
+        waiting, self._unacknowledged = self._unacknowledged, []
+        for future in waiting:
+            await future

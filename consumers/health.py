@@ -1,0 +1,101 @@
+"""Whether the consumer lives and does its work, and what it measures, over HTTP. Reads state, changes none.
+
+A thread of its own answers, so that an event loop that hangs is seen to hang.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+LATEST_S = 10.0
+"""A dead broker, store or loop is said within this time."""
+
+
+class Health:
+    """What the parts of the consumer report, and what follows from it. Times are `time.monotonic()` seconds."""
+
+    def __init__(self) -> None:
+        self._alive_at = time.monotonic()
+        self._fetched_at: float | None = None
+        self._stored_at: float | None = None
+        self.catalogue_read = False
+        self.stopped = ""
+        """Why it stopped for good; "" while it runs."""
+
+    def alive(self) -> None:
+        """The event loop went round."""
+        self._alive_at = time.monotonic()
+
+    def fetched(self, age_s: float) -> None:
+        """The oldest of the last successful fetches, one per partition at hand, is this old."""
+        self._fetched_at = time.monotonic() - age_s
+
+    def stored(self) -> None:
+        """The store took what it was given."""
+        self._stored_at = time.monotonic()
+
+    def unhealthy(self) -> str:
+        """Why the process should be restarted; "" when it shouldn't."""
+        silent_s = time.monotonic() - self._alive_at
+        return f"the event loop has been silent for {silent_s:.0f} s" if silent_s > LATEST_S else ""
+
+    def unready(self) -> str:
+        """Why the counts may be behind; "" when they aren't."""
+        if self.stopped:
+            return self.stopped
+        if not self.catalogue_read:
+            return "the catalogue is not read to its end yet"
+        for what, moment in (("fetch from Kafka", self._fetched_at), ("write to Redis", self._stored_at)):
+            if moment is None:
+                return f"no successful {what} yet"
+            age_s = time.monotonic() - moment
+            if age_s > LATEST_S:
+                return f"the last successful {what} was {age_s:.0f} s ago"
+        return self.unhealthy()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+        """A scrape every few seconds is no news."""
+
+
+@contextmanager
+def serve(health: Health, registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
+    """Serves /healthz, /readyz and /metrics while the context is open; gives the port. Raises OSError."""
+    server = make_server(host, port, _application(health, registry), _Server, _Quiet)
+    thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _application(health: Health, registry: CollectorRegistry) -> WSGIApplication:
+    metrics: WSGIApplication = make_wsgi_app(registry)
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            return metrics(environ, start)
+        problems = {"/healthz": health.unhealthy, "/readyz": health.unready}
+        if path not in problems:
+            start("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"not found\n"]
+        problem = problems[path]()
+        start("503 Service Unavailable" if problem else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{problem or 'ok'}\n".encode()]
+
+    return answer

@@ -1,0 +1,57 @@
+"""What the consumers measure of themselves. Counts only; decides nothing."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+EVENT_RESULTS = (
+    "applied",
+    "applied_after_gap",
+    "duplicate",
+    "conflicting",
+    "late",
+    "nothing_to_delete",
+)
+
+
+class Metrics:
+    """One set per process, in a registry of its own so that tests can have many."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        events = Counter(
+            "ticket_counts_events_total",
+            "Events by what became of them: conflicting ones repeat a sequence with other content, a gap before a "
+            "patch means that something may be missing.",
+            ["result"],
+            registry=self.registry,
+        )
+        self.events = {result: events.labels(result) for result in EVENT_RESULTS}
+        self.dead_letters = self._counter("dead_letters_total", "Records parked as dead letters.")
+        self.conflicts = self._counter("conflicts_total", "Steps done again because a ticket had changed meanwhile.")
+        self.stale_catalogue = self._counter("stale_catalogue_total", "Steps done again because a catalogue changed.")
+        self.store_failures = self._counter("store_failures_total", "Steps done again because the store was away.")
+        self.negative_cells = self._counter("negative_cells_total", "Counters seen below zero: proof of drift.")
+        self.rewinds = self._counter("rewinds_total", "Times the store had lost acknowledged writes.")
+        self.assignments = self._counter("assignments_total", "Times partitions were assigned to this consumer.")
+        self.swept = self._counter("swept_tickets_total", "Tickets gone over to fill new columns or clear old ones.")
+        self.lag_ms = self._gauge("oldest_unapplied_ms", "Age of the oldest record not applied yet, by partition.")
+        self.flood = Gauge(
+            "ticket_counts_flood_stopped", "1 while a flood of bad records has stopped it.", registry=self.registry
+        )
+        self.batch_events = Histogram(
+            "ticket_counts_batch_events",
+            "Events per batch.",
+            buckets=(1, 10, 100, 1000, 4000, 10_000),
+            registry=self.registry,
+        )
+        self.batch_seconds = Histogram(
+            "ticket_counts_batch_seconds",
+            "From records in hand to counters written.",
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+            registry=self.registry,
+        )
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(f"ticket_counts_{name}", text, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"ticket_counts_{name}", text, ["partition"], registry=self.registry)

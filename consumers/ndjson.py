@@ -1,0 +1,101 @@
+"""What a line of NDJSON publishes: the record it becomes. Pure: no I/O; never judges what the consumers will judge."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from consumers.topics import EVENTS_MAX_MESSAGE_BYTES
+
+EVENT_HEADERS = (("content-type", b"application/cloudevents+json"),)
+"""CloudEvents Kafka binding 1.0 §3.3: what marks a value as a whole event."""
+
+MAX_LINE_BYTES = EVENTS_MAX_MESSAGE_BYTES - 65_536
+"""Longest line: the topics' largest batch without the most that a key, a header and the framing around them take."""
+
+KINDS = ("realm", "tenant", "filter", "profile", "credential")
+
+OWNED_BY_TENANT = ("filter", "profile")
+"""Kinds whose key has the tenant in it, because their ids are only unique within one."""
+
+ID_MEMBER = {"realm": "name", "credential": "identifier"}
+"""What a kind's value calls its id, where that isn't `id`."""
+
+
+class BadLine(ValueError):
+    """This line is no record: correct it. The message says what is wrong with it, not where it is."""
+
+
+class Record(NamedTuple):
+    """One record to publish; `value` None removes a catalogue entry."""
+
+    is_event: bool
+    key: bytes
+    value: bytes | None
+
+
+class _Line(msgspec.Struct):
+    """The members that decide what a line is; the others are not looked at."""
+
+    specversion: Any = msgspec.UNSET
+    tenantid: Any = None
+    subject: Any = None
+    kind: Any = msgspec.UNSET
+    tenant: Any = None
+    id: Any = None
+    value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_decoder = msgspec.json.Decoder(_Line)
+_value_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+def record(line: bytes) -> Record:
+    """The record a line stands for, with its bytes as they came: what was signed or hashed upstream stays the same.
+
+    A CloudEvent is known by `specversion`, a catalogue entry by `kind`. Raises BadLine.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        raise BadLine(f"has {len(line):,} bytes, and {MAX_LINE_BYTES:,} is the most a topic takes")
+    try:
+        members = _decoder.decode(line)
+    except msgspec.ValidationError:
+        raise BadLine("is not a JSON object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadLine(f"is not JSON: {error}") from None
+    if members.specversion is not msgspec.UNSET:
+        key = f"{_text(members.tenantid, 'tenantid')}/{_text(members.subject, 'subject')}"
+        return Record(is_event=True, key=key.encode(), value=line)
+    if members.kind is not msgspec.UNSET:
+        return _entry(members)
+    raise BadLine("is neither a CloudEvent (specversion) nor a catalogue entry (kind)")
+
+
+def _entry(members: _Line) -> Record:
+    kind = members.kind
+    if kind not in KINDS:
+        raise BadLine(f"kind: must be one of {', '.join(KINDS)}, not {kind!r}")
+    if isinstance(members.value, msgspec.UnsetType):
+        raise BadLine("value: is missing; null removes the entry")
+    value = bytes(members.value)
+    if value == b"null":
+        return Record(is_event=False, key=_key(kind, members.tenant, members.id, "tenant", "id"), value=None)
+    try:
+        entry = _value_decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadLine("value: must be an object, or null to remove the entry") from None
+    id_member = ID_MEMBER.get(kind, "id")
+    key = _key(kind, entry.get("tenant"), entry.get(id_member), "value.tenant", f"value.{id_member}")
+    return Record(is_event=False, key=key, value=value)
+
+
+def _key(kind: str, tenant: object, entry_id: object, tenant_path: str, id_path: str) -> bytes:
+    parts = [kind, _text(entry_id, id_path)]
+    if kind in OWNED_BY_TENANT:
+        parts.insert(1, _text(tenant, tenant_path))
+    return "/".join(parts).encode()
+
+
+def _text(value: object, path: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise BadLine(f"{path}: must be a text that isn't empty")
+    return value

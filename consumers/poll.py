@@ -1,0 +1,218 @@
+"""The loop: records in, positions up. Takes bounded batches, and never decides what an event means."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
+
+from consumers.adoption import Adoption
+from consumers.assignment import Assignment
+from consumers.backoff import Backoff
+from consumers.dead_letters import DeadLetters
+from consumers.decode import decode
+from consumers.freshness import Freshness
+from consumers.metrics import Metrics
+from consumers.step import Goal, Incoming, Rewind, Step
+from consumers.tenants import Tenants
+from service.clock import Clock
+from service.domain.event import PoisonEvent
+from service.store.port import Bucket, CounterStore, Position, StoreUnavailable
+
+log = structlog.get_logger()
+
+POLL_MS = 200
+"""Longest wait for records in one poll: how late a tick or a stop may be."""
+
+TICK_S = 1.0
+"""How often idle buckets' positions are raised: what bounds the age of `X-Counts-Position` and `X-Counts-Fresh`."""
+
+COMMIT_S, COMMIT_LIMIT_S = 5.0, 2.0
+"""Commits are for monitoring only, and a broker that hangs must not hold the loop."""
+
+BREATH = 500
+"""Records decoded before other tasks, the group's heartbeat among them, get a turn: some 10 ms."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Most records of one poll, and most events of one script call."""
+
+    batch_records: int
+    apply_events: int
+
+
+class Poll:
+    """Moves records of ready partitions through the step, round by round."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        assignment: Assignment,
+        store: CounterStore,
+        step: Step,
+        tenants: Tenants,
+        adoption: Adoption,
+        dead_letters: DeadLetters,
+        clock: Clock,
+        metrics: Metrics,
+        limits: Limits,
+        buckets: int,
+        stored: Callable[[], None],
+    ) -> None:
+        self._stored = stored
+        self._consumer = consumer
+        self._assignment = assignment
+        self._store = store
+        self._step = step
+        self._tenants = tenants
+        self._adoption = adoption
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._metrics = metrics
+        self._limits = limits
+        self._buckets = range(buckets)
+        self._positions: dict[TopicPartition, Position] = {}
+        self._run = ""
+        self.freshness = Freshness(consumer, clock, metrics)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; the round at hand is finished. Raises what an operator has to decide."""
+        loop = asyncio.get_running_loop()
+        backoff = Backoff()
+        tick_at = commit_at = loop.time()
+        while not stop.is_set():
+            try:
+                await self._position_partitions()
+                batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self._limits.batch_records)
+                await self._round(batches)
+                if loop.time() >= tick_at:
+                    tick_at = loop.time() + TICK_S
+                    await self._tick()
+                backoff = Backoff()
+            except NoOffsetForPartitionError:  # fetched for before it was positioned
+                self._assignment.restart()
+            except Rewind as rewind:
+                await self._rewind(rewind)
+            except (StoreUnavailable, KafkaError, TimeoutError) as error:
+                log.warning("cannot go on now, will try again", error=repr(error))
+                self._assignment.restart()
+                await backoff.pause()
+            if loop.time() >= commit_at:
+                commit_at = loop.time() + COMMIT_S
+                await self._commit()
+        await self._commit()
+
+    async def _position_partitions(self) -> None:
+        if not self._assignment.waiting:
+            return
+        states = await self._assignment.position()
+        for tp in self._assignment.ready:
+            self._positions.pop(tp, None)
+            for bucket, state in states.items():
+                place = (bucket, tp.partition)
+                if tp.partition in state.positions:
+                    self._step.known[place] = state.positions[tp.partition]
+                else:
+                    self._step.known.pop(place, None)
+
+    async def _round(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
+        ready = {tp: records for tp, records in batches.items() if tp in self._assignment.ready}
+        if not ready:
+            return
+        started = self._clock.now_us()
+        self._tenants.forget_strangers()
+        ends = {tp: await self._consumer.position(tp) for tp in ready if tp in self._assignment.ready}
+        by_bucket: dict[Bucket, list[Incoming]] = {}
+        for tp in ends:
+            await self._sort(tp, ready[tp], by_bucket)
+        await self._dead_letters.acknowledged()
+        newest = {tp: ready[tp][-1].timestamp for tp in ends}
+        goals = {tp.partition: Goal(end, self.freshness.lag_ms(tp, end, newest[tp])) for tp, end in ends.items()}
+        await self._steps(by_bucket, goals)
+        self._positions.update(ends)
+        self._metrics.batch_events.observe(sum(len(records) for records in ready.values()))
+        self._metrics.batch_seconds.observe((self._clock.now_us() - started) / 1e6)
+
+    async def _sort(
+        self, tp: TopicPartition, records: Sequence[ConsumerRecord], by_bucket: dict[Bucket, list[Incoming]]
+    ) -> None:
+        """Decodes records of one partition into their buckets; what can't be decoded is parked."""
+        seen = self._assignment.seen.get(tp, 0)
+        for place, record in enumerate(records):
+            if place % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
+            try:
+                event = decode(record.key, record.value, record.headers, record.timestamp)
+                if await self._tenants.get(event.tenant) is None:
+                    raise PoisonEvent(f"tenantid: no tenant {event.tenant} in the catalogue")
+            except PoisonEvent as poison:
+                if record.offset >= seen:
+                    await self._dead_letters.park(record, str(poison))
+                continue
+            self._dead_letters.good()
+            incoming = Incoming(tp.partition, record.offset, event, record)
+            by_bucket.setdefault(self._store.bucket(event.tenant), []).append(incoming)
+
+    async def _steps(self, by_bucket: Mapping[Bucket, Sequence[Incoming]], goals: Mapping[int, Goal]) -> None:
+        """All buckets at once; each bucket's events in order. Raises the first failure after all have ended."""
+        results = await asyncio.gather(
+            *(self._bucket(bucket, incoming, goals) for bucket, incoming in by_bucket.items()), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _bucket(self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
+        for part, reached in portions(incoming, goals, self._limits.apply_events):
+            await self._step.events(bucket, part, reached)
+
+    async def _tick(self) -> None:
+        """Raises positions and freshness of every bucket, and notices another run of the store."""
+        run = await self._store.run()
+        if run != self._run:
+            if self._run:
+                log.warning("another run of the store: checking what it has", run=run)
+                await self._adoption.everything()
+            self._run = run
+        goals = {}
+        for tp in sorted(self._assignment.ready):
+            try:
+                position = await self._consumer.position(tp)
+            except IllegalStateError:  # revoked meanwhile
+                continue
+            goals[tp.partition] = Goal(position, self.freshness.lag_ms(tp, position, None))
+            self._positions[tp] = position
+        if goals:
+            await self._steps({bucket: [] for bucket in self._buckets}, goals)
+        self._stored()
+
+    async def _rewind(self, rewind: Rewind) -> None:
+        self._metrics.rewinds.inc()
+        log.error("the store lost acknowledged writes: rewinding", reason=str(rewind))
+        await self._store.new_epoch(rewind.bucket)
+        await self._adoption.everything()
+        self._assignment.restart()
+
+    async def _commit(self) -> None:
+        offsets = {tp: position for tp, position in self._positions.items() if tp in self._assignment.ready}
+        if not offsets:
+            return
+        try:
+            await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_LIMIT_S)
+        except (KafkaError, TimeoutError) as error:
+            log.info("offsets not committed", error=repr(error))
+
+
+def portions(
+    incoming: Sequence[Incoming], goals: Mapping[int, Goal], size: int
+) -> Iterator[tuple[Sequence[Incoming], Mapping[int, Goal]]]:
+    """Cuts a bucket's events into calls, each with the positions that are true once it is done."""
+    last = max(len(incoming) - 1, 0) // size
+    for number in range(last + 1):
+        part, rest = incoming[number * size : (number + 1) * size], incoming[(number + 1) * size :]
+        reached = dict(goals)
+        for one in reversed(rest):
+            reached[one.partition] = Goal(one.offset, goals[one.partition].lag_ms)
+        yield part, reached

@@ -1,0 +1,226 @@
+"""NDJSON into the events and catalogue topics: `python -m consumers.publish`. Never changes a line, nor their order."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from consumers.line_source import STDIN, Line, SourceUnusable, lines_of
+from consumers.ndjson import BadLine, record
+from consumers.outbox import NotAcknowledged, Outbox, open_outbox
+from consumers.settings import Settings, known_variables
+from consumers.topics import TopicsUnusable, ensure_topics
+from service import environment, logs
+from service.environment import SettingsError
+
+PROGRESS_S = 5.0
+"""Seconds between two lines of progress: often enough to see that it moves."""
+
+SETTINGS_USED = ("kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "partitions", "replication_factor")
+
+EXIT_STOPPED = 1
+EXIT_INTERRUPTED = 130
+"""What shells report for a program that Ctrl-C ended."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was published, each record acknowledged by all in-sync replicas; `entries` counts removals too."""
+
+    events: int
+    entries: int
+    skipped: int
+    seconds: float
+
+    def __str__(self) -> str:
+        rate = (self.events + self.entries) / max(self.seconds, 0.001)
+        skipped = f", {self.skipped:,} bad lines skipped" if self.skipped else ""
+        return (
+            f"{self.events:,} events and {self.entries:,} catalogue records{skipped} "
+            f"in {self.seconds:.1f} s ({rate:,.0f} a second)"
+        )
+
+
+class PublishStopped(Exception):
+    """Publishing ended early: all that was taken before is acknowledged, unless the message says otherwise."""
+
+
+def say_on_stderr(message: str) -> None:
+    """What `publish` has to say by default goes where it doesn't mix with data."""
+    print(message, file=sys.stderr, flush=True)
+
+
+async def publish(
+    lines: Iterable[bytes] | AsyncIterable[bytes],
+    settings: Settings,
+    rate: float | None = None,
+    *,
+    skip_bad: bool = False,
+    say: Say = say_on_stderr,
+) -> Totals:
+    """Publishes every line, at most `rate` a second, and returns once all are acknowledged. Makes absent topics.
+
+    Blank lines count for nothing. Raises PublishStopped at the first bad line (unless `skip_bad`) or when Kafka fails.
+    """
+    async with aclosing(_numbered(lines)) as numbered:
+        return await _Job(settings, rate, skip_bad, say).run(numbered)
+
+
+class _Job:
+    """One run: its options and what came of it so far."""
+
+    def __init__(self, settings: Settings, rate: float | None, skip_bad: bool, say: Say) -> None:
+        self._settings = settings
+        self._rate = rate
+        self._skip_bad = skip_bad
+        self._say = say
+        self._outbox: Outbox | None = None
+        self._skipped = 0
+        self._taken = 0
+        self._began = time.monotonic()
+        self._next_progress = self._began + PROGRESS_S
+
+    def totals(self) -> Totals:
+        """Of the records acknowledged until now."""
+        events, entries = (self._outbox.events, self._outbox.entries) if self._outbox else (0, 0)
+        return Totals(events, entries, self._skipped, time.monotonic() - self._began)
+
+    async def run(self, lines: AsyncIterator[Line]) -> Totals:
+        try:
+            await ensure_topics(self._settings)
+            async with open_outbox(self._settings, self._say) as outbox:
+                self._outbox = outbox
+                await self._send_all(lines, outbox)
+        except (TopicsUnusable, NotAcknowledged) as error:
+            raise PublishStopped(str(error)) from error
+        except KafkaConnectionError as error:
+            raise PublishStopped(f"no broker answers at {self._settings.kafka}") from error
+        except KafkaError as error:
+            raise PublishStopped(f"Kafka at {self._settings.kafka}: {error}") from error
+        return self.totals()
+
+    async def _send_all(self, lines: AsyncIterator[Line], outbox: Outbox) -> None:
+        self._began = time.monotonic()
+        try:
+            async for line in lines:
+                await self._send(line, outbox)
+        except (BadLine, SourceUnusable) as error:
+            await outbox.flush()
+            raise PublishStopped(str(error)) from error
+        await outbox.flush()
+
+    async def _send(self, line: Line, outbox: Outbox) -> None:
+        text = line.text.strip()
+        if not text:
+            return
+        try:
+            taken = record(text)
+        except BadLine as error:
+            if not self._skip_bad:
+                raise BadLine(f"{line.place}: {error}") from None
+            self._skipped += 1
+            self._say(f"{line.place}: {error}; skipped")
+            return
+        await self._pace()
+        await outbox.send(taken)
+        self._taken += 1
+        if time.monotonic() >= self._next_progress:
+            self._say(str(self.totals()))
+            self._next_progress = time.monotonic() + PROGRESS_S
+
+    async def _pace(self) -> None:
+        """Waits until the next record is due by the clock: what a delay cost is made up."""
+        if self._rate is None:
+            return
+        wait_s = self._began + self._taken / self._rate - time.monotonic()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+
+
+async def _numbered(lines: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncGenerator[Line, None]:
+    number = 0
+    if isinstance(lines, AsyncIterable):
+        async for text in lines:
+            number += 1
+            yield Line(f"line {number}", text)
+    else:
+        for text in lines:
+            number += 1
+            yield Line(f"line {number}", text)
+
+
+async def _run_files(job: _Job, names: Sequence[str]) -> Totals:
+    async with aclosing(lines_of(names)) as lines:
+        return await job.run(lines)
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command line. Returns the exit status: 0, 1 when it stopped early, 2 for wrong use, 130 after Ctrl-C."""
+    asked = _parser().parse_args(argv[1:])
+    try:
+        settings = Settings.read(os.environ)
+    except SettingsError as error:
+        say_on_stderr(str(error))
+        return environment.EXIT_WRONG_USE
+    for warning in environment.unknown_variables(os.environ, known_variables()):
+        say_on_stderr(warning)
+    logs.set_up("warning", "console", "publish")
+    # Whatever the client meets ends in a message of ours; its own would come on top, for what is then mended too.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    job = _Job(settings, asked.rate, asked.skip_bad, say_on_stderr)
+    try:
+        totals = asyncio.run(_run_files(job, asked.files or [STDIN]))
+    except PublishStopped as error:
+        say_on_stderr(f"{error}\nstopped; published before that: {job.totals()}")
+        return EXIT_STOPPED
+    except KeyboardInterrupt:
+        say_on_stderr(f"interrupted; published before that: {job.totals()}")
+        return EXIT_INTERRUPTED
+    say_on_stderr(f"published {totals}")
+    return 0
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate < float("inf"):
+        raise ValueError
+    return rate
+
+
+_rate.__name__ = "number of records a second"  # how argparse names it in "invalid … value"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m consumers.publish",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="""Publishes NDJSON, one JSON object a line:
+
+  {"specversion": "1.0", "tenantid": …, "subject": …, …}   a CloudEvent, to the events topic
+  {"kind": …, "value": {…}}                                a catalogue entry, to the catalogue topic
+  {"kind": …, "tenant": …, "id": …, "value": null}         the removal of one
+
+Lines are sent in order and as they are; a catalogue line is acknowledged before an event after it is sent, and the
+other way round. The first bad line stops it: what came before is published, nothing after it is. What the consumers
+would refuse in a well-formed event isn't checked here; it becomes a dead letter. Absent topics are made.""",
+        epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE", help="NDJSON, or NDJSON packed as .gz; none, or -: stdin")
+    parser.add_argument(
+        "--rate", type=_rate, metavar="N", help="records a second at most (default: as fast as they go)"
+    )
+    parser.add_argument("--skip-bad", action="store_true", help="report bad lines, leave them out and go on")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv))

@@ -1,0 +1,277 @@
+"""One step of one bucket: read its tickets, apply its events in memory, write what changed, atomically.
+
+Never trusts what it read to be still true: the store compares, and says what to do next.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+import structlog
+
+from consumers.backoff import Backoff
+from consumers.dead_letters import DeadLetters, Letter
+from consumers.metrics import Metrics
+from consumers.tenants import CompiledTenant, Tenants
+from service.clock import Clock
+from service.domain.contributions import Changes
+from service.domain.event import PoisonEvent, TicketEvent
+from service.domain.history import Advanced, Unchanged, advance
+from service.domain.ticket import Image, Instant
+from service.store.port import (
+    Applied,
+    Batch,
+    Behind,
+    Bucket,
+    Conflict,
+    CounterStore,
+    Loaded,
+    OtherTopic,
+    Position,
+    Progress,
+    StaleCatalogue,
+    StoreUnavailable,
+    TenantBatch,
+    TicketWrite,
+)
+
+log = structlog.get_logger()
+
+
+class Rewind(Exception):
+    """The store lost acknowledged writes: start again from its positions, in a new epoch."""
+
+    def __init__(self, bucket: Bucket, positions: Mapping[int, Position]) -> None:
+        super().__init__(f"bucket {bucket} is back at {dict(positions)}")
+        self.bucket = bucket
+
+
+class ForeignTopic(Exception):
+    """The store's positions belong to another events topic of this name: an operator has to decide."""
+
+
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """A decoded event and the record it came from."""
+
+    partition: int
+    offset: Position
+    event: TicketEvent
+    letter: Letter
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """Where a partition stands once the step is done."""
+
+    position: Position
+    lag_ms: int
+
+
+class Step:
+    """Applies events to buckets. Remembers, per bucket and partition, the last position it wrote or read there."""
+
+    def __init__(
+        self,
+        store: CounterStore,
+        tenants: Tenants,
+        dead_letters: DeadLetters,
+        clock: Clock,
+        metrics: Metrics,
+        topic_id: str,
+    ) -> None:
+        self._store = store
+        self._tenants = tenants
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._metrics = metrics
+        self._topic_id = topic_id
+        self.known: dict[tuple[Bucket, int], Position] = {}
+
+    async def events(self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
+        """Applies events of one bucket, then everything below `goals` is applied there.
+
+        Returns only when that is so. Raises Rewind, ForeignTopic, OlderCode.
+        """
+        parked: set[tuple[int, Position]] = set()
+        backoff = Backoff()
+        while True:
+            try:
+                if await self._attempt(bucket, incoming, goals, parked):
+                    return
+                backoff = Backoff()
+            except StoreUnavailable as error:
+                self._metrics.store_failures.inc()
+                log.warning("store away, will try again", bucket=bucket, error=str(error))
+                await backoff.pause()
+
+    async def touch(self, tenant: str, tickets: Sequence[str]) -> None:
+        """Asks tickets about their tenant's columns again, as if an event had changed nothing.
+
+        Raises StoreUnavailable.
+        """
+        while True:
+            compiled = await self._tenants.get(tenant)
+            if compiled is None:
+                return
+            bucket = self._store.bucket(tenant)
+            loaded = await self._store.load(bucket, {tenant: tickets}, {tenant: compiled.generation})
+            if loaded.tokens[tenant] != compiled.token:
+                await self._tenants.reload(tenant)
+                continue
+            now = self._clock.now_us()
+            work = _Work(compiled, loaded, now)
+            for ticket in tickets:
+                work.recount(ticket)
+            outcome = await self._store.apply(Batch(bucket, self._topic_id, {}, [work.batch()], now))
+            if isinstance(outcome, Applied):
+                self._note(outcome)
+                return
+
+    async def _attempt(
+        self,
+        bucket: Bucket,
+        incoming: Sequence[Incoming],
+        goals: Mapping[int, Goal],
+        parked: set[tuple[int, Position]],
+    ) -> bool:
+        """One try; False when it has to be done again on newer ground."""
+        if not incoming:
+            return await self._written(self._batch(bucket, goals, [], self._clock.now_us()))
+        compiled, strangers = await self._compiled(incoming)
+        loaded = await self._load(bucket, incoming, compiled)
+        stale = [name for name, token in loaded.tokens.items() if token != compiled[name].token]
+        if stale:
+            await self._reload(stale)
+            return False
+        fresh = [one for one in incoming if one.offset >= loaded.state.positions.get(one.partition, 0)]
+        letters = [(one, "tenantid: no such tenant in the catalogue") for one in fresh if one.event.tenant in strangers]
+        now = self._clock.now_us()
+        works = {name: _Work(tenant, loaded, now) for name, tenant in compiled.items()}
+        for one in fresh:
+            if one.event.tenant in works:
+                try:
+                    self._metrics.events[works[one.event.tenant].advance(one.event)].inc()
+                except PoisonEvent as poison:
+                    letters.append((one, str(poison)))
+        await self._park(letters, parked)
+        tenants = [work.batch() for work in works.values() if work.changed]
+        return await self._written(self._batch(bucket, goals, tenants, now))
+
+    def _batch(self, bucket: Bucket, goals: Mapping[int, Goal], tenants: Sequence[TenantBatch], now: Instant) -> Batch:
+        progress = {
+            partition: Progress(self.known.get((bucket, partition)), goal.position, goal.lag_ms)
+            for partition, goal in goals.items()
+        }
+        return Batch(bucket, self._topic_id, progress, tenants, now)
+
+    async def _compiled(self, incoming: Iterable[Incoming]) -> tuple[dict[str, CompiledTenant], set[str]]:
+        compiled, strangers = {}, set()
+        for name in {one.event.tenant for one in incoming}:
+            tenant = await self._tenants.get(name)
+            if tenant is None:
+                strangers.add(name)
+            else:
+                compiled[name] = tenant
+        return compiled, strangers
+
+    async def _load(
+        self, bucket: Bucket, incoming: Iterable[Incoming], compiled: Mapping[str, CompiledTenant]
+    ) -> Loaded:
+        wanted: dict[str, dict[str, None]] = {name: {} for name in compiled}
+        for one in incoming:
+            if one.event.tenant in wanted:
+                wanted[one.event.tenant][one.event.ticket] = None
+        loaded = await self._store.load(
+            bucket,
+            {name: list(tickets) for name, tickets in wanted.items()},
+            {name: tenant.generation for name, tenant in compiled.items()},
+        )
+        if loaded.state.topic not in ("", self._topic_id):
+            raise ForeignTopic(loaded.state.topic)
+        for partition, position in loaded.state.positions.items():
+            if position < self.known.get((bucket, partition), position):
+                raise Rewind(bucket, loaded.state.positions)
+        return loaded
+
+    async def _reload(self, tenants: Iterable[str]) -> None:
+        self._metrics.stale_catalogue.inc()
+        for name in tenants:
+            await self._tenants.reload(name)
+
+    async def _park(self, letters: Sequence[tuple[Incoming, str]], parked: set[tuple[int, Position]]) -> None:
+        """Dead letters are acknowledged before the position moves, and a second try doesn't send them twice."""
+        for one, reason in letters:
+            if (one.partition, one.offset) not in parked:
+                await self._dead_letters.park(one.letter, reason)
+                parked.add((one.partition, one.offset))
+        await self._dead_letters.acknowledged()
+
+    async def _written(self, batch: Batch) -> bool:
+        outcome = await self._store.apply(batch)
+        match outcome:
+            case Applied():
+                self._note(outcome)
+                for partition, progress in batch.progress.items():
+                    place = (batch.bucket, partition)
+                    self.known[place] = max(self.known.get(place, 0), progress.position)
+                return True
+            case StaleCatalogue(tenants):
+                await self._reload(tenants)
+            case Conflict():
+                self._metrics.conflicts.inc()
+            case Behind(positions):
+                raise Rewind(batch.bucket, positions)
+            case OtherTopic(topic):
+                raise ForeignTopic(topic)
+        return False
+
+    def _note(self, outcome: Applied) -> None:
+        if outcome.negative:
+            self._metrics.negative_cells.inc(outcome.negative)
+            log.error("counters below zero: there is drift, run an audit", cells=outcome.negative)
+
+
+class _Work:
+    """The tickets of one tenant while a batch is applied in memory."""
+
+    def __init__(self, tenant: CompiledTenant, loaded: Loaded, now: Instant) -> None:
+        self._tenant = tenant
+        self._loaded = loaded
+        self._now = now
+        self._images: dict[str, Image] = {}
+        self._as_of: Instant | None = None
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._images)
+
+    def advance(self, event: TicketEvent) -> str:
+        """Applies one event; returns what became of it, for the metrics. Raises PoisonEvent."""
+        before = self._images.get(event.ticket) or self._loaded.tickets[event.tenant, event.ticket].image
+        after = advance(before, event)
+        if isinstance(after, Unchanged):
+            return after.value
+        assert isinstance(after, Advanced)
+        self._images[event.ticket] = after.image
+        seen = min(event.time, self._now)
+        self._as_of = seen if self._as_of is None else max(self._as_of, seen)
+        return "applied_after_gap" if after.gap else "applied"
+
+    def recount(self, ticket: str) -> None:
+        """Takes a ticket in as it is, so that its contributions are worked out again."""
+        image = self._loaded.tickets[self._tenant.name, ticket].image
+        if image is not None and image.ticket is not None and image.mask != self._mask(image):
+            self._images[ticket] = image
+
+    def batch(self) -> TenantBatch:
+        """What to write: each ticket once, each cell once."""
+        changes = Changes()
+        writes = []
+        for ticket, image in self._images.items():
+            stored = self._loaded.tickets[self._tenant.name, ticket]
+            after = msgspec.structs.replace(image, mask=self._mask(image))
+            changes.add(stored.image, after)
+            writes.append(TicketWrite(ticket, stored.revision, after))
+        tenant = self._tenant
+        return TenantBatch(tenant.name, tenant.token, tenant.generation, writes, changes.deltas(), self._as_of)
+
+    def _mask(self, image: Image) -> int:
+        return 0 if image.ticket is None else self._tenant.columns.mask(image.ticket, self._now)

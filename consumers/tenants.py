@@ -1,0 +1,67 @@
+"""Compiled tenants: what the step needs to know of a tenant to count its tickets. Caches; decides nothing."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from consumers.adoption import Adoption
+from service.domain.columns import SEMANTICS
+from service.domain.matching import Columns
+from service.domain.record import numbered
+from service.store.port import StoredTenant
+
+
+class OlderCode(Exception):
+    """The store's columns were made by a newer release: this one must not write. Upgrade it, or stop it."""
+
+
+class CompiledTenant(msgspec.Struct, frozen=True):
+    """A tenant's columns, and exactly which state of its record they were compiled from."""
+
+    name: str
+    token: str
+    generation: str
+    columns: Columns
+
+
+class Tenants:
+    """Finds tenants in the store, or, where the store is behind the catalogue's log, brings them there."""
+
+    def __init__(self, adoption: Adoption, catch_up: Callable[[], Awaitable[None]]) -> None:
+        self._adoption = adoption
+        self._catch_up = catch_up
+        self._compiled: dict[str, CompiledTenant] = {}
+        self._strangers: set[str] = set()
+
+    def forget_strangers(self) -> None:
+        """Records fetched from now on may belong to tenants that were unknown so far."""
+        self._strangers.clear()
+
+    async def get(self, name: str) -> CompiledTenant | None:
+        """The tenant; None only after the catalogue was read to its end and doesn't have it."""
+        found = self._compiled.get(name)
+        if found is not None or name in self._strangers:
+            return found
+        return await self.reload(name)
+
+    async def reload(self, name: str) -> CompiledTenant | None:
+        """The tenant as the store has it now. Raises OlderCode."""
+        stored = await self._adoption.tenant(name)
+        if stored is None:
+            await self._catch_up()
+            stored = await self._adoption.tenant(name)
+        if stored is None:
+            self._compiled.pop(name, None)
+            self._strangers.add(name)
+            return None
+        compiled = self._compiled[name] = compile_tenant(name, stored)
+        return compiled
+
+
+def compile_tenant(name: str, stored: StoredTenant) -> CompiledTenant:
+    """Compiles a record. Raises OlderCode when it was made by newer semantics than this code's."""
+    if stored.record.semantics > SEMANTICS:
+        raise OlderCode(
+            f"tenant {name} is counted by semantics {stored.record.semantics}; this release has {SEMANTICS}"
+        )
+    return CompiledTenant(name, stored.token, stored.generation, Columns(numbered(stored.record)))

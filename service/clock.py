@@ -1,0 +1,20 @@
+"""The clock port: where "now" comes from. Never used inside the domain, which takes `now` as an argument."""
+
+import time
+from typing import Protocol
+
+from service.domain.ticket import Instant
+
+
+class Clock(Protocol):
+    """Two implementations exist: the system's clock, and one that tests set."""
+
+    def now_us(self) -> Instant:
+        """This instant, in microseconds since the Unix epoch."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now_us(self) -> Instant:
+        return time.time_ns() // 1000

@@ -1,0 +1,82 @@
+"""Rewrites a condition over one tenant's catalogue into a plain one: ranks, `state` and `slaBreached` become facts.
+
+What is left names only stored fields, so that equal meanings get equal columns and an edited status or rank
+gives a new column by itself. Pure.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from service.domain.catalogue import TenantSettings
+from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Condition, Leaf, Not
+
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "lt": lambda left, right: left < right,
+    "le": lambda left, right: left <= right,
+    "gt": lambda left, right: left > right,
+    "ge": lambda left, right: left >= right,
+}
+
+BREACHED_FLAG = Leaf("slaBreached", "is_true")
+
+
+def lower(condition: Condition, settings: TenantSettings) -> Condition:
+    """The same condition with everything the catalogue decides written out."""
+    match condition:
+        case AllOf(children):
+            return AllOf(tuple(lower(child, settings) for child in children))
+        case AnyOf(children):
+            return AnyOf(tuple(lower(child, settings) for child in children))
+        case Not(child):
+            return Not(lower(child, settings))
+        case Leaf(field="state"):
+            return _two_valued(condition, closed(settings), "closed", "open")
+        case Leaf(field="slaBreached"):
+            return _two_valued(condition, BREACHED_FLAG, True, False)
+        case Leaf(field="priority" | "status", op="lt" | "le" | "gt" | "ge" | "between"):
+            return _ranked(condition, settings)
+    return condition
+
+
+def closed(settings: TenantSettings) -> Leaf:
+    """A ticket is closed when its status entry says so; one the catalogue doesn't know, when its last event did."""
+    shut = tuple(sorted(status.id for status in settings.statuses if status.closed))
+    known = tuple(sorted(status.id for status in settings.statuses))
+    return Leaf("state", "closed", (shut, known))
+
+
+def _two_valued(leaf: Leaf, holds: Condition, yes: object, no: object) -> Condition:
+    """A leaf on a field that is never empty and has two values only."""
+    if leaf.op in ("is_empty", "is_not_empty"):
+        return ALWAYS if leaf.op == "is_not_empty" else NEVER
+    wanted = _wanted(leaf, yes, no)
+    return _either((holds,) if yes in wanted else (), (Not(holds),) if no in wanted else ())
+
+
+def _wanted(leaf: Leaf, yes: object, no: object) -> set[object]:
+    if leaf.op in ("is_true", "is_false"):
+        return {yes if leaf.op == "is_true" else no}
+    named = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+    matched = {value for value in (yes, no) if any(type(value) is type(name) and value == name for name in named)}
+    return {yes, no} - matched if leaf.op in ("ne", "nin") else matched
+
+
+def _either(first: Iterable[Condition], second: Iterable[Condition]) -> Condition:
+    return AnyOf((*first, *second))
+
+
+def _ranked(leaf: Leaf, settings: TenantSettings) -> Condition:
+    ranks: dict[str, float] = (
+        {priority.id: priority.rank for priority in settings.priorities}
+        if leaf.field == "priority"
+        else {status.id: place for place, status in enumerate(settings.statuses)}
+    )
+    bounds = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+    if any(bound not in ranks for bound in bounds):
+        return NEVER
+    if leaf.op == "between":
+        low, high = (ranks[bound] for bound in bounds)
+        chosen = [key for key, rank in ranks.items() if low <= rank <= high]
+    else:
+        chosen = [key for key, rank in ranks.items() if _ORDER[leaf.op](rank, ranks[bounds[0]])]
+    return Leaf(leaf.field, "in", tuple(sorted(chosen))) if chosen else NEVER

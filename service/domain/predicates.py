@@ -1,0 +1,181 @@
+"""Leaves as functions of one field's value and of now. Pure; knows no catalogue, no viewer and no time zone."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from service.domain import operators as ops
+from service.domain.condition import At, FromNow, Leaf
+from service.domain.fields import FieldKind, kind_of
+from service.domain.ticket import Instant
+from service.domain.values import InstantOf, instant_in, instant_reader, is_empty, key
+
+Holds = Callable[[object, Instant], bool]
+"""Whether a leaf holds for a value of its field, at an instant."""
+
+_Test = Callable[[Any, Any], bool]
+
+_ORDER: dict[str, _Test] = {
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "before": operator.lt,
+    "after": operator.gt,
+}
+
+
+def predicate(leaf: Leaf) -> Holds:
+    """The leaf as a function of a value as `Ticket` holds it. Built once, called for every ticket.
+
+    `slaBreached` is the flag alone. Raises ValueError for what needs more than the value: the order of priorities
+    and statuses, `state`, and the local days of `within`.
+    """
+    kind = kind_of(leaf.field)
+    ranked = kind is FieldKind.RANKED and (leaf.op in ops.ORDER or leaf.op == ops.BETWEEN)
+    if kind is None or kind is FieldKind.STATE or ranked or leaf.op not in ops.OPERATORS[kind] - {ops.WITHIN}:
+        raise ValueError(f"{leaf.field} {leaf.op} isn't decided by the field's value alone")
+    opposite = ops.OPPOSITES.get(leaf.op)
+    if opposite is None:
+        return _positive(kind, leaf.op, leaf.value)
+    holds = _positive(kind, opposite, leaf.value)
+    return lambda value, now: not holds(value, now)
+
+
+def time_dependent(leaf: Leaf) -> bool:
+    """Whether the leaf may change its mind while the value stays the same."""
+    return leaf.op == ops.WITHIN or bool(_offsets(leaf))
+
+
+def flips_at(leaf: Leaf, value: object, now: Instant) -> Instant | None:
+    """The first instant after `now` at which `predicate(leaf)` says otherwise of the value, and None when never."""
+    offsets = _offsets(leaf)
+    kind = kind_of(leaf.field)
+    at = instant_reader(kind)(value) if offsets and kind is not None else None
+    if at is None:
+        return None
+    holds = predicate(leaf)
+    said = holds(value, now)
+    # Everything asked is how now + offset lies to the value: before, at or after it. So nothing changes in between.
+    turns = sorted({turn for offset in offsets for turn in (at - offset, at - offset + 1) if turn > now})
+    return next((turn for turn in turns if holds(value, turn) != said), None)
+
+
+def _offsets(leaf: Leaf) -> tuple[int, ...]:
+    """What is added to now, each time the leaf looks at it."""
+    match leaf.op:
+        case "older_than" | "newer_than":
+            return (-leaf.value,)
+        case "due_within":
+            return (0, leaf.value)
+    members = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+    return tuple(member.offset_us for member in members if isinstance(member, FromNow))
+
+
+def _positive(kind: FieldKind, op: str, value: Any) -> Holds:
+    """An operator that nothing empty and nothing of another type fulfils, `is_empty` aside."""
+    match op:
+        case "is_empty":
+            return lambda found, now: is_empty(found)
+        case "is_true" | "is_false":
+            flag = op == "is_true"
+            return lambda found, now: found is flag
+        case "eq":
+            return _one_of(kind, (value,))
+        case "in":
+            return _one_of(kind, value)
+        case "between":
+            low, high = _compared(kind, value[0], operator.ge), _compared(kind, value[1], operator.le)
+            return lambda found, now: low(found, now) and high(found, now)
+        case "lt" | "le" | "gt" | "ge" | "before" | "after":
+            return _compared(kind, value, _ORDER[op])
+        case "older_than" | "newer_than" | "due_within":
+            return _aged(instant_reader(kind), op, value)
+        case "contains" | "starts_with" | "ends_with":
+            return _text(op, value.casefold())
+    return _listed(op, value)
+
+
+def _one_of(kind: FieldKind, values: tuple[Any, ...]) -> Holds:
+    offsets = frozenset(value.offset_us for value in values if isinstance(value, FromNow))
+    if kind is FieldKind.INSTANT:
+        return _instant_of(instant_reader(kind), frozenset(v.us for v in values if isinstance(v, At)), offsets)
+    # The empty text is empty, and what is empty equals nothing.
+    keys = frozenset(member for value in values if value != "" and (member := key(value)) is not None)
+    if kind is FieldKind.TEXT or kind is FieldKind.RANKED:
+        return lambda found, now: found in keys
+    instants: frozenset[int] = frozenset()
+    if kind is FieldKind.CUSTOM:
+        instants = frozenset(at for value in values if (at := instant_in(value)) is not None)
+    if not instants and not offsets:
+        return lambda found, now: key(found) in keys
+    same_instant = _instant_of(instant_in, instants, offsets)
+    return lambda found, now: key(found) in keys or same_instant(found, now)
+
+
+def _instant_of(read: InstantOf, instants: frozenset[int], offsets: frozenset[int]) -> Holds:
+    def holds(found: object, now: Instant) -> bool:
+        at = read(found)
+        return at is not None and (at in instants or at - now in offsets)
+
+    return holds
+
+
+def _compared(kind: FieldKind, bound: Any, test: _Test) -> Holds:
+    """The value against one end, where both are of one type."""
+    read = instant_reader(kind)
+    match bound:
+        case At(us):
+            return lambda found, now: (at := read(found)) is not None and test(at, us)
+        case FromNow(offset_us):
+            return lambda found, now: (at := read(found)) is not None and test(at, now + offset_us)
+        case bool():
+            return lambda found, now: False  # true and false have no order
+        case str():
+            named = instant_in(bound) if kind is FieldKind.CUSTOM else None
+            return _text_compared(bound, test) if named is None else _instant_or_text_compared(named, bound, test)
+    return lambda found, now: isinstance(found, int | float) and not isinstance(found, bool) and test(found, bound)
+
+
+def _text_compared(bound: str, test: _Test) -> Holds:
+    return lambda found, now: isinstance(found, str) and found != "" and test(found, bound)
+
+
+def _instant_or_text_compared(us: Instant, bound: str, test: _Test) -> Holds:
+    """Two texts that are instants are compared as such, and any other text by code point."""
+    as_text = _text_compared(bound, test)
+
+    def holds(found: object, now: Instant) -> bool:
+        at = instant_in(found)
+        return as_text(found, now) if at is None else test(at, us)
+
+    return holds
+
+
+def _aged(read: InstantOf, op: str, duration_us: int) -> Holds:
+    match op:
+        case "older_than":
+            return lambda found, now: (at := read(found)) is not None and at <= now - duration_us
+        case "newer_than":
+            return lambda found, now: (at := read(found)) is not None and at > now - duration_us
+    return lambda found, now: (at := read(found)) is not None and now <= at <= now + duration_us
+
+
+def _text(op: str, folded: str) -> Holds:
+    match op:
+        case "contains":
+            return lambda found, now: isinstance(found, str) and found != "" and folded in found.casefold()
+        case "starts_with":
+            return lambda found, now: isinstance(found, str) and found != "" and found.casefold().startswith(folded)
+    return lambda found, now: isinstance(found, str) and found != "" and found.casefold().endswith(folded)
+
+
+def _listed(op: str, values: tuple[Any, ...]) -> Holds:
+    keys = frozenset(key(value) for value in values)
+
+    def among(found: object) -> frozenset[object]:
+        return keys.intersection(map(key, found)) if isinstance(found, list | tuple) else frozenset()
+
+    if op == "contains_any":
+        return lambda found, now: bool(among(found))
+    return lambda found, now: isinstance(found, list | tuple) and bool(found) and among(found) == keys

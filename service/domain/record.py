@@ -1,0 +1,147 @@
+"""What is in force for one tenant, what is still being filled, and the number of each column. Pure values and steps.
+
+A changed catalogue never changes a count half-way: entries that need new columns wait as `pending` until every
+ticket has been gone over (a sweep), then they come into force in one step. Retired column numbers are reused only
+after a whole sweep has taken them out of every ticket.
+"""
+
+from itertools import count
+
+import msgspec
+
+from service.domain.catalogue import Filter, Profile, TenantSettings
+from service.domain.columns import EVERY_TICKET, SEMANTICS, ColumnId, column_id, residuals
+from service.domain.condition import ALWAYS, NEVER, Condition, Leaf, Not
+from service.domain.lowering import BREACHED_FLAG, closed, lower
+
+
+class Entries(msgspec.Struct, frozen=True):
+    """The newest good catalogue entries of one tenant."""
+
+    settings: TenantSettings
+    filters: dict[str, Filter] = {}
+    profiles: dict[str, Profile] = {}
+
+
+class TenantRecord(msgspec.Struct, frozen=True):
+    """One tenant's catalogue as stored: `version` and `entries` are what is in force.
+
+    Versions are offsets in the catalogue topic. `filling` are columns that not every ticket has been asked about yet.
+    """
+
+    version: int
+    entries: Entries
+    numbers: dict[ColumnId, int]
+    pending_version: int | None = None
+    pending: Entries | None = None
+    filling: frozenset[ColumnId] = frozenset()
+    retired: frozenset[int] = frozenset()
+    semantics: int = SEMANTICS
+
+    @property
+    def newest_version(self) -> int:
+        """The newest catalogue offset this record knows, in force or not yet."""
+        return self.version if self.pending_version is None else self.pending_version
+
+    @property
+    def newest(self) -> Entries:
+        """The newest entries known, in force or not yet: they decide which ids exist and who may see them."""
+        return self.entries if self.pending is None else self.pending
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """What one pass over all tickets will have settled when it ends."""
+
+    filling: frozenset[ColumnId]
+    retired: frozenset[int]
+
+
+def columns_of(entries: Entries) -> dict[ColumnId, Condition]:
+    """Every column needed to answer any viewer about these entries."""
+    columns: dict[ColumnId, Condition] = {EVERY_TICKET: ALWAYS}
+    for condition in (*counted(entries).values(), *summary_conditions(entries.settings).values()):
+        for plain in residuals(condition).values():
+            if plain != NEVER:
+                columns[column_id(plain)] = plain
+    return columns
+
+
+def counted(entries: Entries) -> dict[str, Condition]:
+    """Filter id -> lowered condition. Where ids collide `all`, then a status, a priority, a filter wins."""
+    settings = entries.settings
+    conditions: dict[str, Condition] = {"all": ALWAYS}
+    for status in settings.statuses:
+        conditions.setdefault(status.id, Leaf("status", "eq", status.id))
+    for priority in settings.priorities:
+        conditions.setdefault(priority.id, Leaf("priority", "eq", priority.id))
+    for saved in entries.filters.values():
+        if saved.id not in conditions:
+            conditions[saved.id] = lower(saved.where, settings)
+    return conditions
+
+
+def summary_conditions(settings: TenantSettings) -> dict[str, Condition]:
+    """The summary's keys that are counted, and what each counts."""
+    shut = closed(settings)
+    return {"totalOpen": Not(shut), "totalClosed": shut, "slaBreached": BREACHED_FLAG}
+
+
+def numbered(record: TenantRecord) -> dict[int, Condition]:
+    """Every column a ticket must be asked about now, in force or being filled, by its number."""
+    columns = columns_of(record.entries)
+    if record.pending is not None:
+        columns |= columns_of(record.pending)
+    # Columns of older semantics stay what they were: their numbers are known here only until they are retired.
+    return {record.numbers[name]: condition for name, condition in columns.items() if name in record.numbers}
+
+
+def founded(entries: Entries, version: int) -> TenantRecord:
+    """The record of a tenant that has no tickets yet: everything is in force at once."""
+    others = sorted(set(columns_of(entries)) - {EVERY_TICKET})
+    return TenantRecord(version, entries, {EVERY_TICKET: 0} | {name: n for n, name in enumerate(others, 1)})
+
+
+def adopted(record: TenantRecord, entries: Entries, version: int) -> TenantRecord:
+    """The record after newer entries: in force at once when they need no new column, else pending."""
+    needed = set(columns_of(entries))
+    serving = set(columns_of(record.entries)) if record.semantics == SEMANTICS else set(record.numbers) - record.filling
+    kept = {name: number for name, number in record.numbers.items() if name in needed | serving}
+    retired = record.retired | (set(record.numbers.values()) - set(kept.values()))
+    taken = retired | set(kept.values())
+    free = (number for number in count() if number not in taken)
+    fresh = {name: next(free) for name in sorted(needed - set(kept))}
+    filling = (record.filling & needed) | set(fresh)
+    if filling:
+        return msgspec.structs.replace(
+            record,
+            numbers=kept | fresh,
+            pending=entries,
+            pending_version=version,
+            filling=frozenset(filling),
+            retired=frozenset(retired),
+            semantics=SEMANTICS,
+        )
+    return _in_force(record, entries, version, kept, frozenset(retired))
+
+
+def begun(record: TenantRecord) -> Sweep | None:
+    """The sweep that this record calls for, and None when there is nothing to settle."""
+    return Sweep(record.filling, record.retired) if record.filling or record.retired else None
+
+
+def swept(record: TenantRecord, sweep: Sweep) -> TenantRecord:
+    """The record after `sweep`, begun when the record was perhaps an older one, has gone over every ticket."""
+    filling = record.filling - sweep.filling
+    retired = record.retired - sweep.retired
+    if record.pending is None or record.pending_version is None or filling:
+        return msgspec.structs.replace(record, filling=filling, retired=retired)
+    return _in_force(record, record.pending, record.pending_version, record.numbers, retired)
+
+
+def _in_force(
+    record: TenantRecord, entries: Entries, version: int, numbers: dict[ColumnId, int], retired: frozenset[int]
+) -> TenantRecord:
+    needed = columns_of(entries)
+    kept = {name: number for name, number in numbers.items() if name in needed}
+    dropped = frozenset(numbers.values()) - frozenset(kept.values())
+    return TenantRecord(version, entries, kept, retired=retired | dropped)

@@ -1,0 +1,110 @@
+"""Scopes: the slices of a tenant's tickets that counters are kept for, and which of them a viewer sums. Pure.
+
+Inclusion and exclusion over the three questions: the number of tickets with some answers in a column is a signed
+sum over products of questions, and each product is one kind of scope. A ticket has one team, so "my teams" is a
+plain sum over teams.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from service.domain.columns import ALL_ANSWERS, QUESTIONS, Answers, column_id, residuals
+from service.domain.condition import NEVER, Condition, Question
+from service.domain.ticket import Ticket
+from service.domain.viewer import Perspective, Role, Viewer
+
+EVERYONE = "*"
+
+
+class Scope(NamedTuple):
+    """A slice of tickets: the counter it is kept in, and its place there (scopes of one person share a counter)."""
+
+    counter: str
+    part: str = ""
+
+
+class Term(NamedTuple):
+    """One summand: `sign` times the column's count over the scopes that answer yes to all `questions`."""
+
+    sign: int
+    questions: frozenset[Question]
+    column: str
+
+
+def scopes_of(ticket: Ticket) -> list[Scope]:
+    """The scopes this ticket lies in: one to eight."""
+    scopes = [Scope(EVERYONE)]
+    team, assignee, requester = ticket.team, ticket.assignee, ticket.requester
+    if team is not None:
+        scopes.append(Scope("t:" + team))
+    if assignee is not None:
+        scopes.append(Scope("a:" + assignee))
+        if team is not None:
+            scopes.append(Scope("a:" + assignee, "t:" + team))
+    if requester is not None:
+        mine = "r:" + requester
+        scopes.append(Scope(mine))
+        if team is not None:
+            scopes.append(Scope(mine, "t:" + team))
+        if requester == assignee:
+            scopes.append(Scope(mine, "a"))
+            if team is not None:
+                scopes.append(Scope(mine, "at:" + team))
+    return scopes
+
+
+def scopes_for(asked: frozenset[Question], viewer: Viewer) -> list[Scope]:
+    """The scopes whose plain sum counts the tickets that answer yes to all of `asked` for this viewer."""
+    parts = [""]
+    if Question.REQUESTED in asked:
+        counter = "r:" + viewer.user
+        prefix = "a" if Question.ASSIGNED in asked else ""
+        parts = [prefix + "t:" + team for team in sorted(viewer.teams)] if Question.TEAM in asked else [prefix]
+    elif Question.ASSIGNED in asked:
+        counter = "a:" + viewer.user
+        parts = ["t:" + team for team in sorted(viewer.teams)] if Question.TEAM in asked else [""]
+    elif Question.TEAM in asked:
+        return [Scope("t:" + team) for team in sorted(viewer.teams)]
+    else:
+        counter = EVERYONE
+    return [Scope(counter, part) for part in parts]
+
+
+def visible(role: Role, perspective: Perspective, answers: Answers) -> bool:
+    """Whether a ticket with these answers may be counted at all: the role's scope, narrowed by the perspective."""
+    assigned, requested, team = answers
+    by_role = {Role.USER: requested, Role.AGENT: assigned or team, Role.ADMIN: True}[role]
+    by_perspective = {
+        Perspective.TEMPLATE: True,
+        Perspective.AGENT: assigned or team,
+        Perspective.USER: requested,
+    }[perspective]
+    return by_role and by_perspective
+
+
+def signed_sum(condition: Condition, role: Role, perspective: Perspective) -> tuple[Term, ...]:
+    """The lowered `condition` (a filter, or profile and filter) as a viewer of this role sees it."""
+    by_column: dict[str, set[Answers]] = {}
+    for answers, plain in residuals(condition).items():
+        if plain != NEVER and visible(role, perspective, answers):
+            by_column.setdefault(column_id(plain), set()).add(answers)
+    return tuple(
+        Term(sign, questions, column)
+        for column, chosen in by_column.items()
+        for questions, sign in _products(chosen).items()
+        if sign
+    )
+
+
+def _products(chosen: set[Answers]) -> Mapping[frozenset[Question], int]:
+    """Writes "the answers are among `chosen`" as a sum of products of questions (Moebius inversion)."""
+    return {
+        frozenset(question for question, asked in zip(QUESTIONS, product, strict=True) if asked): sum(
+            -1 if (sum(product) - sum(answers)) % 2 else 1 for answers in chosen if _within(answers, product)
+        )
+        for product in ALL_ANSWERS
+    }
+
+
+def _within(answers: Answers, product: Answers) -> bool:
+    return all(asked or not answer for answer, asked in zip(answers, product, strict=True))

@@ -1,0 +1,172 @@
+"""What the HTTP process can be told, each setting with its unit and reason. Opens nothing, reads only when asked."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import Field, field_validator
+
+from service import environment
+from service.environment import Environment
+
+PROGRAM = "python -m service"
+PURPOSE = "Serves exact ticket counts over HTTP and server-sent events, from the counters in Redis."
+
+CONSUMERS_OWN = frozenset(
+    {
+        "kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "group", "metrics_host", "metrics_port",
+        "partitions", "replication_factor", "batch_records", "apply_events", "session_timeout_s", "metadata_max_age_s",
+        "bad_records_in_a_row", "bad_records_window", "bad_records_share",
+    }
+)  # fmt: skip
+"""Settings that only the consumers read. Both processes are often given one environment, so these are no mistakes."""
+
+REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
+
+HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]@]+)(?::(?P<port>[0-9]{1,5}))?")
+
+
+class SharedSettings(Environment):
+    """What both processes must be told alike, or they would not meet."""
+
+    redis: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        repr=False,  # may hold a password, and settings end up in logs
+        description="Redis that holds the counters: redis://[user:password@]host[:port][/database], rediss:// for TLS, "
+        "or redis+cluster://host:port,host:port,… (rediss+cluster:// for TLS) for a cluster.",
+    )
+    redis_timeout_s: float = Field(
+        default=3.0,
+        ge=0.1,
+        le=60,
+        description="Longest wait for an answer of Redis, in seconds: above the 2 s a slow disk may hold it up with "
+        "appendfsync everysec, below the 5 s after which counts are called stale.",
+    )
+    buckets: int = Field(
+        default=64,
+        ge=1,
+        le=16_384,
+        description="Buckets that tenants are hashed onto; each is one Redis hash tag, so this bounds how far a "
+        "cluster spreads. Written into Redis when it is first used and refused when it differs later. Calls, leases "
+        "and positions grow with it, not with tenants. At most one a hash slot.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe log lines that are written. It changes nothing else."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="Log lines on stderr: JSON objects for machines, or console for people."
+    )
+    drain_s: float = Field(
+        default=8.0,
+        ge=0,
+        le=300,
+        description="Time after SIGTERM to finish what was begun, in seconds: with it the process is gone within the "
+        "10 s that container engines wait before they kill.",
+    )
+
+    @field_validator("redis")
+    @classmethod
+    def _is_redis_url(cls, value: str) -> str:
+        problem = redis_url_problem(value)
+        if problem:
+            raise ValueError(f"{problem}; its value isn't shown here because it may hold a password")
+        return value
+
+
+class Settings(SharedSettings):
+    """Settings of `python -m service`."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all of IPv4.")
+    port: int = Field(default=8080, ge=0, le=65_535, description="Port to listen on; 0 takes any free one.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Processes that share the port; they are stateless, so one a core is the most that helps. Each "
+        "keeps its own caches and its own count of requests for the limits below.",
+    )
+    address_requests_per_min: int = Field(
+        default=120_000,
+        ge=0,
+        le=100_000_000,
+        description="Requests a minute from one network address before it gets 429; 0 means no limit. 2,000 a second "
+        "is about what one process answers: it stops one host from taking it all, and lets offices and proxies through "
+        "that speak for thousands.",
+    )
+    credential_requests_per_min: int = Field(
+        default=60_000,
+        ge=0,
+        le=100_000_000,
+        description="Requests a minute with one token or credential before it gets 429; 0 means no limit. A dashboard "
+        "needs 10, but a back end may ask for all its people with one token: half of what an address may.",
+    )
+    token_cache_entries: int = Field(
+        default=10_000,
+        ge=0,
+        le=10_000_000,
+        description="Checked tokens remembered, so that a signature is verified once and not per request (some 0.1 ms "
+        "each). About 2 KiB an entry; 0 verifies every time.",
+    )
+
+
+def known_variables() -> frozenset[str]:
+    """Every variable that some process of this system reads."""
+    return frozenset(environment.variable(name) for name in (*Settings.model_fields, *CONSUMERS_OWN))
+
+
+def help_text() -> str:
+    """What `python -m service --help` prints."""
+    return environment.usage(Settings, PROGRAM, PURPOSE)
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """The settings in `environ`; `argv` begins with the program's name. Raises SettingsError with one line."""
+    environment.refuse_arguments(argv)
+    return Settings.read(environ)
+
+
+def load(argv: Sequence[str]) -> Settings:
+    """The settings of this process, which ends here for `--help` (status 0) or a wrong setting or argument (2)."""
+    return environment.load(argv, parse, help_text, known_variables())
+
+
+def redis_url_problem(value: str) -> str:
+    """What keeps this from being a Redis address, or "" for a good one. Never quotes the value."""
+    try:
+        url = urlsplit(value)
+    except ValueError:  # unbalanced brackets around an IPv6 address
+        return "must be an address like redis://127.0.0.1:6379/0"
+    if url.scheme not in REDIS_SCHEMES:
+        return f"must begin with {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES[:-1])} or {REDIS_SCHEMES[-1]}://"
+    return _cluster_problem(url) if url.scheme.endswith("+cluster") else _server_problem(url)
+
+
+def _server_problem(url: SplitResult) -> str:
+    if not is_host_and_port(_host_part(url)):
+        return "must name one host, with a port from 1 to 65535 if any"
+    if url.path not in ("", "/") and not re.fullmatch(r"/[0-9]{1,5}", url.path):
+        return "must end in the number of a database, like /0, or nothing"
+    return "must not have a #fragment: write a # in a password as %23" if url.fragment else ""
+
+
+def _cluster_problem(url: SplitResult) -> str:
+    hosts = _host_part(url).split(",")
+    if not all(is_host_and_port(host, port_needed=True) for host in hosts):
+        return "must list its nodes as host:port,host:port,… with ports from 1 to 65535"
+    if url.path not in ("", "/", "/0") or url.query or url.fragment:
+        return "must have nothing behind the nodes: a cluster has only database 0"
+    return ""
+
+
+def _host_part(url: SplitResult) -> str:
+    return url.netloc.rpartition("@")[2]
+
+
+def is_host_and_port(value: str, *, port_needed: bool = False) -> bool:
+    """Whether this is `host` or `host:port`, with brackets around an IPv6 address."""
+    match = HOST_AND_PORT.fullmatch(value)
+    if match is None:
+        return False
+    port = match["port"]
+    return not port_needed if port is None else 1 <= int(port) <= 65_535

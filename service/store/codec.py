@@ -1,0 +1,82 @@
+"""How values are packed in Redis: MessagePack, versioned by position. Pure, and knows no key."""
+
+from typing import Any
+
+import msgspec
+
+from service.domain.catalogue import Credential, Realm
+from service.domain.record import TenantRecord
+from service.domain.ticket import Image, Ticket
+
+REVISION_BYTES = 8
+
+
+class _Packed(msgspec.Struct, array_like=True, gc=False):
+    """An Image whose mask, which can pass 64 bits, is bytes."""
+
+    sequence: int
+    ticket: Ticket | None
+    changed_at: int
+    mask: bytes
+    due_at: int | None
+
+
+_image_encoder = msgspec.msgpack.Encoder()
+_image_decoder = msgspec.msgpack.Decoder(_Packed)
+_record_decoder = msgspec.msgpack.Decoder(TenantRecord)
+_realm_decoder = msgspec.msgpack.Decoder(Realm)
+_credential_decoder = msgspec.msgpack.Decoder(Credential)
+_counter_decoder = msgspec.msgpack.Decoder(dict[str, dict[int, int] | list[int]])
+
+pack = msgspec.msgpack.Encoder().encode
+"""Any plain value, for the arguments of scripts. Text only: the scripts' unpacker knows no binary type."""
+
+
+def pack_image(image: Image) -> bytes:
+    """An image without its revision."""
+    mask = image.mask.to_bytes((image.mask.bit_length() + 7) // 8, "little")
+    return _image_encoder.encode(_Packed(image.sequence, image.ticket, image.changed_at, mask, image.due_at))
+
+
+def unpack_image(packed: bytes) -> Image:
+    """The image after the revision."""
+    stored = _image_decoder.decode(memoryview(packed)[REVISION_BYTES:])
+    return Image(
+        stored.sequence, stored.ticket, stored.changed_at, int.from_bytes(stored.mask, "little"), stored.due_at
+    )
+
+
+def unpack_counter(packed: bytes) -> dict[str, dict[int, int]]:
+    """part -> column number -> count."""
+    parts = _counter_decoder.decode(packed)
+    return {part: cells if isinstance(cells, dict) else _from_array(cells) for part, cells in parts.items()}
+
+
+def _from_array(cells: list[int]) -> dict[int, int]:
+    """Lua writes keys 1..n as an array. Column 0 is in every sound part, so this is met only where there is drift."""
+    return dict(enumerate(cells, 1))
+
+
+def pack_entry(value: TenantRecord | Realm | Credential) -> bytes:
+    """A catalogue value."""
+    return pack(value)
+
+
+def unpack_record(packed: bytes) -> TenantRecord:
+    """A tenant's record."""
+    return _record_decoder.decode(packed)
+
+
+def unpack_realm(packed: bytes) -> Realm:
+    """A realm."""
+    return _realm_decoder.decode(packed)
+
+
+def unpack_credential(packed: bytes) -> Credential:
+    """A credential of the form API."""
+    return _credential_decoder.decode(packed)
+
+
+def text(value: Any) -> str:
+    """A reply that is text."""
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,72 @@
+"""Every key name in Redis, and nothing else.
+
+All keys of a bucket carry the bucket's hash tag, so that a script over them touches one shard of a cluster. Ids
+that people choose stand percent-encoded in key names; as fields of hashes they stand as they are.
+"""
+
+import zlib
+from functools import lru_cache
+from urllib.parse import quote
+
+LAYOUT = "tc:layout"
+"""Hash: how the data is laid out; refused when it differs from the settings."""
+
+REALMS = "tc:{catalogue}:realms"
+REALM_OFFSETS = "tc:{catalogue}:realm-offsets"
+CREDENTIALS = "tc:{catalogue}:credentials"
+CREDENTIAL_OFFSETS = "tc:{catalogue}:credential-offsets"
+CATALOGUE = "tc:{catalogue}:state"
+"""Hash: `judged`, the offset up to which bad catalogue records are dead letters already."""
+
+HINTS = "tc:hints"
+"""Channel: "<tenant> <version>" after each change of a tenant's counts."""
+
+
+def bucket_of(tenant: str, buckets: int) -> int:
+    """The bucket a tenant lives in, for ever: CRC-32 is the same in every process and release."""
+    return zlib.crc32(tenant.encode()) % buckets
+
+
+def state(bucket: int) -> str:
+    """Hash: `epoch`, `topic`, `timers`, and per partition `p:N` (position) and `f:N` (fresh as of, Redis ms)."""
+    return f"tc:{{{bucket}}}:state"
+
+
+def due(bucket: int) -> str:
+    """Sorted set of tickets whose contributions change by themselves, by that instant."""
+    return f"tc:{{{bucket}}}:due"
+
+
+def lease(bucket: int) -> str:
+    """String: who sweeps this bucket."""
+    return f"tc:{{{bucket}}}:lease"
+
+
+def tenant(bucket: int, name: str) -> str:
+    """Hash: `token`, `generation`, `record`, `version`, `as_of` of one tenant."""
+    return f"tc:{{{bucket}}}:tenant:{name}"
+
+
+def tenants(bucket: int) -> str:
+    """Set: the names of the bucket's tenants."""
+    return f"tc:{{{bucket}}}:tenants"
+
+
+def orphans(bucket: int) -> str:
+    """Set: "<tenant> <generation>" whose tickets and counters are still to be removed."""
+    return f"tc:{{{bucket}}}:orphans"
+
+
+def tickets(bucket: int, name: str, generation: str) -> str:
+    """Hash: ticket id -> revision and packed image."""
+    return f"tc:{{{bucket}}}:tickets:{name}:{generation}"
+
+
+def counter(bucket: int, name: str, generation: str, scope: str) -> str:
+    """The counter of all tickets is a hash column -> count; the others are one packed value each."""
+    return f"tc:{{{bucket}}}:count:{name}:{generation}:{_encoded(scope)}"
+
+
+@lru_cache(maxsize=65_536)  # persons and teams in flight
+def _encoded(scope: str) -> str:
+    return quote(scope, safe=":*@.+|")

@@ -1,0 +1,271 @@
+"""The counter store in memory: the Redis store's twin, held to the same contract tests. For tests; nothing lasts."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from service.domain.catalogue import Credential, Realm
+from service.domain.contributions import Deltas
+from service.domain.ticket import Instant
+from service.store.epoch import epoch_in
+from service.store.keys import bucket_of
+from service.store.port import (
+    Applied,
+    Batch,
+    Behind,
+    Bucket,
+    BucketState,
+    Conflict,
+    CountQuery,
+    Loaded,
+    OtherTopic,
+    Outcome,
+    Position,
+    Snapshot,
+    StaleCatalogue,
+    StoredTenant,
+    StoredTicket,
+    TenantBatch,
+)
+
+Counter = dict[str, dict[int, int]]
+
+
+@dataclass
+class _Bucket:
+    epoch: str = field(default_factory=lambda: secrets.token_hex(8))
+    topic: str = ""
+    positions: dict[int, Position] = field(default_factory=dict)
+    fresh_ms: dict[int, int] = field(default_factory=dict)
+    timers: Instant | None = None
+
+
+@dataclass
+class _Tenant:
+    stored: StoredTenant
+    version: int = 0
+    as_of: Instant | None = None
+    tickets: dict[str, StoredTicket] = field(default_factory=dict)
+    counters: dict[str, Counter] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """See `port.CounterStore` for what each method promises. `clock_ms` stands for the server's own clock."""
+
+    def __init__(self, buckets: int = 4, clock_ms: Callable[[], int] = lambda: 0) -> None:
+        self.buckets = buckets
+        self._clock_ms = clock_ms
+        self._run = secrets.token_hex(8)
+        self._states = {bucket: _Bucket() for bucket in range(buckets)}
+        self._tenants: dict[str, _Tenant] = {}
+        self._realms: dict[str, tuple[int, Realm | None]] = {}
+        self._credentials: dict[str, tuple[int, Credential | None]] = {}
+        self._leases: dict[Bucket, tuple[str, int]] = {}
+        self._orphans: set[tuple[str, str]] = set()
+        self._judged: Position | None = None
+
+    def bucket(self, tenant: str) -> Bucket:
+        return bucket_of(tenant, self.buckets)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    async def ping(self) -> None:
+        return None
+
+    async def run(self) -> str:
+        return self._run
+
+    async def realm(self, name: str) -> Realm | None:
+        return self._realms.get(name, (0, None))[1]
+
+    async def credential(self, identifier: str) -> Credential | None:
+        """The credential of the form API in force under this identifier."""
+        return self._credentials.get(identifier, (0, None))[1]
+
+    async def tenant(self, tenant: str) -> StoredTenant | None:
+        found = self._tenants.get(tenant)
+        return None if found is None else found.stored
+
+    async def tenants(self, bucket: Bucket) -> Sequence[str]:
+        return sorted(name for name in self._tenants if self.bucket(name) == bucket)
+
+    async def catalogue_read(self) -> bool:
+        return self._judged is not None
+
+    async def snapshot(self, query: CountQuery) -> Snapshot | None:
+        found = self._tenants.get(query.tenant)
+        if found is None or found.stored.token != query.token:
+            return None
+        state = self._states[self.bucket(query.tenant)]
+        everyone = found.counters.get("*", {}).get("", {})
+        return Snapshot(
+            epoch=epoch_in(self._run, state.epoch, query.generation),
+            version=found.version,
+            positions=dict(sorted(state.positions.items())),
+            lags_ms={partition: max(0, self._clock_ms() - fresh) for partition, fresh in state.fresh_ms.items()},
+            timers=state.timers,
+            as_of=found.as_of,
+            columns=tuple(everyone.get(column, 0) for column in query.columns),
+            counters=tuple(
+                {part: dict(cells) for part, cells in found.counters.get(name, {}).items()} for name in query.counters
+            ),
+        )
+
+    async def states(self, buckets: Sequence[Bucket]) -> Mapping[Bucket, BucketState]:
+        return {bucket: self._state(bucket) for bucket in buckets}
+
+    def _state(self, bucket: Bucket) -> BucketState:
+        state = self._states[bucket]
+        return BucketState(state.topic, dict(state.positions))
+
+    # -- the step -----------------------------------------------------------------------------------------------------
+
+    async def load(
+        self, bucket: Bucket, tickets: Mapping[str, Sequence[str]], generations: Mapping[str, str]
+    ) -> Loaded:
+        never = StoredTicket(b"", None)
+        tokens, images = {}, {}
+        for name, ids in tickets.items():
+            found = self._tenants.get(name)
+            tokens[name] = "" if found is None else found.stored.token
+            for ticket in ids:
+                images[name, ticket] = never if found is None else found.tickets.get(ticket, never)
+        return Loaded(self._state(bucket), tokens, images)
+
+    async def apply(self, batch: Batch) -> Outcome:
+        return self._refusal(batch) or self._write(batch)
+
+    def _refusal(self, batch: Batch) -> Outcome | None:
+        state = self._states[batch.bucket]
+        if state.topic not in ("", batch.topic):
+            return OtherTopic(state.topic)
+        behind = {
+            partition: state.positions.get(partition, 0)
+            for partition, progress in batch.progress.items()
+            if progress.known is not None and state.positions.get(partition, -1) < progress.known
+        }
+        if behind:
+            return Behind(behind)
+        stale = tuple(tenant.tenant for tenant in batch.tenants if not self._compiled_against(tenant))
+        if stale:
+            return StaleCatalogue(stale)
+        conflicts = tuple(
+            (tenant.tenant, write.ticket)
+            for tenant in batch.tenants
+            for write in tenant.writes
+            if self._revision(tenant.tenant, write.ticket) != write.revision
+        )
+        return Conflict(conflicts) if conflicts else None
+
+    def _compiled_against(self, tenant: TenantBatch) -> bool:
+        found = self._tenants.get(tenant.tenant)
+        return found is not None and (found.stored.token, found.stored.generation) == (tenant.token, tenant.generation)
+
+    def _revision(self, tenant: str, ticket: str) -> bytes:
+        stored = self._tenants[tenant].tickets.get(ticket)
+        return b"" if stored is None else stored.revision
+
+    def _write(self, batch: Batch) -> Applied:
+        revision = secrets.token_bytes(8)
+        versions: dict[str, int] = {}
+        negative = 0
+        for tenant in batch.tenants:
+            found = self._tenants[tenant.tenant]
+            for write in tenant.writes:
+                if write.image is None:
+                    found.tickets.pop(write.ticket, None)
+                else:
+                    found.tickets[write.ticket] = StoredTicket(revision, write.image)
+            negative += _add(found.counters, tenant.deltas)
+            if tenant.as_of is not None:
+                found.as_of = max(found.as_of or tenant.as_of, tenant.as_of)
+            if tenant.deltas:
+                found.version += 1
+                versions[tenant.tenant] = found.version
+        self._raise(batch)
+        return Applied(versions, negative)
+
+    def _raise(self, batch: Batch) -> None:
+        state = self._states[batch.bucket]
+        state.topic = batch.topic
+        for partition, progress in batch.progress.items():
+            state.positions[partition] = max(state.positions.get(partition, 0), progress.position)
+            fresh = self._clock_ms() - progress.lag_ms
+            state.fresh_ms[partition] = max(state.fresh_ms.get(partition, fresh), fresh)
+        state.timers = max(state.timers or batch.now, batch.now)
+
+    async def new_epoch(self, bucket: Bucket) -> None:
+        self._states[bucket].epoch = secrets.token_hex(8)
+
+    async def adopt_topic(self, bucket: Bucket, topic: str) -> None:
+        self._states[bucket] = _Bucket(topic=topic, timers=self._states[bucket].timers)
+
+    async def scan(self, tenant: str, generation: str, cursor: int, limit: int) -> tuple[int, Sequence[str]]:
+        found = self._tenants.get(tenant)
+        ids = sorted(found.tickets) if found is not None and found.stored.generation == generation else []
+        following = cursor + limit
+        return (following if following < len(ids) else 0), ids[cursor:following]
+
+    async def lease(self, bucket: Bucket, holder: str, ttl_ms: int) -> bool:
+        current, until_ms = self._leases.get(bucket, (holder, 0))
+        if current != holder and until_ms > self._clock_ms():
+            return False
+        self._leases[bucket] = (holder, self._clock_ms() + ttl_ms)
+        return True
+
+    # -- the catalogue ------------------------------------------------------------------------------------------------
+
+    async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
+        found = self._tenants.get(tenant)
+        if (None if found is None else found.stored.token) != expected:
+            return False
+        if found is None:
+            self._tenants[tenant] = _Tenant(new, version=1)
+        else:
+            found.stored = new
+            found.version += 1
+        return True
+
+    async def drop_tenant(self, tenant: str, expected: str) -> bool:
+        found = self._tenants.get(tenant)
+        if found is None or found.stored.token != expected:
+            return False
+        self._orphans.add((tenant, found.stored.generation))
+        del self._tenants[tenant]
+        return True
+
+    async def orphans(self) -> Sequence[tuple[str, str]]:
+        return sorted(self._orphans)
+
+    async def collect(self, tenant: str, generation: str, limit: int) -> bool:
+        self._orphans.discard((tenant, generation))
+        return True
+
+    async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
+        if offset > self._realms.get(name, (-1, None))[0]:
+            self._realms[name] = (offset, realm)
+
+    async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
+        if offset > self._credentials.get(identifier, (-1, None))[0]:
+            self._credentials[identifier] = (offset, credential)
+
+    async def judged(self) -> Position:
+        return self._judged or 0
+
+    async def set_judged(self, position: Position) -> None:
+        self._judged = max(self._judged or 0, position)
+
+
+def _add(counters: dict[str, Counter], deltas: Deltas) -> int:
+    """Adds deltas; empty cells, parts and counters are not kept. Returns how many cells came out below zero."""
+    negative = 0
+    for name, parts in deltas.items():
+        counter = counters.setdefault(name, {})
+        for part, changes in parts.items():
+            cells = counter.setdefault(part, {})
+            for column, delta in changes.items():
+                cells[column] = cells.get(column, 0) + delta
+                negative += cells[column] < 0
+            counter[part] = {column: count for column, count in cells.items() if count}
+        counters[name] = {part: cells for part, cells in counter.items() if cells}
+    return negative

@@ -1,0 +1,160 @@
+"""Answers viewers from a counter store: compiled views, plans, one snapshot an answer. Never writes to the store.
+
+What is remembered may make an answer from the store fail, never succeed wrongly: a snapshot says when the view it was
+asked with is no longer the current one. A refusal has no snapshot behind it, so it is never based on what is
+remembered alone: the tenant is read again first.
+"""
+
+import msgspec
+
+from service.clock import Clock
+from service.domain.catalogue import Realm
+from service.domain.ticket import Instant
+from service.domain.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
+from service.lru import Lru
+from service.store.port import CounterReader, CountQuery, Snapshot, StoreUnavailable
+
+TENANTS_REMEMBERED = 1_000
+"""Compiled views kept: some 100 KB each with its plans, and some milliseconds to compile again."""
+
+REALMS_REMEMBERED = 1_000
+"""Realms kept: a key set is a few KB."""
+
+REALM_AGE_US = 1_000_000
+"""Longest use of a realm as read: a withdrawn key is refused after a second, for one small read a second."""
+
+ATTEMPTS = 5
+"""Reloads for one answer: each needs a catalogue change within a millisecond, so a fifth means something is wrong."""
+
+
+class UnknownTenant(Exception):
+    """No such tenant is in force in that realm."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """All that one answer says: every number is of `snapshot`, and of one `now`."""
+
+    view: TenantView
+    token: str
+    """Names the state of the tenant's record that `view` was compiled from."""
+    counts: dict[str, int]
+    summary: dict[str, int]
+    snapshot: Snapshot
+    now: Instant
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """A tenant as last read from the store."""
+
+    token: str
+    generation: str
+    view: TenantView
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """What an answer needs: a store that answers, and a catalogue that was read to its end once."""
+
+    store: bool
+    catalogue: bool
+
+
+class Reading:
+    """The one way from a checked caller to numbers. Its methods raise StoreUnavailable when the store is away."""
+
+    def __init__(self, reader: CounterReader, clock: Clock) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._tenants: Lru[str, Compiled] = Lru(TENANTS_REMEMBERED)
+        self._realms: Lru[str, tuple[Realm, Instant]] = Lru(REALMS_REMEMBERED)
+
+    async def realm(self, name: str) -> Realm | None:
+        """The realm as it was within the last second; the same object while it doesn't change."""
+        known = self._realms.get(name)
+        if known is not None and 0 <= self._clock.now_us() - known[1] < REALM_AGE_US:
+            return known[0]
+        return await self.newest_realm(name)
+
+    async def newest_realm(self, name: str) -> Realm | None:
+        """The realm as the store has it now; the same object as before where nothing changed."""
+        read_at = self._clock.now_us()
+        realm = await self._reader.realm(name)
+        if realm is None:
+            self._realms.drop(name)
+            return None
+        known = self._realms.get(name)
+        if known is not None and known[0] == realm:
+            realm = known[0]
+        self._realms.put(name, (realm, read_at))
+        return realm
+
+    async def view(self, tenant_id: str, realm: str) -> TenantView:
+        """The tenant as last read. Raises UnknownTenant, which the store has confirmed."""
+        known = self._tenants.get(tenant_id)
+        if known is not None and known.view.settings.realm == realm:
+            return known.view
+        return await self.newest_view(tenant_id, realm)
+
+    async def newest_view(self, tenant_id: str, realm: str) -> TenantView:
+        """The tenant as the store has it now. Raises UnknownTenant."""
+        return (await self._load(tenant_id, realm)).view
+
+    async def answer(self, tenant_id: str, realm: str, wanted: Wanted) -> Answer:
+        """Counts of every filter asked for and the summary, from one atomic read.
+
+        Raises UnknownTenant, InvalidIds, Warming (each confirmed by the store) and StoreUnavailable.
+        """
+        known = self._tenants.get(tenant_id)
+        if known is not None and known.view.settings.realm == realm:
+            try:
+                answer = await self._ask(known, tenant_id, wanted)
+            except (InvalidIds, Warming):
+                answer = None  # perhaps no longer so
+            if answer is not None:
+                return answer
+        for _ in range(ATTEMPTS):
+            answer = await self._ask(await self._load(tenant_id, realm), tenant_id, wanted)
+            if answer is not None:
+                return answer
+        raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
+
+    async def ready(self) -> Readiness:
+        """Whether answers can be given now. Raises nothing for a store that is away."""
+        try:
+            await self._reader.ping()
+            return Readiness(store=True, catalogue=await self._reader.catalogue_read())
+        except StoreUnavailable:
+            return Readiness(store=False, catalogue=False)
+
+    async def _load(self, tenant_id: str, realm: str) -> Compiled:
+        stored = await self._reader.tenant(tenant_id)
+        if stored is None:
+            self._tenants.drop(tenant_id)
+            raise UnknownTenant(tenant_id)
+        known = self._tenants.get(tenant_id)
+        if known is None or (known.token, known.generation) != (stored.token, stored.generation):
+            same_record = known is not None and known.token == stored.token
+            view = known.view if known is not None and same_record else TenantView(stored.record)
+            known = Compiled(stored.token, stored.generation, view)
+            self._tenants.put(tenant_id, known)
+        if known.view.settings.realm != realm:
+            raise UnknownTenant(tenant_id)
+        return known
+
+    async def _ask(self, known: Compiled, tenant_id: str, wanted: Wanted) -> Answer | None:
+        """None when the tenant's record is no longer the one that was compiled."""
+        plan = known.view.plan(wanted)
+        now = self._clock.now_us()
+        query = CountQuery(tenant_id, known.token, known.generation, plan.columns, plan.counters)
+        snapshot = await self._reader.snapshot(query)
+        if snapshot is None:
+            return None
+        sums = plan.evaluate(snapshot.columns, snapshot.counters)
+        places = len(wanted.filter_ids)
+        return Answer(
+            known.view,
+            known.token,
+            dict(zip(wanted.filter_ids, sums[:places], strict=True)),
+            dict(zip(SUMMARY_KEYS, sums[places:], strict=True)),
+            snapshot,
+            now,
+        )

@@ -1,0 +1,320 @@
+"""The counter store in Redis: each promise of the port as one script or command. Decides nothing about tickets."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from service.domain.catalogue import Credential, Realm
+from service.domain.scopes import EVERYONE, scopes_of
+from service.domain.ticket import Instant
+from service.store import codec, keys
+from service.store.epoch import epoch_in
+from service.store.port import (
+    Applied,
+    Batch,
+    Behind,
+    Bucket,
+    BucketState,
+    Conflict,
+    CountQuery,
+    Loaded,
+    OtherTopic,
+    Outcome,
+    Position,
+    Snapshot,
+    StaleCatalogue,
+    StoredTenant,
+    StoredTicket,
+    StoreRefused,
+    StoreUnavailable,
+    TenantBatch,
+)
+from service.store.script import Script
+from service.store.token import minted
+from service.store.wire import Argument, Reply, Wire
+
+OLDEST_REDIS = 7
+"""EVALSHA_RO and functions' rules for scripts came with 7.0."""
+
+APPLY = Script("apply", writes=True)
+LOAD = Script("load", writes=False)
+SNAPSHOT = Script("snapshot", writes=False)
+PUT_TENANT = Script("put_tenant", writes=True)
+PUT_ENTRY = Script("put_entry", writes=True)
+RAISE = Script("raise", writes=True)
+LEASE = Script("lease", writes=True)
+
+
+@asynccontextmanager
+async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator["RedisStore"]:
+    """A store that connects when first used."""
+    async with Wire(url, timeout_s) as wire:
+        yield RedisStore(wire, buckets)
+
+
+class RedisStore:
+    """See `port.CounterStore` for what each method promises."""
+
+    def __init__(self, wire: Wire, buckets: int) -> None:
+        self._wire = wire
+        self.buckets = buckets
+
+    async def found(self) -> None:
+        """Writes the layout if there is none. Raises StoreRefused for another layout, an old server, eviction."""
+        server = codec.text(await self._wire.call("INFO", "server"))
+        version = _info(server, "redis_version")
+        if int(version.split(".")[0]) < OLDEST_REDIS:
+            raise StoreRefused(f"Redis {version} is too old: {OLDEST_REDIS}.0 or newer is needed")
+        memory = codec.text(await self._wire.call("INFO", "memory"))
+        if _info(memory, "maxmemory") != "0" and _info(memory, "maxmemory_policy") != "noeviction":
+            policy = _info(memory, "maxmemory_policy")
+            raise StoreRefused(f"Redis would drop counters when full: set maxmemory-policy noeviction, not {policy}")
+        await self._wire.call("HSETNX", keys.LAYOUT, "buckets", self.buckets)
+        stored = int(await self._wire.call("HGET", keys.LAYOUT, "buckets"))
+        if stored != self.buckets:
+            raise StoreRefused(f"TICKET_COUNTS_BUCKETS: this Redis was laid out with {stored}, not {self.buckets}")
+
+    def bucket(self, tenant: str) -> Bucket:
+        """The bucket a tenant lives in."""
+        return keys.bucket_of(tenant, self.buckets)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    async def ping(self) -> None:
+        await self._wire.call("PING")
+
+    async def run(self) -> str:
+        return (await self._wire.call_in_run("PING"))[0]
+
+    async def realm(self, name: str) -> Realm | None:
+        packed = await self._wire.call("HGET", keys.REALMS, name)
+        return codec.unpack_realm(packed) if packed else None
+
+    async def credential(self, identifier: str) -> Credential | None:
+        """The credential of the form API in force under this identifier."""
+        packed = await self._wire.call("HGET", keys.CREDENTIALS, identifier)
+        return codec.unpack_credential(packed) if packed else None
+
+    async def tenant(self, tenant: str) -> StoredTenant | None:
+        key = keys.tenant(self.bucket(tenant), tenant)
+        token, generation, record = await self._wire.call("HMGET", key, "token", "generation", "record")
+        if token is None:
+            return None
+        return StoredTenant(codec.text(token), codec.text(generation), codec.unpack_record(record))
+
+    async def tenants(self, bucket: Bucket) -> Sequence[str]:
+        """The tenants in force in a bucket."""
+        return sorted(codec.text(name) for name in await self._wire.call("SMEMBERS", keys.tenants(bucket)))
+
+    async def catalogue_read(self) -> bool:
+        return bool(await self._wire.call("HEXISTS", keys.CATALOGUE, "judged"))
+
+    async def snapshot(self, query: CountQuery) -> Snapshot | None:
+        bucket = self.bucket(query.tenant)
+        place = (bucket, query.tenant, query.generation)
+        run, reply = await SNAPSHOT.run_in(
+            self._wire,
+            [
+                keys.state(bucket),
+                keys.tenant(bucket, query.tenant),
+                keys.counter(*place, "*"),
+                *(keys.counter(*place, counter) for counter in query.counters),
+            ],
+            [query.token, *query.columns],
+        )
+        return None if reply is None else _snapshot(run, query, reply)
+
+    async def states(self, buckets: Sequence[Bucket]) -> Mapping[Bucket, BucketState]:
+        replies = await asyncio.gather(*(self._wire.call("HGETALL", keys.state(bucket)) for bucket in buckets))
+        return {bucket: _state(reply) for bucket, reply in zip(buckets, replies, strict=True)}
+
+    # -- the step -----------------------------------------------------------------------------------------------------
+
+    async def load(
+        self, bucket: Bucket, tickets: Mapping[str, Sequence[str]], generations: Mapping[str, str]
+    ) -> Loaded:
+        names = list(tickets)
+        places = [keys.state(bucket)]
+        for name in names:
+            places += [keys.tenant(bucket, name), keys.tickets(bucket, name, generations[name])]
+        arguments: list[Argument] = [codec.pack([len(tickets[name]) for name in names])]
+        for name in names:
+            arguments += tickets[name]
+        state, tokens, images = await LOAD.run(self._wire, places, arguments)
+        asked = [(name, ticket) for name in names for ticket in tickets[name]]
+        return Loaded(
+            _state(state),
+            {name: codec.text(token) for name, token in zip(names, tokens, strict=True)},
+            {place: _ticket(packed) for place, packed in zip(asked, images, strict=True)},
+        )
+
+    async def apply(self, batch: Batch) -> Outcome:
+        places = [keys.state(batch.bucket), keys.due(batch.bucket)]
+        revision = secrets.token_bytes(codec.REVISION_BYTES)
+        arguments: list[Argument] = [_plan(batch)]
+        for tenant in batch.tenants:
+            place = (batch.bucket, tenant.tenant, tenant.generation)
+            places += [keys.tenant(batch.bucket, tenant.tenant), keys.tickets(*place), keys.counter(*place, "*")]
+            places += [keys.counter(*place, counter) for counter in tenant.deltas if counter != "*"]
+            for write in tenant.writes:
+                image = b"" if write.image is None else revision + codec.pack_image(write.image)
+                arguments += [write.ticket, write.revision, image]
+        return _outcome(await APPLY.run(self._wire, places, arguments))
+
+    async def new_epoch(self, bucket: Bucket) -> None:
+        await self._wire.call("HSET", keys.state(bucket), "epoch", minted())
+
+    async def adopt_topic(self, bucket: Bucket, topic: str) -> None:
+        state = await self._wire.call("HKEYS", keys.state(bucket))
+        gone = [field for field in state if field.startswith((b"p:", b"f:"))]
+        if gone:
+            await self._wire.call("HDEL", keys.state(bucket), *gone)
+        await self._wire.call("HSET", keys.state(bucket), "topic", topic, "epoch", minted())
+
+    async def scan(self, tenant: str, generation: str, cursor: int, limit: int) -> tuple[int, Sequence[str]]:
+        key = keys.tickets(self.bucket(tenant), tenant, generation)
+        following, found = await self._wire.call("HSCAN", key, cursor, "COUNT", limit)
+        return int(following), [codec.text(ticket) for ticket in found[::2]]
+
+    async def lease(self, bucket: Bucket, holder: str, ttl_ms: int) -> bool:
+        return bool(await LEASE.run(self._wire, [keys.lease(bucket)], [holder, ttl_ms]))
+
+    # -- the catalogue ------------------------------------------------------------------------------------------------
+
+    async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
+        record = codec.pack_entry(new.record)
+        return await self._put_tenant(tenant, expected or "", new.token, new.generation, record)
+
+    async def drop_tenant(self, tenant: str, expected: str) -> bool:
+        return await self._put_tenant(tenant, expected, "", "", b"")
+
+    async def _put_tenant(self, tenant: str, *arguments: Argument) -> bool:
+        bucket = self.bucket(tenant)
+        places = [keys.tenant(bucket, tenant), keys.tenants(bucket), keys.orphans(bucket)]
+        return bool(await PUT_TENANT.run(self._wire, places, [tenant, *arguments]))
+
+    async def orphans(self) -> Sequence[tuple[str, str]]:
+        buckets = range(self.buckets)
+        found = await asyncio.gather(*(self._wire.call("SMEMBERS", keys.orphans(bucket)) for bucket in buckets))
+        pairs = [codec.text(orphan).partition(" ") for members in found for orphan in members]
+        return [(tenant, generation) for tenant, _, generation in pairs]
+
+    async def collect(self, tenant: str, generation: str, limit: int) -> bool:
+        bucket = self.bucket(tenant)
+        tickets = keys.tickets(bucket, tenant, generation)
+        _, found = await self._wire.call("HSCAN", tickets, 0, "COUNT", limit)
+        if found:
+            images = [codec.unpack_image(packed) for packed in found[1::2]]
+            counters = {scope.counter for image in images if image.ticket for scope in scopes_of(image.ticket)}
+            gone = [keys.counter(bucket, tenant, generation, counter) for counter in sorted(counters)]
+            if gone:
+                await self._wire.call("UNLINK", *gone)
+            await self._wire.call("HDEL", tickets, *found[::2])
+            return False
+        await self._wire.call("UNLINK", tickets, keys.counter(bucket, tenant, generation, EVERYONE))
+        await self._wire.call("SREM", keys.orphans(bucket), f"{tenant} {generation}")
+        return True
+
+    async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
+        packed = b"" if realm is None else codec.pack_entry(realm)
+        await PUT_ENTRY.run(self._wire, [keys.REALMS, keys.REALM_OFFSETS], [name, offset, packed])
+
+    async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
+        packed = b"" if credential is None else codec.pack_entry(credential)
+        await PUT_ENTRY.run(self._wire, [keys.CREDENTIALS, keys.CREDENTIAL_OFFSETS], [identifier, offset, packed])
+
+    async def judged(self) -> Position:
+        return int(await self._wire.call("HGET", keys.CATALOGUE, "judged") or 0)
+
+    async def set_judged(self, position: Position) -> None:
+        await RAISE.run(self._wire, [keys.CATALOGUE], ["judged", position])
+
+
+def _plan(batch: Batch) -> bytes:
+    return codec.pack(
+        {
+            "topic": batch.topic,
+            "epoch": minted(),
+            "now": str(batch.now),
+            "progress": [
+                (partition, -1 if progress.known is None else progress.known, progress.position, progress.lag_ms)
+                for partition, progress in batch.progress.items()
+            ],
+            "tenants": [_tenant_plan(tenant) for tenant in batch.tenants],
+        }
+    )
+
+
+def _tenant_plan(tenant: TenantBatch) -> dict[str, object]:
+    return {
+        "name": tenant.tenant,
+        "token": tenant.token,
+        "generation": tenant.generation,
+        "as_of": "" if tenant.as_of is None else str(tenant.as_of),
+        "writes": len(tenant.writes),
+        "everyone": tenant.deltas.get("*", {}).get("", {}),
+        "counters": [parts for counter, parts in tenant.deltas.items() if counter != "*"],
+    }
+
+
+def _outcome(reply: list[Reply]) -> Outcome:
+    kind, *rest = reply
+    match kind:
+        case b"applied":
+            return Applied({codec.text(name): version for name, version in _pairs(rest[1:])}, rest[0])
+        case b"stale":
+            return StaleCatalogue(tuple(codec.text(name) for name in rest))
+        case b"conflict":
+            return Conflict(tuple((codec.text(tenant), codec.text(ticket)) for tenant, ticket in _pairs(rest)))
+        case b"behind":
+            return Behind({partition: max(position, 0) for partition, position in _pairs(rest)})
+        case b"topic":
+            return OtherTopic(codec.text(rest[0]))
+    raise StoreUnavailable(f"Redis answered {kind!r} to the apply script")
+
+
+def _pairs(flat: Sequence[Reply]) -> Iterator[tuple[Reply, Reply]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _ticket(packed: bytes) -> StoredTicket:
+    if not packed:
+        return StoredTicket(b"", None)
+    return StoredTicket(packed[: codec.REVISION_BYTES], codec.unpack_image(packed))
+
+
+def _state(flat: Sequence[bytes]) -> BucketState:
+    fields = dict(_pairs(flat))
+    positions = {int(name[2:]): int(value) for name, value in fields.items() if name.startswith(b"p:")}
+    return BucketState(fields.get(b"topic", b"").decode(), positions)
+
+
+def _snapshot(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
+    time_of_day, flat, version, as_of, columns, counters = reply
+    now_ms = int(time_of_day[0]) * 1000 + int(time_of_day[1]) // 1000
+    state: dict[bytes, bytes] = dict(_pairs(flat))
+    positions, lags = {}, {}
+    for name, value in state.items():
+        if name.startswith(b"p:"):
+            positions[int(name[2:])] = int(value)
+        elif name.startswith(b"f:"):
+            lags[int(name[2:])] = max(0, now_ms - int(value))
+    return Snapshot(
+        epoch=epoch_in(run, state.get(b"epoch", b"").decode(), query.generation),
+        version=int(version),
+        positions=dict(sorted(positions.items())),
+        lags_ms=lags,
+        timers=_instant(state.get(b"timers", b"")),
+        as_of=_instant(as_of),
+        columns=tuple(int(value or 0) for value in columns),
+        counters=tuple(codec.unpack_counter(value) if value else {} for value in counters),
+    )
+
+
+def _instant(value: bytes) -> Instant | None:
+    return int(value) if value else None
+
+
+def _info(text: str, name: str) -> str:
+    return next((line.partition(":")[2] for line in text.splitlines() if line.startswith(name + ":")), "0")

@@ -1,0 +1,152 @@
+"""One connection to one Redis, shared by many callers: what they ask within one round trip travels together.
+
+It never repeats a command by itself: a time-out may mean that the command was carried out, and only the caller
+knows how to find out. redis-py speaks the protocol; its own call-by-call path costs twice as much (docs/decisions.md).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+
+from service.store.port import StoreUnavailable
+
+Argument = str | bytes | int
+Reply = Any
+
+_NOT_NOW = (BusyLoadingError, ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError)
+"""Error replies that pass: nothing was done, and the same call may work later."""
+
+_TOGETHER = 512
+"""Commands in one round trip: bounds the wait of the first for the last."""
+
+
+class Wire:
+    """Use as an async context manager; connects when first needed and again after a failure."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._options: dict[str, Any] = {
+            "protocol": 2,
+            "retry": Retry(NoBackoff(), 0),
+            "socket_connect_timeout": timeout_s,
+            **parse_url(url),
+        }
+        self._class: type[AbstractConnection] = self._options.pop("connection_class", Connection)
+        self._timeout_s = timeout_s
+        self._connection: AbstractConnection | None = None
+        self._run = ""
+        self._waiting: list[tuple[tuple[Argument, ...], asyncio.Future[tuple[str, Reply]]]] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._serve(), name="redis wire")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for _, future in self._waiting:
+            future.cancel()
+        await self._disconnect()
+
+    async def call(self, *command: Argument) -> Reply:
+        """The reply. Raises StoreUnavailable, in doubt after a time-out, and ResponseError for a refusal."""
+        return (await self.call_in_run(*command))[1]
+
+    async def call_in_run(self, *command: Argument) -> tuple[str, Reply]:
+        """The reply, and the name of the run of Redis that gave it."""
+        future: asyncio.Future[tuple[str, Reply]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, future))
+        self._wake.set()
+        return await future
+
+    async def _serve(self) -> None:
+        while True:
+            await self._wake.wait()
+            batch, self._waiting = self._waiting[:_TOGETHER], self._waiting[_TOGETHER:]
+            if not self._waiting:
+                self._wake.clear()
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await self._exchange(batch)
+            except (RedisError, OSError, TimeoutError) as error:
+                await self._disconnect()
+                _fail(batch, StoreUnavailable(f"Redis: {error!r}"))
+            except asyncio.CancelledError:
+                _fail(batch, StoreUnavailable("Redis: the connection is being closed"))
+                raise
+
+    async def _exchange(self, batch: Sequence[tuple[tuple[Argument, ...], asyncio.Future[tuple[str, Reply]]]]) -> None:
+        connection = await self._connected()
+        await connection.send_packed_command(connection.pack_commands([command for command, _ in batch]))
+        stale = False
+        for _, future in batch:
+            try:
+                reply = await connection.read_response(disconnect_on_error=False)
+            except _NOT_NOW as refusal:
+                stale = True
+                _set_error(future, StoreUnavailable(f"Redis: {refusal}"))
+            except ResponseError as refusal:
+                _set_error(future, refusal)
+            else:
+                if not future.done():
+                    future.set_result((self._run, reply))
+        if stale:  # a demoted or loading server: the next call finds out where to go
+            await self._disconnect()
+
+    async def _connected(self) -> AbstractConnection:
+        if self._connection is None:
+            connection = self._class(**self._options)
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await connection.send_command("INFO", "server")
+                server = await connection.read_response()
+                await connection.send_command("INFO", "replication")
+                replication = await connection.read_response()
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+            run, replica_of = _line(server, b"run_id:"), _line(replication, b"master_replid:")
+            self._run = f"{run}.{replica_of}"
+            self._connection = connection
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.disconnect(nowait=True)
+
+
+def _line(info: bytes, prefix: bytes) -> str:
+    for line in info.splitlines():
+        if line.startswith(prefix):
+            return line.removeprefix(prefix).decode()
+    return ""
+
+
+def _fail(batch: Sequence[tuple[Any, asyncio.Future[Any]]], error: Exception) -> None:
+    for _, future in batch:
+        _set_error(future, error)
+
+
+def _set_error(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

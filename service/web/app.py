@@ -1,0 +1,40 @@
+"""The ASGI application, wired from its parts. Opens nothing, and knows no server."""
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from service.clock import Clock
+from service.settings import Settings
+from service.store.reading import Reading
+from service.web import count, filters
+from service.web.access_log import AccessLog
+from service.web.count import Counting
+from service.web.documents import document_endpoints
+from service.web.endpoint import Endpoint, unknown_path
+from service.web.failures import Failures
+from service.web.filters import Listing
+from service.web.gate import Gate
+from service.web.health import Health
+from service.web.metrics import Metrics
+from service.web.observation import Observation
+
+
+def create_app(reading: Reading, settings: Settings, clock: Clock, access_log: AccessLog | None = None) -> ASGIApp:
+    """The application; without `access_log` nothing is logged of a request that didn't fail."""
+    gate = Gate(reading, settings, clock)
+    counting = Counting(gate, reading)
+    listing = Listing(gate, reading, clock)
+    health = Health(reading)
+    metrics = Metrics()
+    endpoints = {  # the hot path first: the router tries them in this order
+        count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),
+        filters.PATH: Endpoint({"GET": listing.get}),
+        "/healthz": Endpoint({"GET": health.alive}),
+        "/readyz": Endpoint({"GET": health.ready}),
+        "/metrics": Endpoint({"GET": metrics.get}),
+        **document_endpoints(),
+    }
+    # A path has one spelling: a redirect would drop the body and the headers of some clients.
+    routes = [Route(path, endpoint) for path, endpoint in endpoints.items()]
+    router = Router(routes, redirect_slashes=False, default=unknown_path)
+    return Observation(Failures(router, clock), metrics, access_log, clock, endpoints)

@@ -1,0 +1,106 @@
+"""What a request asks to be counted, from its query or its body. Never says whether the caller may see it."""
+
+import re
+from typing import Annotated
+
+import msgspec
+
+from service import timezones
+from service.domain.viewer import Perspective
+from service.web.errors import Code, Refused, invalid
+from service.web.query import Query, check_module, perspective, support_flag
+from service.web.requests import Request
+
+MAX_FILTER_IDS = 500
+"""Distinct ids an answer may have, by the contract."""
+
+MEDIA_TYPE = re.compile(rb'\s*application/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*', re.IGNORECASE)
+"""RFC 8259 section 11 knows no parameter; a charset other than UTF-8 would be decoded wrongly, so it is refused."""
+
+FIELD = re.compile(r"\$\.(\w+)|field `(\w+)`")
+"""The top-level field in msgspec's message about a body that doesn't fit."""
+
+NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Body(msgspec.Struct):
+    """The JSON body; unknown fields are ignored."""
+
+    filter_ids: list[NonEmpty] = msgspec.field(name="filterIds")
+    profile_id: NonEmpty | None = msgspec.field(name="templateProfileFilterId", default=None)
+    timezone: str | None = None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request that is in itself right: the ids are distinct, the zone exists."""
+
+    perspective: Perspective
+    filter_ids: tuple[str, ...]
+    profile_id: str | None
+    timezone: str
+
+
+_decode = msgspec.json.Decoder(Body).decode
+
+
+async def asked_in_body(request: Request) -> Asked:
+    """A POST's question. Raises Refused (415, then 413, then 400) and ClientGone."""
+    _check_media_type(request)
+    encoded = await request.body()
+    kind = common(request, Query(request.query))
+    body = _body(encoded)
+    return _asked(kind, body.filter_ids, body.profile_id, body.timezone)
+
+
+def asked_in_query(request: Request) -> Asked:
+    """A GET's question. Raises Refused."""
+    query = Query(request.query)
+    kind = common(request, query)
+    sent = query.all("filterIds")
+    # Sent once it is a list; repeated, each is one whole id, commas and all.
+    ids = sent[0].split(",") if len(sent) == 1 else sent
+    if not sent:
+        raise invalid("filterIds", "is missing")
+    if "" in ids:
+        raise invalid("filterIds", "must be non-empty ids")
+    profile_id = query.one("templateProfileFilterId")
+    if profile_id == "":
+        raise invalid("templateProfileFilterId", "must be a non-empty id")
+    return _asked(kind, ids, profile_id, query.one("timezone"))
+
+
+def common(request: Request, query: Query) -> Perspective:
+    """What every endpoint's query and headers say. Raises Refused."""
+    kind = perspective(query)
+    check_module(query)
+    request.trace.support_request = support_flag(request)
+    return kind
+
+
+def _check_media_type(request: Request) -> None:
+    sent = request.header(b"content-type")
+    if sent is None or request.is_repeated(b"content-type") or MEDIA_TYPE.fullmatch(sent) is None:
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json")
+    if (request.header(b"content-encoding") or b"identity").strip().lower() != b"identity":
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "The body must not be compressed")
+
+
+def _body(encoded: bytes) -> Body:
+    try:
+        return _decode(encoded)
+    except msgspec.ValidationError as error:
+        match = FIELD.search(str(error))
+        field = (match[1] or match[2]) if match else "body"
+        raise invalid(field, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise invalid("body", "must be a JSON object") from None
+
+
+def _asked(kind: Perspective, ids: list[str], profile_id: str | None, zone: str | None) -> Asked:
+    distinct = tuple(dict.fromkeys(ids))
+    if not 0 < len(distinct) <= MAX_FILTER_IDS:
+        raise invalid("filterIds", f"must be 1 to {MAX_FILTER_IDS} distinct ids")
+    zone = timezones.DEFAULT if zone is None else zone
+    if zone not in timezones.names():
+        raise invalid("timezone", "must be an IANA time zone in its exact letter case")
+    return Asked(kind, distinct, profile_id, zone)

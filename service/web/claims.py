@@ -1,0 +1,71 @@
+"""From a token's checked claims to who is asking. Never checks a signature, an issuer or a time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from service.domain.catalogue import ClaimPaths
+from service.domain.ticket import Instant
+from service.domain.viewer import Role, Viewer
+from service.web.ids import is_id
+
+ROLES_WEAKEST_FIRST = tuple(Role)
+
+
+class BadToken(Exception):
+    """This token says nothing that may be believed: answer 401. The message is for the log, never for the caller."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who a good token speaks for. `viewer` is None without a known role, `tenants` where the realm claims none."""
+
+    user: str
+    expires_at: Instant
+    viewer: Viewer | None
+    tenants: frozenset[str] | None
+
+
+def identity(claims: Mapping[str, Any], paths: ClaimPaths, expires_at: Instant) -> Identity:
+    """Raises BadToken when a claim is of another type than it must be, or the user's is missing."""
+    user = _at(claims, paths.user)
+    if not isinstance(user, str) or not is_id(user):
+        raise BadToken(f"{paths.user}: must be an id")
+    roles = _texts(claims, paths.roles)
+    teams = frozenset(team for team in _texts(claims, paths.teams) if is_id(team))
+    known = [role for role in ROLES_WEAKEST_FIRST if role in roles]
+    viewer = Viewer(user, known[-1], teams, roles) if known else None
+    tenants = None if paths.tenants is None else _texts(claims, paths.tenants)
+    return Identity(user, expires_at, viewer, tenants)
+
+
+def _texts(claims: Mapping[str, Any], path: str) -> frozenset[str]:
+    """A list of texts, or one text alone; nothing where the claim is missing."""
+    value = _at(claims, path)
+    if value is None:
+        return frozenset()
+    if isinstance(value, str):
+        return frozenset((value,))
+    if not isinstance(value, list) or not all(isinstance(member, str) for member in value):
+        raise BadToken(f"{path}: must be a text or a list of texts")
+    return frozenset(value)
+
+
+def _at(claims: Mapping[str, Any], path: str) -> Any:
+    """What stands at a dotted path; None where nothing does.
+
+    A name may hold dots itself (`https://example.org/roles`), so the longest name that is there is taken.
+    """
+    if path in claims:
+        return claims[path]
+    cut = path.rfind(".")
+    while cut > 0:
+        if path[:cut] in claims:
+            inner = claims[path[:cut]]
+            if inner is None:
+                return None
+            if not isinstance(inner, Mapping):
+                raise BadToken(f"{path[:cut]}: must be an object")
+            return _at(inner, path[cut + 1 :])
+        cut = path.rfind(".", 0, cut)
+    return None

@@ -1,0 +1,27 @@
+"""The API documents and the page made of them, built once. Never changes while the process runs."""
+
+import msgspec
+
+from service.web.asyncapi import asyncapi
+from service.web.docs_page import HEADERS, docs_page
+from service.web.endpoint import Endpoint, Handler
+from service.web.openapi import openapi
+from service.web.replies import Reply, document
+from service.web.requests import Request
+
+
+def document_endpoints() -> dict[str, Endpoint]:
+    """Path -> endpoint."""
+    http, events = openapi(), asyncapi()
+    return {
+        "/openapi.json": Endpoint({"GET": _always(document(msgspec.json.encode(http)))}),
+        "/asyncapi.json": Endpoint({"GET": _always(document(msgspec.json.encode(events)))}),
+        "/docs": Endpoint({"GET": _always(Reply(200, HEADERS, docs_page(http, events)))}),
+    }
+
+
+def _always(reply: Reply) -> Handler:
+    async def answer(request: Request) -> Reply:
+        return reply
+
+    return answer

@@ -1,0 +1,31 @@
+"""A path's handlers by method, as an ASGI application. Never handles what they raise."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.types import Receive, Scope, Send
+
+from service.web.errors import Code, Refused
+from service.web.replies import Reply, send_reply
+from service.web.requests import Request
+
+Handler = Callable[[Request], Awaitable[Reply]]
+
+
+class Endpoint:
+    """Answers the methods it has handlers for; others are refused first of all."""
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = dict(handlers)
+        self._allowed = ", ".join(sorted(handlers))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self._handlers.get(scope["method"])
+        if handler is None:
+            headers = {"allow": self._allowed}
+            raise Refused(Code.METHOD_NOT_ALLOWED, "The method is not allowed here", headers=headers)
+        await send_reply(await handler(Request(scope, receive)), send)
+
+
+async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+    """Where no path fits."""
+    raise Refused(Code.NOT_FOUND, "There is nothing at this path")

@@ -1,0 +1,59 @@
+"""Metrics of one process, for Prometheus. Never names a tenant or a user: labels stay few."""
+
+from importlib import metadata
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from service.web.replies import Reply, document
+from service.web.requests import Request
+
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""From an answer of an idle process to the longest wait for the store."""
+
+OTHER = "other"
+"""Label of paths and methods we don't have: anybody could make up as many as they like."""
+
+
+class Metrics:
+    """What is counted of each request. One for an application: tests have many."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "ticket_counts_http_requests",
+            "Requests answered.",
+            ("path", "method", "status"),
+            registry=self.registry,
+        )
+        self._duration = Histogram(
+            "ticket_counts_http_request_duration_seconds",
+            "Time from a request's headers to the end of its answer.",
+            ("path",),
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "ticket_counts_http_requests_in_flight", "Requests being answered.", registry=self.registry
+        )
+        build = Info("ticket_counts_build", "Versions of this process.", registry=self.registry)
+        build.info({"version": metadata.version("ticket-counts"), "tzdata": metadata.version("tzdata")})
+        # Looking a child up costs more than counting: remembered, and few.
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
+
+    def answered(self, path: str, method: str, status: int, duration_s: float) -> None:
+        """Counts one request; `path` and `method` are ones of ours, or OTHER."""
+        key = (path, method, status)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = self._requests.labels(path, method, str(status))
+        counter.inc()
+        histogram = self._histograms.get(path)
+        if histogram is None:
+            histogram = self._histograms[path] = self._duration.labels(path)
+        histogram.observe(duration_s)
+
+    async def get(self, request: Request) -> Reply:
+        """`GET /metrics`, in the text format that every scraper reads."""
+        return document(generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4)

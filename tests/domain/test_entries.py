@@ -1,0 +1,163 @@
+"""Records of the catalogue topic: what they become, and where their errors point."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.catalogue import (
+    Admin,
+    ClaimPaths,
+    Credential,
+    Filter,
+    Priority,
+    Profile,
+    Realm,
+    Sharing,
+    Status,
+    Team,
+    TenantSettings,
+)
+from service.domain.condition import AllOf, Asks, Leaf, Question
+from service.domain.entries import Entry, EntryValue, Removal, parse_record
+from service.domain.entry_key import EntryKey, EntryKind, parse_key
+
+OPEN = {"id": "3745", "name": "Open", "color": "#22C55E", "closed": False, "active": True, "awaiting": False}
+TENANT = {
+    "id": "t-1",
+    "name": "Support",
+    "realm": "eu",
+    "statuses": [OPEN, {"id": "3750", "name": "Closed", "closed": True}],
+    "priorities": [{"id": "4196", "name": "Low", "color": "#6B7280", "rank": 1}],
+    "teams": [{"id": "/support/l2", "name": "L2", "departmentId": 7}, {"id": "x", "name": "X"}],
+}
+RSA = {"kty": "RSA", "kid": "k1", "alg": "RS256", "use": "sig", "n": "sXch", "e": "AQAB"}
+EC = {"kty": "EC", "crv": "P-256", "x": "f83O", "y": "x_FE"}
+OKP = {"kty": "OKP", "crv": "Ed25519", "x": "11qY"}
+REALM = {"name": "eu", "issuer": "https://id.example/realms/eu", "jwks": {"keys": [RSA, EC, OKP]}}
+WHERE = {"all": [{"field": "assignee", "op": "eq", "value": "@me"}, {"field": "team", "op": "is_empty"}]}
+FILTER = {"id": "a/b", "tenant": "t-1", "name": "Mine", "type": "custom", "where": WHERE}
+PROFILE = {"id": "p", "tenant": "t-1", "name": "Base", "where": WHERE["all"][1]}
+HASH = "0123456789abcdef" * 4
+CREDENTIAL = {
+    "identifier": "abc",
+    "secretSha256": HASH.upper(),
+    "tenant": "t-1",
+    "admin": {"id": "12", "name": "Ada", "username": "ada"},
+    "teams": ["/support/l2"],
+}
+GOOD: dict[str, dict[str, Any]] = {
+    "realm/eu": REALM,
+    "tenant/t-1": TENANT,
+    "filter/t-1/a/b": FILTER,
+    "profile/t-1/p": PROFILE,
+    "credential/abc": CREDENTIAL,
+}
+
+
+def encoded(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def entry(key: str, value: object) -> Entry:
+    record = parse_record(key.encode(), encoded(value))
+    assert isinstance(record, Entry)
+    return record
+
+
+def value_of(key: str, **fields: object) -> EntryValue:
+    return entry(key, GOOD[key] | fields).value
+
+
+CONDITION = AllOf((Asks(Question.ASSIGNED), Leaf("team", "is_empty")))
+
+
+def test_each_kind_becomes_its_value() -> None:
+    settings = TenantSettings(
+        "t-1",
+        "Support",
+        "eu",
+        statuses=(Status("3745", "Open", "#22C55E", active=True), Status("3750", "Closed", closed=True)),
+        priorities=(Priority("4196", "Low", 1, "#6B7280"),),
+        teams=(Team("/support/l2", "L2", 7), Team("x", "X")),
+    )
+    credential = Credential("abc", (HASH,), "t-1", Admin("12", "Ada", "ada"), teams=("/support/l2",))
+    realm = Realm("eu", "https://id.example/realms/eu", jwks={"keys": [RSA, EC, OKP]})
+    assert [entry(key, value) for key, value in GOOD.items()] == [
+        Entry(EntryKind.REALM, None, "eu", realm),
+        Entry(EntryKind.TENANT, None, "t-1", settings),
+        Entry(EntryKind.FILTER, "t-1", "a/b", Filter("a/b", "Mine", "custom", CONDITION)),
+        Entry(EntryKind.PROFILE, "t-1", "p", Profile("p", "Base", Leaf("team", "is_empty"))),
+        Entry(EntryKind.CREDENTIAL, None, "abc", credential),
+    ]
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_a_value_can_be_stored_and_read_back(key: str) -> None:
+    value = value_of(key)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=type(value)) == value
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_unknown_fields_are_ignored(key: str) -> None:
+    assert value_of(key, note={"deep": [1]}, color2=None) == value_of(key)
+
+
+def test_what_may_be_left_out_is_read_where_it_stands() -> None:
+    sharing = {"roles": ["lead"], "teams": ["/support/l2", "x"]}
+    shared = Sharing(frozenset({"lead"}), frozenset({"/support/l2", "x"}))
+    limited = value_of("filter/t-1/a/b", color="red", owner="u|1", perspectives=["user", "agent"], sharedWith=sharing)
+    assert limited == Filter(
+        "a/b", "Mine", "custom", CONDITION, "red", frozenset({"user", "agent"}), owner="u|1", shared_with=shared
+    )
+    assert value_of("profile/t-1/p", owner="u", sharedWith={"teams": ["x"]}) == Profile(
+        "p", "Base", Leaf("team", "is_empty"), owner="u", shared_with=Sharing(teams=frozenset({"x"}))
+    )
+    tenant = value_of("tenant/t-1", loading=True, statuses=None, teams=[], priorities=None)
+    assert tenant == TenantSettings("t-1", "Support", "eu", loading=True)
+    hashes = {"secretSha256": [HASH, "F" * 64], "passwordSha256": HASH, "accessKeySha256": [HASH]}
+    credential = value_of("credential/abc", **hashes, allowedIps=["10.0.0.1", "::/0"], allowedActions=[], teams=None)
+    assert credential == Credential(
+        "abc", (HASH, "f" * 64), "t-1", Admin("12", "Ada", "ada"), (), (HASH,), (HASH,), ("10.0.0.1", "::/0"), ()
+    )
+
+
+def test_a_realm_has_defaults_for_each_claim() -> None:
+    realm = value_of(
+        "realm/eu",
+        audience=["tickets", "api"],
+        algorithms=["RS256", "PS512", "EdDSA"],
+        claims={"roles": "groups", "teams": None, "tenants": "tenant.id"},
+    )
+    assert isinstance(realm, Realm)
+    assert (realm.audience, realm.algorithms) == (("tickets", "api"), ("RS256", "PS512", "EdDSA"))
+    assert realm.claims == ClaimPaths("sub", "groups", "teams", "tenant.id")
+    single = value_of("realm/eu", audience="tickets", claims=None, jwksUri=None)
+    assert isinstance(single, Realm)
+    assert (single.audience, single.claims) == (("tickets",), ClaimPaths())
+
+
+def test_only_what_public_keys_need_is_kept_of_a_key_set() -> None:
+    realm = value_of("realm/eu", jwks={"keys": [RSA | {"x5c": ["MII"], "big": 2**70}], "more": 1})
+    assert isinstance(realm, Realm)
+    assert realm.jwks == {"keys": [RSA]}
+
+
+IDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=128)
+TENANT_IDS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
+
+
+@given(st.sampled_from(EntryKind), TENANT_IDS, IDS)
+def test_a_key_reads_as_it_was_written_and_without_a_value_removes(kind: EntryKind, tenant: str, name: str) -> None:
+    owned = kind in (EntryKind.FILTER, EntryKind.PROFILE)
+    key = EntryKey(kind, tenant if owned else None, tenant if kind == EntryKind.TENANT else name)
+    assert parse_key(key.encoded()) == key
+    assert parse_record(key.encoded(), None) == Removal(*key)
+
+
+def test_keys_are_kinds_and_ids_with_slashes_between() -> None:
+    assert EntryKey(EntryKind.FILTER, "t-1", "/a/b").encoded() == b"filter/t-1//a/b"
+    assert parse_key(b"credential/a/b") == EntryKey(EntryKind.CREDENTIAL, None, "a/b")

@@ -1,0 +1,217 @@
+"""One record of the log, checked whole: an event, or why it is a dead letter. Knows no ticket and no catalogue."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from tests.oracle.instants import parse_instant
+
+MAX_RECORD_BYTES = 1024 * 1024
+MAX_SEQUENCE = 2**63 - 1
+MAX_ID_CHARACTERS = 128
+TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc.
+TYPES = ("ticket.created", "ticket.updated", "ticket.closed", "ticket.deleted")
+ID_FIELDS = ("status", "priority", "category", "team", "assignee", "requester")
+INSTANT_FIELDS = ("createdAt", "updatedAt", "dueAt", "slaDueAt", "closedAt")
+MERGE_PATCH = "application/merge-patch+json"
+STRUCTURED = "application/cloudevents+json"
+
+
+class Refused(Exception):
+    """This record can never be applied: it belongs to the dead letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it lies in the log; without `value` it is a tombstone."""
+
+    value: bytes | None
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a good record says. `sequence` is None only for a tombstone that names none."""
+
+    tenant: str
+    ticket: str
+    type: str
+    sequence: int | None
+    data: dict[str, Any] | None = None
+    patch: bool = False
+
+
+LogItem = Record | Mapping[str, Any]
+
+
+def read(item: LogItem) -> Event:
+    """The event in a record, or in a structured CloudEvent given as a dict. Raises Refused."""
+    if not isinstance(item, Record):
+        return event(item)
+    if item.value is None:
+        return tombstone(item)
+    if len(item.value) > MAX_RECORD_BYTES:
+        raise Refused("over 1 MiB")
+    found = event(attributes(item))
+    if item.key is not None and item.key != f"{found.tenant}/{found.ticket}".encode():
+        raise Refused("the key says otherwise than tenantid and subject")
+    return found
+
+
+def attributes(record: Record) -> dict[str, Any]:
+    """The CloudEvent of a record that has a value, in structured form whatever its content mode."""
+    headers = texts(record)
+    content_type = headers.get("content-type", "")
+    binary = any(name.startswith("ce_") for name in headers) and not content_type.startswith(STRUCTURED)
+    if binary:
+        cloud_event: dict[str, Any] = {n.removeprefix("ce_"): v for n, v in headers.items() if n.startswith("ce_")}
+        cloud_event["datacontenttype"] = content_type or None
+        cloud_event["data"] = parse_json(record.value) if record.value else None
+        return cloud_event
+    if content_type and media_type(content_type) != STRUCTURED:
+        raise Refused("the content type is no structured CloudEvent")
+    whole = parse_json(record.value or b"")
+    if not isinstance(whole, dict):
+        raise Refused("not a JSON object")
+    return whole
+
+
+def tombstone(record: Record) -> Event:
+    """A record without a value: its key, else its headers, say which ticket goes."""
+    headers = texts(record)
+    tenant, subject = headers.get("ce_tenantid"), headers.get("ce_subject")
+    if record.key is not None:
+        key_tenant, slash, key_subject = utf8(record.key).partition("/")
+        if not slash or tenant not in (None, key_tenant) or subject not in (None, key_subject):
+            raise Refused("a tombstone whose key names no ticket, or another one than its headers")
+        tenant, subject = key_tenant, key_subject
+    check_tenant(tenant)
+    check_id("subject", subject)
+    said = headers.get("ce_sequence")
+    sequence = None if said is None else whole_number(said)
+    return Event(str(tenant), str(subject), "ticket.deleted", sequence)
+
+
+def event(cloud_event: Mapping[str, Any]) -> Event:
+    """The event of a CloudEvent in structured form. Raises Refused."""
+    if cloud_event.get("specversion") != "1.0":
+        raise Refused("specversion is missing or not 1.0")
+    for name in ("id", "source"):
+        if not isinstance(cloud_event.get(name), str) or not cloud_event[name]:
+            raise Refused(f"{name} is missing or not a text")
+    if cloud_event.get("type") not in TYPES:
+        raise Refused("type is missing or unknown")
+    check_tenant(cloud_event.get("tenantid"))
+    check_id("subject", cloud_event.get("subject"))
+    sequence = whole_number(cloud_event.get("sequence"))
+    check_instant("time", cloud_event.get("time"))
+    patch = is_merge_patch(cloud_event.get("datacontenttype"))
+    deletes = cloud_event["type"] == "ticket.deleted"
+    data = cloud_event.get("data")
+    if data is not None or not deletes:
+        check_data(data)
+    if data is not None and not patch and not deletes:
+        check_ticket(data)
+    return Event(cloud_event["tenantid"], cloud_event["subject"], cloud_event["type"], sequence, data, patch)
+
+
+def check_data(data: Any) -> None:
+    """Every field that is there has the JSON type it has in the contract's example. Raises Refused."""
+    if not isinstance(data, dict):
+        raise Refused("data is missing or not an object")
+    for name in ID_FIELDS:
+        if data.get(name) not in (None, ""):
+            check_id(name, data[name])
+    for name in INSTANT_FIELDS:
+        check_instant(name, data.get(name))
+    if not isinstance(data.get("slaBreached"), bool | None):
+        raise Refused("slaBreached is no boolean")
+    if not isinstance(data.get("fields"), dict | None):
+        raise Refused("fields is no object")
+    tags = data.get("tags")
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+        raise Refused("tags is no list of texts")
+
+
+def check_ticket(data: Mapping[str, Any]) -> None:
+    """A whole ticket has a status and an instant of creation. Raises Refused."""
+    for name in ("status", "createdAt"):
+        if data.get(name) in (None, ""):
+            raise Refused(f"the ticket has no {name}")
+
+
+def check_id(name: str, value: Any) -> None:
+    """1 to 128 characters, none of them a control character. Raises Refused."""
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_CHARACTERS:
+        raise Refused(f"{name} is no text of 1 to {MAX_ID_CHARACTERS} characters")
+    if CONTROL.search(value):
+        raise Refused(f"{name} has a control character")
+
+
+def check_tenant(value: Any) -> None:
+    """A tenant id as the contract spells them. Raises Refused."""
+    if not isinstance(value, str) or TENANT.fullmatch(value) is None:
+        raise Refused("tenantid is missing or no tenant id")
+
+
+def check_instant(name: str, value: Any) -> None:
+    """Nothing, or an RFC 3339 text. Raises Refused."""
+    if value in (None, ""):
+        return
+    try:
+        parse_instant(value)
+    except (TypeError, ValueError) as error:
+        raise Refused(f"{name} is no instant") from error
+
+
+def whole_number(value: Any) -> int:
+    """A sequence, as JSON number or as text. Raises Refused."""
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEQUENCE:
+        raise Refused("sequence is missing or no whole number from 0 to 2^63-1")
+    return value
+
+
+def is_merge_patch(content_type: Any) -> bool:
+    """Whether the data is a patch; JSON is the default. Raises Refused for anything else."""
+    if content_type is None:
+        return False
+    if isinstance(content_type, str) and media_type(content_type) in ("application/json", MERGE_PATCH):
+        return media_type(content_type) == MERGE_PATCH
+    raise Refused("datacontenttype is neither JSON nor a merge patch")
+
+
+def media_type(content_type: str) -> str:
+    """The type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def parse_json(value: bytes | None) -> Any:
+    """JSON as the RFC has it: UTF-8, no NaN, no Infinity. Raises Refused."""
+    try:
+        return json.loads(utf8(value or b""), parse_constant=refuse_constant)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise Refused("not JSON") from error
+
+
+def refuse_constant(name: str) -> NoReturn:
+    raise Refused(f"{name} is not JSON")
+
+
+def texts(record: Record) -> dict[str, str]:
+    """The headers as texts. Raises Refused."""
+    return {name: utf8(value) for name, value in record.headers}
+
+
+def utf8(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise Refused("not UTF-8") from error

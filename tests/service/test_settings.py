@@ -1,0 +1,201 @@
+"""Settings of the HTTP process: what they refuse, how they say it, and what `--help` explains."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+from pydantic import ValidationError
+
+from consumers.settings import Settings as ConsumerSettings
+from service import settings
+from service.environment import SettingsError, unknown_variables
+from service.settings import CONSUMERS_OWN, Settings, SharedSettings, redis_url_problem
+
+
+def parsed(**variables: str) -> Settings:
+    return settings.parse(["service"], {f"TICKET_COUNTS_{name}": value for name, value in variables.items()})
+
+
+def complaint(**variables: str) -> str:
+    with pytest.raises(SettingsError) as raised:
+        parsed(**variables)
+    return str(raised.value)
+
+
+def run_load(variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`load` as a process's `__main__` calls it."""
+    code = "import sys; from service.settings import load; print(load(sys.argv).port)"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    chosen = parsed()
+    assert (chosen.redis, chosen.host, chosen.port, chosen.workers) == (
+        "redis://127.0.0.1:6379/0",
+        "127.0.0.1",
+        8080,
+        1,
+    )
+
+
+def test_variables_change_settings() -> None:
+    chosen = parsed(PORT="0", REDIS_TIMEOUT_S="0.5", LOG_FORMAT="console")
+    assert (chosen.port, chosen.redis_timeout_s, chosen.log_format) == (0, 0.5, "console")
+
+
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    assert parsed(PORT="").port == 8080
+
+
+def test_building_settings_reads_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKET_COUNTS_PORT", "81")
+    assert Settings().port == 8080
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().port = 81  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "abc", "TICKET_COUNTS_PORT: must be a whole number from 0 to 65535, not 'abc'"),
+        ("PORT", "65536", "TICKET_COUNTS_PORT: must be a whole number from 0 to 65535, not '65536'"),
+        ("WORKERS", "0", "TICKET_COUNTS_WORKERS: must be a whole number from 1 to 256, not '0'"),
+        ("WORKERS", "1.5", "TICKET_COUNTS_WORKERS: must be a whole number from 1 to 256, not '1.5'"),
+        ("REDIS_TIMEOUT_S", "nan", "TICKET_COUNTS_REDIS_TIMEOUT_S: must be a number from 0.1 to 60, not 'nan'"),
+        ("LOG_FORMAT", "xml", "TICKET_COUNTS_LOG_FORMAT: must be json or console, not 'xml'"),
+        ("LOG_LEVEL", "INFO", "TICKET_COUNTS_LOG_LEVEL: must be debug, info, warning or error, not 'INFO'"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_its_name_and_what_it_must_be(name: str, value: str, said: str) -> None:
+    assert complaint(**{name: value}) == said
+
+
+def test_every_wrong_variable_is_named_in_one_line() -> None:
+    said = complaint(PORT="a\nb", WORKERS="x")
+    assert "TICKET_COUNTS_PORT: " in said
+    assert "TICKET_COUNTS_WORKERS: " in said
+    assert "\n" not in said
+
+
+def test_the_service_link_of_kubernetes_is_recognised() -> None:
+    assert "enableServiceLinks" in complaint(PORT="tcp://10.0.0.1:8080")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        "redis://localhost",
+        "redis://user:p%40ss@db.example.org:6380/15",
+        "rediss://db.example.org:6380?ssl_cert_reqs=required",
+        "redis://[::1]:6379/0",
+        "redis+cluster://10.0.0.1:7000,10.0.0.2:7001",
+        "rediss+cluster://user:pass@a.example.org:7000,b.example.org:7000/0",
+    ],
+)
+def test_addresses_of_redis_are_taken_as_they_are(url: str) -> None:
+    assert parsed(REDIS=url).redis == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:6379",
+        "http://127.0.0.1",
+        "redis://",
+        "redis://a,b",
+        "redis://h:0",
+        "redis://h:65536",
+        "redis://h:port",
+        "redis://h/one",
+        "redis://h/0/1",
+        "redis://h#frag",
+        "redis://[::1",
+        "redis+cluster://a:7000,",
+        "redis+cluster://a,b",
+        "redis+cluster://a:7000/1",
+        "redis+cluster://a:7000?x=1",
+    ],
+)
+def test_what_is_no_address_of_redis_has_a_problem(url: str) -> None:
+    assert redis_url_problem(url).startswith("must ")
+
+
+def test_a_password_is_neither_complained_about_nor_shown() -> None:
+    said = complaint(REDIS="redis://user:sesame@h:port")
+    assert said.startswith("TICKET_COUNTS_REDIS: must name one host")
+    assert "sesame" not in said
+    assert "sesame" not in repr(parsed(REDIS="redis://user:sesame@h"))
+
+
+def test_an_unknown_variable_is_named_with_the_one_probably_meant() -> None:
+    known = settings.known_variables()
+    assert unknown_variables({"TICKET_COUNTS_PROT": "1"}, known) == [
+        "TICKET_COUNTS_PROT: no such setting, ignored; did you mean TICKET_COUNTS_PORT?"
+    ]
+    assert unknown_variables({"TICKET_COUNTS_XYZZYPLUGH": "1"}, known) == [
+        "TICKET_COUNTS_XYZZYPLUGH: no such setting, ignored"
+    ]
+
+
+def test_variables_of_the_consumers_the_tests_and_others_are_no_mistakes() -> None:
+    environ = {
+        "TICKET_COUNTS_KAFKA": "k:1",
+        "TICKET_COUNTS_TEST_KAFKA": "k:1",
+        "PATH": "/bin",
+        "TICKET_COUNTS_PORT": "1",
+    }
+    assert unknown_variables(environ, settings.known_variables()) == []
+
+
+def test_the_service_knows_the_names_of_all_settings_of_the_consumers() -> None:
+    assert frozenset(ConsumerSettings.model_fields) - frozenset(SharedSettings.model_fields) == CONSUMERS_OWN
+
+
+def test_arguments_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"unknown argument '--port': settings are environment variables"):
+        settings.parse(["service", "--port", "1"], {})
+
+
+def test_help_explains_every_setting_with_its_default() -> None:
+    text = settings.help_text()
+    for name, field in Settings.model_fields.items():
+        assert f"  TICKET_COUNTS_{name.upper()} = {field.default}\n" in text
+        assert len(field.description or "") > 20, f"{name} isn't explained"
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_help_ends_the_process_well() -> None:
+    done = run_load({}, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: python -m service")
+
+
+def test_a_wrong_setting_ends_the_process_with_status_2_and_one_line() -> None:
+    done = run_load({"TICKET_COUNTS_PORT": "abc"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "TICKET_COUNTS_PORT: must be a whole number from 0 to 65535, not 'abc'\n"
+
+
+def test_an_unknown_argument_ends_the_process_with_status_2_and_one_line() -> None:
+    done = run_load({}, "serve")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+def test_an_unknown_variable_costs_a_line_and_no_more() -> None:
+    done = run_load({"TICKET_COUNTS_PROT": "1"})
+    assert (done.returncode, done.stdout) == (0, "8080\n")
+    assert done.stderr == "TICKET_COUNTS_PROT: no such setting, ignored; did you mean TICKET_COUNTS_PORT?\n"

@@ -1,0 +1,207 @@
+"""A small world for the HTTP room: realms, tenants, tickets, a clock that stands still. Asserts nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import msgspec
+from starlette.types import ASGIApp
+
+from service.domain.catalogue import ClaimPaths, Filter, Priority, Profile, Realm, Sharing, Status, TenantSettings
+from service.domain.condition import AllOf, Asks, Leaf, Question
+from service.domain.contributions import Changes
+from service.domain.matching import Columns
+from service.domain.record import Entries, TenantRecord, founded, numbered
+from service.domain.ticket import Image, Ticket
+from service.settings import Settings
+from service.store.memory_store import MemoryStore
+from service.store.port import Batch, CountQuery, Progress, Snapshot, StoredTenant, StoreUnavailable, TenantBatch
+from service.store.reading import Reading
+from service.web.access_log import AccessLog
+from service.web.app import create_app
+from tests.web.keys import key_for, public_jwk, token
+
+NOW_US = 1_800_000_000_123_456
+"""2027-01-15T08:00:00.123456Z"""
+NOW_S = NOW_US // 1_000_000
+
+COUNT = "/api/v2/ticketing/ticket/count"
+FILTERS = "/api/v2/ticketing/ticket/filters"
+QUERY = "type=template&module=ticketing"
+
+REALM = "helpdesk"
+TENANT = "acme"
+
+TICKETS = {
+    "t1": Ticket("3745", 0, priority="4195", team="network", assignee="ann", requester="rob"),
+    "t2": Ticket("3745", 0, priority="4196", team="network", assignee="bob", requester="ann"),
+    "t3": Ticket("3748", 0, priority="4195", team="support", assignee="ann", requester="ann", sla_breached=True),
+    "t4": Ticket("3748", 0, team="support", requester="rob"),
+    "t5": Ticket("3745", 0),
+}
+
+FILTERS_IN_FORCE = {
+    "7471": Filter("7471", "Assigned to Me", "assignment", Asks(Question.ASSIGNED)),
+    "7472": Filter("7472", "My Team", "team", Asks(Question.TEAM), color="#123456"),
+    "vip": Filter("vip", "VIP Customers", "custom", Leaf("priority", "eq", "4195"), owner="ann"),
+    "shared": Filter(
+        "shared",
+        "Shared",
+        "custom",
+        AllOf(()),
+        owner="zoe",
+        shared_with=Sharing(frozenset(("lead",)), frozenset(("support",))),
+    ),
+    "agents": Filter("agents", "Agents' own", "custom", AllOf(()), perspectives=frozenset(("agent",))),
+    "häß,lich": Filter("häß,lich", "Odd", "custom", AllOf(())),
+}
+PROFILES = {
+    "urgent": Profile("urgent", "Urgent", Leaf("priority", "eq", "4195")),
+    "own": Profile("own", "Ann's", AllOf(()), owner="ann"),
+}
+
+
+class SetClock:
+    """A clock that only moves when told to."""
+
+    def __init__(self, now_us: int) -> None:
+        self.now = now_us
+
+    def now_us(self) -> int:
+        return self.now
+
+
+class WatchedStore(MemoryStore):
+    """Can be away, and counts what is read of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+        self.broken = False
+        self.reads: list[str] = []
+
+    def _read(self, what: str) -> None:
+        if self.away:
+            raise StoreUnavailable("redis://secret@internal")
+        if self.broken:
+            raise ValueError("secret inside")
+        self.reads.append(what)
+
+    async def ping(self) -> None:
+        self._read("ping")
+
+    async def realm(self, name: str) -> Realm | None:
+        self._read(f"realm {name}")
+        return await super().realm(name)
+
+    async def tenant(self, tenant: str) -> StoredTenant | None:
+        self._read(f"tenant {tenant}")
+        return await super().tenant(tenant)
+
+    async def snapshot(self, query: CountQuery) -> Snapshot | None:
+        self._read("snapshot")
+        return await super().snapshot(query)
+
+
+def tenant_settings(name: str, realm: str, *, loading: bool = False) -> TenantSettings:
+    return TenantSettings(
+        name,
+        name.title(),
+        realm,
+        (Status("3745", "Open", "#3B82F6"), Status("3748", "Closed", closed=True)),
+        (Priority("4195", "Critical", 3), Priority("4196", "High", 2)),
+        loading=loading,
+    )
+
+
+class World:
+    """Everything a request meets. Make one with `a_world`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.clock = SetClock(NOW_US)
+        self.gate_limits: list[RateLimit] = []
+        self.store = WatchedStore()
+        self.lines: list[str] = []
+        self.app: ASGIApp = create_app(
+            Reading(self.store, self.clock), settings, self.clock, AccessLog(self.lines.append)
+        )
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://counts"
+        )
+        self._offset = 0
+
+    async def put_realm(self, name: str = REALM, **changes: Any) -> None:
+        self._offset += 1
+        jwks = {"keys": [public_jwk(key_for("ES256"), kid="k1"), public_jwk(key_for("ES256", "other"), kid="k2")]}
+        realm = Realm(name, f"https://id.example/{name}", jwks)
+        await self.store.put_realm(name, self._offset, msgspec.structs.replace(realm, **changes))
+
+    async def drop_realm(self, name: str = REALM) -> None:
+        self._offset += 1
+        await self.store.put_realm(name, self._offset, None)
+
+    async def put_tenant(self, record: TenantRecord) -> None:
+        """Puts the record in force, as another state than the one before."""
+        name = record.entries.settings.id
+        before = await MemoryStore.tenant(self.store, name)
+        new = StoredTenant(f"token-{record.version}-{len(self.store.reads)}", "g1", record)
+        assert await self.store.put_tenant(name, before.token if before else None, new)
+
+    async def record(self, name: str = TENANT) -> TenantRecord:
+        stored = await MemoryStore.tenant(self.store, name)
+        assert stored is not None
+        return stored.record
+
+    async def apply(self, tenant: str, tickets: Mapping[str, Ticket], *, position: int = 100, lag_ms: int = 0) -> None:
+        """Counts tickets that were not counted before."""
+        stored = await MemoryStore.tenant(self.store, tenant)
+        assert stored is not None
+        columns = Columns(numbered(stored.record))
+        changes = Changes()
+        for ticket in tickets.values():
+            changes.add(None, Image(0, ticket, 0, columns.mask(ticket, NOW_US)))
+        bucket = self.store.bucket(tenant)
+        progress = {0: Progress(None, position, lag_ms), 1: Progress(None, 0, 0)}
+        batch = TenantBatch(tenant, stored.token, stored.generation, (), changes.deltas(), NOW_US - 5_000_000)
+        await self.store.apply(Batch(bucket, "topic", progress, [batch], NOW_US - 500_000))
+
+    def claims(self, user: str = "ann", *roles: str, teams: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+        realm = more.pop("realm", REALM)
+        return {
+            "iss": f"https://id.example/{realm}",
+            "sub": user,
+            "exp": NOW_S + 600,
+            "realm_access": {"roles": list(roles or ("ticket_admin",))},
+            "teams": list(teams),
+        } | more
+
+    def token(self, user: str = "ann", *roles: str, teams: tuple[str, ...] = (), **more: Any) -> str:
+        return token(key_for("ES256"), "ES256", self.claims(user, *roles, teams=teams, **more))
+
+    def headers(self, bearer: str | None = None, tenant: str = TENANT, realm: str = REALM) -> dict[str, str]:
+        return {
+            "authorization": f"Bearer {bearer or self.token()}",
+            "x-tenantid": tenant,
+            "realmname": realm,
+        }
+
+    async def post(
+        self, ids: Any = ("all",), *, bearer: str | None = None, query: str = QUERY, **body: Any
+    ) -> httpx.Response:
+        return await self.client.post(f"{COUNT}?{query}", json={"filterIds": ids, **body}, headers=self.headers(bearer))
+
+    async def get(self, query: str = "filterIds=all", *, bearer: str | None = None, **headers: str) -> httpx.Response:
+        return await self.client.get(f"{COUNT}?{QUERY}&{query}", headers=self.headers(bearer) | headers)
+
+
+async def a_world(**settings: Any) -> World:
+    """A world with its catalogue and tickets in force."""
+    world = World(Settings(**settings))
+    await world.put_realm()
+    await world.put_realm("other", claims=ClaimPaths(tenants="org.tenants"))
+    entries = Entries(tenant_settings(TENANT, REALM), FILTERS_IN_FORCE, PROFILES)
+    await world.put_tenant(founded(entries, 17))
+    for name in ("globex", "initech"):
+        await world.put_tenant(founded(Entries(tenant_settings(name, "other")), 18))
+    await world.apply(TENANT, TICKETS)
+    return world
