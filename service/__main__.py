@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import sys
-from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 import uvloop
@@ -13,12 +13,14 @@ from service import logs, settings
 from service.clock import SystemClock
 from service.listener import BACKLOG, listen, url
 from service.settings import Settings
+from service.store.hints import listen as listen_for_hints
 from service.store.port import StoreRefused, StoreUnavailable
 from service.store.reading import Reading
 from service.store.redis_store import RedisStore, open_store
 from service.web.access_log import LOGGER, AccessLog
 from service.web.app import create_app
-from service.web.server import serve
+from service.web.push.hub import Hub
+from service.web.server import Server, new_server
 from service.workers import run_workers
 
 log = structlog.stdlib.get_logger(__name__)
@@ -60,38 +62,40 @@ def run(wanted: Settings, listener: socket.socket) -> int:
     """Serves on the socket; returns the exit status."""
     listener.listen(BACKLOG)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(serving(wanted, listener))
-        except* StoreRefused as refused:
-            log.error("the store can't be used", problem=str(refused.exceptions[0]))
-            status = 1
-        else:
-            log.info("stopped")
-            status = 0
+        status = runner.run(serving(wanted, listener))
+    log.info("stopped")
     return status
 
 
-async def serving(wanted: Settings, listener: socket.socket) -> None:
-    """Opens everything, serves, closes everything. Raises StoreRefused (in a group) for a store that isn't ours."""
+async def serving(wanted: Settings, listener: socket.socket) -> int:
+    """Opens everything, serves, closes everything; returns the exit status."""
     clock = SystemClock()
-    async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s))
-        app = create_app(Reading(store, clock), wanted, clock, access_log())
-        async with asyncio.TaskGroup() as tasks:
-            layout = tasks.create_task(check_layout(store))
-            await serve(app, listener, wanted.drain_s)
+    async with open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s) as store:
+        reading = Reading(store, clock)
+        hub = Hub(reading)
+        app = create_app(reading, hub, store, wanted, clock, access_log())
+        server = new_server(app, wanted.drain_s, hub.drain)
+        listening = hub.running(partial(listen_for_hints, wanted.redis))
+        async with listening, asyncio.TaskGroup() as tasks:
+            layout = tasks.create_task(check_layout(store, server))
+            await server.serve(sockets=[listener])
             layout.cancel()
+    return 1 if layout.done() and not layout.cancelled() and not layout.result() else 0
 
 
-async def check_layout(store: RedisStore) -> None:
-    """Returns once the store is known to be laid out as we are set. Raises StoreRefused when it is not."""
+async def check_layout(store: RedisStore, server: Server) -> bool:
+    """Whether the store is laid out as we are set, known once it could be asked; if it isn't, the server ends."""
     while True:
         try:
             await store.found()
-            return
+            return True
         except StoreUnavailable as away:
             log.warning("the store is away", problem=str(away))
             await asyncio.sleep(LAYOUT_RETRY_S)
+        except StoreRefused as refused:
+            log.error("the store can't be used", problem=str(refused))
+            server.end()
+            return False
 
 
 def access_log() -> AccessLog | None:

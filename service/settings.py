@@ -101,6 +101,13 @@ class Settings(SharedSettings):
         description="Requests a minute with one token or credential before it gets 429; 0 means no limit. A dashboard "
         "needs 10, but a back end may ask for all its people with one token: half of what an address may.",
     )
+    streams: int = Field(
+        default=4_000,
+        ge=0,
+        le=1_000_000,
+        description="Most event streams open at one process; one more is told to come back later. Each takes some "
+        "50 KiB and a file descriptor.",
+    )
     token_cache_entries: int = Field(
         default=10_000,
         ge=0,

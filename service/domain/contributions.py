@@ -37,8 +37,9 @@ class Changes:
     """Sums what many changes do to the cells, so that a batch sends each cell once."""
 
     def __init__(self) -> None:
-        # Whole masks are summed and taken apart at the end: a batch has few distinct ones.
-        self._masks: dict[Scope, dict[int, int]] = {}
+        # Whole masks are summed and taken apart at the end: a batch has few distinct ones, and a ticket's change is
+        # the same in all of its scopes.
+        self._sums: dict[str, dict[str, dict[_Change, int]]] = {}
 
     def add(self, before: Image | None, after: Image | None) -> None:
         """Takes away what `before` contributes and adds what `after` does."""
@@ -47,34 +48,55 @@ class Changes:
         old_mask = before.mask if before is not None else 0
         new_mask = after.mask if after is not None else 0
         if old is not None and new is not None and _same_scopes(old, new):
-            for scope in scopes_of(new) if old_mask != new_mask else ():
-                self._count(scope, new_mask & ~old_mask, 1)
-                self._count(scope, old_mask & ~new_mask, -1)
+            self._count(new, new_mask & ~old_mask, old_mask & ~new_mask)
             return
         if old is not None:
-            for scope in scopes_of(old):
-                self._count(scope, old_mask, -1)
+            self._count(old, 0, old_mask)
         if new is not None:
-            for scope in scopes_of(new):
-                self._count(scope, new_mask, 1)
+            self._count(new, new_mask, 0)
 
-    def _count(self, scope: Scope, mask: int, sign: int) -> None:
-        if mask:
-            masks = self._masks.setdefault(scope, {})
-            masks[mask] = masks.get(mask, 0) + sign
+    def _count(self, ticket: Ticket, gained: int, lost: int) -> None:
+        if not gained and not lost:
+            return
+        change = (gained, lost)
+        for counter, part in scopes_of(ticket):
+            parts = self._sums.get(counter)
+            if parts is None:
+                parts = self._sums[counter] = {}
+            times = parts.get(part)
+            if times is None:
+                parts[part] = {change: 1}
+            else:
+                times[change] = times.get(change, 0) + 1
 
     def deltas(self) -> Deltas:
         """The sum per cell; cells that came out even are left out."""
         result: Deltas = {}
-        for scope, masks in self._masks.items():
-            columns: dict[int, int] = {}
-            for mask, times in masks.items():
-                for column in _numbers(mask) if times else ():
-                    columns[column] = columns.get(column, 0) + times
-            changed = {column: delta for column, delta in columns.items() if delta}
+        for counter, parts in self._sums.items():
+            changed = {part: cells for part, times in parts.items() if (cells := _cell_changes(times))}
             if changed:
-                result.setdefault(scope.counter, {})[scope.part] = changed
+                result[counter] = changed
         return result
+
+
+_Change = tuple[int, int]
+"""Masks of the columns gained and lost; no column is in both."""
+
+
+def _cell_changes(times: dict[_Change, int]) -> dict[int, int]:
+    """Column -> change, of changes that happened so many times."""
+    columns: dict[int, int] = {}
+    if len(times) == 1:  # as most persons' counters have it
+        ((gained, lost), count), *_ = times.items()
+        columns.update(dict.fromkeys(_numbers(gained), count))
+        columns.update(dict.fromkeys(_numbers(lost), -count))
+        return columns
+    for (gained, lost), count in times.items():
+        for column in _numbers(gained):
+            columns[column] = columns.get(column, 0) + count
+        for column in _numbers(lost):
+            columns[column] = columns.get(column, 0) - count
+    return {column: delta for column, delta in columns.items() if delta}
 
 
 def _same_scopes(old: Ticket, new: Ticket) -> bool:

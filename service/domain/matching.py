@@ -20,6 +20,9 @@ Getter = Callable[[Ticket], object]
 _MEMO_LIMIT = 4096
 """Values remembered per field: above any status or team list, and bounded where values are people."""
 
+_MEMOIZED = frozenset((type(None), str, bool, tuple))
+"""Types whose equal values are one value to every filter. Tuples are tags, and what `state` is read as."""
+
 _ATTRIBUTES = {
     "createdAt": "created_at",
     "updatedAt": "updated_at",
@@ -80,7 +83,7 @@ class _Table:
     def possible(self, ticket: Ticket) -> int:
         value = self._get(ticket)
         # 1, 1.0 and True are one key to a dict and three values to a filter; lists and objects are no key at all.
-        if value is None or value.__class__ is str or value.__class__ is bool:
+        if value.__class__ in _MEMOIZED:
             mask = self._memo.get(value)
             if mask is None:
                 if len(self._memo) >= _MEMO_LIMIT:

@@ -22,6 +22,11 @@ HINTS = "tc:hints"
 """Channel: "<tenant> <version>" after each change of a tenant's counts."""
 
 
+def grant(name: str) -> str:
+    """String with a time to live: what a stream ticket or its cookie allows."""
+    return f"tc:grant:{name}"
+
+
 def bucket_of(tenant: str, buckets: int) -> int:
     """The bucket a tenant lives in, for ever: CRC-32 is the same in every process and release."""
     return zlib.crc32(tenant.encode()) % buckets

@@ -61,6 +61,7 @@ class MemoryStore:
         self._realms: dict[str, tuple[int, Realm | None]] = {}
         self._credentials: dict[str, tuple[int, Credential | None]] = {}
         self._leases: dict[Bucket, tuple[str, int]] = {}
+        self._grants: dict[str, tuple[bytes, int]] = {}
         self._orphans: set[tuple[str, str]] = set()
         self._judged: Position | None = None
 
@@ -212,6 +213,20 @@ class MemoryStore:
             return False
         self._leases[bucket] = (holder, self._clock_ms() + ttl_ms)
         return True
+
+    # -- grants -------------------------------------------------------------------------------------------------------
+
+    async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:
+        self._grants[name] = (grant, self._clock_ms() + ttl_ms)
+
+    async def grant(self, name: str) -> bytes | None:
+        found, until_ms = self._grants.get(name, (None, 0))
+        return found if until_ms > self._clock_ms() else None
+
+    async def take_grant(self, name: str) -> bytes | None:
+        found = await self.grant(name)
+        self._grants.pop(name, None)
+        return found
 
     # -- the catalogue ------------------------------------------------------------------------------------------------
 

@@ -180,6 +180,20 @@ class RedisStore:
     async def lease(self, bucket: Bucket, holder: str, ttl_ms: int) -> bool:
         return bool(await LEASE.run(self._wire, [keys.lease(bucket)], [holder, ttl_ms]))
 
+    # -- grants -------------------------------------------------------------------------------------------------------
+
+    async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:
+        """See `grants.GrantStore`, also for the next two."""
+        await self._wire.call("SET", keys.grant(name), grant, "PX", ttl_ms)
+
+    async def grant(self, name: str) -> bytes | None:
+        found: bytes | None = await self._wire.call("GET", keys.grant(name))
+        return found
+
+    async def take_grant(self, name: str) -> bytes | None:
+        found: bytes | None = await self._wire.call("GETDEL", keys.grant(name))
+        return found
+
     # -- the catalogue ------------------------------------------------------------------------------------------------
 
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:

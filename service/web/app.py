@@ -5,8 +5,9 @@ from starlette.types import ASGIApp
 
 from service.clock import Clock
 from service.settings import Settings
+from service.store.grants import GrantStore
 from service.store.reading import Reading
-from service.web import count, filters
+from service.web import count, filters, streaming
 from service.web.access_log import AccessLog
 from service.web.count import Counting
 from service.web.documents import document_endpoints
@@ -17,18 +18,30 @@ from service.web.gate import Gate
 from service.web.health import Health
 from service.web.metrics import Metrics
 from service.web.observation import Observation
+from service.web.push.hub import Hub
+from service.web.streaming import Streaming
 
 
-def create_app(reading: Reading, settings: Settings, clock: Clock, access_log: AccessLog | None = None) -> ASGIApp:
+def create_app(
+    reading: Reading,
+    hub: Hub,
+    grants: GrantStore,
+    settings: Settings,
+    clock: Clock,
+    access_log: AccessLog | None = None,
+) -> ASGIApp:
     """The application; without `access_log` nothing is logged of a request that didn't fail."""
     gate = Gate(reading, settings, clock)
     counting = Counting(gate, reading)
     listing = Listing(gate, reading, clock)
+    pushing = Streaming(gate, hub, grants, settings, clock)
     health = Health(reading)
     metrics = Metrics()
     endpoints = {  # the hot path first: the router tries them in this order
         count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),
         filters.PATH: Endpoint({"GET": listing.get}),
+        streaming.PATH: Endpoint({"GET": pushing.get, "POST": pushing.post}),
+        streaming.TICKET_PATH: Endpoint({"POST": pushing.ticket}),
         "/healthz": Endpoint({"GET": health.alive}),
         "/readyz": Endpoint({"GET": health.ready}),
         "/metrics": Endpoint({"GET": metrics.get}),

@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.web.errors import Code, Refused
 from service.web.replies import Reply, send_reply
 from service.web.requests import Request
 
-Handler = Callable[[Request], Awaitable[Reply]]
+Handler = Callable[[Request], Awaitable[Reply | ASGIApp]]
+"""Answers whole, or with something that goes on answering."""
 
 
 class Endpoint:
@@ -23,7 +24,11 @@ class Endpoint:
         if handler is None:
             headers = {"allow": self._allowed}
             raise Refused(Code.METHOD_NOT_ALLOWED, "The method is not allowed here", headers=headers)
-        await send_reply(await handler(Request(scope, receive)), send)
+        reply = await handler(Request(scope, receive))
+        if isinstance(reply, Reply):
+            await send_reply(reply, send)
+        else:
+            await reply(scope, receive, send)
 
 
 async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:

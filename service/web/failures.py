@@ -37,6 +37,7 @@ class Failures:
 
         try:
             await self._app(scope, receive, watched)
+            return
         except ClientGone:
             return
         except (Refused, InvalidIds, UnknownTenant, Warming, StoreUnavailable) as error:

@@ -47,9 +47,7 @@ class Gate:
     async def admit(self, request: Request) -> Caller:
         """The caller. Raises Refused, UnknownTenant and StoreUnavailable."""
         now = self._clock.now_us()
-        wait_s = self._addresses.wait_s(caller_address(request.scope), now)
-        if wait_s:
-            raise rate_limited(wait_s)
+        self.check_address(request)
         token = _bearer_token(request)
         tenant_id, realm_name = _tenant_id(request), _realm_name(request)
         request.trace.tenant, request.trace.realm = tenant_id, realm_name
@@ -67,6 +65,12 @@ class Gate:
         if wait_s:
             raise rate_limited(wait_s)
         return Caller(tenant_id, realm_name, caller.viewer, caller.expires_at)
+
+    def check_address(self, request: Request) -> None:
+        """Counts the request. Raises Refused when the caller's address has made too many."""
+        wait_s = self._addresses.wait_s(caller_address(request.scope), self._clock.now_us())
+        if wait_s:
+            raise rate_limited(wait_s)
 
     async def _identify(self, realm: Realm, token: bytes, now: Instant) -> Identity:
         """Judges the token by the realm as remembered; before it is refused, by the realm as it is now."""

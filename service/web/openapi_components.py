@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from service import timezones
 from service.web.asking import MAX_FILTER_IDS
 from service.web.errors import STATUS, Code
 
@@ -38,7 +39,7 @@ PARAMETERS: Json = {
     ),
     "realm": _header(
         "realmname",
-        {"type": "string", "minLength": 1, "maxLength": 128},
+        {"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"},
         "The authentication realm, sent once.",
         required=True,
     ),
@@ -70,7 +71,7 @@ PARAMETERS: Json = {
     },
     "timezone": _query(
         "timezone",
-        {"type": "string", "default": "UTC"},
+        reference("schemas", "TimeZone"),
         "IANA name in its exact letter case, links included.",
         required=False,
     ),
@@ -107,6 +108,7 @@ COUNTS_HEADERS: Json = {name: reference("headers", name) for name in _HEADER_TEX
 FILTER_TYPES = ["system", "status", "priority", "category", "assignment", "team", "time", "sla", "custom"]
 
 SCHEMAS: Json = {
+    "TimeZone": {"type": "string", "enum": sorted(timezones.names()), "default": timezones.DEFAULT},
     "CountRequest": obj(
         {
             "filterIds": {
@@ -116,7 +118,7 @@ SCHEMAS: Json = {
                 "description": f"1 to {MAX_FILTER_IDS} distinct ids, counted after duplicates are dropped.",
             },
             "templateProfileFilterId": {"type": ["string", "null"], "minLength": 1},
-            "timezone": {"type": ["string", "null"], "examples": ["Asia/Calcutta"], "default": "UTC"},
+            "timezone": {"oneOf": [reference("schemas", "TimeZone"), {"type": "null"}]},
         },
         optional=("templateProfileFilterId", "timezone"),
     ),

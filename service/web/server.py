@@ -1,12 +1,13 @@
-"""Serves the application on a socket until it is told to stop. Never makes the socket, the store or the settings."""
+"""The HTTP server, set up for us. Never makes the socket it serves on, the store or the settings."""
 
 import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
 KEEP_ALIVE_S = 75
@@ -15,6 +16,15 @@ KEEP_ALIVE_S = 75
 
 class Server(uvicorn.Server):
     """Ends with status 0 on SIGTERM: uvicorn's own would raise the signal again, and die of it."""
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Has streams end first: uvicorn waits for them."""
+        self._drain()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -28,9 +38,18 @@ class Server(uvicorn.Server):
             for each in caught:
                 loop.remove_signal_handler(each)
 
+    def end(self) -> None:
+        """Ends it as a signal would."""
+        self.should_exit = True
 
-async def serve(app: ASGIApp, listener: socket.socket, drain_s: float) -> None:
-    """Returns once a signal came and the requests under way were answered, or `drain_s` is over."""
+
+def new_server(app: ASGIApp, drain_s: float, drain: Callable[[], None]) -> Server:
+    """Its `serve` returns once it was told to end and what was under way is answered, or `drain_s` is over.
+
+    `drain` is called when it was told to end: it has the streams end.
+    """
+    # sse-starlette would cut streams off at the signal; ours end by saying why.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -43,4 +62,4 @@ async def serve(app: ASGIApp, listener: socket.socket, drain_s: float) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(drain_s)),
     )
-    await Server(config).serve(sockets=[listener])
+    return Server(config, drain)

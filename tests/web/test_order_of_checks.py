@@ -24,6 +24,7 @@ class Draft:
     tenant: str = "globex"
     tenants: tuple[str, ...] = ("globex",)
     expires_s: int = NOW_S + 600
+    exhausted: list[str] = field(default_factory=list)
 
     def bearer(self) -> str:
         return self.world.token(
@@ -37,10 +38,17 @@ class Draft:
             "realmname": self.realm,
             "content-type": "application/json",
         } | self.headers
+        await self._exhaust()
         sent = {name: value for name, value in headers.items() if value != "MISSING"}
-        return await self.world.client.request(
-            self.method, f"{COUNT}?{self.query}", headers=sent, content=self.body
-        )
+        return await self.world.client.request(self.method, f"{COUNT}?{self.query}", headers=sent, content=self.body)
+
+    async def _exhaust(self) -> None:
+        if "credential" in self.exhausted:
+            while (await Draft(self.world).send()).status_code != 429:
+                pass
+        if "address" in self.exhausted:
+            while (await self.world.client.get(COUNT)).status_code != 429:
+                pass
 
 
 def method(draft: Draft) -> None:
@@ -48,9 +56,7 @@ def method(draft: Draft) -> None:
 
 
 def address_over_its_limit(draft: Draft) -> None:
-    limit = draft.world.gate_limits[0]
-    while not limit.wait_s("127.0.0.1", draft.world.clock.now):
-        pass
+    draft.exhausted.append("address")
 
 
 def no_authorization(draft: Draft) -> None:
@@ -82,9 +88,7 @@ def no_known_role(draft: Draft) -> None:
 
 
 def credential_over_its_limit(draft: Draft) -> None:
-    limit = draft.world.gate_limits[1]
-    while not limit.wait_s(("other", draft.user), draft.world.clock.now):
-        pass
+    draft.exhausted.append("credential")
 
 
 def other_content_type(draft: Draft) -> None:
@@ -133,7 +137,7 @@ ROWS: list[tuple[Fault, int, str]] = [
     (unknown_filter, 422, "INVALID_FILTER_ID"),
 ]
 
-LIMITS = {"address_requests_per_min": 1_000, "credential_requests_per_min": 100}
+LIMITS = {"address_requests_per_min": 20, "credential_requests_per_min": 5}
 
 
 async def test_a_request_without_faults_passes() -> None:

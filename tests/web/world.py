@@ -19,6 +19,7 @@ from service.store.port import Batch, CountQuery, Progress, Snapshot, StoredTena
 from service.store.reading import Reading
 from service.web.access_log import AccessLog
 from service.web.app import create_app
+from service.web.push.hub import Hub
 from tests.web.keys import key_for, public_jwk, token
 
 NOW_US = 1_800_000_000_123_456
@@ -119,15 +120,14 @@ class World:
 
     def __init__(self, settings: Settings) -> None:
         self.clock = SetClock(NOW_US)
-        self.gate_limits: list[RateLimit] = []
         self.store = WatchedStore()
         self.lines: list[str] = []
+        self.reading = Reading(self.store, self.clock)
+        self.hub = Hub(self.reading)
         self.app: ASGIApp = create_app(
-            Reading(self.store, self.clock), settings, self.clock, AccessLog(self.lines.append)
+            self.reading, self.hub, self.store, settings, self.clock, AccessLog(self.lines.append)
         )
-        self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://counts"
-        )
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://counts")
         self._offset = 0
 
     async def put_realm(self, name: str = REALM, **changes: Any) -> None:

@@ -1,0 +1,111 @@
+"""What a view shows at one moment, and the frames that lead there from what a stream showed before. Pure."""
+
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from service.domain.instant import format_instant
+from service.domain.view import Wanted
+from service.store.reading import Answer
+from service.web.push.frames import frame
+from service.web.snapshot_headers import is_fresh, version
+from service.web.view_id import view_id
+
+_numbers = count().__next__
+
+
+class State(msgspec.Struct, eq=False):
+    """One moment of a view. `identity` is the id of every block sent for it."""
+
+    identity: str
+    timezone: str
+    counts: dict[str, int]
+    summary: dict[str, int]
+    details: msgspec.Raw
+    computed_at: str
+    as_of: str | None
+    fresh: bool
+    epoch: str
+    version: int
+    number: int
+    frames: dict[int, bytes | None] = {}
+    """Encoded steps to here, by the number of the state they start from: streams that go along share them."""
+
+    def snapshot(self, retry_ms: int | None = None) -> bytes:
+        """All of it."""
+        data = {
+            "counts": self.counts,
+            "filterDetails": self.details,
+            "summary": self.summary,
+            "computedAt": self.computed_at,
+            "asOf": self.as_of,
+            "fresh": self.fresh,
+            "timezone": self.timezone,
+            "version": self.identity,
+        }
+        return frame("snapshot", self.identity, data, retry_ms)
+
+    def current(self, retry_ms: int) -> bytes:
+        """For a client that shows exactly this already."""
+        return frame("current", self.identity, self._heartbeat(), retry_ms)
+
+    def heartbeat(self) -> bytes:
+        """That there is nothing new, and how fresh that is."""
+        return frame("heartbeat", self.identity, self._heartbeat())
+
+    def bye(self, reason: str, retry_ms: int) -> bytes:
+        """The planned end."""
+        return frame("bye", self.identity, {"reason": reason, "version": self.identity}, retry_ms)
+
+    def since(self, shown: "State") -> bytes | None:
+        """What turns `shown` into this; None when nothing that is shown differs."""
+        if shown.number not in self.frames:
+            self.frames[shown.number] = self._since(shown)
+        return self.frames[shown.number]
+
+    def _since(self, shown: "State") -> bytes | None:
+        if bytes(shown.details) != bytes(self.details):
+            return self.snapshot()
+        counts = _changed(shown.counts, self.counts)
+        summary = _changed(shown.summary, self.summary)
+        if counts or summary:
+            data: dict[str, Any] = {
+                "counts": counts,
+                "summary": summary,
+                "computedAt": self.computed_at,
+                "asOf": self.as_of,
+                "version": self.identity,
+            }
+            return frame("counts", self.identity, data)
+        return self.heartbeat() if shown.fresh != self.fresh else None
+
+    def _heartbeat(self) -> dict[str, Any]:
+        return {"version": self.identity, "asOf": self.as_of, "fresh": self.fresh}
+
+    def stale(self) -> "State":
+        """The same while the store is away: nobody knows what has changed since."""
+        return msgspec.structs.replace(self, fresh=False, number=_numbers(), frames={})
+
+
+def _changed(shown: dict[str, int], now: dict[str, int]) -> dict[str, int]:
+    return {key: value for key, value in now.items() if shown.get(key) != value}
+
+
+def state_of(answer: Answer, wanted: Wanted, timezone: str, details: msgspec.Raw) -> State:
+    """What a view shows by this answer."""
+    snapshot = answer.snapshot
+    as_of = None if snapshot.as_of is None else format_instant(min(snapshot.as_of, answer.now))
+    return State(
+        identity=f"{version(snapshot)}.{view_id(wanted, answer.view.version, timezone, answer.now)}",
+        timezone=timezone,
+        counts=answer.counts,
+        summary=answer.summary,
+        details=details,
+        computed_at=format_instant(answer.now),
+        as_of=as_of,
+        fresh=is_fresh(snapshot),
+        epoch=snapshot.epoch,
+        version=snapshot.version,
+        number=_numbers(),
+    )

@@ -1,0 +1,100 @@
+"""`POST …/count/stream-ticket`: a secret for one stream, because `EventSource` can't send headers.
+
+A ticket is spent once. Whoever spends it gets a cookie of its own, named after the ticket so that two tabs never
+meet, with which the browser's reconnects to the same URL go on until the token ends. No token stands in a URL.
+"""
+
+import hashlib
+from http.cookies import CookieError, SimpleCookie
+
+import msgspec
+
+from service.clock import Clock
+from service.domain.ticket import Instant
+from service.store.grants import GrantStore, name_of, new_secret
+from service.web.asking import Asked
+from service.web.errors import unauthorized
+from service.web.gate import Caller
+from service.web.requests import Request
+
+TICKET_MS = 60_000
+"""A page opens its stream at once; what isn't spent by then was lost."""
+
+
+class Grant(msgspec.Struct, frozen=True, array_like=True):
+    """What a ticket or its cookie lets a stream show."""
+
+    caller: Caller
+    asked: Asked
+
+
+class Redeemed(msgspec.Struct, frozen=True):
+    """A grant, and the cookie to set; "" where the caller has it already."""
+
+    grant: Grant
+    cookie: str
+
+
+_decode = msgspec.msgpack.Decoder(Grant).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class StreamTickets:
+    """Gives tickets and takes them. Raises StoreUnavailable."""
+
+    def __init__(self, store: GrantStore, clock: Clock, path: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._path = path
+
+    async def give(self, caller: Caller, asked: Asked) -> tuple[str, int]:
+        """A ticket, and for how many seconds it is good."""
+        ticket = new_secret()
+        ttl_ms = min(TICKET_MS, self._left_ms(caller.expires_at))
+        await self._store.put_grant(name_of("ticket", ticket), _encode(Grant(caller, asked)), ttl_ms)
+        return ticket, max(1, ttl_ms // 1000)
+
+    async def redeem(self, ticket: str, request: Request) -> Redeemed:
+        """What the ticket allows. Raises Refused for one that is unknown, or spent by somebody else."""
+        cookie = _cookie_name(ticket)
+        held = _cookie(request, cookie)
+        if held is not None:
+            kept = await self._store.grant(name_of("cookie", ticket + held))
+            if kept is not None:
+                return Redeemed(_decode(kept), "")
+        taken = await self._store.take_grant(name_of("ticket", ticket))
+        if taken is None:
+            raise unauthorized("ticket: unknown or spent", token_given=True)
+        grant = _decode(taken)
+        left_ms = self._left_ms(grant.caller.expires_at)
+        secret = new_secret()
+        await self._store.put_grant(name_of("cookie", ticket + secret), taken, left_ms)
+        return Redeemed(grant, self._set_cookie(request, cookie, secret, left_ms))
+
+    def _left_ms(self, expires_at: Instant) -> int:
+        """Until the token ends, without leeway. Raises Refused when it has."""
+        left_ms = (expires_at - self._clock.now_us()) // 1000
+        if left_ms <= 0:
+            raise unauthorized("the token has expired", token_given=True)
+        return left_ms
+
+    def _set_cookie(self, request: Request, name: str, secret: str, left_ms: int) -> str:
+        secure = "; Secure" if _is_secure(request) else ""
+        return f"{name}={secret}; Path={self._path}; Max-Age={left_ms // 1000}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _cookie_name(ticket: str) -> str:
+    return "stream-" + hashlib.sha256(ticket.encode()).hexdigest()[:16]
+
+
+def _cookie(request: Request, name: str) -> str | None:
+    try:
+        jar = SimpleCookie(b"; ".join(request.all(b"cookie")).decode("latin-1"))
+    except CookieError:
+        return None
+    return jar[name].value if name in jar else None
+
+
+def _is_secure(request: Request) -> bool:
+    """Over TLS, here or at the proxy: who lies about it only gets a cookie that plain HTTP won't carry."""
+    return request.scope.get("scheme") == "https" or request.header(b"x-forwarded-proto") == b"https"
