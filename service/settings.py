@@ -101,6 +101,12 @@ class Settings(SharedSettings):
         description="Requests a minute with one token or credential before it gets 429; 0 means no limit. A dashboard "
         "needs 10, but a back end may ask for all its people with one token: half of what an address may.",
     )
+    dashboard: bool = Field(default=True, description="Whether the page at / is served.")
+    development_sign_in: str = Field(
+        default="",
+        description="File with tokens that the page at / signs in with by itself. For demos only: whoever reaches the "
+        "page has them. Empty for none.",
+    )
     streams: int = Field(
         default=4_000,
         ge=0,

@@ -1,14 +1,16 @@
 """What a ticket adds to the counters, and what one change of it takes away and adds. Pure: no clock, no I/O."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from service.domain.matching import Columns
-from service.domain.scopes import Scope, scopes_of
+from service.domain.scopes import Scope, places_of, scopes_of
 from service.domain.ticket import Image, Instant, Ticket
 
-Deltas = dict[str, dict[str, dict[int, int]]]
+Deltas = Mapping[str, Mapping[str, Mapping[int, int]]]
 """counter -> part -> column number -> change, without zeros."""
 
 
@@ -59,7 +61,7 @@ class Changes:
         if not gained and not lost:
             return
         change = (gained, lost)
-        for counter, part in scopes_of(ticket):
+        for counter, part in places_of(ticket):
             parts = self._sums.get(counter)
             if parts is None:
                 parts = self._sums[counter] = {}
@@ -71,7 +73,7 @@ class Changes:
 
     def deltas(self) -> Deltas:
         """The sum per cell; cells that came out even are left out."""
-        result: Deltas = {}
+        result: dict[str, dict[str, Mapping[int, int]]] = {}
         for counter, parts in self._sums.items():
             changed = {part: cells for part, times in parts.items() if (cells := _cell_changes(times))}
             if changed:
@@ -83,20 +85,25 @@ _Change = tuple[int, int]
 """Masks of the columns gained and lost; no column is in both."""
 
 
-def _cell_changes(times: dict[_Change, int]) -> dict[int, int]:
+def _cell_changes(times: Mapping[_Change, int]) -> Mapping[int, int]:
     """Column -> change, of changes that happened so many times."""
-    columns: dict[int, int] = {}
     if len(times) == 1:  # as most persons' counters have it
-        ((gained, lost), count), *_ = times.items()
-        columns.update(dict.fromkeys(_numbers(gained), count))
-        columns.update(dict.fromkeys(_numbers(lost), -count))
-        return columns
-    for (gained, lost), count in times.items():
-        for column in _numbers(gained):
-            columns[column] = columns.get(column, 0) + count
-        for column in _numbers(lost):
-            columns[column] = columns.get(column, 0) - count
+        ((change, count),) = times.items()
+        return _cells_of(change, count)
+    # Counter counts in C, a column at a time.
+    columns = Counter(_repeated((gained, count) for (gained, _), count in times.items()))
+    columns.subtract(Counter(_repeated((lost, count) for (_, lost), count in times.items())))
     return {column: delta for column, delta in columns.items() if delta}
+
+
+def _repeated(counted: Iterable[tuple[int, int]]) -> Iterator[int]:
+    return chain.from_iterable(chain.from_iterable(repeat(_numbers(mask), count)) for mask, count in counted)
+
+
+@lru_cache(maxsize=65_536)  # as below; a batch uses each several times, once per scope
+def _cells_of(change: _Change, count: int) -> Mapping[int, int]:
+    gained, lost = change
+    return dict.fromkeys(_numbers(gained), count) | dict.fromkeys(_numbers(lost), -count)
 
 
 def _same_scopes(old: Ticket, new: Ticket) -> bool:

@@ -10,6 +10,7 @@ from service.store.reading import Reading
 from service.web import count, filters, streaming
 from service.web.access_log import AccessLog
 from service.web.count import Counting
+from service.web.dashboard_page import dashboard_endpoints
 from service.web.documents import document_endpoints
 from service.web.endpoint import Endpoint, unknown_path
 from service.web.failures import Failures
@@ -46,6 +47,7 @@ def create_app(
         "/readyz": Endpoint({"GET": health.ready}),
         "/metrics": Endpoint({"GET": metrics.get}),
         **document_endpoints(),
+        **(dashboard_endpoints(settings.development_sign_in) if settings.dashboard else {}),
     }
     # A path has one spelling: a redirect would drop the body and the headers of some clients.
     routes = [Route(path, endpoint) for path, endpoint in endpoints.items()]
