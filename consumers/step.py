@@ -248,7 +248,7 @@ class _Work:
         before = self._images.get(event.ticket) or self._loaded.tickets[event.tenant, event.ticket].image
         after = advance(before, event)
         if isinstance(after, Unchanged):
-            return after.value
+            return after.name.lower()
         assert isinstance(after, Advanced)
         self._images[event.ticket] = after.image
         seen = min(event.time, self._now)

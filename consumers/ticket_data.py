@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET
 
-from consumers.ids import LONGEST_ID, check_id
+from consumers.ids import check_id
 from consumers.json_document import read_document
 from service.domain.event import Patch, PoisonEvent
+from service.domain.ids import LONGEST_ID
 from service.domain.instant import parse_instant
 from service.domain.ticket import Instant, Ticket
 

@@ -101,6 +101,7 @@ class Settings(SharedSettings):
         description="Requests a minute with one token or credential before it gets 429; 0 means no limit. A dashboard "
         "needs 10, but a back end may ask for all its people with one token: half of what an address may.",
     )
+    access_log: bool = Field(default=True, description="Whether each request gets a line in the log.")
     dashboard: bool = Field(default=True, description="Whether the page at / is served.")
     development_sign_in: str = Field(
         default="",

@@ -1,9 +1,7 @@
 """What a ticket adds to the counters, and what one change of it takes away and adds. Pure: no clock, no I/O."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import chain, repeat
 from typing import NamedTuple
 
 from service.domain.matching import Columns
@@ -33,6 +31,10 @@ def cells(ticket: Ticket | None, mask: int) -> Iterator[Cell]:
     for scope in scopes_of(ticket):
         for column in _numbers(mask):
             yield Cell(column, scope)
+
+
+_Change = tuple[int, int]
+"""Masks of the columns gained and lost; no column is in both."""
 
 
 class Changes:
@@ -81,26 +83,21 @@ class Changes:
         return result
 
 
-_Change = tuple[int, int]
-"""Masks of the columns gained and lost; no column is in both."""
-
-
 def _cell_changes(times: Mapping[_Change, int]) -> Mapping[int, int]:
     """Column -> change, of changes that happened so many times."""
     if len(times) == 1:  # as most persons' counters have it
         ((change, count),) = times.items()
         return _cells_of(change, count)
-    # Counter counts in C, a column at a time.
-    columns = Counter(_repeated((gained, count) for (gained, _), count in times.items()))
-    columns.subtract(Counter(_repeated((lost, count) for (_, lost), count in times.items())))
+    columns: dict[int, int] = {}
+    for (gained, lost), count in times.items():
+        for column in _numbers(gained):
+            columns[column] = columns.get(column, 0) + count
+        for column in _numbers(lost):
+            columns[column] = columns.get(column, 0) - count
     return {column: delta for column, delta in columns.items() if delta}
 
 
-def _repeated(counted: Iterable[tuple[int, int]]) -> Iterator[int]:
-    return chain.from_iterable(chain.from_iterable(repeat(_numbers(mask), count)) for mask, count in counted)
-
-
-@lru_cache(maxsize=65_536)  # as below; a batch uses each several times, once per scope
+@lru_cache(maxsize=16_384)  # some 10 MB; a batch uses each several times, once per scope
 def _cells_of(change: _Change, count: int) -> Mapping[int, int]:
     gained, lost = change
     return dict.fromkeys(_numbers(gained), count) | dict.fromkeys(_numbers(lost), -count)

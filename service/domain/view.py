@@ -151,8 +151,8 @@ class TenantView:
         return terms
 
 
-_PLAN_LIMIT = 10_000
-"""Plans kept per tenant: more than its viewers at one process; some KiB each."""
+_PLAN_LIMIT = 1_000
+"""Plans kept per tenant: its busy viewers at one process; some 20 KB each, and a millisecond to make again."""
 
 
 def details(entries: Entries) -> dict[str, FilterDetail]:

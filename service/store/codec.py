@@ -26,7 +26,11 @@ _image_decoder = msgspec.msgpack.Decoder(_Packed)
 _record_decoder = msgspec.msgpack.Decoder(TenantRecord)
 _realm_decoder = msgspec.msgpack.Decoder(Realm)
 _credential_decoder = msgspec.msgpack.Decoder(Credential)
-_counter_decoder = msgspec.msgpack.Decoder(dict[str, dict[int, int] | list[int]])
+_counter_decoder = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+_cells_decoder = msgspec.msgpack.Decoder(dict[int, int] | list[int])
+
+_LENGTH_BYTES = {0xD9: 1, 0xDA: 2, 0xDB: 4}
+"""Of MessagePack's longer strings, by their first byte; the shortest ones have their length in it."""
 
 pack = msgspec.msgpack.Encoder().encode
 """Any plain value, for the arguments of scripts. Text only: the scripts' unpacker knows no binary type."""
@@ -48,8 +52,13 @@ def unpack_image(packed: bytes) -> Image:
 
 def unpack_counter(packed: bytes) -> dict[str, dict[int, int]]:
     """part -> column number -> count."""
-    parts = _counter_decoder.decode(packed)
-    return {part: cells if isinstance(cells, dict) else _from_array(cells) for part, cells in parts.items()}
+    return {part: _cells(memoryview(cells)) for part, cells in _counter_decoder.decode(packed).items()}
+
+
+def _cells(string: memoryview) -> dict[int, int]:
+    """The cells in a packed string: the script's packer knows no binary type, and calls bytes text."""
+    cells = _cells_decoder.decode(string[1 + _LENGTH_BYTES.get(string[0], 0) :])
+    return cells if isinstance(cells, dict) else _from_array(cells)
 
 
 def _from_array(cells: list[int]) -> dict[int, int]:

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from service.domain.catalogue import ClaimPaths
+from service.domain.ids import is_id
 from service.domain.ticket import Instant
 from service.domain.viewer import Role, Viewer
-from service.web.ids import is_id
 
 ROLES_WEAKEST_FIRST = tuple(Role)
 

@@ -6,13 +6,13 @@ import msgspec
 
 from service.clock import Clock
 from service.domain.catalogue import Realm
+from service.domain.ids import is_id, is_tenant_id
 from service.domain.ticket import Instant
 from service.domain.viewer import Perspective, Role, Viewer
 from service.settings import Settings
 from service.store.reading import Reading
 from service.web.claims import BadToken, Identity
 from service.web.errors import Code, Refused, invalid, rate_limited, unauthorized
-from service.web.ids import is_id, is_tenant_id
 from service.web.limits import RateLimit, caller_address
 from service.web.requests import Request
 from service.web.tokens import Tokens

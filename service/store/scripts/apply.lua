@@ -80,13 +80,14 @@ for i, tenant in ipairs(plan.tenants) do
     local value = redis.call('GET', KEYS[places[i] + 2 + n])
     local counter = value and cmsgpack.unpack(value) or {}
     for part, changes in pairs(deltas) do
-      local cells = counter[part] or {}
+      -- Parts are packed by themselves: a person's counter has one per team, and a change touches two of them.
+      local cells = counter[part] and cmsgpack.unpack(counter[part]) or {}
       for column, delta in pairs(changes) do
         local count = (cells[column] or 0) + delta
         if count < 0 then negative = negative + 1 end
         cells[column] = count ~= 0 and count or nil
       end
-      counter[part] = next(cells) and cells or nil
+      counter[part] = next(cells) and cmsgpack.pack(cells) or nil
     end
     packed[n] = next(counter) and cmsgpack.pack(counter) or false
   end
