@@ -26,6 +26,7 @@ from consumers.step import ForeignTopic, Step
 from consumers.sweeps import Sweeper
 from consumers.tenants import OlderCode, Tenants
 from consumers.topics import TopicsUnusable, ensure_topics, topic_ids
+from consumers.wanted import WantedColumns
 from service import logs
 from service.clock import SystemClock
 from service.store.port import StoreRefused, StoreUnavailable
@@ -125,11 +126,12 @@ async def _run(
             settings.buckets,
             health.stored,
         )
+        wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs)
         async with asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),
                 tasks.create_task(pulse(health, reader, assignment, events, catalogue_topic), name="pulse"),
-                tasks.create_task(Sweeper(store, adoption, step, metrics).run(), name="sweeper"),
+                tasks.create_task(Sweeper(store, adoption, step, wanted, metrics).run(), name="sweeper"),
             ]
             await reader.readable.wait()
             events.subscribe([settings.events_topic], listener=assignment)

@@ -4,7 +4,7 @@ import msgspec
 import structlog
 
 from consumers.catalogue_log import CatalogueLog, Touched
-from service.domain.record import Entries, TenantRecord, adopted, begun, founded
+from service.domain.record import Entries, TenantRecord, adopted, begun, founded, with_pairs
 from service.store.port import CounterStore, StoredTenant
 from service.store.token import minted
 
@@ -19,6 +19,8 @@ class Adoption:
         self._catalogue = catalogue
         self.unswept: set[str] = set()
         """Tenants whose record calls for a sweep, as far as this consumer has seen."""
+        self.paired: set[str] = set()
+        """Tenants with columns for pairs of profile and filter, as far as this consumer has seen."""
         self.orphans: set[tuple[str, str]] = set()
         """(tenant, generation) whose tickets and counters wait to be removed, as far as this consumer has seen."""
 
@@ -50,18 +52,18 @@ class Adoption:
             known = self._known(name, stored)
             if known is None:
                 if stored is None or stored.record.newest_version >= self._catalogue.removed_at(name):
-                    return self._noted(name, stored)
+                    return self.noted(name, stored)
                 if await self._store.drop_tenant(name, stored.token):
                     log.info("tenant removed", tenant=name)
                     self.orphans.add((name, stored.generation))
-                    return self._noted(name, None)
+                    return self.noted(name, None)
                 continue
             if stored is not None and stored.record.newest_version >= known[1]:
-                return self._noted(name, stored)
+                return self.noted(name, stored)
             new = self._newer(name, stored, *known)
             if await self._store.put_tenant(name, stored.token if stored else None, new):
                 log.info("catalogue adopted", tenant=name, version=known[1], filling=len(new.record.filling))
-                return self._noted(name, new)
+                return self.noted(name, new)
 
     def _known(self, name: str, stored: StoredTenant | None) -> tuple[Entries, int] | None:
         """The log's entries; where the newest tenant entry is bad, with the last good one, which the store may have."""
@@ -74,11 +76,14 @@ class Adoption:
     def _newer(self, name: str, stored: StoredTenant | None, entries: Entries, version: int) -> StoredTenant:
         if stored is None:
             return StoredTenant(minted(), minted(), founded(entries, version))
-        kept = self._with_rejected(name, stored.record, entries)
+        kept = self._with_kept(name, stored.record, entries)
         return StoredTenant(minted(), stored.generation, adopted(stored.record, kept, version))
 
-    def _with_rejected(self, name: str, record: TenantRecord, entries: Entries) -> Entries:
-        """An entry whose newest record is bad stays as the store has it: compaction may have taken the good one."""
+    def _with_kept(self, name: str, record: TenantRecord, entries: Entries) -> Entries:
+        """An entry whose newest record is bad stays as the store has it: compaction may have taken the good one.
+
+        So do the pairs that are asked for.
+        """
         last = record.newest
         filters, profiles = dict(entries.filters), dict(entries.profiles)
         for kind, entry in self._catalogue.rejected(name):
@@ -86,9 +91,13 @@ class Adoption:
                 filters.setdefault(entry, last.filters[entry])
             elif kind == "profile" and entry in last.profiles:
                 profiles.setdefault(entry, last.profiles[entry])
-        return msgspec.structs.replace(entries, filters=filters, profiles=profiles)
+        merged = msgspec.structs.replace(entries, filters=filters, profiles=profiles)
+        return with_pairs(merged, last.pairs)
 
-    def _noted(self, name: str, stored: StoredTenant | None) -> StoredTenant | None:
+    def noted(self, name: str, stored: StoredTenant | None) -> StoredTenant | None:
+        """Remembers what is to be done about a record that was seen in the store; gives it back."""
+        if stored is not None and stored.record.newest.pairs:
+            self.paired.add(name)
         if stored is not None and begun(stored.record) is not None:
             self.unswept.add(name)
         return stored

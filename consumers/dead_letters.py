@@ -22,13 +22,33 @@ REASON_BYTES = 1000
 class Letter(Protocol):
     """A record as it was read; aiokafka's ConsumerRecord is one."""
 
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-    timestamp: int
+    @property
+    def topic(self) -> str:
+        """Where it was read."""
+
+    @property
+    def partition(self) -> int:
+        """Where it was read."""
+
+    @property
+    def offset(self) -> int:
+        """Where it was read."""
+
+    @property
+    def key(self) -> bytes | None:
+        """As it was written."""
+
+    @property
+    def value(self) -> bytes | None:
+        """As it was written."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """As they were written."""
+
+    @property
+    def timestamp(self) -> int:
+        """Kafka's, in milliseconds."""
 
 
 class Flood(Exception):

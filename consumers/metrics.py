@@ -33,6 +33,14 @@ class Metrics:
         self.rewinds = self._counter("rewinds_total", "Times the store had lost acknowledged writes.")
         self.assignments = self._counter("assignments_total", "Times partitions were assigned to this consumer.")
         self.swept = self._counter("swept_tickets_total", "Tickets gone over to fill new columns or clear old ones.")
+        self.sweep_left = Gauge(
+            "ticket_counts_sweep_tickets_left",
+            "Tickets that the sweep at hand still has to go over.",
+            registry=self.registry,
+        )
+        self.pairs_dropped = self._counter(
+            "profile_pairs_dropped_total", "Pairs of profile and filter dropped: unused, or over the tenant's limit."
+        )
         self.lag_ms = self._gauge("oldest_unapplied_ms", "Age of the oldest record not applied yet, by partition.")
         self.flood = Gauge(
             "ticket_counts_flood_stopped", "1 while a flood of bad records has stopped it.", registry=self.registry

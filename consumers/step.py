@@ -145,12 +145,17 @@ class Step:
         letters = [(one, "tenantid: no such tenant in the catalogue") for one in fresh if one.event.tenant in strangers]
         now = self._clock.now_us()
         works = {name: _Work(tenant, loaded, now) for name, tenant in compiled.items()}
+        became: dict[str, int] = {}
         for one in fresh:
             if one.event.tenant in works:
                 try:
-                    self._metrics.events[works[one.event.tenant].advance(one.event)].inc()
+                    result = works[one.event.tenant].advance(one.event)
                 except PoisonEvent as poison:
                     letters.append((one, str(poison)))
+                else:
+                    became[result] = became.get(result, 0) + 1
+        for result, count in became.items():
+            self._metrics.events[result].inc(count)
         await self._park(letters, parked)
         tenants = [work.batch() for work in works.values() if work.changed]
         return await self._written(self._batch(bucket, goals, tenants, now))

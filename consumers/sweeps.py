@@ -1,13 +1,16 @@
 """Goes over all tickets of a tenant to fill new columns and to clear retired ones. Small bites, through the step."""
 
 import asyncio
+import hashlib
 import uuid
 
+import msgspec
 import structlog
 
 from consumers.adoption import Adoption
 from consumers.metrics import Metrics
 from consumers.step import Step
+from consumers.wanted import WantedColumns
 from service.domain.record import Sweep, begun, swept
 from service.store.port import CounterStore, StoredTenant, StoreUnavailable
 from service.store.token import minted
@@ -20,20 +23,35 @@ BITE = 200
 REST_SHARE = 1.0
 """Rest after each bite, as a share of what it took: a sweep takes at most half of the consumer."""
 
-LOOK_S = 0.5
-"""How often to look for tenants to sweep."""
+SLICE_S = 1.0
+"""How long one tenant is swept before the next one gets a turn: a million tickets must not keep ten waiting."""
+
+LOOK_S = 0.2
+"""How often to look for tenants to sweep and columns that are wanted: viewers wait for the first fill."""
 
 LEASE_MS = 10_000
 """Who holds a bucket's lease sweeps it; another takes over this long after its last bite."""
 
 
-class Sweeper:
-    """Sweeps what this consumer has seen to need it, bucket by bucket, where it gets the lease."""
+class Mark(msgspec.Struct, frozen=True):
+    """How far a sweep is. Good only for the same sweep, and in one run of the store: another orders hashes otherwise."""
 
-    def __init__(self, store: CounterStore, adoption: Adoption, step: Step, metrics: Metrics) -> None:
+    sweep: str
+    run: str
+    cursor: int = 0
+    tickets: int = 0
+
+
+class Sweeper:
+    """Sweeps what this consumer has seen to need it, turn by turn, where it gets the bucket's lease."""
+
+    def __init__(
+        self, store: CounterStore, adoption: Adoption, step: Step, wanted: WantedColumns, metrics: Metrics
+    ) -> None:
         self._store = store
         self._adoption = adoption
         self._step = step
+        self._wanted = wanted
         self._metrics = metrics
         self._holder = uuid.uuid4().hex
 
@@ -41,6 +59,7 @@ class Sweeper:
         """Looks for ever."""
         while True:
             try:
+                await self._wanted.look(self._may)
                 for name in sorted(self._adoption.unswept):
                     await self._tenant(name)
                 for orphan in sorted(self._adoption.orphans):
@@ -49,14 +68,17 @@ class Sweeper:
                 log.warning("store away, sweep waits", error=str(error))
             await asyncio.sleep(LOOK_S)
 
+    async def _may(self, tenant: str) -> bool:
+        """Whether this consumer is the one to change the tenant's columns."""
+        return await self._store.lease(self._store.bucket(tenant), self._holder, LEASE_MS)
+
     async def _tenant(self, name: str) -> None:
         stored = await self._store.tenant(name)
         sweep = None if stored is None else begun(stored.record)
         if stored is None or sweep is None:
             self._adoption.unswept.discard(name)
-            return
-        if await self._store.lease(self._store.bucket(name), self._holder, LEASE_MS):
-            await self._sweep(name, stored, sweep)
+        elif await self._may(name):
+            await self._turn(name, stored, sweep)
 
     async def _collect(self, name: str, generation: str) -> None:
         """Removes what a removed tenant left. Two at once do no harm."""
@@ -66,32 +88,58 @@ class Sweeper:
         self._adoption.orphans.discard((name, generation))
         log.info("removed tenant collected", tenant=name, generation=generation)
 
-    async def _sweep(self, name: str, stored: StoredTenant, sweep: Sweep) -> None:
-        # A cursor is good only within one run of the store: another one orders its hashes otherwise.
-        run = await self._store.run()
-        log.info("sweep begins", tenant=name, filling=len(sweep.filling), clearing=len(sweep.retired))
-        cursor, tickets = 0, 0
+    async def _turn(self, name: str, stored: StoredTenant, sweep: Sweep) -> None:
+        """Goes on with a sweep for a while, and settles it when it has been everywhere."""
+        mark = await self._mark(name, sweep)
+        if mark.cursor == 0:
+            log.info("sweep begins", tenant=name, filling=len(sweep.filling), clearing=len(sweep.retired))
+        loop = asyncio.get_running_loop()
+        turn_ends = loop.time() + SLICE_S
         while True:
-            began = asyncio.get_running_loop().time()
-            cursor, bite = await self._store.scan(name, stored.generation, cursor, BITE)
-            if bite:
-                await self._step.touch(name, sorted(set(bite)))
-            tickets += len(bite)
-            self._metrics.swept.inc(len(bite))
-            if cursor == 0:
+            began = loop.time()
+            mark = await self._bite(name, stored.generation, mark)
+            if mark.cursor == 0:
                 break
-            if not await self._store.lease(self._store.bucket(name), self._holder, LEASE_MS):
-                log.info("sweep left to another consumer", tenant=name)
+            await self._store.set_sweep_mark(name, msgspec.json.encode(mark).decode())
+            if loop.time() >= turn_ends or not await self._may(name):
+                total = await self._store.ticket_count(name, stored.generation)
+                self._metrics.sweep_left.set(max(0, total - mark.tickets))
+                log.info("sweep goes on", tenant=name, tickets=mark.tickets, of=total)
                 return
-            await asyncio.sleep(REST_SHARE * (asyncio.get_running_loop().time() - began))
-        if await self._store.run() != run:
+            await asyncio.sleep(REST_SHARE * (loop.time() - began))
+        await self._store.set_sweep_mark(name, "")
+        if await self._store.run() != mark.run:
             log.warning("another run of the store, sweep starts again", tenant=name)
             return
-        await self._finish(name, stored.generation, sweep)
-        log.info("sweep ended", tenant=name, tickets=tickets)
+        await self._settle(name, stored.generation, sweep)
+        self._metrics.sweep_left.set(0)
+        log.info("sweep ended", tenant=name, tickets=mark.tickets)
 
-    async def _finish(self, name: str, generation: str, sweep: Sweep) -> None:
+    async def _mark(self, name: str, sweep: Sweep) -> Mark:
+        """Where to go on: what somebody noted for this very sweep, or its beginning."""
+        run = await self._store.run()
+        beginning = Mark(_digest(sweep), run)
+        noted = await self._store.sweep_mark(name)
+        if not noted:
+            return beginning
+        mark = msgspec.json.decode(noted, type=Mark)
+        return mark if (mark.sweep, mark.run) == (beginning.sweep, run) else beginning
+
+    async def _bite(self, name: str, generation: str, mark: Mark) -> Mark:
+        cursor, found = await self._store.scan(name, generation, mark.cursor, BITE)
+        if found:
+            await self._step.touch(name, sorted(set(found)))
+        self._metrics.swept.inc(len(found))
+        return msgspec.structs.replace(mark, cursor=cursor, tickets=mark.tickets + len(found))
+
+    async def _settle(self, name: str, generation: str, sweep: Sweep) -> None:
         while (stored := await self._store.tenant(name)) is not None and stored.generation == generation:
             new = StoredTenant(minted(), generation, swept(stored.record, sweep))
             if await self._store.put_tenant(name, stored.token, new):
                 return
+
+
+def _digest(sweep: Sweep) -> str:
+    """Names what a sweep settles: with anything more to fill, it has to begin anew."""
+    parts = (*sorted(sweep.filling), *(str(number) for number in sorted(sweep.retired)))
+    return hashlib.blake2b("/".join(parts).encode(), digest_size=16).hexdigest()

@@ -19,7 +19,7 @@ from service.store.reading import Reading
 from service.store.redis_store import RedisStore, open_store
 from service.web.access_log import LOGGER, AccessLog
 from service.web.app import create_app
-from service.web.push.hub import Hub
+from service.web.push.hub import DRAIN_SPREAD_S, Hub
 from service.web.server import Server, new_server
 from service.workers import run_workers
 
@@ -72,7 +72,7 @@ async def serving(wanted: Settings, listener: socket.socket) -> int:
     clock = SystemClock()
     async with open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s) as store:
         reading = Reading(store, clock)
-        hub = Hub(reading)
+        hub = Hub(reading, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
         app = create_app(reading, hub, store, wanted, clock, access_log() if wanted.access_log else None)
         server = new_server(app, wanted.drain_s, hub.drain)
         listening = hub.running(partial(listen_for_hints, wanted.redis))

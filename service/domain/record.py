@@ -5,22 +5,30 @@ ticket has been gone over (a sweep), then they come into force in one step. Reti
 after a whole sweep has taken them out of every ticket.
 """
 
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 import msgspec
 
 from service.domain.catalogue import Filter, Profile, TenantSettings
 from service.domain.columns import EVERY_TICKET, SEMANTICS, ColumnId, column_id, residuals
-from service.domain.condition import ALWAYS, NEVER, Condition, Leaf, Not
+from service.domain.condition import ALWAYS, NEVER, AllOf, Condition, Leaf, Not
 from service.domain.lowering import BREACHED_FLAG, closed, lower
+
+Pair = tuple[str, str]
+"""A profile's id, and a filter's id or `SUMMARY`: what is counted together because somebody asked for it."""
+
+SUMMARY = ""
+"""Stands in a pair for the summary's conditions; no filter has this id."""
 
 
 class Entries(msgspec.Struct, frozen=True):
-    """The newest good catalogue entries of one tenant."""
+    """The newest good catalogue entries of one tenant, and the pairs of profile and filter that are asked for."""
 
     settings: TenantSettings
     filters: dict[str, Filter] = {}
     profiles: dict[str, Profile] = {}
+    pairs: frozenset[Pair] = frozenset()
 
 
 class TenantRecord(msgspec.Struct, frozen=True):
@@ -59,11 +67,28 @@ class Sweep(msgspec.Struct, frozen=True):
 def columns_of(entries: Entries) -> dict[ColumnId, Condition]:
     """Every column needed to answer any viewer about these entries."""
     columns: dict[ColumnId, Condition] = {EVERY_TICKET: ALWAYS}
-    for condition in (*counted(entries).values(), *summary_conditions(entries.settings).values()):
+    for condition in _conditions(entries):
         for plain in residuals(condition).values():
             if plain != NEVER:
                 columns[column_id(plain)] = plain
     return columns
+
+
+def _conditions(entries: Entries) -> Iterator[Condition]:
+    filters, summary = counted(entries), summary_conditions(entries.settings)
+    yield from filters.values()
+    yield from summary.values()
+    for profile_id, target in entries.pairs:
+        base = lower(entries.profiles[profile_id].where, entries.settings)
+        for condition in summary.values() if target == SUMMARY else (filters[target],):
+            yield AllOf((base, condition))
+
+
+def with_pairs(entries: Entries, pairs: Iterable[Pair]) -> Entries:
+    """The entries with those of the pairs whose profile and filter there are."""
+    targets = {SUMMARY, *counted(entries)}
+    kept = frozenset(pair for pair in pairs if pair[0] in entries.profiles and pair[1] in targets)
+    return msgspec.structs.replace(entries, pairs=kept)
 
 
 def counted(entries: Entries) -> dict[str, Condition]:

@@ -1,6 +1,6 @@
 """One tenant as viewers see it: which ids they may ask for, and the signed sums behind each. Pure; memoizes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -9,7 +9,7 @@ from service.domain.catalogue import Filter, FilterType, Profile, Sharing
 from service.domain.condition import AllOf, Condition
 from service.domain.lowering import lower
 from service.domain.plan import Plan, plan
-from service.domain.record import Entries, TenantRecord, counted, summary_conditions
+from service.domain.record import SUMMARY, Entries, Pair, TenantRecord, counted, summary_conditions
 from service.domain.scopes import Term, signed_sum
 from service.domain.viewer import Perspective, Role, Viewer
 
@@ -34,7 +34,15 @@ class InvalidIds(Exception):
 
 
 class Warming(Exception):
-    """What was asked for exists but is still being filled: ask again soon."""
+    """What was asked for exists but is still being filled: ask again soon.
+
+    `pairs` are those of profile and filter that nobody has asked for lately: they have to be wanted first.
+    """
+
+    def __init__(self, what: str, pairs: Iterable[Pair] = (), *, loading: bool = False) -> None:
+        super().__init__(what)
+        self.pairs = tuple(pairs)
+        self.loading = loading
 
 
 class Wanted(NamedTuple):
@@ -63,6 +71,15 @@ class TenantView:
         self._terms: dict[tuple[str, str, Role, Perspective, str | None], tuple[Term, ...]] = {}
         self._plans: dict[Wanted, Plan] = {}
 
+    @property
+    def profile_ids(self) -> Collection[str]:
+        """Every profile, visible to whomever."""
+        return self._newest.profiles.keys()
+
+    def is_filter(self, name: str) -> bool:
+        """Whether it may stand in a pair beside a profile."""
+        return name == SUMMARY or name in self._newest_details
+
     def check(self, wanted: Wanted) -> None:
         """Raises InvalidIds with every id that doesn't exist for this viewer, the profile's last."""
         bad = [name for name in wanted.filter_ids if not self._may_ask(name, wanted)]
@@ -80,7 +97,7 @@ class TenantView:
         if found is None:
             self.check(wanted)
             if self.loading:
-                raise Warming(self.settings.id)
+                raise Warming(self.settings.id, loading=True)
             if len(self._plans) >= _PLAN_LIMIT:
                 self._plans.clear()
             found = self._plans[wanted] = self._planned(wanted)
@@ -122,34 +139,49 @@ class TenantView:
         return profile if profile is not None and _shown(profile, wanted.viewer) else None
 
     def _planned(self, wanted: Wanted) -> Plan:
-        base: Condition | None = None
-        if wanted.profile_id is not None:
-            profile = self._serving.profiles.get(wanted.profile_id)
-            if profile is None:
-                raise Warming(wanted.profile_id)
-            base = lower(profile.where, self.settings)
-        missing = [name for name in wanted.filter_ids if name not in self._conditions]
+        base = self._base(wanted.profile_id)
+        sums: list[tuple[Term, ...]] = []
+        missing: dict[str, None] = {}
+        for name in wanted.filter_ids:
+            condition = self._conditions.get(name)
+            terms = None if condition is None else self._sum(name, "", condition, wanted, base)
+            if terms is None:
+                missing[name] = None
+            sums.append(terms or ())
+        for key in SUMMARY_KEYS:
+            terms = self._sum(SUMMARY, key, self._summary[key], wanted, base) if key in self._summary else ()
+            if terms is None:
+                missing[SUMMARY] = None
+            sums.append(terms or ())
         if missing:
-            raise Warming(missing[0])
-        sums = [self._sum("filter", name, self._conditions[name], wanted, base) for name in wanted.filter_ids]
-        sums += [
-            self._sum("summary", key, self._summary[key], wanted, base) if key in self._summary else ()
-            for key in SUMMARY_KEYS
-        ]
+            profile_id = wanted.profile_id
+            raise Warming(", ".join(missing), [] if profile_id is None else [(profile_id, name) for name in missing])
         return plan(sums, self._numbers, wanted.viewer)
 
-    def _sum(
-        self, kind: str, name: str, condition: Condition, wanted: Wanted, base: Condition | None
-    ) -> tuple[Term, ...]:
-        key = (kind, name, wanted.viewer.role, wanted.perspective, wanted.profile_id)
-        terms = self._terms.get(key)
-        if terms is None:
-            whole = condition if base is None else AllOf((base, condition))
-            terms = self._terms[key] = signed_sum(whole, wanted.viewer.role, wanted.perspective)
-        if any(term.column not in self._numbers for term in terms):
-            raise Warming(name)
-        return terms
+    def _base(self, profile_id: str | None) -> Condition | None:
+        if profile_id is None:
+            return None
+        profile = self._serving.profiles.get(profile_id)
+        if profile is None:  # newer than what is in force
+            raise Warming(profile_id)
+        return lower(profile.where, self.settings)
 
+    def _sum(
+        self, target: str, key: str, condition: Condition, wanted: Wanted, base: Condition | None
+    ) -> tuple[Term, ...] | None:
+        """The signed sum of a filter, or of a key of the summary; None while a column of it is not filled."""
+        asked = (target, key, wanted.viewer.role, wanted.perspective, wanted.profile_id)
+        terms = self._terms.get(asked)
+        if terms is None:
+            if len(self._terms) >= _TERMS_LIMIT:
+                self._terms.clear()
+            whole = condition if base is None else AllOf((base, condition))
+            terms = self._terms[asked] = signed_sum(whole, wanted.viewer.role, wanted.perspective)
+        return terms if all(term.column in self._numbers for term in terms) else None
+
+
+_TERMS_LIMIT = 20_000
+"""Signed sums kept per tenant: 500 filters for every role and perspective, with some profiles; 1 KB each."""
 
 _PLAN_LIMIT = 1_000
 """Plans kept per tenant: its busy viewers at one process; some 20 KB each, and a millisecond to make again."""

@@ -86,6 +86,19 @@ def unpack_credential(packed: bytes) -> Credential:
     return _credential_decoder.decode(packed)
 
 
+_pair_decoder = msgspec.json.Decoder(tuple[str, str])
+
+
+def pack_pair(pair: tuple[str, str]) -> bytes:
+    """A pair of profile and filter, as a member of a set."""
+    return msgspec.json.encode(pair)
+
+
+def unpack_pair(packed: bytes) -> tuple[str, str]:
+    """A pair of profile and filter."""
+    return _pair_decoder.decode(packed)
+
+
 def text(value: Any) -> str:
     """A reply that is text."""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from service.store import keys
@@ -16,16 +18,18 @@ log = structlog.stdlib.get_logger(__name__)
 RETRY_S = 1.0
 """Between tries to subscribe: meanwhile views are read every few seconds by themselves."""
 
-CHECK_S = 5
-"""A dead link is noticed by a ping this often."""
+SILENCE_S = 2.5
+"""Silence after which the link is asked whether it lives; as long again without an answer, and it is dead."""
 
 
 async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
     """Calls `changed` with a tenant, and `gap` after every subscription: hints before it may be lost. For ever."""
     while True:
-        client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), health_check_interval=CHECK_S, protocol=2)
+        client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=SILENCE_S, protocol=2)
         try:
-            await _follow(client, changed, gap)
+            async with client.pubsub() as subscription:
+                await subscription.subscribe(keys.HINTS)
+                await _follow(subscription, changed, gap)
         except (RedisError, OSError) as error:
             log.warning("hints are away", problem=repr(error))
         finally:
@@ -33,14 +37,16 @@ async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], Non
         await asyncio.sleep(RETRY_S)
 
 
-async def _follow(client: Redis, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
-    async with client.pubsub() as subscription:
-        await subscription.subscribe(keys.HINTS)
-        while True:
-            message = await subscription.get_message(timeout=CHECK_S)
-            if message is None:
-                continue
-            if message["type"] == "message":
-                changed(message["data"].decode().partition(" ")[0])
-            elif message["type"] == "subscribe":  # redis-py subscribes again by itself, and says no more than this
-                gap()
+async def _follow(subscription: PubSub, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
+    asked = False
+    while True:
+        message = await subscription.get_message(timeout=SILENCE_S)
+        if message is None:
+            if asked:
+                raise ConnectionLost("the link is silent")
+            await subscription.ping()
+        elif message["type"] == "message":
+            changed(message["data"].decode(errors="replace").partition(" ")[0])
+        elif message["type"] == "subscribe":  # redis-py subscribes again by itself, and says no more than this
+            gap()
+        asked = message is None

@@ -18,6 +18,9 @@ CREDENTIAL_OFFSETS = "tc:{catalogue}:credential-offsets"
 CATALOGUE = "tc:{catalogue}:state"
 """Hash: `judged`, the offset up to which bad catalogue records are dead letters already."""
 
+WANTING = "tc:wanting"
+"""Set: tenants of whom a pair of profile and filter was asked for that has no columns yet."""
+
 HINTS = "tc:hints"
 """Channel: "<tenant> <version>" after each change of a tenant's counts."""
 
@@ -55,6 +58,16 @@ def tenant(bucket: int, name: str) -> str:
 def tenants(bucket: int) -> str:
     """Set: the names of the bucket's tenants."""
     return f"tc:{{{bucket}}}:tenants"
+
+
+def asked_pairs(bucket: int, name: str) -> str:
+    """Sorted set: pairs of profile and filter (JSON) of a tenant, by when they were last asked for, in ms."""
+    return f"tc:{{{bucket}}}:asked:{name}"
+
+
+def sweep(bucket: int, name: str) -> str:
+    """String: how far the sweep of a tenant is, for whoever goes on with it."""
+    return f"tc:{{{bucket}}}:sweep:{name}"
 
 
 def orphans(bucket: int) -> str:

@@ -1,11 +1,12 @@
 """The counter store in memory: the Redis store's twin, held to the same contract tests. For tests; nothing lasts."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.domain.catalogue import Credential, Realm
 from service.domain.contributions import Deltas
+from service.domain.record import Pair
 from service.domain.ticket import Instant
 from service.store.epoch import epoch_in
 from service.store.keys import bucket_of
@@ -61,6 +62,9 @@ class MemoryStore:
         self._realms: dict[str, tuple[int, Realm | None]] = {}
         self._credentials: dict[str, tuple[int, Credential | None]] = {}
         self._leases: dict[Bucket, tuple[str, int]] = {}
+        self._asked: dict[str, dict[Pair, Instant]] = {}
+        self._wanting: set[str] = set()
+        self._sweeps: dict[str, str] = {}
         self._grants: dict[str, tuple[bytes, int]] = {}
         self._orphans: set[tuple[str, str]] = set()
         self._judged: Position | None = None
@@ -228,6 +232,38 @@ class MemoryStore:
         self._grants.pop(name, None)
         return found
 
+    # -- wanted columns and sweeps ------------------------------------------------------------------------------------
+
+    async def ask_pairs(self, tenant: str, pairs: Iterable[Pair], now: Instant, *, missing: bool) -> None:
+        asked = self._asked.setdefault(tenant, {})
+        for pair in pairs:
+            asked[pair] = max(asked.get(pair, 0), now // 1000 * 1000)
+        if missing:
+            self._wanting.add(tenant)
+
+    async def wanting(self) -> Sequence[str]:
+        return sorted(self._wanting)
+
+    async def settle_wanting(self, tenant: str) -> None:
+        self._wanting.discard(tenant)
+
+    async def asked_pairs(self, tenant: str) -> Mapping[Pair, Instant]:
+        return dict(self._asked.get(tenant, {}))
+
+    async def forget_pairs(self, tenant: str, pairs: Sequence[Pair]) -> None:
+        for pair in pairs:
+            self._asked.get(tenant, {}).pop(pair, None)
+
+    async def sweep_mark(self, tenant: str) -> str:
+        return self._sweeps.get(tenant, "")
+
+    async def set_sweep_mark(self, tenant: str, mark: str) -> None:
+        self._sweeps[tenant] = mark
+
+    async def ticket_count(self, tenant: str, generation: str) -> int:
+        found = self._tenants.get(tenant)
+        return len(found.tickets) if found is not None and found.stored.generation == generation else 0
+
     # -- the catalogue ------------------------------------------------------------------------------------------------
 
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
@@ -247,6 +283,8 @@ class MemoryStore:
             return False
         self._orphans.add((tenant, found.stored.generation))
         del self._tenants[tenant]
+        self._asked.pop(tenant, None)
+        self._sweeps.pop(tenant, None)
         return True
 
     async def orphans(self) -> Sequence[tuple[str, str]]:
@@ -283,4 +321,6 @@ def _add(counters: dict[str, Counter], deltas: Deltas) -> int:
                 negative += cells[column] < 0
             counter[part] = {column: count for column, count in cells.items() if count}
         counters[name] = {part: cells for part, cells in counter.items() if cells}
+        if not counters[name]:
+            del counters[name]
     return negative

@@ -5,14 +5,14 @@ names exactly one state of a tenant's catalogue record, so "compiled against" is
 exactly one write of one ticket; b"" is the revision of a ticket that was never written.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from service.domain.catalogue import Credential, Realm
 from service.domain.contributions import Deltas
-from service.domain.record import TenantRecord
+from service.domain.record import Pair, TenantRecord
 from service.domain.ticket import Image, Instant
 
 Bucket = int
@@ -176,6 +176,9 @@ class CounterReader(Protocol):
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         """The counts, or None when the token is no longer the current one: reload the tenant, ask again."""
 
+    async def ask_pairs(self, tenant: str, pairs: Iterable[Pair], now: Instant, *, missing: bool) -> None:
+        """Notes that pairs of profile and filter were asked for; `missing`: there are no columns for one of them."""
+
     async def catalogue_read(self) -> bool:
         """Whether some consumer has read the catalogue topic to its end at least once, be it empty."""
 
@@ -220,6 +223,27 @@ class CounterStore(CounterReader, Protocol):
 
     async def collect(self, tenant: str, generation: str, limit: int) -> bool:
         """Removes about `limit` tickets of an orphan and the counters they were in; True when nothing is left."""
+
+    async def wanting(self) -> Sequence[str]:
+        """Tenants of whom a pair without columns was asked for."""
+
+    async def settle_wanting(self, tenant: str) -> None:
+        """The tenant's pairs were looked at."""
+
+    async def asked_pairs(self, tenant: str) -> Mapping[Pair, Instant]:
+        """When each pair was last asked for."""
+
+    async def forget_pairs(self, tenant: str, pairs: Sequence[Pair]) -> None:
+        """These are asked for no more."""
+
+    async def sweep_mark(self, tenant: str) -> str:
+        """How far the tenant's sweep is, as whoever did it has noted; "" for nothing."""
+
+    async def set_sweep_mark(self, tenant: str, mark: str) -> None:
+        """Notes how far the tenant's sweep is; "" when it is done."""
+
+    async def ticket_count(self, tenant: str, generation: str) -> int:
+        """How many tickets are stored, deleted ones included."""
 
     async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
         """Takes a realm (None: its removal) unless a newer one is stored."""

@@ -5,10 +5,13 @@ asked with is no longer the current one. A refusal has no snapshot behind it, so
 remembered alone: the tenant is read again first.
 """
 
+import asyncio
+
 import msgspec
 
 from service.clock import Clock
 from service.domain.catalogue import Realm
+from service.domain.record import SUMMARY
 from service.domain.ticket import Instant
 from service.domain.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
 from service.lru import Lru
@@ -25,6 +28,19 @@ REALM_AGE_US = 1_000_000
 
 ATTEMPTS = 5
 """Reloads for one answer: each needs a catalogue change within a millisecond, so a fifth means something is wrong."""
+
+
+PATIENCE_S = 2.0
+"""How long an answer waits for what is still being filled, long enough for the columns of a small tenant."""
+
+LOOK_S = 0.1
+"""Between looks whether it is filled."""
+
+NOTE_EVERY_US = 600_000_000
+"""What is asked for with a profile is noted every 10 min: often enough for what is dropped after a day."""
+
+NOTES_REMEMBERED = 10_000
+"""Dashboards with a profile that one process tells apart."""
 
 
 class UnknownTenant(Exception):
@@ -61,8 +77,10 @@ class Readiness(msgspec.Struct, frozen=True):
 class Reading:
     """The one way from a checked caller to numbers. Its methods raise StoreUnavailable when the store is away."""
 
-    def __init__(self, reader: CounterReader, clock: Clock) -> None:
+    def __init__(self, reader: CounterReader, clock: Clock, patience_s: float = PATIENCE_S) -> None:
         self._reader = reader
+        self._patience_s = patience_s
+        self._noted: Lru[tuple[str, str, tuple[str, ...]], Instant] = Lru(NOTES_REMEMBERED)
         self._clock = clock
         self._tenants: Lru[str, Compiled] = Lru(TENANTS_REMEMBERED)
         self._realms: Lru[str, tuple[Realm, Instant]] = Lru(REALMS_REMEMBERED)
@@ -101,8 +119,10 @@ class Reading:
     async def answer(self, tenant_id: str, realm: str, wanted: Wanted) -> Answer:
         """Counts of every filter asked for and the summary, from one atomic read.
 
-        Raises UnknownTenant, InvalidIds, Warming (each confirmed by the store) and StoreUnavailable.
+        What is still being filled is waited for, some seconds at most. Raises UnknownTenant, InvalidIds, Warming (each
+        confirmed by the store) and StoreUnavailable.
         """
+        await self._note_pairs(tenant_id, wanted)
         known = self._tenants.get(tenant_id)
         if known is not None and known.view.settings.realm == realm:
             try:
@@ -111,11 +131,41 @@ class Reading:
                 answer = None  # perhaps no longer so
             if answer is not None:
                 return answer
+        loop = asyncio.get_running_loop()
+        patient_until = loop.time() + self._patience_s
+        wanting = False
+        while True:
+            try:
+                return await self._newest_answer(tenant_id, realm, wanted)
+            except Warming as warming:
+                if warming.pairs and not wanting:
+                    await self._reader.ask_pairs(tenant_id, warming.pairs, self._clock.now_us(), missing=True)
+                    wanting = True
+                if warming.loading or loop.time() >= patient_until:
+                    raise
+            await asyncio.sleep(LOOK_S)
+
+    async def _newest_answer(self, tenant_id: str, realm: str, wanted: Wanted) -> Answer:
         for _ in range(ATTEMPTS):
             answer = await self._ask(await self._load(tenant_id, realm), tenant_id, wanted)
             if answer is not None:
                 return answer
         raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
+
+    async def _note_pairs(self, tenant_id: str, wanted: Wanted) -> None:
+        """Now and then tells the store what is counted together with a profile, or its columns would be dropped."""
+        profile_id = wanted.profile_id
+        if profile_id is None:
+            return
+        asked = (tenant_id, profile_id, wanted.filter_ids)
+        now = self._clock.now_us()
+        if now - (self._noted.get(asked) or 0) < NOTE_EVERY_US:
+            return
+        known = self._tenants.get(tenant_id)
+        if known is not None and profile_id in known.view.profile_ids:
+            pairs = [(profile_id, name) for name in (*wanted.filter_ids, SUMMARY) if known.view.is_filter(name)]
+            await self._reader.ask_pairs(tenant_id, pairs, now, missing=False)
+            self._noted.put(asked, now)
 
     async def ready(self) -> Readiness:
         """Whether answers can be given now. Raises nothing for a store that is away."""

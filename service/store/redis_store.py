@@ -2,10 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from service.domain.catalogue import Credential, Realm
+from service.domain.record import Pair
 from service.domain.scopes import EVERYONE, scopes_of
 from service.domain.ticket import Instant
 from service.store import codec, keys
@@ -194,6 +195,43 @@ class RedisStore:
         found: bytes | None = await self._wire.call("GETDEL", keys.grant(name))
         return found
 
+    # -- wanted columns and sweeps ------------------------------------------------------------------------------------
+
+    async def ask_pairs(self, tenant: str, pairs: Iterable[Pair], now: Instant, *, missing: bool) -> None:
+        key = keys.asked_pairs(self.bucket(tenant), tenant)
+        scored: list[Argument] = []
+        for pair in pairs:
+            scored += [now // 1000, codec.pack_pair(pair)]
+        await self._wire.call("ZADD", key, "GT", *scored)
+        if missing:
+            await self._wire.call("SADD", keys.WANTING, tenant)
+
+    async def wanting(self) -> Sequence[str]:
+        return sorted(codec.text(name) for name in await self._wire.call("SMEMBERS", keys.WANTING))
+
+    async def settle_wanting(self, tenant: str) -> None:
+        await self._wire.call("SREM", keys.WANTING, tenant)
+
+    async def asked_pairs(self, tenant: str) -> Mapping[Pair, Instant]:
+        key = keys.asked_pairs(self.bucket(tenant), tenant)
+        flat = await self._wire.call("ZRANGE", key, 0, -1, "WITHSCORES")
+        return {codec.unpack_pair(pair): int(asked) * 1000 for pair, asked in _pairs(flat)}
+
+    async def forget_pairs(self, tenant: str, pairs: Sequence[Pair]) -> None:
+        if pairs:
+            key = keys.asked_pairs(self.bucket(tenant), tenant)
+            await self._wire.call("ZREM", key, *(codec.pack_pair(pair) for pair in pairs))
+
+    async def sweep_mark(self, tenant: str) -> str:
+        return codec.text(await self._wire.call("GET", keys.sweep(self.bucket(tenant), tenant)) or b"")
+
+    async def set_sweep_mark(self, tenant: str, mark: str) -> None:
+        key = keys.sweep(self.bucket(tenant), tenant)
+        await (self._wire.call("SET", key, mark) if mark else self._wire.call("DEL", key))
+
+    async def ticket_count(self, tenant: str, generation: str) -> int:
+        return int(await self._wire.call("HLEN", keys.tickets(self.bucket(tenant), tenant, generation)))
+
     # -- the catalogue ------------------------------------------------------------------------------------------------
 
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
@@ -205,7 +243,13 @@ class RedisStore:
 
     async def _put_tenant(self, tenant: str, *arguments: Argument) -> bool:
         bucket = self.bucket(tenant)
-        places = [keys.tenant(bucket, tenant), keys.tenants(bucket), keys.orphans(bucket)]
+        places = [
+            keys.tenant(bucket, tenant),
+            keys.tenants(bucket),
+            keys.orphans(bucket),
+            keys.asked_pairs(bucket, tenant),
+            keys.sweep(bucket, tenant),
+        ]
         return bool(await PUT_TENANT.run(self._wire, places, [tenant, *arguments]))
 
     async def orphans(self) -> Sequence[tuple[str, str]]:
@@ -217,7 +261,8 @@ class RedisStore:
     async def collect(self, tenant: str, generation: str, limit: int) -> bool:
         bucket = self.bucket(tenant)
         tickets = keys.tickets(bucket, tenant, generation)
-        _, found = await self._wire.call("HSCAN", tickets, 0, "COUNT", limit)
+        # Not HSCAN: from its start it would go over the buckets that were emptied before, and soon find none.
+        found = await self._wire.call("HRANDFIELD", tickets, limit, "WITHVALUES")
         if found:
             images = [codec.unpack_image(packed) for packed in found[1::2]]
             counters = {scope.counter for image in images if image.ticket for scope in scopes_of(image.ticket)}

@@ -35,9 +35,9 @@ def create_app(
     gate = Gate(reading, settings, clock)
     counting = Counting(gate, reading)
     listing = Listing(gate, reading, clock)
-    pushing = Streaming(gate, hub, grants, settings, clock)
+    pushing = Streaming(gate, reading, hub, grants, settings, clock)
     health = Health(reading)
-    metrics = Metrics()
+    metrics = Metrics(streams_open=lambda: hub.seats)
     endpoints = {  # the hot path first: the router tries them in this order
         count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),
         filters.PATH: Endpoint({"GET": listing.get}),

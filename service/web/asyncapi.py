@@ -1,7 +1,6 @@
 """`/asyncapi.json`: the events and catalogue records that come in by Kafka, as AsyncAPI 3.0. Never checks any event."""
 
-from importlib import metadata
-
+from service.version import VERSION
 from service.web.openapi_components import INSTANT, Json, obj
 
 TYPES = ["ticket.created", "ticket.updated", "ticket.closed", "ticket.deleted"]
@@ -20,7 +19,7 @@ def asyncapi() -> Json:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Ticket Counts: events in",
-            "version": metadata.version("ticket-counts"),
+            "version": VERSION,
             "description": "Ticket changes and catalogue entries that counts are made of.",
             "license": {"name": "Apache-2.0"},
         },

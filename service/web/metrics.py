@@ -1,10 +1,12 @@
 """Metrics of one process, for Prometheus. Never names a tenant or a user: labels stay few."""
 
+from collections.abc import Callable
 from importlib import metadata
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from service.version import VERSION
 from service.web.replies import Reply, document
 from service.web.requests import Request
 
@@ -18,7 +20,7 @@ OTHER = "other"
 class Metrics:
     """What is counted of each request. One for an application: tests have many."""
 
-    def __init__(self) -> None:
+    def __init__(self, streams_open: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "ticket_counts_http_requests",
@@ -28,27 +30,33 @@ class Metrics:
         )
         self._duration = Histogram(
             "ticket_counts_http_request_duration_seconds",
-            "Time from a request's headers to the end of its answer.",
+            "Time from a request's headers to the end of its answer; without event streams.",
             ("path",),
             buckets=BUCKETS_S,
             registry=self.registry,
         )
         self.in_flight = Gauge(
-            "ticket_counts_http_requests_in_flight", "Requests being answered.", registry=self.registry
+            "ticket_counts_http_requests_in_flight",
+            "Requests being answered, open streams among them.",
+            registry=self.registry,
         )
+        streams = Gauge("ticket_counts_streams_open", "Event streams open now.", registry=self.registry)
+        streams.set_function(streams_open)
         build = Info("ticket_counts_build", "Versions of this process.", registry=self.registry)
-        build.info({"version": metadata.version("ticket-counts"), "tzdata": metadata.version("tzdata")})
+        build.info({"version": VERSION, "tzdata": metadata.version("tzdata")})
         # Looking a child up costs more than counting: remembered, and few.
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 
-    def answered(self, path: str, method: str, status: int, duration_s: float) -> None:
-        """Counts one request; `path` and `method` are ones of ours, or OTHER."""
+    def answered(self, path: str, method: str, status: int, duration_s: float | None) -> None:
+        """Counts one request; `path` and `method` are ones of ours, or OTHER. A stream has no duration."""
         key = (path, method, status)
         counter = self._counters.get(key)
         if counter is None:
             counter = self._counters[key] = self._requests.labels(path, method, str(status))
         counter.inc()
+        if duration_s is None:
+            return
         histogram = self._histograms.get(path)
         if histogram is None:
             histogram = self._histograms[path] = self._duration.labels(path)

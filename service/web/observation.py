@@ -53,7 +53,10 @@ class Observation:
             duration_s = time.perf_counter() - began
             path, method = scope["path"], scope["method"]
             self._metrics.answered(
-                path if path in self._paths else OTHER, method if method in METHODS else OTHER, status, duration_s
+                path if path in self._paths else OTHER,
+                method if method in METHODS else OTHER,
+                status,
+                None if trace.streaming else duration_s,
             )
             if self._access_log is not None:
                 client = scope.get("client")

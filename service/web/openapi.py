@@ -1,8 +1,8 @@
 """`/openapi.json`: what this process answers, as OpenAPI 3.1. Never decides any of it; tests hold the two together."""
 
-from importlib import metadata
 from typing import Any
 
+from service.version import VERSION
 from service.web import count, filters
 from service.web.openapi_components import (
     COUNTS_HEADERS,
@@ -25,7 +25,7 @@ def openapi() -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "Ticket Counts",
-            "version": metadata.version("ticket-counts"),
+            "version": VERSION,
             "description": "Exact, live ticket counts. All numbers of an answer are from one atomic read.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

@@ -35,6 +35,13 @@ class Query:
                 raise invalid(name, "must be UTF-8")
         return values
 
+    def garbled(self, name: str) -> str:
+        """The value however it is encoded, "" when it was not sent. Raises Refused when it was sent twice."""
+        values = self._values.get(name, [])
+        if len(values) > 1:
+            raise invalid(name, "must be sent once")
+        return values[0] if values else ""
+
     def one(self, name: str) -> str | None:
         """The value, None when it was not sent. Raises Refused when it was sent twice."""
         values = self.all(name)

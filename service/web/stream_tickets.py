@@ -5,7 +5,6 @@ meet, with which the browser's reconnects to the same URL go on until the token 
 """
 
 import hashlib
-from http.cookies import CookieError, SimpleCookie
 
 import msgspec
 
@@ -88,13 +87,15 @@ def _cookie_name(ticket: str) -> str:
 
 
 def _cookie(request: Request, name: str) -> str | None:
-    try:
-        jar = SimpleCookie(b"; ".join(request.all(b"cookie")).decode("latin-1"))
-    except CookieError:
-        return None
-    return jar[name].value if name in jar else None
+    """The value of a cookie of ours. Others on the host may be of any form, so they are only skipped."""
+    for pair in b";".join(request.all(b"cookie")).decode("latin-1").split(";"):
+        found, _, value = pair.strip().partition("=")
+        if found == name:
+            return value
+    return None
 
 
 def _is_secure(request: Request) -> bool:
-    """Over TLS, here or at the proxy: who lies about it only gets a cookie that plain HTTP won't carry."""
-    return request.scope.get("scheme") == "https" or request.header(b"x-forwarded-proto") == b"https"
+    """Over TLS, here or at the first proxy: who lies about it only gets a cookie that plain HTTP won't carry."""
+    forwarded = (request.header(b"x-forwarded-proto") or b"").partition(b",")[0].strip().lower()
+    return request.scope.get("scheme") == "https" or forwarded == b"https"

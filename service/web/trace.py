@@ -15,6 +15,8 @@ class Trace(msgspec.Struct):
     realm: str = ""
     user: str = ""
     support_request: bool | None = None
+    streaming: bool = False
+    """Whether the answer goes on for as long as the client likes: its duration says nothing about us."""
     refused: str = ""
     """The code of the refusal, and why in words that the caller isn't told."""
     reason: str = ""

@@ -190,7 +190,7 @@ async def test_other_methods_are_told_which_are_allowed(verb: str) -> None:
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
-@pytest.mark.parametrize("path", ["/", "/api", f"{COUNT}/", f"{COUNT}s", "/%2e%2e/etc", "/healthz/x"])
+@pytest.mark.parametrize("path", ["/nothing", "/api", f"{COUNT}/", f"{COUNT}s", "/%2e%2e/etc", "/healthz/x"])
 async def test_an_unknown_path_is_not_found_in_the_envelope(path: str) -> None:
     world = await a_world()
     answer = await world.client.post(path)

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.web.world import COUNT, FILTERS, World, a_world
 
-EXAMPLES = 25
+EXAMPLES = 12
 """An operation; some ten seconds in all."""
 
 CHECKS = [

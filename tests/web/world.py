@@ -122,7 +122,7 @@ class World:
         self.clock = SetClock(NOW_US)
         self.store = WatchedStore()
         self.lines: list[str] = []
-        self.reading = Reading(self.store, self.clock)
+        self.reading = Reading(self.store, self.clock, patience_s=0)
         self.hub = Hub(self.reading)
         self.app: ASGIApp = create_app(
             self.reading, self.hub, self.store, settings, self.clock, AccessLog(self.lines.append)

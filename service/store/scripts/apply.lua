@@ -64,6 +64,7 @@ end
 if #conflict > 1 then return conflict end
 
 -- New values of every counter, before anything is written: a value of a wrong type fails here.
+local drained = #redis.call('ZRANGEBYSCORE', due, '-inf', plan.now, 'LIMIT', 0, 1) == 0
 local negative = 0
 local sums = {}
 for i, tenant in ipairs(plan.tenants) do
@@ -132,7 +133,7 @@ for i, progress in ipairs(plan.progress) do
   local fresh = now_ms - progress[4]
   if stored_fresh[i] < fresh then redis.call('HSET', state, 'f:' .. progress[1], fresh) end
 end
-if #redis.call('ZRANGEBYSCORE', due, '-inf', plan.now, 'LIMIT', 0, 1) == 0 then
+if drained then
   local timers = redis.call('HGET', state, 'timers')
   if not timers or tonumber(timers) < tonumber(plan.now) then redis.call('HSET', state, 'timers', plan.now) end
 end

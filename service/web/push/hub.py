@@ -1,34 +1,41 @@
 """All live views of this process, by what they show and by tenant. One subscription to hints serves them all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 from service.store.reading import Reading
 from service.web.push.live_view import LiveView, ViewKey
+from service.web.push.state import State
 
 Listen = Callable[[Callable[[str], None], Callable[[], None]], Coroutine[Any, Any, None]]
 """Follows hints for ever: calls the first with a tenant, the second after a gap."""
 
 
+DRAIN_SPREAD_S = 2.0
+"""Streams of a process that ends say so over this time, so that they don't all come back at once."""
+
+
 class Seat(NamedTuple):
-    """A stream's place in a view: `woken` is set when there is something new for it."""
+    """A stream's place in a view: it begins with `state`, and `woken` is set when there is something new for it."""
 
     view: LiveView
     woken: asyncio.Event
+    state: State
 
 
 class Hub:
-    """Views live while a stream shows them, and only inside `running()`."""
+    """Views live while a stream shows them, and are kept newest inside `running()`."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, drain_spread_s: float = DRAIN_SPREAD_S) -> None:
         self._reading = reading
+        self.drain_spread_s = drain_spread_s
         self._views: dict[ViewKey, LiveView] = {}
         self._by_tenant: dict[str, set[LiveView]] = {}
         self._group: asyncio.TaskGroup | None = None
         self.seats = 0
-        """Streams open now."""
+        """Streams open now: those that only wait for their first state are none yet."""
         self.draining = False
 
     @asynccontextmanager
@@ -63,18 +70,24 @@ class Hub:
             self._by_tenant.setdefault(key.tenant_id, set()).add(view)
         woken = asyncio.Event()
         view.waiting.add(woken)
-        self.seats += 1
         try:
-            await view.begin()
+            state = await view.begin()
             if self._group is not None:
                 view.start(self._group)
-            woken.clear()
-            yield Seat(view, woken)
+            with self._counted():
+                yield Seat(view, woken, state)
         finally:
-            self.seats -= 1
             view.waiting.discard(woken)
             if not view.waiting:
                 self._forget(view)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.seats += 1
+        try:
+            yield
+        finally:
+            self.seats -= 1
 
     def _forget(self, view: LiveView) -> None:
         view.stop()

@@ -42,7 +42,9 @@ class LiveView:
         self._reading = reading
         self._dirty = asyncio.Event()
         self._details: tuple[str, msgspec.Raw] = ("", msgspec.Raw(b"{}"))
+        self._told: int | None = None
         self.state: State | None = None
+        """The newest; it never goes back within an epoch."""
         self.ended = ""
         """Why streams of this view have to end; "" while they needn't."""
         self.waiting: set[asyncio.Event] = set()
@@ -53,9 +55,14 @@ class LiveView:
         """Something may have changed."""
         self._dirty.set()
 
-    async def begin(self) -> None:
-        """Reads the state to begin with. Raises what `Reading.answer` does."""
-        self._take(await self._read())
+    async def begin(self) -> State:
+        """The state for a stream to begin with, read after this call. Raises what `Reading.answer` does."""
+        state = self._take(await self._read())
+        if self._told is None:
+            self._told = state.look
+        elif state.look != self._told:
+            self.touch()  # the other streams are told at the view's pace, however many come
+        return state
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Begins to keep the state newest, unless it does so already."""
@@ -88,10 +95,11 @@ class LiveView:
             self.ended = "access"
             self.wake()
         except (StoreUnavailable, Warming) as error:
-            log.info("a view can't be read now", tenant=self.key.tenant_id, problem=str(error))
-            if self.state is not None and self.state.fresh:
-                self.state = self.state.stale()
-                self.wake()
+            self._stale(str(error))
+        except Exception:  # the last resort: what is wrong with one view must not end those of others
+            log.exception("a view failed", tenant=self.key.tenant_id)
+            self._stale("it failed")
+        self._tell()
 
     async def _read(self) -> State:
         key = self.key
@@ -100,11 +108,25 @@ class LiveView:
             self._details = (answer.token, msgspec.Raw(encode(answer.view.details(key.wanted.filter_ids))))
         return state_of(answer, key.wanted, key.timezone, self._details[1])
 
-    def _take(self, state: State) -> None:
-        """Shows what was read unless it is older than what is shown: two reads may end in the other order."""
-        shown = self.state
-        if shown is None or shown.epoch != state.epoch or state.version >= shown.version:
-            self.state = state
+    def _take(self, state: State) -> State:
+        """Keeps what was read unless it is older than what is kept: two reads may end in the other order."""
+        kept = self.state
+        if kept is not None and kept.epoch == state.epoch and state.version < kept.version:
+            return kept
+        if kept is not None and state.since(kept) is None:
+            state.look = kept.look
+        self.state = state
+        return state
+
+    def _stale(self, problem: str) -> None:
+        if self.state is not None and self.state.fresh:
+            log.info("a view can't be read now", tenant=self.key.tenant_id, problem=problem)
+            self.state = self.state.stale()
+
+    def _tell(self) -> None:
+        """Wakes the streams when there is something to see."""
+        if self.state is not None and self.state.look != self._told:
+            self._told = self.state.look
             self.wake()
 
     def wake(self) -> None:

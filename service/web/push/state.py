@@ -1,5 +1,6 @@
 """What a view shows at one moment, and the frames that lead there from what a stream showed before. Pure."""
 
+import re
 from itertools import count
 from typing import Any
 
@@ -12,7 +13,10 @@ from service.web.push.frames import frame
 from service.web.snapshot_headers import is_fresh, version
 from service.web.view_id import view_id
 
-_numbers = count().__next__
+IDENTITY = re.compile(r"[0-9a-f]{1,32}\.[0-9]{1,20}\.[A-Za-z0-9_-]{1,32}")
+"""`<epoch>.<version>.<view>`, as far as text from outside may go back out as an id."""
+
+_looks = count().__next__
 
 
 class State(msgspec.Struct, eq=False):
@@ -28,9 +32,10 @@ class State(msgspec.Struct, eq=False):
     fresh: bool
     epoch: str
     version: int
-    number: int
-    frames: dict[int, bytes | None] = {}
-    """Encoded steps to here, by the number of the state they start from: streams that go along share them."""
+    look: int
+    """The same number for states that show the same, whatever their versions."""
+    steps: dict[int, bytes | None] = {}
+    """Encoded steps to here, by the look that they start from: streams that go along share them."""
 
     def snapshot(self, retry_ms: int | None = None) -> bytes:
         """All of it."""
@@ -58,11 +63,21 @@ class State(msgspec.Struct, eq=False):
         """The planned end."""
         return frame("bye", self.identity, {"reason": reason, "version": self.identity}, retry_ms)
 
+    def turned_away(self, reason: str, last_event_id: str, retry_ms: int) -> bytes:
+        """The end before the beginning. Its id must not name this state, which the client was not shown.
+
+        So it is what the client came with, or for one that shows nothing version 0, which no state has.
+        """
+        identity = last_event_id if IDENTITY.fullmatch(last_event_id) else f"{self.epoch}.0.{self._view}"
+        return frame("bye", identity, {"reason": reason, "version": identity}, retry_ms)
+
     def since(self, shown: "State") -> bytes | None:
         """What turns `shown` into this; None when nothing that is shown differs."""
-        if shown.number not in self.frames:
-            self.frames[shown.number] = self._since(shown)
-        return self.frames[shown.number]
+        if shown.look == self.look:
+            return None
+        if shown.look not in self.steps:
+            self.steps[shown.look] = self._since(shown)
+        return self.steps[shown.look]
 
     def _since(self, shown: "State") -> bytes | None:
         if bytes(shown.details) != bytes(self.details):
@@ -77,7 +92,8 @@ class State(msgspec.Struct, eq=False):
                 "asOf": self.as_of,
                 "version": self.identity,
             }
-            return frame("counts", self.identity, data)
+            changes = frame("counts", self.identity, data)
+            return changes if shown.fresh == self.fresh else changes + self.heartbeat()  # `counts` can't say it
         return self.heartbeat() if shown.fresh != self.fresh else None
 
     def _heartbeat(self) -> dict[str, Any]:
@@ -85,7 +101,11 @@ class State(msgspec.Struct, eq=False):
 
     def stale(self) -> "State":
         """The same while the store is away: nobody knows what has changed since."""
-        return msgspec.structs.replace(self, fresh=False, number=_numbers(), frames={})
+        return msgspec.structs.replace(self, fresh=False, look=_looks(), steps={})
+
+    @property
+    def _view(self) -> str:
+        return self.identity.rpartition(".")[2]
 
 
 def _changed(shown: dict[str, int], now: dict[str, int]) -> dict[str, int]:
@@ -107,5 +127,5 @@ def state_of(answer: Answer, wanted: Wanted, timezone: str, details: msgspec.Raw
         fresh=is_fresh(snapshot),
         epoch=snapshot.epoch,
         version=snapshot.version,
-        number=_numbers(),
+        look=_looks(),
     )

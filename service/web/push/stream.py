@@ -9,16 +9,12 @@ import msgspec
 from service.clock import Clock
 from service.domain.ticket import Instant
 from service.web.push.hub import Hub, Seat
-from service.web.push.state import State
 
 HEARTBEAT_S = 15.0
 """Silence after which the client is told that there is nothing new, by the contract."""
 
 OLDEST_S = 600.0
 """A stream is ended and comes back somewhere else about this often: so load moves to new processes."""
-
-DRAIN_SPREAD_S = 2.0
-"""Streams of a process that ends say so over this time, so that they don't all come back at once."""
 
 RETRY_MS = (1_000, 5_000)
 """How long a client waits before it comes back: drawn anew for every stream."""
@@ -42,34 +38,37 @@ async def blocks(seat: Seat, hub: Hub, terms: Terms, clock: Clock) -> AsyncItera
     """Every block of one stream, ended by `bye`."""
     loop = asyncio.get_running_loop()
     rotates_at = loop.time() + OLDEST_S * random.uniform(0.8, 1.0)
-    shown = _state(seat)
+    shown = seat.state
     yield shown.current(retry_ms()) if terms.last_event_id == shown.identity else shown.snapshot(retry_ms())
-    said_at = loop.time()
+    beats_at = loop.time() + HEARTBEAT_S
     while True:
+        seat.woken.clear()
+        state = seat.view.state or shown
+        block = state.since(shown)
         left_s = (terms.expires_at - clock.now_us()) / 1_000_000
         reason = _ending(seat, hub, left_s, rotates_at - loop.time())
-        if reason == "drain":
-            await asyncio.sleep(random.uniform(0, DRAIN_SPREAD_S))
         if reason:
-            yield _state(seat).bye(reason, retry_ms())
-            return
-        wait_s = min(said_at + HEARTBEAT_S - loop.time(), left_s, rotates_at - loop.time())
-        try:
-            async with asyncio.timeout(max(wait_s, 0)):
-                await seat.woken.wait()
-        except TimeoutError:
-            pass
-        seat.woken.clear()
-        state = _state(seat)
-        block = state.since(shown)
-        if block is None and loop.time() >= said_at + HEARTBEAT_S:
-            block = state.heartbeat()
+            break
+        shown = state  # also where it looks the same: the newest id saves a snapshot after a reconnect
+        if block is None and loop.time() >= beats_at:
+            block = shown.heartbeat()
         if block is not None:
             yield block
-            said_at = loop.time()
-            shown = state
-        elif state.identity != shown.identity:
-            shown = state  # the same to look at; the next step starts from here
+            beats_at = loop.time() + HEARTBEAT_S
+        else:
+            await _woken(seat, min(beats_at, rotates_at) - loop.time(), left_s)
+    if reason == "drain":
+        await asyncio.sleep(random.uniform(0, hub.drain_spread_s))
+    # The id of what the client shows: with a newer one its next stream would say `current` to old numbers.
+    yield (state if block is None else shown).bye(reason, retry_ms())
+
+
+async def _woken(seat: Seat, *at_most_s: float) -> None:
+    try:
+        async with asyncio.timeout(max(0.0, min(at_most_s))):
+            await seat.woken.wait()
+    except TimeoutError:
+        pass
 
 
 def _ending(seat: Seat, hub: Hub, left_s: float, rotation_s: float) -> str:
@@ -81,10 +80,3 @@ def _ending(seat: Seat, hub: Hub, left_s: float, rotation_s: float) -> str:
     if hub.draining:
         return "drain"
     return "rotation" if rotation_s <= 0 else ""
-
-
-def _state(seat: Seat) -> State:
-    state = seat.view.state
-    if state is None:
-        raise RuntimeError("a seat is given only in a view that has been read")
-    return state

@@ -1,0 +1,3 @@
+"""The version of this package, also where it runs from a clone and nothing is installed. Only a name."""
+
+VERSION = "0.1.0"

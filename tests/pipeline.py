@@ -1,0 +1,211 @@
+"""The consumers' parts wired over any counter store, fed by the test itself: no Kafka, no clock of its own."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from consumers.adoption import Adoption
+from consumers.catalogue_log import CatalogueLog
+from consumers.dead_letters import DeadLetters, FloodGuard
+from consumers.decode import decode
+from consumers.metrics import Metrics
+from consumers.poll import portions
+from consumers.step import Goal, Incoming, Step
+from consumers.sweeps import Sweeper
+from consumers.tenants import Tenants
+from consumers.wanted import WantedColumns
+from service.domain.catalogue import EntryError
+from service.domain.event import PoisonEvent
+from service.store.port import Bucket, CounterStore
+from tests.oracle.records import Record
+
+TOPIC_ID = "events-topic-1"
+TIMESTAMP_MS = 1_795_000_000_000
+"""Kafka's own time of every record: before any `now` of the tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaRecord:
+    """A record as the consumers' Kafka client would hand it out."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+    timestamp: int = TIMESTAMP_MS
+    topic: str = "ticket-events"
+
+
+@dataclass(slots=True)
+class SetClock:
+    """A clock that only moves when told to."""
+
+    now: int
+
+    def now_us(self) -> int:
+        return self.now
+
+
+@dataclass(slots=True)
+class FakeProducer:
+    """Keeps what it is sent. While `failure` is set no record is acknowledged."""
+
+    sent: list[KafkaRecord] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        *,
+        timestamp_ms: int,
+        headers: Sequence[tuple[str, bytes]],
+    ) -> "asyncio.Future[object]":
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        if self.failure is not None:
+            future.set_exception(self.failure)
+            return future
+        said = dict(headers)
+        partition, offset = int(said.get("partition", b"0")), int(said.get("offset", b"0"))
+        self.sent.append(KafkaRecord(partition, offset, key, value, headers, timestamp_ms, topic))
+        future.set_result(None)
+        return future
+
+    def places(self) -> list[tuple[int, int]]:
+        """Partition and offset of each letter's record, sorted."""
+        return sorted((letter.partition, letter.offset) for letter in self.sent)
+
+    def reasons(self) -> list[str]:
+        return [dict(letter.headers)["reason"].decode() for letter in self.sent]
+
+
+class CatalogueTopic:
+    """The catalogue's records as published so far; their index is their offset."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[bytes, bytes | None]] = []
+
+    def publish(self, item: Mapping[str, Any]) -> int:
+        """Appends `{"kind", "value"}`, or a removal `{"kind", "tenant"?, "id", "value": None}`; its offset."""
+        value = item["value"]
+        named = item if value is None else value
+        owner = [named["tenant"]] if item["kind"] in ("filter", "profile") else []
+        name = named["identifier"] if item["kind"] == "credential" else named.get("id", named.get("name"))
+        key = "/".join((item["kind"], *owner, name)).encode()
+        return self.append(key, None if value is None else json.dumps(value).encode())
+
+    def append(self, key: bytes, value: bytes | None) -> int:
+        self.records.append((key, value))
+        return len(self.records) - 1
+
+
+class Pipeline:
+    """One consumer process, without its Kafka clients: what it learns, remembers and writes."""
+
+    def __init__(
+        self,
+        store: CounterStore,
+        topic: CatalogueTopic,
+        producer: FakeProducer,
+        now_us: int,
+        *,
+        apply_events: int = 1000,
+        topic_id: str = TOPIC_ID,
+    ) -> None:
+        self.store, self.producer, self.clock = store, producer, SetClock(now_us)
+        self._topic, self._apply_events = topic, apply_events
+        self.metrics = Metrics()
+        self.catalogue = CatalogueLog()
+        self.adoption = Adoption(store, self.catalogue)
+        self.tenants = Tenants(self.adoption, self.catch_up)
+        self.dead_letters = DeadLetters(producer, "dead-letters", self.metrics, FloodGuard(10_000, 100_000, 1.0))
+        self.step = Step(store, self.tenants, self.dead_letters, self.clock, self.metrics, topic_id)
+        self.wanted = WantedColumns(store, self.adoption, self.clock, self.metrics, most_pairs=1000)
+        self.sweeper = Sweeper(store, self.adoption, self.step, self.wanted, self.metrics)
+        self.refused: dict[int, str] = {}
+        self._learnt = 0
+        self._seen: dict[int, int] = {}
+
+    async def catch_up(self) -> None:
+        """Takes and carries every catalogue record published so far, as the catalogue's reader does."""
+        while self._learnt < len(self._topic.records):
+            offset, self._learnt = self._learnt, self._learnt + 1
+            try:
+                touched = self.catalogue.take(offset, *self._topic.records[offset])
+            except EntryError as error:
+                self.refused[offset] = str(error)
+                continue
+            await self.adoption.carry(touched)
+
+    async def starts(self, partitions: int) -> dict[int, int]:
+        """Where a consumer that begins now starts each partition: the lowest position of any bucket."""
+        states = await self.store.states(range(buckets_of(self.store)))
+        for bucket, state in states.items():
+            for partition, position in state.positions.items():
+                self.step.known[bucket, partition] = position
+                self._seen[partition] = max(self._seen.get(partition, 0), position)
+        return {
+            partition: min((state.positions.get(partition, 0) for state in states.values()), default=0)
+            for partition in range(partitions)
+        }
+
+    async def consume(self, records: Sequence[Record]) -> None:
+        """One round: decodes, sorts into buckets, applies. A partition's records must follow one another."""
+        self.tenants.forget_strangers()
+        by_bucket: dict[Bucket, list[Incoming]] = {}
+        for record in records:
+            await self._sort(record, by_bucket)
+        await self.dead_letters.acknowledged()
+        ends = {record.partition: record.offset + 1 for record in records}
+        goals = {partition: Goal(end, 0) for partition, end in ends.items()}
+        await asyncio.gather(*(self._bucket(bucket, incoming, goals) for bucket, incoming in by_bucket.items()))
+        for partition, end in ends.items():
+            self._seen[partition] = max(self._seen.get(partition, 0), end)
+
+    async def tick(self, ends: Mapping[int, int]) -> None:
+        """Raises every bucket to these positions."""
+        goals = {partition: Goal(end, 0) for partition, end in ends.items()}
+        for bucket in range(buckets_of(self.store)):
+            await self.step.events(bucket, [], goals)
+
+    async def sweep(self) -> None:
+        """One look of the sweeper over all it has to do."""
+        for name in sorted(self.adoption.unswept):
+            await self.sweeper._tenant(name)
+        for orphan in sorted(self.adoption.orphans):
+            await self.sweeper._collect(*orphan)
+
+    async def _sort(self, record: Record, by_bucket: dict[Bucket, list[Incoming]]) -> None:
+        letter = KafkaRecord(record.partition, record.offset, record.key, record.value, record.headers)
+        try:
+            event = decode(record.key, record.value, record.headers, TIMESTAMP_MS)
+            if await self.tenants.get(event.tenant) is None:
+                raise PoisonEvent("tenantid: unknown")
+        except PoisonEvent as poison:
+            if record.offset >= self._seen.get(record.partition, 0):
+                await self.dead_letters.park(letter, str(poison))
+            return
+        incoming = Incoming(record.partition, record.offset, event, letter)
+        by_bucket.setdefault(self.store.bucket(event.tenant), []).append(incoming)
+
+    async def _bucket(self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
+        for part, reached in portions(incoming, goals, self._apply_events):
+            await self.step.events(bucket, part, reached)
+
+
+def buckets_of(store: CounterStore) -> int:
+    """How many buckets a store was made with."""
+    count: int = store.buckets  # type: ignore[attr-defined]  # both stores have it, the port needs none
+    return count
+
+
+def published(items: Iterable[Mapping[str, Any]]) -> CatalogueTopic:
+    """A topic with these entries."""
+    topic = CatalogueTopic()
+    for item in items:
+        topic.publish(item)
+    return topic

@@ -1,0 +1,32 @@
+"""A store of each kind, empty; the Redis one on the run's real server."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.store.memory_store import MemoryStore
+from service.store.redis_store import RedisStore, open_store
+from tests.store.contract import BUCKETS, Store, now_ms, stored
+
+TIMEOUT_S = 10.0
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """Each kind in turn, with one tenant in force."""
+    if request.param == "memory":
+        memory = MemoryStore(BUCKETS, now_ms)
+        assert await memory.put_tenant("acme", None, stored())
+        yield memory
+        return
+    async with open_store(request.getfixturevalue("redis_db"), BUCKETS, TIMEOUT_S) as opened:
+        assert await opened.put_tenant("acme", None, stored())
+        yield opened
+
+
+@pytest.fixture
+async def redis_store(redis_db: str) -> AsyncIterator[RedisStore]:
+    """The Redis one alone, with one tenant in force."""
+    async with open_store(redis_db, BUCKETS, TIMEOUT_S) as opened:
+        assert await opened.put_tenant("acme", None, stored())
+        yield opened

@@ -1,0 +1,114 @@
+"""What the stores' tests share: values to write, and a store of each kind. Asserts nothing about a store."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.domain.catalogue import Filter, Status, TenantSettings
+from service.domain.condition import Leaf
+from service.domain.contributions import Deltas
+from service.domain.record import Entries, TenantRecord, founded
+from service.domain.ticket import Image, Ticket
+from service.store.memory_store import MemoryStore
+from service.store.port import (
+    Applied,
+    Batch,
+    CounterStore,
+    CountQuery,
+    Progress,
+    Snapshot,
+    StoredTenant,
+    TenantBatch,
+    TicketWrite,
+)
+from service.store.redis_store import RedisStore
+
+Store = MemoryStore | RedisStore
+
+BUCKETS = 4
+TENANT, NEIGHBOUR, ELSEWHERE = "acme", "globex", "initech3"
+"""The first two share a bucket, the third is in another; `test_buckets` sees to that."""
+TOPIC = "topic-1"
+NOW = 1_795_256_100_000_000
+NEW = b""
+"""The revision of a ticket that was never written."""
+
+ODD_IDS = (
+    "{x}", "{0}", "a:b", "a", "%2F", "/", "ünï çødé", "🎫", "two words", "*", 'quo"te', "{", "}", "%", "+", "t:a",
+)  # fmt: skip
+
+
+def now_ms() -> int:
+    """The memory store's clock in these tests runs like the server's."""
+    return time.time_ns() // 1_000_000
+
+
+def record(version: int = 1, tenant: str = TENANT, name: str = "Acme") -> TenantRecord:
+    settings = TenantSettings(tenant, name, "realm", (Status("3745", "Open"), Status("3748", "Closed", closed=True)))
+    return founded(Entries(settings, {"vip": Filter("vip", "VIP", "custom", Leaf("fields.vip", "eq", 1))}), version)
+
+
+def stored(token: str = "t1", generation: str = "g1", version: int = 1, tenant: str = TENANT) -> StoredTenant:
+    return StoredTenant(token, generation, record(version, tenant))
+
+
+def ticket(**changes: Any) -> Ticket:
+    return Ticket(**{"status": "3745", "created_at": 0, "team": "net", "assignee": "ann", "requester": "rob"} | changes)
+
+
+def image(sequence: int = 1, mask: int = 1, **changes: Any) -> Image:
+    return Image(sequence, ticket(**changes), NOW, mask)
+
+
+def tenant_batch(
+    deltas: Deltas | None = None,
+    *writes: TicketWrite,
+    tenant: str = TENANT,
+    token: str = "t1",
+    generation: str = "g1",
+    as_of: int | None = None,
+) -> TenantBatch:
+    return TenantBatch(tenant, token, generation, writes, deltas or {}, as_of)
+
+
+def batch(
+    *tenants: TenantBatch, progress: Mapping[int, Progress] | None = None, topic: str = TOPIC, now: int = NOW
+) -> Batch:
+    return Batch(MemoryStore(BUCKETS).bucket(TENANT), topic, progress or {}, tenants, now)
+
+
+def reaching(position: int, known: int | None = None, lag_ms: int = 0) -> dict[int, Progress]:
+    """Progress of partition 0."""
+    return {0: Progress(known, position, lag_ms)}
+
+
+def everyone(**columns: int) -> Deltas:
+    """Deltas of the counter of all tickets: `everyone(c0=1, c7=-1)`."""
+    return {"*": {"": {int(name[1:]): change for name, change in columns.items()}}}
+
+
+async def applied(store: CounterStore, *tenants: TenantBatch, **more: Any) -> Applied:
+    """Applies a batch that must be taken."""
+    outcome = await store.apply(batch(*tenants, **more))
+    assert isinstance(outcome, Applied), outcome
+    return outcome
+
+
+async def revision(store: CounterStore, name: str, tenant: str = TENANT, generation: str = "g1") -> bytes:
+    loaded = await store.load(store.bucket(tenant), {tenant: [name]}, {tenant: generation})
+    return loaded.tickets[tenant, name].revision
+
+
+async def snapshot(
+    store: CounterStore,
+    columns: Sequence[int] = (0,),
+    counters: Sequence[str] = (),
+    *,
+    tenant: str = TENANT,
+    token: str = "t1",
+    generation: str = "g1",
+) -> Snapshot:
+    """A snapshot that must be given."""
+    found = await store.snapshot(CountQuery(tenant, token, generation, tuple(columns), tuple(counters)))
+    assert found is not None
+    return found

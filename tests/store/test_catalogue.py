@@ -1,0 +1,143 @@
+"""What both stores promise of the catalogue: compare-and-set, never older over newer, nothing left of the removed."""
+
+from service.domain.catalogue import Admin, Credential, Realm
+from service.store.port import CountQuery, StaleCatalogue, TicketWrite
+from tests.store.contract import (
+    ELSEWHERE,
+    NEIGHBOUR,
+    NEW,
+    TENANT,
+    Store,
+    applied,
+    batch,
+    everyone,
+    image,
+    snapshot,
+    stored,
+    tenant_batch,
+)
+from tests.waiting import wait_until
+
+
+async def test_a_tenant_is_found_as_it_was_put(store: Store) -> None:
+    assert await store.tenant(TENANT) == stored()
+    assert await store.tenant(NEIGHBOUR) is None
+    assert await store.tenants(store.bucket(TENANT)) == [TENANT]
+    assert await store.tenants(store.bucket(ELSEWHERE)) == []
+
+
+async def test_a_record_is_replaced_only_by_who_names_its_token(store: Store) -> None:
+    assert not await store.put_tenant(TENANT, None, stored("t2"))
+    assert not await store.put_tenant(TENANT, "t0", stored("t2"))
+    assert not await store.put_tenant(NEIGHBOUR, "t1", stored("t2", tenant=NEIGHBOUR))
+    assert await store.tenant(TENANT) == stored()
+    assert await store.tenant(NEIGHBOUR) is None
+    assert await store.put_tenant(TENANT, "t1", stored("t2", version=9))
+    assert await store.tenant(TENANT) == stored("t2", version=9)
+
+
+async def test_a_new_record_keeps_the_counts_and_raises_the_version(store: Store) -> None:
+    await applied(store, tenant_batch(everyone(c0=3), TicketWrite("t", NEW, image())))
+    before = await snapshot(store)
+    assert await store.put_tenant(TENANT, "t1", stored("t2"))
+    after = await snapshot(store, token="t2")
+    assert (after.columns, after.epoch) == ((3,), before.epoch)
+    assert after.version > before.version
+
+
+async def test_a_removed_tenant_is_gone_at_once_and_its_tickets_are_orphans(store: Store) -> None:
+    await applied(store, tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image())))
+    assert not await store.drop_tenant(TENANT, "t0")
+    assert await store.drop_tenant(TENANT, "t1")
+    assert not await store.drop_tenant(TENANT, "t1")
+    assert await store.tenant(TENANT) is None
+    assert await store.tenants(store.bucket(TENANT)) == []
+    assert await store.snapshot(CountQuery(TENANT, "t1", "g1", (0,), ())) is None
+    assert list(await store.orphans()) == [(TENANT, "g1")]
+    late = tenant_batch(everyone(c0=1), TicketWrite("u", NEW, image()))
+    assert await store.apply(batch(late)) == StaleCatalogue((TENANT,))
+
+
+async def test_a_tenant_that_comes_again_starts_at_zero_beside_its_orphans(store: Store) -> None:
+    await applied(store, tenant_batch({"*": {"": {0: 1}}, "a:ann": {"": {0: 1}}}, TicketWrite("t", NEW, image())))
+    first = await snapshot(store)
+    assert await store.drop_tenant(TENANT, "t1")
+    assert await store.put_tenant(TENANT, None, stored("t2", "g2", version=5))
+    again = await snapshot(store, (0,), ("a:ann",), token="t2", generation="g2")
+    assert (again.columns, again.counters, again.as_of) == ((0,), ({},), None)
+    assert again.epoch != first.epoch
+    assert list(await store.orphans()) == [(TENANT, "g1")]
+    await applied(store, tenant_batch(everyone(c0=2), TicketWrite("t", NEW, image()), token="t2", generation="g2"))
+    while not await store.collect(TENANT, "g1", 10):
+        pass
+    assert list(await store.orphans()) == []
+    assert (await snapshot(store, token="t2", generation="g2")).columns == (2,)
+    assert await store.scan(TENANT, "g2", 0, 10) == (0, ["t"])
+
+
+async def test_a_scan_sees_every_ticket(store: Store) -> None:
+    names = {f"INC{n}" for n in range(700)}
+    await applied(store, tenant_batch(None, *(TicketWrite(name, NEW, image()) for name in sorted(names))))
+    seen: list[str] = []
+    cursor, bites = 0, 0
+    while True:
+        cursor, found = await store.scan(TENANT, "g1", cursor, 50)
+        seen += found
+        bites += 1
+        if cursor == 0:
+            break
+    assert set(seen) == names
+    assert bites > 3
+    assert await store.scan(TENANT, "g0", 0, 50) == (0, [])
+    assert await store.scan(NEIGHBOUR, "g1", 0, 50) == (0, [])
+
+
+async def test_a_realm_is_never_older_than_one_that_was_stored(store: Store) -> None:
+    old, new = Realm("r", "https://old"), Realm("r", "https://new", {"keys": []}, audience=("a",))
+    assert await store.realm("r") is None
+    await store.put_realm("r", 5, new)
+    await store.put_realm("r", 4, old)
+    await store.put_realm("r", 4, None)
+    await store.put_realm("r", 5, old)
+    assert await store.realm("r") == new
+    await store.put_realm("r", 6, None)
+    assert await store.realm("r") is None
+    await store.put_realm("r", 5, new)
+    assert await store.realm("r") is None, "a removal keeps its place in the order"
+    await store.put_realm("r", 10, old)
+    assert await store.realm("r") == old
+
+
+async def test_a_credential_is_never_older_than_one_that_was_stored(store: Store) -> None:
+    old = Credential("key", ("aa",), TENANT, Admin("1", "Ann", "ann"))
+    new = Credential("key", ("bb", "cc"), TENANT, Admin("1", "Ann", "ann"), ("net",), allowed_ips=("10.0.0.0/8",))
+    await store.put_credential("key", 9, new)
+    await store.put_credential("key", 8, old)
+    assert await store.credential("key") == new
+    await store.put_credential("key", 10, None)
+    await store.put_credential("key", 9, new)
+    assert await store.credential("key") is None
+    assert await store.credential("other") is None
+
+
+async def test_judged_is_zero_at_first_and_only_rises(store: Store) -> None:
+    assert await store.judged() == 0
+    assert not await store.catalogue_read()
+    await store.set_judged(0)
+    assert await store.catalogue_read(), "an empty catalogue is read to its end too"
+    for position in (7, 3):
+        await store.set_judged(position)
+    assert await store.judged() == 7
+
+
+async def test_a_lease_has_one_holder_who_may_renew_it(store: Store) -> None:
+    assert await store.lease(1, "a", 60_000)
+    assert not await store.lease(1, "b", 60_000)
+    assert await store.lease(1, "a", 60_000)
+    assert await store.lease(2, "b", 60_000)
+
+
+async def test_a_lease_that_is_not_renewed_passes_on(store: Store) -> None:
+    assert await store.lease(1, "a", 60)
+    await wait_until(lambda: store.lease(1, "b", 60_000), 5, "the lease to end")
+    assert not await store.lease(1, "a", 60)

@@ -1,0 +1,102 @@
+"""A call that timed out was perhaps carried out: whatever became of it, each event counts once."""
+
+from collections.abc import Callable
+
+import pytest
+
+from service.store.port import Applied, Conflict, StoreUnavailable, TicketWrite
+from service.store.redis_store import open_store
+from tests.oracle.records import Record
+from tests.pipeline import FakeProducer, Pipeline, published
+from tests.store.contract import (
+    BUCKETS,
+    NEW,
+    NOW,
+    TENANT,
+    applied,
+    batch,
+    everyone,
+    image,
+    reaching,
+    snapshot,
+    stored,
+    tenant_batch,
+)
+from tests.store.proxy import Proxy, proxied
+from tests.waiting import wait_until
+
+SHORT_S = 0.3
+"""A time-out that a healthy server on loopback never meets."""
+
+TENANT_ENTRY = {
+    "kind": "tenant",
+    "value": {"id": TENANT, "name": "Acme", "realm": "r", "statuses": [], "priorities": [], "teams": []},
+}
+
+
+def created(offset: int) -> Record:
+    value = (
+        b'{"specversion":"1.0","id":"e","source":"/s","type":"ticket.created","subject":"T%d","tenantid":"%s",'
+        b'"sequence":1,"data":{"status":"1","createdAt":"2026-11-21T08:00:00Z"}}' % (offset, TENANT.encode())
+    )
+    return Record(value, None, (), 0, offset)
+
+
+async def test_a_lost_reply_of_an_apply_is_unavailable_and_may_have_been_written(redis_db: str) -> None:
+    async with proxied(redis_db) as proxy, open_store(proxy.url, BUCKETS, SHORT_S) as store:
+        assert await store.put_tenant(TENANT, None, stored())
+        await applied(store, progress=reaching(1))  # the script is known now
+        proxy.lose_next_reply(b"EVALSHA")
+        write = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image()))
+        with pytest.raises(StoreUnavailable):
+            await store.apply(batch(write, progress=reaching(2, known=1)))
+        assert proxy.lost == 1
+        assert (await snapshot(store)).columns == (1,), "it was carried out"
+        assert await store.apply(batch(write, progress=reaching(2, known=1))) == Conflict(((TENANT, "t"),))
+        assert (await snapshot(store)).columns == (1,)
+
+
+async def test_a_request_that_arrives_after_its_repetition_is_refused(redis_db: str) -> None:
+    async with proxied(redis_db) as proxy, open_store(proxy.url, BUCKETS, SHORT_S) as store:
+        assert await store.put_tenant(TENANT, None, stored())
+        await applied(store, progress=reaching(1))
+        proxy.hold_next(b"EVALSHA")
+        write = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image()))
+        with pytest.raises(StoreUnavailable):
+            await store.apply(batch(write, progress=reaching(2, known=1)))
+        assert (await snapshot(store)).columns == (0,), "it has not arrived yet"
+        assert isinstance(await store.apply(batch(write, progress=reaching(2, known=1))), Applied)
+        version = (await snapshot(store)).version
+        proxy.release()
+        await wait_until(lambda: proxy.lost, 5, "the late reply")
+        assert proxy.held == 1
+        assert ((await snapshot(store)).columns, (await snapshot(store)).version) == ((1,), version)
+
+
+@pytest.mark.parametrize("fault", [Proxy.lose_next_reply, Proxy.hold_next], ids=["lost reply", "late request"])
+async def test_the_step_counts_an_in_doubt_batch_once(redis_db: str, fault: Callable[[Proxy, bytes], None]) -> None:
+    async with proxied(redis_db) as proxy, open_store(proxy.url, BUCKETS, SHORT_S) as store:
+        pipeline = Pipeline(store, published([TENANT_ENTRY]), FakeProducer(), NOW)
+        await pipeline.catch_up()
+        await pipeline.consume([created(0)])
+        fault(proxy, b"\r\n$2\r\nT1\r\n")
+        await pipeline.consume([created(1)])  # its load is in doubt
+        fault(proxy, b"\r\n$2\r\nT2\r\n$0\r\n")  # a write of a ticket that was never written
+        await pipeline.consume([created(2), created(3)])  # its apply is in doubt
+        proxy.release()
+        await wait_until(lambda: proxy.lost, 5, "the late reply")
+        assert pipeline.metrics.store_failures._value.get() == 2
+        tenant = await store.tenant(TENANT)
+        assert tenant is not None
+        counts = await snapshot(store, token=tenant.token, generation=tenant.generation)
+        assert (counts.columns, counts.positions) == ((4,), {0: 4})
+
+
+async def test_nobody_there_is_unavailable_and_the_store_comes_back(redis_db: str) -> None:
+    async with proxied(redis_db) as proxy:
+        url = proxy.url
+    async with open_store(url, BUCKETS, SHORT_S) as store:
+        with pytest.raises(StoreUnavailable):
+            await store.ping()
+        with pytest.raises(StoreUnavailable):
+            await store.states([0, 1])
