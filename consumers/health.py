@@ -13,8 +13,9 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
-LATEST_S = 10.0
-"""A dead broker, store or loop is said within this time."""
+LATEST_S = 8.0
+"""Oldest success that still counts: a dead broker, store or loop is said within 10 s, and what is looked at every
+half second may be looked at late."""
 
 
 class Health:

@@ -66,7 +66,9 @@ class Outbox:
             headers=list(EVENT_HEADERS) if record.is_event else None,
         )
         try:
-            self._under_way.append(await asyncio.wait_for(sending, ACKNOWLEDGED_WITHIN_S))
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the result.
+            async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
+                self._under_way.append(await sending)
         except TimeoutError:
             raise _silence() from None
         except KafkaError as error:
@@ -89,7 +91,8 @@ class Outbox:
     async def _settle(self) -> None:
         first = self._under_way[0]
         try:
-            await asyncio.wait_for(asyncio.shield(first), ACKNOWLEDGED_WITHIN_S)
+            async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
+                await asyncio.shield(first)
         except TimeoutError:
             raise _silence() from None
         except KafkaError as error:
@@ -127,7 +130,8 @@ async def _started(settings: Settings, *, idempotent: bool) -> AIOKafkaProducer:
         linger_ms=LINGER_MS,
     )
     try:
-        await asyncio.wait_for(producer.start(), ACKNOWLEDGED_WITHIN_S)
+        async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
+            await producer.start()
     except BaseException:
         await _stop(producer)
         raise

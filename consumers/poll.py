@@ -75,6 +75,7 @@ class Poll:
         self._buckets = range(buckets)
         self._positions: dict[TopicPartition, Position] = {}
         self._run = ""
+        self._committing: asyncio.Future[None] | None = None
         self.freshness = Freshness(consumer, clock, metrics)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -191,18 +192,33 @@ class Poll:
     async def _rewind(self, rewind: Rewind) -> None:
         self._metrics.rewinds.inc()
         log.error("the store lost acknowledged writes: rewinding", reason=str(rewind))
-        await self._store.new_epoch(rewind.bucket)
-        await self._adoption.everything()
+        backoff = Backoff()
+        while True:
+            try:
+                await self._store.new_epoch(rewind.bucket)
+                await self._adoption.everything()
+                break
+            except StoreUnavailable as error:  # it went back a moment ago, and may go away again
+                log.warning("store away, rewinding waits", error=str(error))
+                await backoff.pause()
         self._assignment.restart()
 
     async def _commit(self) -> None:
+        """Tells Kafka how far it is. A commit that hangs is left to itself, and no other is begun meanwhile.
+
+        Cancelled, it would go on inside the client all the same, and what becomes of it would be nobody's.
+        """
         offsets = {tp: position for tp, position in self._positions.items() if tp in self._assignment.ready}
-        if not offsets:
+        if not offsets or (self._committing is not None and not self._committing.done()):
             return
-        try:
-            await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_LIMIT_S)
-        except (KafkaError, TimeoutError) as error:
-            log.info("offsets not committed", error=repr(error))
+        self._committing = asyncio.ensure_future(self._consumer.commit(offsets))
+        self._committing.add_done_callback(_note_commit)
+        await asyncio.wait((self._committing,), timeout=COMMIT_LIMIT_S)
+
+
+def _note_commit(committing: asyncio.Future[None]) -> None:
+    if not committing.cancelled() and (error := committing.exception()) is not None:
+        log.info("offsets not committed", error=repr(error))
 
 
 def portions(

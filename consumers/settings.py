@@ -59,11 +59,11 @@ class Settings(SharedSettings):
         "outlives the loss of one broker without a pause.",
     )
     batch_records: int = Field(
-        default=4_000,
+        default=10_000,
         ge=1,
         le=100_000,
-        description="Most records taken from Kafka at once. A batch of 4,000 costs a fifth less per event than one of "
-        "1,000, and more would only delay what is in it.",
+        description="Most records taken from Kafka at once. With 50 tenants, 10,000 cost a fifth less per event than "
+        "4,000; more would keep SIGTERM waiting for over a second. Only a backlog fills it.",
     )
     apply_events: int = Field(
         default=256,

@@ -105,7 +105,7 @@ class Step:
     async def touch(self, tenant: str, tickets: Sequence[str]) -> None:
         """Asks tickets about their tenant's columns again, as if an event had changed nothing.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable, ForeignTopic, OlderCode.
         """
         while True:
             compiled = await self._tenants.get(tenant)
@@ -121,9 +121,12 @@ class Step:
             for ticket in tickets:
                 work.recount(ticket)
             outcome = await self._store.apply(Batch(bucket, self._topic_id, {}, [work.batch()], now))
-            if isinstance(outcome, Applied):
-                self._note(outcome)
-                return
+            match outcome:
+                case Applied():
+                    self._note(outcome)
+                    return
+                case OtherTopic(topic):  # no second try would help
+                    raise ForeignTopic(topic)
 
     async def _attempt(
         self,
@@ -272,7 +275,7 @@ class _Work:
         writes = []
         for ticket, image in self._images.items():
             stored = self._loaded.tickets[self._tenant.name, ticket]
-            after = msgspec.structs.replace(image, mask=self._mask(image))
+            after = Image(image.sequence, image.ticket, image.changed_at, self._mask(image), image.due_at)
             changes.add(stored.image, after)
             writes.append(TicketWrite(ticket, stored.revision, after))
         tenant = self._tenant

@@ -34,7 +34,7 @@ LEASE_MS = 10_000
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """How far a sweep is. Good only for the same sweep, and in one run of the store: another orders hashes otherwise."""
+    """How far a sweep is. Good for the same sweep, and in one run of the store: another orders hashes otherwise."""
 
     sweep: str
     run: str
@@ -141,5 +141,5 @@ class Sweeper:
 
 def _digest(sweep: Sweep) -> str:
     """Names what a sweep settles: with anything more to fill, it has to begin anew."""
-    parts = (*sorted(sweep.filling), *(str(number) for number in sorted(sweep.retired)))
-    return hashlib.blake2b("/".join(parts).encode(), digest_size=16).hexdigest()
+    settled = (sorted(sweep.filling.items()), sorted(sweep.retired.items()))
+    return hashlib.blake2b(msgspec.json.encode(settled), digest_size=16).hexdigest()

@@ -73,7 +73,7 @@ async def serving(wanted: Settings, listener: socket.socket) -> int:
     async with open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s) as store:
         reading = Reading(store, clock)
         hub = Hub(reading, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
-        app = create_app(reading, hub, store, wanted, clock, access_log() if wanted.access_log else None)
+        app = create_app(reading, store, hub, store, wanted, clock, access_log() if wanted.access_log else None)
         server = new_server(app, wanted.drain_s, hub.drain)
         listening = hub.running(partial(listen_for_hints, wanted.redis))
         async with listening, asyncio.TaskGroup() as tasks:

@@ -115,6 +115,33 @@ class Settings(SharedSettings):
         description="Most event streams open at one process; one more is told to come back later. Each takes some "
         "50 KiB and a file descriptor.",
     )
+    preview_tickets: int = Field(
+        default=1_000_000,
+        ge=1,
+        le=1_000_000_000,
+        description="Most stored tickets of a tenant, deleted ones included, over which a filter is counted before it "
+        "is saved: each is read and judged, some 6 µs a ticket.",
+    )
+    preview_deadline_s: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=600,
+        description="Longest time that one such preview may take, in seconds: nobody who edits a filter waits longer.",
+    )
+    previews: int = Field(
+        default=2,
+        ge=1,
+        le=1_000,
+        description="Previews under way at once in one process; a few more wait. Each delays other answers by some "
+        "milliseconds and may take 16 MB for a million tickets.",
+    )
+    preview_requests_per_min: int = Field(
+        default=60,
+        ge=0,
+        le=100_000_000,
+        description="Previews a minute with one token before it gets 429; 0 means no limit. One for each pause in "
+        "typing, all day long.",
+    )
     token_cache_entries: int = Field(
         default=10_000,
         ge=0,

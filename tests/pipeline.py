@@ -124,7 +124,7 @@ class Pipeline:
         self.tenants = Tenants(self.adoption, self.catch_up)
         self.dead_letters = DeadLetters(producer, "dead-letters", self.metrics, FloodGuard(10_000, 100_000, 1.0))
         self.step = Step(store, self.tenants, self.dead_letters, self.clock, self.metrics, topic_id)
-        self.wanted = WantedColumns(store, self.adoption, self.clock, self.metrics, most_pairs=1000)
+        self.wanted = WantedColumns(store, self.adoption, self.clock, self.metrics, most_pairs=10_000)
         self.sweeper = Sweeper(store, self.adoption, self.step, self.wanted, self.metrics)
         self.refused: dict[int, str] = {}
         self._learnt = 0
@@ -174,6 +174,7 @@ class Pipeline:
 
     async def sweep(self) -> None:
         """One look of the sweeper over all it has to do."""
+        await self.wanted.look(self.sweeper._may)
         for name in sorted(self.adoption.unswept):
             await self.sweeper._tenant(name)
         for orphan in sorted(self.adoption.orphans):

@@ -35,6 +35,8 @@ EVERY_TICKET: ColumnId = column_id(ALWAYS)
 def residuals(condition: Condition) -> dict[Answers, Condition]:
     """What is left of a lowered condition once the viewer's three answers are put in; `NEVER` where nothing is."""
     asked = questions(condition)
+    if not asked:
+        return dict.fromkeys(ALL_ANSWERS, simplify(condition))
     plain: dict[Answers, Condition] = {}
     for answers in ALL_ANSWERS:
         relevant: Answers = tuple(  # type: ignore[assignment]

@@ -34,7 +34,9 @@ class Entries(msgspec.Struct, frozen=True):
 class TenantRecord(msgspec.Struct, frozen=True):
     """One tenant's catalogue as stored: `version` and `entries` are what is in force.
 
-    Versions are offsets in the catalogue topic. `filling` are columns that not every ticket has been asked about yet.
+    Versions are offsets in the catalogue topic. `filling` are columns that not every ticket has been asked about yet,
+    `retired` are numbers that tickets may still hold; each with the change of the record that made it so: a sweep that
+    began before that change has not settled it, whatever it settled under the same name.
     """
 
     version: int
@@ -42,9 +44,11 @@ class TenantRecord(msgspec.Struct, frozen=True):
     numbers: dict[ColumnId, int]
     pending_version: int | None = None
     pending: Entries | None = None
-    filling: frozenset[ColumnId] = frozenset()
-    retired: frozenset[int] = frozenset()
+    filling: dict[ColumnId, int] = {}
+    retired: dict[int, int] = {}
     semantics: int = SEMANTICS
+    changes: int = 0
+    """How often columns were numbered or dropped so far."""
 
     @property
     def newest_version(self) -> int:
@@ -60,15 +64,16 @@ class TenantRecord(msgspec.Struct, frozen=True):
 class Sweep(msgspec.Struct, frozen=True):
     """What one pass over all tickets will have settled when it ends."""
 
-    filling: frozenset[ColumnId]
-    retired: frozenset[int]
+    filling: dict[ColumnId, int]
+    retired: dict[int, int]
 
 
 def columns_of(entries: Entries) -> dict[ColumnId, Condition]:
     """Every column needed to answer any viewer about these entries."""
     columns: dict[ColumnId, Condition] = {EVERY_TICKET: ALWAYS}
     for condition in _conditions(entries):
-        for plain in residuals(condition).values():
+        # Most of the eight are one object, and naming one costs more than all the rest.
+        for plain in {id(one): one for one in residuals(condition).values()}.values():
             if plain != NEVER:
                 columns[column_id(plain)] = plain
     return columns
@@ -129,24 +134,28 @@ def founded(entries: Entries, version: int) -> TenantRecord:
 def adopted(record: TenantRecord, entries: Entries, version: int) -> TenantRecord:
     """The record after newer entries: in force at once when they need no new column, else pending."""
     needed = set(columns_of(entries))
-    serving = set(columns_of(record.entries)) if record.semantics == SEMANTICS else set(record.numbers) - record.filling
+    change = record.changes + 1
+    serving = set(
+        columns_of(record.entries) if record.semantics == SEMANTICS else record.numbers.keys() - record.filling
+    )
     kept = {name: number for name, number in record.numbers.items() if name in needed | serving}
-    retired = record.retired | (set(record.numbers.values()) - set(kept.values()))
-    taken = retired | set(kept.values())
+    retired = record.retired | _dropped(record.numbers, kept, change)
+    taken = {*retired, *kept.values()}
     free = (number for number in count() if number not in taken)
     fresh = {name: next(free) for name in sorted(needed - set(kept))}
-    filling = (record.filling & needed) | set(fresh)
+    filling = {name: since for name, since in record.filling.items() if name in needed} | dict.fromkeys(fresh, change)
     if filling:
         return msgspec.structs.replace(
             record,
             numbers=kept | fresh,
             pending=entries,
             pending_version=version,
-            filling=frozenset(filling),
-            retired=frozenset(retired),
+            filling=filling,
+            retired=retired,
             semantics=SEMANTICS,
+            changes=change,
         )
-    return _in_force(record, entries, version, kept, frozenset(retired))
+    return _in_force(entries, version, kept, retired, change)
 
 
 def begun(record: TenantRecord) -> Sweep | None:
@@ -156,17 +165,21 @@ def begun(record: TenantRecord) -> Sweep | None:
 
 def swept(record: TenantRecord, sweep: Sweep) -> TenantRecord:
     """The record after `sweep`, begun when the record was perhaps an older one, has gone over every ticket."""
-    filling = record.filling - sweep.filling
-    retired = record.retired - sweep.retired
+    filling = {name: since for name, since in record.filling.items() if sweep.filling.get(name) != since}
+    retired = {number: since for number, since in record.retired.items() if sweep.retired.get(number) != since}
     if record.pending is None or record.pending_version is None or filling:
         return msgspec.structs.replace(record, filling=filling, retired=retired)
-    return _in_force(record, record.pending, record.pending_version, record.numbers, retired)
+    return _in_force(record.pending, record.pending_version, record.numbers, retired, record.changes + 1)
 
 
 def _in_force(
-    record: TenantRecord, entries: Entries, version: int, numbers: dict[ColumnId, int], retired: frozenset[int]
+    entries: Entries, version: int, numbers: dict[ColumnId, int], retired: dict[int, int], change: int
 ) -> TenantRecord:
     needed = columns_of(entries)
     kept = {name: number for name, number in numbers.items() if name in needed}
-    dropped = frozenset(numbers.values()) - frozenset(kept.values())
-    return TenantRecord(version, entries, kept, retired=retired | dropped)
+    return TenantRecord(version, entries, kept, retired=retired | _dropped(numbers, kept, change), changes=change)
+
+
+def _dropped(numbers: dict[ColumnId, int], kept: dict[ColumnId, int], change: int) -> dict[int, int]:
+    """The numbers of columns that are no longer kept, retired since this change."""
+    return {number: change for name, number in numbers.items() if name not in kept}

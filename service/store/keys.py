@@ -30,6 +30,7 @@ def grant(name: str) -> str:
     return f"tc:grant:{name}"
 
 
+@lru_cache(maxsize=65_536)  # tenants in flight; every event asks
 def bucket_of(tenant: str, buckets: int) -> int:
     """The bucket a tenant lives in, for ever: CRC-32 is the same in every process and release."""
     return zlib.crc32(tenant.encode()) % buckets

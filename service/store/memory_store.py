@@ -27,6 +27,7 @@ from service.store.port import (
     StoredTenant,
     StoredTicket,
     TenantBatch,
+    TicketPage,
 )
 
 Counter = dict[str, dict[int, int]]
@@ -96,6 +97,15 @@ class MemoryStore:
 
     async def catalogue_read(self) -> bool:
         return self._judged is not None
+
+    async def ticket_count(self, tenant: str, generation: str) -> int:
+        found = self._tenants.get(tenant)
+        return len(found.tickets) if found is not None and found.stored.generation == generation else 0
+
+    async def images(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+        following, names = await self.scan(tenant, generation, cursor, limit)
+        read = [(name, self._tenants[tenant].tickets[name].image) for name in names]
+        return TicketPage(self._run, following, ((name, image) for name, image in read if image is not None))
 
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         found = self._tenants.get(query.tenant)
@@ -259,10 +269,6 @@ class MemoryStore:
 
     async def set_sweep_mark(self, tenant: str, mark: str) -> None:
         self._sweeps[tenant] = mark
-
-    async def ticket_count(self, tenant: str, generation: str) -> int:
-        found = self._tenants.get(tenant)
-        return len(found.tickets) if found is not None and found.stored.generation == generation else 0
 
     # -- the catalogue ------------------------------------------------------------------------------------------------
 

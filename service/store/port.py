@@ -164,6 +164,17 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Per asked counter: part -> column number -> count; columns and parts that are absent count 0."""
 
 
+class TicketPage(msgspec.Struct, frozen=True):
+    """Some tickets of a tenant by id, deleted ones too, unpacked one by one as they are gone through.
+
+    `cursor` is where to go on, 0 at the end; it is good only in the same `run` of the store.
+    """
+
+    run: str
+    cursor: int
+    tickets: Iterable[tuple[str, Image]]
+
+
 class CounterReader(Protocol):
     """What the service reads. Raises StoreUnavailable when the store can't be reached in time."""
 
@@ -178,6 +189,13 @@ class CounterReader(Protocol):
 
     async def ask_pairs(self, tenant: str, pairs: Iterable[Pair], now: Instant, *, missing: bool) -> None:
         """Notes that pairs of profile and filter were asked for; `missing`: there are no columns for one of them."""
+
+    async def ticket_count(self, tenant: str, generation: str) -> int:
+        """How many tickets are stored, deleted ones included."""
+
+    async def images(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+        """About `limit` tickets from the cursor on, 0 at first. A whole scan has each ticket that was there all along
+        at least once; some may come again."""
 
     async def catalogue_read(self) -> bool:
         """Whether some consumer has read the catalogue topic to its end at least once, be it empty."""
@@ -241,9 +259,6 @@ class CounterStore(CounterReader, Protocol):
 
     async def set_sweep_mark(self, tenant: str, mark: str) -> None:
         """Notes how far the tenant's sweep is; "" when it is done."""
-
-    async def ticket_count(self, tenant: str, generation: str) -> int:
-        """How many tickets are stored, deleted ones included."""
 
     async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
         """Takes a realm (None: its removal) unless a newer one is stored."""

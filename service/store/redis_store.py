@@ -10,6 +10,7 @@ from service.domain.record import Pair
 from service.domain.scopes import EVERYONE, scopes_of
 from service.domain.ticket import Instant
 from service.store import codec, keys
+from service.store.apply_plan import packed_plan
 from service.store.epoch import epoch_in
 from service.store.port import (
     Applied,
@@ -29,7 +30,7 @@ from service.store.port import (
     StoredTicket,
     StoreRefused,
     StoreUnavailable,
-    TenantBatch,
+    TicketPage,
 )
 from service.store.script import Script
 from service.store.token import minted
@@ -111,6 +112,15 @@ class RedisStore:
     async def catalogue_read(self) -> bool:
         return bool(await self._wire.call("HEXISTS", keys.CATALOGUE, "judged"))
 
+    async def ticket_count(self, tenant: str, generation: str) -> int:
+        return int(await self._wire.call("HLEN", keys.tickets(self.bucket(tenant), tenant, generation)))
+
+    async def images(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+        key = keys.tickets(self.bucket(tenant), tenant, generation)
+        run, (following, found) = await self._wire.call_in_run("HSCAN", key, cursor, "COUNT", limit)
+        tickets = ((codec.text(ticket), codec.unpack_image(packed)) for ticket, packed in _pairs(found))
+        return TicketPage(run, int(following), tickets)
+
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         bucket = self.bucket(query.tenant)
         place = (bucket, query.tenant, query.generation)
@@ -153,7 +163,7 @@ class RedisStore:
     async def apply(self, batch: Batch) -> Outcome:
         places = [keys.state(batch.bucket), keys.due(batch.bucket)]
         revision = secrets.token_bytes(codec.REVISION_BYTES)
-        arguments: list[Argument] = [_plan(batch)]
+        arguments: list[Argument] = [packed_plan(batch)]
         for tenant in batch.tenants:
             place = (batch.bucket, tenant.tenant, tenant.generation)
             places += [keys.tenant(batch.bucket, tenant.tenant), keys.tickets(*place), keys.counter(*place, "*")]
@@ -229,9 +239,6 @@ class RedisStore:
         key = keys.sweep(self.bucket(tenant), tenant)
         await (self._wire.call("SET", key, mark) if mark else self._wire.call("DEL", key))
 
-    async def ticket_count(self, tenant: str, generation: str) -> int:
-        return int(await self._wire.call("HLEN", keys.tickets(self.bucket(tenant), tenant, generation)))
-
     # -- the catalogue ------------------------------------------------------------------------------------------------
 
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
@@ -288,33 +295,6 @@ class RedisStore:
 
     async def set_judged(self, position: Position) -> None:
         await RAISE.run(self._wire, [keys.CATALOGUE], ["judged", position])
-
-
-def _plan(batch: Batch) -> bytes:
-    return codec.pack(
-        {
-            "topic": batch.topic,
-            "epoch": minted(),
-            "now": str(batch.now),
-            "progress": [
-                (partition, -1 if progress.known is None else progress.known, progress.position, progress.lag_ms)
-                for partition, progress in batch.progress.items()
-            ],
-            "tenants": [_tenant_plan(tenant) for tenant in batch.tenants],
-        }
-    )
-
-
-def _tenant_plan(tenant: TenantBatch) -> dict[str, object]:
-    return {
-        "name": tenant.tenant,
-        "token": tenant.token,
-        "generation": tenant.generation,
-        "as_of": "" if tenant.as_of is None else str(tenant.as_of),
-        "writes": len(tenant.writes),
-        "everyone": tenant.deltas.get("*", {}).get("", {}),
-        "counters": [parts for counter, parts in tenant.deltas.items() if counter != "*"],
-    }
 
 
 def _outcome(reply: list[Reply]) -> Outcome:

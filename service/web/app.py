@@ -6,8 +6,10 @@ from starlette.types import ASGIApp
 from service.clock import Clock
 from service.settings import Settings
 from service.store.grants import GrantStore
+from service.store.port import CounterReader
+from service.store.previewing import Limits, Previewing
 from service.store.reading import Reading
-from service.web import count, filters, streaming
+from service.web import count, filters, preview, streaming
 from service.web.access_log import AccessLog
 from service.web.count import Counting
 from service.web.dashboard_page import dashboard_endpoints
@@ -19,12 +21,14 @@ from service.web.gate import Gate
 from service.web.health import Health
 from service.web.metrics import Metrics
 from service.web.observation import Observation
+from service.web.preview import Previews
 from service.web.push.hub import Hub
 from service.web.streaming import Streaming
 
 
 def create_app(
     reading: Reading,
+    reader: CounterReader,
     hub: Hub,
     grants: GrantStore,
     settings: Settings,
@@ -36,6 +40,8 @@ def create_app(
     counting = Counting(gate, reading)
     listing = Listing(gate, reading, clock)
     pushing = Streaming(gate, reading, hub, grants, settings, clock)
+    limits = Limits(settings.preview_tickets, settings.preview_deadline_s, settings.previews)
+    previews = Previews(gate, Previewing(reading, reader, clock, limits), settings, clock)
     health = Health(reading)
     metrics = Metrics(streams_open=lambda: hub.seats)
     endpoints = {  # the hot path first: the router tries them in this order
@@ -43,6 +49,7 @@ def create_app(
         filters.PATH: Endpoint({"GET": listing.get}),
         streaming.PATH: Endpoint({"GET": pushing.get, "POST": pushing.post}),
         streaming.TICKET_PATH: Endpoint({"POST": pushing.ticket}),
+        preview.PATH: Endpoint({"POST": previews.post}),
         "/healthz": Endpoint({"GET": health.alive}),
         "/readyz": Endpoint({"GET": health.ready}),
         "/metrics": Endpoint({"GET": metrics.get}),

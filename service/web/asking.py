@@ -1,7 +1,7 @@
 """What a request asks to be counted, from its query or its body. Never says whether the caller may see it."""
 
 import re
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -40,16 +40,22 @@ class Asked(msgspec.Struct, frozen=True):
     timezone: str
 
 
-_decode = msgspec.json.Decoder(Body).decode
+_decoder = msgspec.json.Decoder(Body)
+
+B = TypeVar("B")
 
 
 async def asked_in_body(request: Request) -> Asked:
     """A POST's question. Raises Refused (415, then 413, then 400) and ClientGone."""
+    kind, body = await perspective_and_body(request, _decoder)
+    return _asked(kind, body.filter_ids, body.profile_id, body.timezone)
+
+
+async def perspective_and_body(request: Request, decoder: "msgspec.json.Decoder[B]") -> tuple[Perspective, B]:
+    """What a POST's query and headers say, and its JSON body. Raises as `asked_in_body`."""
     _check_media_type(request)
     encoded = await request.body()
-    kind = common(request, Query(request.query))
-    body = _body(encoded)
-    return _asked(kind, body.filter_ids, body.profile_id, body.timezone)
+    return common(request, Query(request.query)), _decoded(encoded, decoder)
 
 
 def asked_in_query(request: Request) -> Asked:
@@ -85,9 +91,18 @@ def _check_media_type(request: Request) -> None:
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "The body must not be compressed")
 
 
-def _body(encoded: bytes) -> Body:
+def known_zone(zone: str | None) -> str:
+    """The name of the zone asked for, or of the default one. Raises Refused."""
+    if zone is None:
+        return timezones.DEFAULT
+    if zone not in timezones.names():
+        raise invalid("timezone", "must be an IANA time zone in its exact letter case")
+    return zone
+
+
+def _decoded(encoded: bytes, decoder: "msgspec.json.Decoder[B]") -> B:
     try:
-        return _decode(encoded)
+        return decoder.decode(encoded)
     except msgspec.ValidationError as error:
         match = FIELD.search(str(error))
         field = (match[1] or match[2]) if match else "body"
@@ -100,7 +115,4 @@ def _asked(kind: Perspective, ids: list[str], profile_id: str | None, zone: str 
     distinct = tuple(dict.fromkeys(ids))
     if not 0 < len(distinct) <= MAX_FILTER_IDS:
         raise invalid("filterIds", f"must be 1 to {MAX_FILTER_IDS} distinct ids")
-    zone = timezones.DEFAULT if zone is None else zone
-    if zone not in timezones.names():
-        raise invalid("timezone", "must be an IANA time zone in its exact letter case")
-    return Asked(kind, distinct, profile_id, zone)
+    return Asked(kind, distinct, profile_id, known_zone(zone))

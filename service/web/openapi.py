@@ -1,7 +1,5 @@
 """`/openapi.json`: what this process answers, as OpenAPI 3.1. Never decides any of it; tests hold the two together."""
 
-from typing import Any
-
 from service.version import VERSION
 from service.web import count, filters
 from service.web.openapi_components import (
@@ -11,9 +9,17 @@ from service.web.openapi_components import (
     SCHEMAS,
     Json,
     error_responses,
+    errors,
+    good_response,
+    json_content,
     obj,
+    parameters,
     reference,
 )
+from service.web.openapi_preview import SCHEMAS as PREVIEW_SCHEMAS
+from service.web.openapi_preview import preview_paths
+from service.web.openapi_streams import SCHEMAS as STREAM_SCHEMAS
+from service.web.openapi_streams import stream_paths
 
 CALLER = ("tenant", "realm", "support", "type", "module")
 CALLER_ERRORS = (400, 401, 403, 404, 405, 429, 500, 503)
@@ -38,18 +44,24 @@ def openapi() -> Json:
         "paths": {
             count.PATH: {"post": _post_count(), "get": _get_count()},
             filters.PATH: {"get": _get_filters()},
+            **preview_paths(),
+            **stream_paths(),
             "/healthz": {"get": _plain("healthz", "operation", "Whether the process is alive.", _health("alive"))},
             "/readyz": {"get": _ready()},
             "/metrics": {"get": _plain("metrics", "operation", "Metrics for Prometheus.", _text("text/plain"))},
-            "/openapi.json": {"get": _plain("openapi", "documents", "This document.", _json({"type": "object"}))},
-            "/asyncapi.json": {"get": _plain("asyncapi", "documents", "The events in.", _json({"type": "object"}))},
+            "/openapi.json": {
+                "get": _plain("openapi", "documents", "This document.", json_content({"type": "object"}))
+            },
+            "/asyncapi.json": {
+                "get": _plain("asyncapi", "documents", "The events in.", json_content({"type": "object"}))
+            },
             "/docs": {"get": _plain("docs", "documents", "Both documents for people.", _text("text/html"))},
         },
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "parameters": PARAMETERS,
             "headers": HEADERS,
-            "schemas": SCHEMAS,
+            "schemas": SCHEMAS | PREVIEW_SCHEMAS | STREAM_SCHEMAS,
             "responses": error_responses(),
         },
     }
@@ -62,12 +74,12 @@ def _post_count() -> Json:
         "summary": "Counts of filters, with a summary.",
         "description": "Unknown query and body fields are ignored, `null` is as if left out but for `filterIds`.",
         "security": [{"bearer": []}],
-        "parameters": _parameters(CALLER),
+        "parameters": parameters(CALLER),
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": reference("schemas", "CountRequest")}},
         },
-        "responses": {"200": _answer("CountAnswer", COUNTS_HEADERS)} | _errors((*CALLER_ERRORS, 413, 415, 422)),
+        "responses": {"200": good_response("CountAnswer", COUNTS_HEADERS)} | errors((*CALLER_ERRORS, 413, 415, 422)),
     }
 
 
@@ -78,12 +90,12 @@ def _get_count() -> Json:
         "tags": ["counts"],
         "summary": "The same counts, with an ETag.",
         "security": [{"bearer": []}],
-        "parameters": _parameters((*CALLER, "filterIds", "timezone", "profile", "ifNoneMatch")),
+        "parameters": parameters((*CALLER, "filterIds", "timezone", "profile", "ifNoneMatch")),
         "responses": {
-            "200": _answer("CountAnswer", headers),
+            "200": good_response("CountAnswer", headers),
             "304": {"description": "The client has this answer already.", "headers": headers},
         }
-        | _errors((*CALLER_ERRORS, 422)),
+        | errors((*CALLER_ERRORS, 422)),
     }
 
 
@@ -94,8 +106,8 @@ def _get_filters() -> Json:
         "summary": "What this caller may ask to be counted.",
         "description": "`all` first, then statuses and priorities in their order, then filters and profiles by name.",
         "security": [{"bearer": []}],
-        "parameters": _parameters(CALLER),
-        "responses": {"200": _answer("FiltersAnswer", {})} | _errors(CALLER_ERRORS),
+        "parameters": parameters(CALLER),
+        "responses": {"200": good_response("FiltersAnswer", {})} | errors(CALLER_ERRORS),
     }
 
 
@@ -105,7 +117,7 @@ def _ready() -> Json:
         "store": {"type": "boolean"},
         "catalogue": {"type": "boolean"},
     }
-    answer = _json(obj(checks, additionalProperties=False))
+    answer = json_content(obj(checks, additionalProperties=False))
     operation = _plain("readyz", "operation", "Whether answers can be given.", {"description": "They can.", **answer})
     operation["responses"]["503"] = {"description": "The store is away, or the catalogue was never read.", **answer}
     return operation
@@ -117,29 +129,13 @@ def _plain(name: str, tag: str, summary: str, answer: Json) -> Json:
         "tags": [tag],
         "summary": summary,
         "security": [],
-        "responses": {"200": {"description": summary, **answer}} | _errors((405, 500)),
+        "responses": {"200": {"description": summary, **answer}} | errors((405, 500)),
     }
 
 
 def _health(status: str) -> Json:
-    return _json(obj({"status": {"const": status}}, additionalProperties=False))
-
-
-def _json(schema: Json) -> Json:
-    return {"content": {"application/json": {"schema": schema}}}
+    return json_content(obj({"status": {"const": status}}, additionalProperties=False))
 
 
 def _text(media_type: str) -> Json:
     return {"content": {media_type: {"schema": {"type": "string"}}}}
-
-
-def _answer(schema: str, headers: Json) -> Json:
-    return {"description": "The answer.", "headers": headers, **_json(reference("schemas", schema))}
-
-
-def _parameters(names: tuple[str, ...]) -> list[Any]:
-    return [reference("parameters", name) for name in names]
-
-
-def _errors(statuses: tuple[int, ...]) -> Json:
-    return {str(status): reference("responses", f"Error{status}") for status in statuses}

@@ -29,7 +29,8 @@ def _header(name: str, schema: Json, description: str, *, required: bool) -> Jso
     return {"name": name, "in": "header", "required": required, "schema": schema, "description": description}
 
 
-def _query(name: str, schema: Json, description: str, *, required: bool) -> Json:
+def query_parameter(name: str, schema: Json, description: str, *, required: bool) -> Json:
+    """A parameter of the query."""
     return {"name": name, "in": "query", "required": required, "schema": schema, "description": description}
 
 
@@ -52,15 +53,17 @@ PARAMETERS: Json = {
     "ifNoneMatch": _header(
         "if-none-match", {"type": "string"}, "The ETag of the answer that the client has.", required=False
     ),
-    "type": _query(
+    "type": query_parameter(
         "type",
         {"type": "string", "enum": ["template", "agent", "user"]},
         "The perspective; it only narrows what the role may see. `agent` needs ticket_agent or ticket_admin.",
         required=True,
     ),
-    "module": _query("module", {"type": "string", "enum": ["ticketing"]}, "Always `ticketing`.", required=True),
+    "module": query_parameter(
+        "module", {"type": "string", "enum": ["ticketing"]}, "Always `ticketing`.", required=True
+    ),
     "filterIds": {
-        **_query(
+        **query_parameter(
             "filterIds",
             {"type": "array", "minItems": 1, "items": TEXT},
             f"1 to {MAX_FILTER_IDS} distinct ids, with commas between; repeated, each is one whole id.",
@@ -69,13 +72,13 @@ PARAMETERS: Json = {
         "style": "form",
         "explode": False,
     },
-    "timezone": _query(
+    "timezone": query_parameter(
         "timezone",
         reference("schemas", "TimeZone"),
         "IANA name in its exact letter case, links included.",
         required=False,
     ),
-    "profile": _query(
+    "profile": query_parameter(
         "templateProfileFilterId",
         TEXT,
         "A saved profile that narrows every count and the summary.",
@@ -190,6 +193,26 @@ ERROR_HEADERS: dict[int, Json] = {
     429: {"Retry-After": {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}},
     503: {"Retry-After": {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}},
 }
+
+
+def json_content(schema: Json) -> Json:
+    """The body of a response."""
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+def good_response(schema: str, headers: Json) -> Json:
+    """What is answered where nothing is wrong."""
+    return {"description": "The answer.", "headers": headers, **json_content(reference("schemas", schema))}
+
+
+def parameters(names: tuple[str, ...]) -> list[Json]:
+    """References to parameters."""
+    return [reference("parameters", name) for name in names]
+
+
+def errors(statuses: tuple[int, ...]) -> Json:
+    """References to the errors with these statuses."""
+    return {str(status): reference("responses", f"Error{status}") for status in statuses}
 
 
 def error_responses() -> Json:

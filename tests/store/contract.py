@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from service.domain.catalogue import Filter, Status, TenantSettings
 from service.domain.condition import Leaf
 from service.domain.contributions import Deltas
@@ -53,7 +55,8 @@ def stored(token: str = "t1", generation: str = "g1", version: int = 1, tenant: 
 
 
 def ticket(**changes: Any) -> Ticket:
-    return Ticket(**{"status": "3745", "created_at": 0, "team": "net", "assignee": "ann", "requester": "rob"} | changes)
+    usual = Ticket("3745", 0, team="net", assignee="ann", requester="rob")
+    return msgspec.structs.replace(usual, **changes)
 
 
 def image(sequence: int = 1, mask: int = 1, **changes: Any) -> Image:
@@ -82,7 +85,7 @@ def reaching(position: int, known: int | None = None, lag_ms: int = 0) -> dict[i
     return {0: Progress(known, position, lag_ms)}
 
 
-def everyone(**columns: int) -> Deltas:
+def everyone(**columns: int) -> dict[str, dict[str, dict[int, int]]]:
     """Deltas of the counter of all tickets: `everyone(c0=1, c7=-1)`."""
     return {"*": {"": {int(name[1:]): change for name, change in columns.items()}}}
 

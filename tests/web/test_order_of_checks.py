@@ -14,6 +14,7 @@ class Draft:
     """A request that is put together fault by fault."""
 
     world: World
+    path: str = COUNT
     method: str = "POST"
     query: str = "type=template&module=ticketing"
     headers: dict[str, str] = field(default_factory=dict)
@@ -40,7 +41,9 @@ class Draft:
         } | self.headers
         await self._exhaust()
         sent = {name: value for name, value in headers.items() if value != "MISSING"}
-        return await self.world.client.request(self.method, f"{COUNT}?{self.query}", headers=sent, content=self.body)
+        return await self.world.client.request(
+            self.method, f"{self.path}?{self.query}", headers=sent, content=self.body
+        )
 
     async def _exhaust(self) -> None:
         if "credential" in self.exhausted:

@@ -118,14 +118,14 @@ def tenant_settings(name: str, realm: str, *, loading: bool = False) -> TenantSe
 class World:
     """Everything a request meets. Make one with `a_world`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.clock = SetClock(NOW_US)
+    def __init__(self, settings: Settings, clock: SetClock) -> None:
+        self.clock = clock
         self.store = WatchedStore()
         self.lines: list[str] = []
         self.reading = Reading(self.store, self.clock, patience_s=0)
         self.hub = Hub(self.reading)
         self.app: ASGIApp = create_app(
-            self.reading, self.hub, self.store, settings, self.clock, AccessLog(self.lines.append)
+            self.reading, self.store, self.hub, self.store, settings, self.clock, AccessLog(self.lines.append)
         )
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://counts")
         self._offset = 0
@@ -194,9 +194,9 @@ class World:
         return await self.client.get(f"{COUNT}?{QUERY}&{query}", headers=self.headers(bearer) | headers)
 
 
-async def a_world(**settings: Any) -> World:
+async def a_world(clock: SetClock | None = None, /, **settings: Any) -> World:
     """A world with its catalogue and tickets in force."""
-    world = World(Settings(**settings))
+    world = World(Settings(**settings), clock or SetClock(NOW_US))
     await world.put_realm()
     await world.put_realm("other", claims=ClaimPaths(tenants="org.tenants"))
     entries = Entries(tenant_settings(TENANT, REALM), FILTERS_IN_FORCE, PROFILES)

@@ -3,30 +3,37 @@
 -- KEYS  state, due, then per tenant: its hash, its tickets, the counter of all tickets, its other counters
 -- ARGV  1 plan (MessagePack), then per tenant and write: ticket, revision, revision and image ("" forgets it)
 -- plan  topic, epoch, now (text), progress {{partition, known or -1, position, lag_ms}},
---       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta}, counters {{part = {column = delta}}}}}
+--       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta}, counters {{part = number of a change}}}}
+--       changes {{column, delta, column, delta, ...}}: a ticket's change is the same in most of its scopes
 -- Numbers here stay below 2^53: offsets, instants in microseconds, counts. Sequences and masks stay packed.
+local call, packed_of, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack -- a global costs a look-up each time
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
 
 local function fields(key, names)
   local values = {}
   for first = 1, #names, CHUNK do
     local last = math.min(first + CHUNK - 1, #names)
-    local part = redis.call('HMGET', key, unpack(names, first, last))
+    local part = call('HMGET', key, unpack(names, first, last))
     for i = 1, last - first + 1 do values[first + i - 1] = part[i] end
   end
   return values
 end
 
-local state, due = KEYS[1], KEYS[2]
-local plan = cmsgpack.unpack(ARGV[1])
+-- Sets fields and values of a hash that take turns in a list. CHUNK is even.
+local function put(key, list)
+  for first = 1, #list, CHUNK do call('HSET', key, unpack(list, first, math.min(first + CHUNK - 1, #list))) end
+end
 
-local topic = redis.call('HGET', state, 'topic')
+local state, due = KEYS[1], KEYS[2]
+local plan = unpacked(ARGV[1])
+
+local topic = call('HGET', state, 'topic')
 if topic and topic ~= plan.topic then return {'topic', topic} end
 
 local behind = {'behind'}
 local stored_positions, stored_fresh = {}, {}
 for i, progress in ipairs(plan.progress) do
-  local stored = redis.call('HMGET', state, 'p:' .. progress[1], 'f:' .. progress[1])
+  local stored = call('HMGET', state, 'p:' .. progress[1], 'f:' .. progress[1])
   stored_positions[i], stored_fresh[i] = tonumber(stored[1] or -1), tonumber(stored[2] or -1)
   if stored_positions[i] < progress[2] then
     behind[#behind + 1] = progress[1]
@@ -39,7 +46,7 @@ local stale = {'stale'}
 local key = 3
 local places = {}
 for i, tenant in ipairs(plan.tenants) do
-  local current = redis.call('HMGET', KEYS[key], 'token', 'generation')
+  local current = call('HMGET', KEYS[key], 'token', 'generation')
   if current[1] ~= tenant.token or current[2] ~= tenant.generation then stale[#stale + 1] = tenant.name end
   places[i] = key
   key = key + 3 + #tenant.counters
@@ -64,7 +71,7 @@ end
 if #conflict > 1 then return conflict end
 
 -- New values of every counter, before anything is written: a value of a wrong type fails here.
-local drained = #redis.call('ZRANGEBYSCORE', due, '-inf', plan.now, 'LIMIT', 0, 1) == 0
+local drained = #call('ZRANGEBYSCORE', due, '-inf', plan.now, 'LIMIT', 0, 1) == 0
 local negative = 0
 local sums = {}
 for i, tenant in ipairs(plan.tenants) do
@@ -78,19 +85,21 @@ for i, tenant in ipairs(plan.tenants) do
   end
   local packed = {}
   for n, deltas in ipairs(tenant.counters) do
-    local value = redis.call('GET', KEYS[places[i] + 2 + n])
-    local counter = value and cmsgpack.unpack(value) or {}
-    for part, changes in pairs(deltas) do
+    local value = call('GET', KEYS[places[i] + 2 + n])
+    local counter = value and unpacked(value) or {}
+    for part, number in pairs(deltas) do
+      local change = plan.changes[number]
       -- Parts are packed by themselves: a person's counter has one per team, and a change touches two of them.
-      local cells = counter[part] and cmsgpack.unpack(counter[part]) or {}
-      for column, delta in pairs(changes) do
-        local count = (cells[column] or 0) + delta
+      local cells = counter[part] and unpacked(counter[part]) or {}
+      for place = 1, #change, 2 do
+        local column = change[place]
+        local count = (cells[column] or 0) + change[place + 1]
         if count < 0 then negative = negative + 1 end
         cells[column] = count ~= 0 and count or nil
       end
-      counter[part] = next(cells) and cmsgpack.pack(cells) or nil
+      counter[part] = next(cells) and packed_of(cells) or nil
     end
-    packed[n] = next(counter) and cmsgpack.pack(counter) or false
+    packed[n] = next(counter) and packed_of(counter) or false
   end
   sums[i] = {everyone = everyone, packed = packed}
 end
@@ -100,41 +109,54 @@ local result = {'applied', negative}
 argument = 2
 for i, tenant in ipairs(plan.tenants) do
   local hash, tickets, all = KEYS[places[i]], KEYS[places[i] + 1], KEYS[places[i] + 2]
+  local images, counts = {}, {}
   for n = 1, tenant.writes do
     local id, image = ARGV[argument], ARGV[argument + 2]
-    if image == '' then redis.call('HDEL', tickets, id) else redis.call('HSET', tickets, id, image) end
+    if image == '' then
+      call('HDEL', tickets, id)
+    else
+      images[#images + 1] = id
+      images[#images + 1] = image
+    end
     argument = argument + 3
   end
+  put(tickets, images)
   for column, count in pairs(sums[i].everyone) do
-    if count == 0 then redis.call('HDEL', all, column) else redis.call('HSET', all, column, count) end
+    if count == 0 then
+      call('HDEL', all, column)
+    else
+      counts[#counts + 1] = column
+      counts[#counts + 1] = count
+    end
   end
+  put(all, counts)
   for n, value in ipairs(sums[i].packed) do
     local counter = KEYS[places[i] + 2 + n]
-    if value then redis.call('SET', counter, value) else redis.call('DEL', counter) end
+    if value then call('SET', counter, value) else call('DEL', counter) end
   end
   if tenant.as_of ~= '' then
-    local as_of = redis.call('HGET', hash, 'as_of')
-    if not as_of or tonumber(as_of) < tonumber(tenant.as_of) then redis.call('HSET', hash, 'as_of', tenant.as_of) end
+    local as_of = call('HGET', hash, 'as_of')
+    if not as_of or tonumber(as_of) < tonumber(tenant.as_of) then call('HSET', hash, 'as_of', tenant.as_of) end
   end
   if next(tenant.everyone) or #tenant.counters > 0 then
-    local version = redis.call('HINCRBY', hash, 'version', 1)
+    local version = call('HINCRBY', hash, 'version', 1)
     result[#result + 1] = tenant.name
     result[#result + 1] = version
-    redis.call('PUBLISH', 'tc:hints', tenant.name .. ' ' .. version)
+    call('PUBLISH', 'tc:hints', tenant.name .. ' ' .. version)
   end
 end
 
-if not topic then redis.call('HSET', state, 'topic', plan.topic) end
-redis.call('HSETNX', state, 'epoch', plan.epoch)
-local time = redis.call('TIME')
+if not topic then call('HSET', state, 'topic', plan.topic) end
+call('HSETNX', state, 'epoch', plan.epoch)
+local time = call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 for i, progress in ipairs(plan.progress) do
-  if stored_positions[i] < progress[3] then redis.call('HSET', state, 'p:' .. progress[1], progress[3]) end
+  if stored_positions[i] < progress[3] then call('HSET', state, 'p:' .. progress[1], progress[3]) end
   local fresh = now_ms - progress[4]
-  if stored_fresh[i] < fresh then redis.call('HSET', state, 'f:' .. progress[1], fresh) end
+  if stored_fresh[i] < fresh then call('HSET', state, 'f:' .. progress[1], fresh) end
 end
 if drained then
-  local timers = redis.call('HGET', state, 'timers')
-  if not timers or tonumber(timers) < tonumber(plan.now) then redis.call('HSET', state, 'timers', plan.now) end
+  local timers = call('HGET', state, 'timers')
+  if not timers or tonumber(timers) < tonumber(plan.now) then call('HSET', state, 'timers', plan.now) end
 end
 return result

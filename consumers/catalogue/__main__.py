@@ -1,0 +1,135 @@
+"""`python -m consumers.catalogue`: wires the commands to files and to Redis. Decides nothing itself."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
+
+from consumers.catalogue import arguments, explaining, showing, verdict
+from consumers.catalogue.checking import check
+from consumers.catalogue.explaining import Explained, explained
+from consumers.catalogue.foreign import Unusable
+from consumers.catalogue.importing import Options, imported
+from consumers.catalogue.name_map import NameMap, read_name_map
+from consumers.catalogue.reading import NothingFound, opened, stored_tenant
+from consumers.line_source import STDIN, SourceUnusable, lines_of
+from consumers.settings import Settings
+from service.clock import SystemClock
+from service.domain.plan import plan
+from service.domain.scopes import Term
+from service.domain.viewer import Role, Viewer
+from service.environment import EXIT_WRONG_USE, SettingsError
+from service.store.port import CountQuery, StoredTenant, StoredTicket, StoreRefused, StoreUnavailable
+from service.store.redis_store import RedisStore
+
+EXIT_FAILED = 1
+"""There were problems, or there is nothing of that name."""
+
+
+async def _check(asked: argparse.Namespace) -> int:
+    async with aclosing(lines_of(asked.files)) as lines:
+        checked = await check(lines, print)
+    _say(str(checked))
+    return EXIT_FAILED if checked.problems else 0
+
+
+async def _show(asked: argparse.Namespace) -> int:
+    async with opened(Settings.read(os.environ)) as store:
+        record = (await stored_tenant(store, asked.tenant)).record
+        realm = await store.realm(record.newest.settings.realm)
+    _print(showing.shown(record, realm))
+    return 0
+
+
+async def _explain(asked: argparse.Namespace) -> int:
+    roles = frozenset((str(asked.role),)) if asked.role else frozenset[str]()
+    viewer = Viewer(asked.user, asked.role or Role.ADMIN, frozenset(asked.teams), roles) if asked.user else None
+    async with opened(Settings.read(os.environ)) as store:
+        stored = await stored_tenant(store, asked.tenant)
+        filter_ = explained(stored.record, asked.filter, asked.profile)
+        kinds = list(explaining.kinds(filter_, asked.role, asked.perspective))
+        terms = {term for _, _, sum_ in kinds for term in sum_ or ()}
+        counts = await _counts(store, stored, filter_, terms, viewer) if viewer else {}
+        found = await _ticket(store, asked.tenant, stored, asked.ticket) if asked.ticket else None
+    _print(explaining.text(filter_))
+    _print(explaining.sums(filter_, kinds, viewer, counts))
+    if found is not None and found.image is not None:
+        now = SystemClock().now_us()
+        _print(verdict.verdict(filter_, found.image, viewer, (asked.role, asked.perspective), now))
+    return 0
+
+
+async def _counts(
+    store: RedisStore, stored: StoredTenant, filter_: Explained, terms: Iterable[Term], viewer: Viewer
+) -> Mapping[Term, int]:
+    """What each term counts, all in one snapshot; nothing of columns that aren't filled, or of a changed catalogue."""
+    record = filter_.record
+    filled = [term for term in terms if term.column in record.numbers and term.column not in record.filling]
+    # With its sign taken away, so that a term shows what there is.
+    planned = plan([(term._replace(sign=1),) for term in filled], record.numbers, viewer)
+    tenant = record.newest.settings.id
+    query = CountQuery(tenant, stored.token, stored.generation, planned.columns, planned.counters)
+    snapshot = await store.snapshot(query)
+    if snapshot is None:
+        return {}
+    return dict(zip(filled, planned.evaluate(snapshot.columns, snapshot.counters), strict=True))
+
+
+async def _ticket(store: RedisStore, tenant: str, stored: StoredTenant, ticket: str) -> StoredTicket:
+    loaded = await store.load(store.bucket(tenant), {tenant: [ticket]}, {tenant: stored.generation})
+    found = loaded.tickets[tenant, ticket]
+    if found.image is None:
+        raise NothingFound(f"ticket {ticket!r}: never seen")
+    return found
+
+
+async def _import(asked: argparse.Namespace) -> int:
+    names = read_name_map(*await _whole(asked.map)) if asked.map else NameMap()
+    options = Options(asked.tenant, asked.owner, names)
+    result = imported(asked.system, *await _whole(asked.file), options)
+    for line in result.lines:
+        print(line)
+    for message in result.messages:
+        _say(message)
+    _say(f"{len(result.lines)} filters, {result.left_out} left out")
+    return EXIT_FAILED if result.left_out and not asked.skip else 0
+
+
+async def _whole(name: str) -> tuple[str, bytes]:
+    """What a file is called, and all of it."""
+    async with aclosing(lines_of([name])) as lines:
+        text = b"\n".join([line.text async for line in lines])
+    return ("stdin" if name == STDIN else name), text
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+_COMMANDS = {"check": _check, "show": _show, "explain": _explain, "import": _import}
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command line. Returns the exit status: 0, 1 for problems found and things not found, 2 for wrong use."""
+    asked = arguments.parse(argv)
+    try:
+        return asyncio.run(_COMMANDS[asked.command](asked))
+    except (SettingsError, SourceUnusable, StoreRefused, Unusable) as error:
+        _say(str(error))
+        return EXIT_WRONG_USE
+    except NothingFound as error:
+        _say(str(error))
+    except StoreUnavailable as error:
+        _say(f"TICKET_COUNTS_REDIS: {error}")
+    return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv))

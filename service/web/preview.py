@@ -1,0 +1,75 @@
+"""`POST …/ticket/count/preview`: what a filter would count, before anybody saves it. Never goes over tickets itself."""
+
+from typing import Any
+
+import msgspec
+
+from service.clock import Clock
+from service.domain.condition import ConditionError
+from service.domain.instant import format_instant
+from service.domain.viewer import Perspective, Viewer
+from service.domain.where import parse_where
+from service.settings import Settings
+from service.store.previewing import Previewing, Question, Unfinished
+from service.web.asking import NonEmpty, known_zone, perspective_and_body
+from service.web.count import PATH as COUNT_PATH
+from service.web.errors import Code, Refused, invalid, rate_limited
+from service.web.gate import Gate, check_perspective
+from service.web.limits import RateLimit
+from service.web.replies import Headers, Reply, success
+from service.web.requests import Request
+
+PATH = f"{COUNT_PATH}/preview"
+
+CACHING: Headers = [(b"cache-control", b"no-store")]
+"""What nobody has saved, nobody asks for again."""
+
+
+class Body(msgspec.Struct):
+    """The JSON body; unknown fields are ignored, and so are `filterIds`."""
+
+    where: Any
+    profile_id: NonEmpty | None = msgspec.field(name="templateProfileFilterId", default=None)
+    timezone: str | None = None
+
+
+_decoder = msgspec.json.Decoder(Body)
+
+
+class Previews:
+    """The preview's handler; it knows the rate of each credential."""
+
+    def __init__(self, gate: Gate, previewing: Previewing, settings: Settings, clock: Clock) -> None:
+        self._gate = gate
+        self._previewing = previewing
+        self._rate = RateLimit(settings.preview_requests_per_min)
+        self._clock = clock
+
+    async def post(self, request: Request) -> Reply:
+        """The number of tickets that fit the body's `where`."""
+        caller = await self._gate.admit(request)
+        wait_s = self._rate.wait_s((caller.realm, caller.viewer.user), self._clock.now_us())
+        if wait_s:
+            raise rate_limited(wait_s)
+        perspective, body = await perspective_and_body(request, _decoder)
+        question = _question(caller.viewer, perspective, body)
+        check_perspective(caller.viewer, perspective)
+        try:
+            counted = await self._previewing.count(caller.tenant_id, caller.realm, question)
+        except Unfinished as limit:
+            retry = {"retry-after": str(limit.retry_after_s)}
+            raise Refused(Code.COUNTS_UNAVAILABLE, str(limit), headers=retry) from None
+        data = {"count": counted.count, "computedAt": format_instant(counted.now)}
+        return success("Ticket count previewed successfully", data, counted.now, CACHING)
+
+
+def _question(viewer: Viewer, perspective: Perspective, body: Body) -> Question:
+    """Raises Refused, for a condition that doesn't compile with the path of the bad node."""
+    zone = known_zone(body.timezone)
+    if body.where is None:
+        raise invalid("where", "is missing")
+    try:
+        where = parse_where(body.where)
+    except ConditionError as error:
+        raise invalid(error.path, error.problem) from None
+    return Question(viewer, perspective, where, body.profile_id, zone)

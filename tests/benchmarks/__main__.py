@@ -1,0 +1,107 @@
+"""`python -m tests.benchmarks`: runs the benchmarks, shows tables, writes JSON. Judges by the targets it is given."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.benchmarks import ingest, latency, reads
+from tests.benchmarks.answers import recounted
+from tests.benchmarks.figures import Figure, ratios, table
+from tests.benchmarks.ground import Ground, kafka, prepared
+from tests.benchmarks.workload import Size
+from tests.servers.guardian import close_guardian
+
+Results = dict[str, list[Figure]]
+
+BENCHMARKS = ("ingest", "reads", "latency", "filters")
+
+MANY_FILTERS = 500
+"""What a large tenant has saved over the years."""
+
+
+def say(message: str) -> None:
+    """Progress, with the seconds since the start."""
+    print(f"[{time.monotonic() - STARTED:6.1f} s] {message}", file=sys.stderr, flush=True)
+
+
+STARTED = time.monotonic()
+
+
+async def run(asked: argparse.Namespace) -> Results:
+    """Every benchmark asked for, over one Kafka."""
+    results: Results = {}
+    with kafka(say) as broker:
+        ground = await prepared(broker, Size(events=asked.events), say)
+        if "ingest" in asked.only:
+            results["ingest"] = await _ingest(ground, asked.runs)
+        if "reads" in asked.only:
+            results |= await reads.compared(ground, asked.runs)
+        if "latency" in asked.only:
+            results["latency at low load"] = await latency.measured(ground)
+        if "filters" in asked.only:
+            results["filters"] = await _filters(ground, asked.runs)
+    return results
+
+
+async def _ingest(ground: Ground, runs: int) -> list[Figure]:
+    say("recounting by hand what the answers must be")
+    expected = await asyncio.to_thread(recounted, ground)
+    bares, wholes = await ingest.compared(ground, expected, runs)
+    return ingest.figures(ground, bares, wholes)
+
+
+async def _filters(ground: Ground, runs: int) -> list[Figure]:
+    """What an event costs with many filters, beside what it costs with the usual number."""
+    many = await ground.with_filters(MANY_FILTERS)
+    say(f"recounting by hand with {MANY_FILTERS} filters")
+    expected = await asyncio.to_thread(recounted, many)
+    few_us, many_us, memory = [], [], []
+    for number in range(1, runs + 1):
+        few_us.append((await ingest.whole(ground, ())).cpu_us)
+        found = await ingest.whole(many, expected)
+        many_us.append(found.cpu_us)
+        memory.append(found.bytes_per_ticket)
+        say(f"filters {number}/{runs}: {few_us[-1]:.1f} µs an event with {ground.size.filters}, {many_us[-1]:.1f} µs")
+    return [
+        ratios(f"CPU an event, {MANY_FILTERS} ÷ {ground.size.filters} filters", many_us, few_us),
+        Figure(f"CPU an event, {ground.size.filters} filters", "µs", tuple(few_us)),
+        Figure(f"CPU an event, {MANY_FILTERS} filters", "µs", tuple(many_us)),
+        Figure(f"Redis memory a ticket, {MANY_FILTERS} filters", "B", tuple(memory)),
+    ]
+
+
+def main(argv: Sequence[str]) -> int:
+    """The exit status: 1 when an answer was wrong; a missed target is shown, not an error."""
+    asked = _parser().parse_args(argv[1:])
+    try:
+        results = asyncio.run(run(asked))
+    except ingest.Wrong as wrong:
+        print(f"WRONG: {wrong}", file=sys.stderr)
+        return 1
+    finally:
+        close_guardian()
+    for title, found in results.items():
+        print(table(title, found))
+    if asked.json is not None:
+        document = {"size": asdict(Size(events=asked.events)), "results": {}}
+        document["results"] = {title: [one.document() for one in found] for title, found in results.items()}
+        asked.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Throughput against bare loops.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="passes of each (default: %(default)s)")
+    parser.add_argument("--events", type=int, default=Size().events, metavar="N", help="events (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS, help="these alone")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv))

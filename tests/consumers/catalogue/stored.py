@@ -1,0 +1,86 @@
+"""A small help desk in Redis, as the consumers leave it: entries, tickets, counters. Asserts only that it got there."""
+
+from typing import Any
+
+import msgspec
+
+from consumers.settings import Settings
+from service.domain.catalogue import Filter, Priority, Profile, Realm, Sharing, Status, Team, TenantSettings
+from service.domain.contributions import Changes
+from service.domain.matching import Columns
+from service.domain.record import Entries, TenantRecord, adopted, founded, numbered
+from service.domain.ticket import Image, Ticket
+from service.domain.where import parse_where
+from service.store.port import Applied, Batch, Progress, StoredTenant, TenantBatch, TicketWrite
+from service.store.redis_store import RedisStore
+
+TENANT = "acme"
+NOW_US = 1_795_000_000_000_000
+BUCKETS = Settings().buckets
+
+SETTINGS = TenantSettings(
+    TENANT,
+    "Acme",
+    "helpdesk",
+    (Status("open", "Open", active=True), Status("done", "Done", closed=True)),
+    (Priority("p1", "Urgent", 2), Priority("p2", "Normal", 1)),
+    (Team("net", "Network"), Team("desk", "Desk")),
+)
+
+
+def where(node: dict[str, Any]) -> Any:
+    return parse_where(node)
+
+
+MINE = {"any": [{"field": "assignee", "op": "eq", "value": "@me"}, {"field": "team", "op": "in", "value": "@my_teams"}]}
+OPEN = {"field": "state", "op": "eq", "value": "open"}
+URGENT = {"field": "priority", "op": "ge", "value": "p1"}
+VIP = {"field": "tags", "op": "contains_any", "value": ["vip"]}
+
+ENTRIES = Entries(
+    SETTINGS,
+    {
+        "mine": Filter("mine", "Mine", "assignment", where({"all": [OPEN, MINE]})),
+        "urgent": Filter("urgent", "Urgent", "priority", where(URGENT), owner="ann", perspectives=frozenset(("agent",)),
+                         shared_with=Sharing(frozenset(("lead",)), frozenset(("net",)))),
+    },
+    {"vips": Profile("vips", "VIPs", where(VIP))},
+)  # fmt: skip
+
+TICKETS = {
+    "1": Ticket("open", 0, priority="p1", team="net", assignee="ann", requester="rob", tags=("vip",)),
+    "2": Ticket("open", 0, priority="p2", team="net", assignee="bob", requester="ann", fields={"n": 1}),
+    "3": Ticket("done", 0, priority="p1", team="desk", assignee="ann", requester="ann"),
+    "4": Ticket("open", 0, team="desk", requester="rob", due_at=NOW_US),
+}
+
+
+def record(entries: Entries = ENTRIES) -> TenantRecord:
+    return founded(entries, 7)
+
+
+def with_a_new_filter(before: TenantRecord) -> TenantRecord:
+    """The record while a filter that needs a new column is being filled, and another one was removed."""
+    vip = Filter("vip", "VIP", "custom", where(VIP))
+    return adopted(before, msgspec.structs.replace(ENTRIES, filters={"mine": ENTRIES.filters["mine"], "vip": vip}), 9)
+
+
+def image(tenant: TenantRecord, ticket: Ticket | None, sequence: int = 1) -> Image:
+    """The ticket as the consumers would have applied it."""
+    mask = Columns(numbered(tenant)).mask(ticket, NOW_US) if ticket is not None else 0
+    return Image(sequence, ticket, NOW_US, mask)
+
+
+async def fill(store: RedisStore, tenant: TenantRecord) -> None:
+    """Writes the tenant with this record and its tickets; ticket 5 was deleted."""
+    await store.found()
+    await store.put_realm("helpdesk", 1, Realm("helpdesk", "https://id.example", jwks={"keys": [{}]}))
+    await store.put_tenant(TENANT, None, StoredTenant("token", "generation", tenant))
+    images = {name: image(tenant, ticket) for name, ticket in TICKETS.items()} | {"5": image(tenant, None, 8)}
+    changes = Changes()
+    for one in images.values():
+        changes.add(None, one)
+    writes = [TicketWrite(name, b"", one) for name, one in images.items()]
+    batch = TenantBatch(TENANT, "token", "generation", writes, changes.deltas(), NOW_US)
+    outcome = await store.apply(Batch(store.bucket(TENANT), "topic", {0: Progress(None, 5, 0)}, [batch], NOW_US))
+    assert isinstance(outcome, Applied)

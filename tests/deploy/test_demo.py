@@ -1,0 +1,185 @@
+"""`make demo` on a bare machine: it answers in time, ends cleanly, and says in one line why it can't run."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.example import counted_ids
+from tests.deploy.clone import OTHER_UID, Clone, clone, usable_python
+from tests.deploy.running import READY, Running, running
+from tests.waiting import wait_until_blocking
+
+FIRST_S, AGAIN_S = 90.0, 10.0
+"""From typing `make demo` to the answer: with the downloads, and once everything is there."""
+
+NOTHING_NEW = {".venv-demo"}
+
+
+def answer_in(output: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(output[output.index('{\n  "success"') :])
+    return answer
+
+
+def check_example(answer: dict[str, Any]) -> None:
+    """It has the shape of the example: every key, and details for each id."""
+    assert answer.keys() == {"success", "message", "data", "timestamp"}
+    data = answer["data"]
+    assert data.keys() >= {"counts", "filterDetails", "summary", "computedAt", "timezone"}
+    assert list(data["counts"]) == list(data["filterDetails"]) == list(counted_ids())
+    for id_, details in data["filterDetails"].items():
+        assert details["id"] == id_
+        assert details.keys() - {"color"} == {"id", "name", "type"}
+    assert data["filterDetails"]["3745"] == {"id": "3745", "name": "Open", "type": "status", "color": "#3B82F6"}
+    assert data["filterDetails"]["7472"] == {"id": "7472", "name": "My Team", "type": "team"}
+    assert data["summary"].keys() == {"totalOpen", "totalClosed", "slaBreached", "dueToday", "overdue"}
+    assert data["summary"]["totalOpen"] + data["summary"]["totalClosed"] == data["counts"]["all"]
+    assert min(data["counts"].values()) >= 0
+    assert data["timezone"] == "Asia/Calcutta"
+
+
+def check_nothing_left(where: Clone) -> None:
+    assert where.processes() == []
+    assert where.files_outside() == []
+    assert where.new_in_project() <= NOTHING_NEW
+
+
+@pytest.fixture
+def here() -> Iterator[Clone]:
+    """A clone for whoever runs the tests, with all packages there already."""
+    with clone(Path(sys.executable).resolve()) as made:
+        made.give_environment()
+        yield made
+
+
+@pytest.mark.timeout(FIRST_S * 3)
+def test_fresh_clones_answer_the_example_in_time() -> None:
+    """As this user and, where that is root, as another one; their downloads go on at the same time."""
+    python = usable_python()
+    if python is None:
+        pytest.skip("no Python of the system that can make virtual environments")
+    users = (None, OTHER_UID) if os.geteuid() == 0 else (None,)
+    with ExitStack() as open_now:
+        fresh = [open_now.enter_context(clone(python, uid)) for uid in users]
+        check_answers(fresh, FIRST_S)
+        for each in fresh:
+            check_answers([each], AGAIN_S)
+
+
+def check_answers(fresh: Sequence[Clone], limit_s: float) -> None:
+    began = time.monotonic()
+    with ExitStack() as open_now:
+        runs = [open_now.enter_context(running(each, "make", "demo", "ARGS=--check")) for each in fresh]
+        for run in runs:
+            assert run.wait(began + limit_s - time.monotonic()) == 0, run.output
+            answer = answer_in(run.output)
+            check_example(answer)
+            assert answer["data"]["counts"]["all"] == 1_542
+    for each in fresh:
+        check_nothing_left(each)
+
+
+@pytest.fixture
+def demo(here: Clone) -> Iterator[Running]:
+    """One that answers, started as people do."""
+    with running(here, "make", "demo", "ARGS=--rate 20 --seed 4") as run:
+        run.wait_ready()
+        yield run
+
+
+def test_the_printed_curl_can_be_pasted_and_its_numbers_move(demo: Running) -> None:
+    seen = set()
+
+    def pasted() -> bool:
+        done = subprocess.run(["bash", "-c", demo.curl()], capture_output=True, text=True, timeout=10, check=True)
+        answer = json.loads(done.stdout)
+        check_example(answer)
+        seen.add(json.dumps(answer["data"]["counts"]))
+        return len(seen) > 2
+
+    wait_until_blocking(pasted, 20, "counts that change")
+
+
+def test_ctrl_c_ends_everything_and_leaves_nothing(demo: Running) -> None:
+    key = demo.clone.project / ".demo" / "realm.pem"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert len(demo.clone.processes()) >= 6  # make, demo, guardian, Redis, broker, consumers, service
+    demo.press_ctrl_c()
+    demo.wait()
+    wait_until_blocking(lambda: not demo.clone.processes(), 5, "the last processes to end")
+    check_nothing_left(demo.clone)
+    assert "Traceback" not in demo.output
+
+
+@pytest.mark.parametrize("victim", ["consumers", "service", "redis-server", "tansu"])
+def test_a_crash_of_one_ends_the_rest_with_its_log_shown(here: Clone, victim: str) -> None:
+    with running(here, sys.executable, "-m", "deploy.local") as run:
+        run.wait_ready()
+        os.kill(run.child(rf"(-m |/){victim} "), signal.SIGKILL)
+        assert run.wait() == 1
+        said = run.output[run.output.index(READY) :]
+    name = "broker" if victim == "tansu" else victim.removesuffix("-server")
+    assert f"{name} ended by SIGKILL; its log ends:\n  " in said
+    assert "Traceback" not in said
+    check_nothing_left(here)
+
+
+def test_killed_without_a_word_it_still_leaves_nothing(here: Clone) -> None:
+    with running(here, sys.executable, "-m", "deploy.local", "--no-publisher") as run:
+        run.wait_ready()
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        wait_until_blocking(lambda: not here.processes(), 10, "the guardian to end the rest")
+    check_nothing_left(here)
+
+
+def test_a_given_port_that_is_taken_is_one_clear_line(here: Clone) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with running(here, sys.executable, "-m", "deploy.local", "--port", str(port)) as run:
+            assert run.wait() == 1
+    assert run.output == f"--port {port}: can't listen at 127.0.0.1:{port}: Address already in use\n"
+    check_nothing_left(here)
+
+
+def test_a_missing_package_is_one_clear_line(here: Clone) -> None:
+    with running(here, str(Path(sys.executable).resolve()), "-S", "-m", "deploy.local") as run:
+        assert run.wait() == 1
+    assert run.output.count("\n") == 1
+    assert "is not installed" in run.output
+    assert "make demo" in run.output
+
+
+def test_an_old_python_is_one_clear_line(here: Clone) -> None:
+    old = "import runpy, sys; sys.version_info = (3, 9, 2); runpy.run_module('deploy.local', run_name='__main__')"
+    with running(here, sys.executable, "-c", old) as run:
+        assert run.wait() == 1
+    assert run.output == "the demo needs Python 3.11 or newer, and this is 3.9\n"
+
+
+@pytest.mark.timeout(180)
+def test_it_runs_from_an_installed_wheel(tmp_path: Path, here: Clone) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=here.project, check=True, capture_output=True, timeout=50)
+    [wheel] = tmp_path.glob("*.whl")
+    venv = here.folder / "installed"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=60)
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", f"{wheel}[embedded]"]
+    subprocess.run(pip, check=True, capture_output=True, timeout=120)
+    here.project = here.folder / "elsewhere"
+    here.project.mkdir()
+    with running(here, str(venv / "bin" / "python"), "-m", "deploy.local", "--check") as run:
+        assert run.wait(30) == 0, run.output
+    check_example(answer_in(run.output))
+    check_nothing_left(here)

@@ -1,0 +1,141 @@
+"""One fault run: a system under load, watched, and judged once it has come to rest. Does no fault itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiokafka import ConsumerRecord
+
+from tests.journeys import topic_log
+from tests.journeys.asking import Question, Snapshot, admin, realm
+from tests.journeys.faults import load
+from tests.journeys.faults.judge import Judge, impossible
+from tests.journeys.faults.load import Load
+from tests.journeys.faults.watch import Watch
+from tests.journeys.program import Program
+from tests.journeys.system import System, running_system
+from tests.oracle.worlds import REALM
+from tests.servers.topics import Topics
+from tests.waiting import wait_until
+
+TENANTS = 4
+EDIT_EVERY_S = 1.0
+REST_S = 40.0
+"""Time to come to rest after the last fault: a session, a rebalance, and what has piled up meanwhile."""
+
+MOVES_WITHIN_S = 30.0
+BACKLOG = 3_000
+"""Records at once: half a second's work, so that a fault that comes now comes in the middle of something."""
+
+FEWEST_POSITIONS = 20
+
+
+class FaultRun:
+    """What a fault test has at hand. Made by `fault_run`, which judges it at its end."""
+
+    def __init__(self, system: System, load: Load, watch: Watch) -> None:
+        self.system, self.load, self.watch = system, load, watch
+
+    @property
+    def first(self) -> Program:
+        """The consumer that is there from the start."""
+        return self.system.consumers[0]
+
+    async def moving(self, program: Program, events: int = 20) -> None:
+        """Returns once this consumer has looked at so many events since its start."""
+
+        async def moved() -> bool:
+            self.system.check()
+            return await asyncio.to_thread(program.metric, "events_total") >= events
+
+        await wait_until(moved, MOVES_WITHIN_S, f"{program.name} to apply events")
+
+    async def backlog(self) -> None:
+        """Sends a backlog, and returns while a consumer is in the middle of it."""
+        await self.load.burst(BACKLOG)
+        await self.load.flush()
+        assert not (await self.snapshot()).reaches(await self.system.ends()), "nothing is left to do"
+
+    async def snapshot(self, tenant: int = 0) -> Snapshot:
+        """What an administrator sees of that tenant now."""
+        return await self.system.ask.count(Question(self.load.tenants[tenant].name, admin()))
+
+    async def settled(self) -> None:
+        """Returns once all that is in the log now is applied, for every tenant."""
+        await self.load.flush()
+        ends = await self.system.ends()
+        for tenant in self.load.tenants:
+            await self.system.reached(Question(tenant.name, admin()), ends, within_s=REST_S)
+
+    async def watched(self, snapshots: int) -> None:
+        """Returns after so many more snapshots."""
+        enough = len(self.watch.snapshots) + snapshots
+        await wait_until(lambda: len(self.watch.snapshots) >= enough, MOVES_WITHIN_S, f"{snapshots} snapshots")
+
+    async def edit(self) -> None:
+        """Edits an entry now and then, for ever."""
+        while True:
+            await asyncio.sleep(EDIT_EVERY_S)
+            await self.system.publish(self.load.edited())
+
+    async def judged(self) -> None:
+        """Fails unless every snapshot, those at rest included, is what a recount of the log says at its position."""
+        log = topic_log.as_log(await topic_log.read(self.system.kafka, self.system.topics.events))
+        catalogue = await topic_log.read(self.system.kafka, self.system.topics.catalogue)
+        letters = await topic_log.read(self.system.kafka, self.system.topics.dead_letters)
+        judge = Judge(log, [(one.offset, one.key, one.value) for one in catalogue])
+        snapshots = self.watch.snapshots
+        places = {tuple(sorted(snapshot.positions.items())) for snapshot in snapshots}
+        assert len(places) >= FEWEST_POSITIONS, "hardly anything moved while it was watched"
+        print(
+            f"{len(snapshots)} snapshots at {len(places)} positions of {len(log)} records, {len(letters)} dead letters"
+        )
+        wrong = judge.differences(snapshots)
+        assert not wrong, f"{len(wrong)} of {len(snapshots)} snapshots differ from the recount, the first: {wrong[0]}"
+        assert not impossible(snapshots)
+        assert {_place(letter) for letter in letters} == {
+            (self.system.topics.events, *place) for place in judge.dead_letters
+        }
+        assert self.watch.refusals.keys() <= {"COUNTS_UNAVAILABLE"}, self.watch.refusals
+
+
+def _place(letter: ConsumerRecord) -> tuple[str, int, int]:
+    """Topic, partition and offset of the record that a dead letter is about."""
+    headers = {name: value.decode() for name, value in letter.headers if name in ("topic", "partition", "offset")}
+    return headers["topic"], int(headers["partition"]), int(headers["offset"])
+
+
+@asynccontextmanager
+async def fault_run(
+    kafka: str,
+    redis: str,
+    topics: Topics,
+    directory: Path,
+    *,
+    seed: int,
+    session_s: float,
+    expected_errors: Collection[str] = (),
+) -> AsyncIterator[FaultRun]:
+    """A run under load. When the body is done, it comes to rest, is judged, and everything goes on SIGTERM."""
+    async with (
+        running_system(kafka, redis, topics, directory, realm=REALM, SESSION_TIMEOUT_S=session_s, BUCKETS=16) as system,
+        load.opened(kafka, topics.events, seed, TENANTS) as loading,
+    ):
+        await system.publish(realm(REALM), *loading.entries)
+        await system.start()
+        watch = Watch(system.ask, [tenant.questions for tenant in loading.tenants])
+        run = FaultRun(system, loading, watch)
+        async with asyncio.TaskGroup() as tasks:
+            background = [tasks.create_task(work) for work in (loading.run(), run.edit(), watch.run())]
+            await run.moving(run.first)
+            yield run
+            for task in background[:2]:
+                task.cancel()
+            await run.settled()
+            background[2].cancel()
+        for tenant in loading.tenants:
+            for question in tenant.questions:
+                await watch.take(question)
+        await run.judged()
+        await system.stop(expected_errors=expected_errors)

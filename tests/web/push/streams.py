@@ -1,0 +1,263 @@
+"""A world whose streams can be opened, read slowly, left, and told of changes. Asserts nothing about what is sent."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.types import ASGIApp, Message
+
+from service.domain.record import Entries
+from service.domain.ticket import Ticket
+from service.web.push.hub import Hub
+from tests.web.push.event_stream import Event, Parser
+from tests.web.push.virtual_time import LoopClock
+from tests.web.world import COUNT, NOW_US, QUERY, TENANT, World, a_world
+
+STREAM = f"{COUNT}/stream"
+STREAM_TICKET = f"{COUNT}/stream-ticket"
+
+FOREVER_S = 3_600
+"""Of virtual time: a stream that says nothing for so long never will."""
+
+Sent = list[tuple[float, Event]]
+
+
+class Stream:
+    """One request to a stream, and what came of it. Make it with `Pushing.open`."""
+
+    def __init__(self, app: ASGIApp, scope: dict[str, Any], body: bytes) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = b""
+        self.sent: Sent = []
+        """Every event with the loop's time when the client had it."""
+        self.pending = 0
+        """Blocks that the server is waiting to hand over."""
+        self._parser = Parser()
+        self._body: bytes | None = body
+        self._reads = asyncio.Event()
+        self._reads.set()
+        self._left = asyncio.Event()
+        self._news = asyncio.Condition()
+        self._taken = 0
+        self.task = asyncio.create_task(self._run(app, scope), name="client")
+
+    async def started(self) -> "Stream":
+        """Once the status is known."""
+        await self._until(lambda: self.status != 0)
+        return self
+
+    async def next(self) -> Event:
+        """The next event. Fails when the stream ends before."""
+        await self._until(lambda: len(self.sent) > self._taken or self.ended)
+        assert len(self.sent) > self._taken, f"the stream has ended: {self.body!r}"
+        self._taken += 1
+        return self.sent[self._taken - 1][1]
+
+    async def rest(self) -> list[Event]:
+        """All further events, once the stream has ended."""
+        await self._until(lambda: self.ended)
+        events = [event for _, event in self.sent[self._taken :]]
+        self._taken = len(self.sent)
+        return events
+
+    async def error(self) -> tuple[int, str]:
+        """Status and code of a refusal in JSON."""
+        await self._until(lambda: self.ended)
+        assert self.headers["content-type"] == "application/json"
+        return self.status, json.loads(self.body)["error"]["code"]
+
+    @property
+    def ended(self) -> bool:
+        return self.task.done()
+
+    def times(self) -> list[float]:
+        """When each event came, in seconds since the first."""
+        return [round(at - self.sent[0][0], 3) for at, _ in self.sent]
+
+    def stop_reading(self) -> None:
+        self._reads.clear()
+
+    def read_on(self) -> None:
+        self._reads.set()
+
+    async def leave(self) -> None:
+        """Closes the connection, and returns when the server has let go of it."""
+        self._left.set()
+        self._reads.set()
+        await asyncio.wait_for(asyncio.shield(self.task), FOREVER_S)
+
+    async def _run(self, app: ASGIApp, scope: dict[str, Any]) -> None:
+        try:
+            await app(scope, self._receive, self._send)
+        finally:
+            async with self._news:
+                self._news.notify_all()
+
+    async def _receive(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        self.pending += 1
+        try:
+            await self._reads.wait()
+        finally:
+            self.pending -= 1
+        async with self._news:
+            self._take(message)
+            self._news.notify_all()
+
+    def _take(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            return
+        self.body += message["body"]
+        if not self.headers["content-type"].startswith("text/event-stream"):
+            return
+        at = asyncio.get_running_loop().time()
+        self.sent += [(at, event) for event in self._parser.feed(message["body"])]
+        if not message.get("more_body", False):
+            self._parser.end()
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(FOREVER_S), self._news:
+            await self._news.wait_for(true)
+        if self.ended:
+            await self.task  # what it raised is the test's to know
+
+
+class Pushing:
+    """A world with its hub running. Hints come only when a test says so."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.hub: Hub = world.hub
+        self.changed: Callable[[str], None] = lambda tenant: None
+        self.gap: Callable[[], None] = lambda: None
+        self._streams: list[Stream] = []
+        self._tickets = 0
+
+    async def listen(self, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
+        """Stands for the subscription to hints."""
+        self.changed, self.gap = changed, gap
+        await asyncio.Event().wait()
+
+    async def open(
+        self,
+        *ids: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        bearer: str | None = None,
+        timezone: str = "UTC",
+    ) -> Stream:
+        """A stream of these filters (`all` where none is named) by `GET`, started."""
+        asked = "".join(f"&filterIds={name}" for name in (ids or ("all",)))
+        asked = f"{QUERY}{asked}&filterIds={(ids or ('all',))[0]}&timezone={timezone}{query}"
+        return await self.request("GET", asked, self.world.headers(bearer) | dict(headers or {}))
+
+    async def request(
+        self, method: str, query: str, headers: Mapping[str, str], body: bytes = b"", **scope: Any
+    ) -> Stream:
+        """Any request to the stream's path, once its status is known."""
+        return await self.begun(method, query, headers, body, **scope).started()
+
+    def begun(self, method: str, query: str, headers: Mapping[str, str], body: bytes = b"", **scope: Any) -> Stream:
+        """The same, not awaited."""
+        encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        usual = {
+            "type": "http",
+            "method": method,
+            "path": STREAM,
+            "root_path": "",
+            "query_string": query.encode(),
+            "headers": encoded,
+            "client": ("127.0.0.1", 5),
+            "scheme": "http",
+        }
+        stream = Stream(self.world.app, usual | scope, body)
+        self._streams.append(stream)
+        return stream
+
+    async def post(self, body: Mapping[str, Any], *, bearer: str | None = None) -> Stream:
+        """A stream by `POST`."""
+        headers = self.world.headers(bearer) | {"content-type": "application/json"}
+        return await self.request("POST", QUERY, headers, json.dumps(body).encode())
+
+    async def ticket(self, *ids: str, bearer: str | None = None) -> str:
+        """A stream ticket."""
+        body = {"filterIds": list(ids or ("all",))}
+        answer = await self.world.client.post(f"{STREAM_TICKET}?{QUERY}", json=body, headers=self.world.headers(bearer))
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["data"]["ticket"])
+
+    async def add(self, ticket: Ticket, tenant: str = TENANT, *, hinted: bool = True) -> None:
+        """Counts one more ticket."""
+        self._tickets += 1
+        await self.world.apply(tenant, {f"more-{self._tickets}": ticket}, position=100 + self._tickets)
+        if hinted:
+            self.changed(tenant)
+
+    async def put_entries(self, **changes: Any) -> None:
+        """Another catalogue in force, on the columns that there are; hinted."""
+        from_record = await self.world.record()
+        entries = from_record.entries
+        fields = {name: getattr(entries, name) for name in Entries.__struct_fields__} | changes
+        record = type(from_record)(from_record.version + 1, Entries(**fields), from_record.numbers)
+        await self.world.put_tenant(record)
+        self.changed(TENANT)
+
+    async def drop_tenant(self) -> None:
+        """Removes the tenant; hinted."""
+        stored = await self.world.store.tenant(TENANT)
+        assert stored is not None
+        assert await self.world.store.drop_tenant(TENANT, stored.token)
+        self.changed(TENANT)
+
+    def lag(self, lag_ms: int) -> None:
+        """How long ago the consumers were last heard of."""
+        self.world.store._clock_ms = lambda: lag_ms
+
+    async def close(self) -> None:
+        """All clients leave."""
+        for stream in self._streams:
+            await stream.leave()
+
+    def is_idle(self) -> bool:
+        """Whether nothing is left of any stream."""
+        return not self.hub.seats and not self.hub._views and not self.hub._by_tenant
+
+
+async def later(seconds: float) -> None:
+    """Lets virtual time pass: what is due by then has happened."""
+    await asyncio.sleep(seconds)
+
+
+@asynccontextmanager
+async def a_pushing_world(**settings: Any) -> AsyncIterator[Pushing]:
+    """A world with its hub running; at the end every client leaves, and nothing may be left of them."""
+    world = await a_world(LoopClock(NOW_US), **settings)
+    pushing = Pushing(world)
+    async with world.client, world.hub.running(pushing.listen):
+        await asyncio.sleep(0)
+        try:
+            yield pushing
+        finally:
+            await pushing.close()
+    await _end_the_library_watcher()
+    assert pushing.is_idle()
+
+
+async def _end_the_library_watcher() -> None:
+    """sse-starlette starts one task for each loop that looks for uvicorn's end, and never ends it."""
+    watchers = [task for task in asyncio.all_tasks() if "_shutdown_watcher" in repr(task.get_coro())]
+    assert len(watchers) <= 1
+    for watcher in watchers:
+        watcher.cancel()
+    await asyncio.gather(*watchers, return_exceptions=True)

@@ -1,0 +1,39 @@
+"""Streams are as the OpenAPI document says they are."""
+
+from typing import Any
+
+from jsonschema_rs import Draft202012Validator
+
+from service.domain.ticket import Ticket
+from service.web.openapi import openapi
+from tests.web.push.streams import STREAM, STREAM_TICKET, Pushing
+from tests.web.world import QUERY, TENANT
+
+
+def validator(schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": openapi()["components"]})
+
+
+async def test_every_event_and_the_tickets_answer_are_as_the_document_says(pushing: Pushing) -> None:
+    operations = openapi()["paths"][STREAM]
+    described = operations["get"]["responses"]["200"]["content"]["text/event-stream"]["x-event-data"]
+    assert described == operations["post"]["responses"]["200"]["content"]["text/event-stream"]["x-event-data"]
+    stream = await pushing.open("all", "7472", "3745")
+    await pushing.add(Ticket("3745", 0, team="support"))
+    await stream.next()
+    changed = await stream.next()
+    again = await pushing.open("all", "7472", "3745", headers={"last-event-id": changed.id})
+    pushing.lag(9_000)
+    pushing.changed(TENANT)
+    await again.next()
+    await again.next()
+    pushing.hub.drain()
+    events = [event for one in (stream, again) for event in (await one.rest(), one)[1].sent]
+    assert {event.name for _, event in events} == set(described)
+    for _, event in events:
+        validator(described[event.name]).validate(event.data)
+    answer = await pushing.world.client.post(
+        f"{STREAM_TICKET}?{QUERY}", json={"filterIds": ["all"]}, headers=pushing.world.headers()
+    )
+    schema = openapi()["paths"][STREAM_TICKET]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    validator(schema).validate(answer.json())

@@ -1,0 +1,191 @@
+"""Stream tickets: spent once, then a cookie of their own keeps the same URL working until the token expires."""
+
+import json
+import re
+from http.cookies import SimpleCookie
+
+import pytest
+
+from service.domain.ticket import Ticket
+from tests.web.push.streams import STREAM, STREAM_TICKET, Pushing, Stream, later
+from tests.web.world import NOW_S, QUERY
+
+TICKET_S = 60
+
+
+def cookie_of(stream: Stream) -> str:
+    """What a browser sends back."""
+    return stream.headers["set-cookie"].partition(";")[0]
+
+
+async def spent(pushing: Pushing, ticket: str, cookie: str = "") -> Stream:
+    """A request with the ticket, and with the cookies that a browser has."""
+    return await pushing.request("GET", f"ticket={ticket}", {"cookie": cookie} if cookie else {})
+
+
+async def test_a_ticket_opens_the_stream_that_it_was_given_for(pushing: Pushing) -> None:
+    body = {"filterIds": ["3745", "7471"], "timezone": "Asia/Tokyo"}
+    answer = await pushing.world.client.post(
+        f"{STREAM_TICKET}?type=user&module=ticketing",
+        json=body,
+        headers=pushing.world.headers(pushing.world.token("ann", "ticket_agent")),
+    )
+    data = answer.json()["data"]
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert set(data) == {"ticket", "expiresIn"}
+    assert data["expiresIn"] == TICKET_S
+    stream = await spent(pushing, data["ticket"])
+    first = await stream.next()
+    headers = pushing.world.headers(pushing.world.token("ann", "ticket_agent"))
+    asked = "type=user&module=ticketing&filterIds=3745,7471&timezone=Asia/Tokyo"
+    direct = await (await pushing.request("GET", asked, headers)).next()
+    assert (first.name, first.data, first.id) == ("snapshot", direct.data, direct.id)
+    await pushing.add(Ticket("3745", 0, assignee="ann", requester="ann"))
+    assert (await stream.next()).data["counts"] == {"3745": 1, "7471": 2}
+
+
+async def test_a_ticket_is_spent_once_and_unknown_ones_are_none(pushing: Pushing) -> None:
+    ticket = await pushing.ticket()
+    assert (await spent(pushing, ticket)).status == 200
+    for bad in (ticket, "", "x", ticket[:-1], ticket + "x", ticket.swapcase()):
+        assert await (await spent(pushing, bad)).error() == (401, "UNAUTHORIZED")
+    assert await (await spent(pushing, "%FF")).error() == (400, "INVALID_REQUEST")
+
+
+async def test_of_two_that_spend_a_ticket_at_once_one_gets_the_stream(pushing: Pushing) -> None:
+    ticket = await pushing.ticket()
+    both = [pushing.begun("GET", f"ticket={ticket}", {}) for _ in range(2)]
+    assert sorted([(await stream.started()).status for stream in both]) == [200, 401]
+
+
+async def test_an_unspent_ticket_ends_after_a_minute_or_with_its_token(pushing: Pushing) -> None:
+    store, clock = pushing.world.store, pushing.world.clock
+    store._clock_ms = lambda: clock.now_us() // 1000
+    early, late = await pushing.ticket(), await pushing.ticket()
+    short = await pushing.ticket(bearer=pushing.world.token(exp=NOW_S + 10))
+    await later(9)
+    assert (await spent(pushing, short)).status == 200
+    short = await pushing.ticket(bearer=pushing.world.token(exp=NOW_S + 10))
+    await later(2)
+    assert await (await spent(pushing, short)).error() == (401, "UNAUTHORIZED")
+    await later(TICKET_S - 12)
+    assert (await spent(pushing, early)).status == 200
+    await later(2)
+    assert await (await spent(pushing, late)).error() == (401, "UNAUTHORIZED")
+
+
+async def test_a_ticket_says_for_how_long_it_is_good(pushing: Pushing) -> None:
+    for left_s, said_s in ((10, 9), (1, 1), (600, TICKET_S)):
+        answer = await pushing.world.client.post(
+            f"{STREAM_TICKET}?{QUERY}",
+            json={"filterIds": ["all"]},
+            headers=pushing.world.headers(pushing.world.token(exp=NOW_S + left_s)),
+        )
+        assert answer.json()["data"]["expiresIn"] == said_s
+
+
+@pytest.mark.parametrize(
+    ("scheme", "forwarded", "secure"),
+    [
+        ("http", "", False),
+        ("https", "", True),
+        ("http", "https", True),
+        ("http", "HTTPS, http", True),
+        ("http", "http", False),
+    ],
+)
+async def test_the_cookie_is_for_this_stream_alone(pushing: Pushing, scheme: str, forwarded: str, secure: bool) -> None:
+    ticket = await pushing.ticket()
+    headers = {"x-forwarded-proto": forwarded} if forwarded else {}
+    stream = await pushing.request("GET", f"ticket={ticket}", headers, scheme=scheme)
+    ((name, morsel),) = SimpleCookie(stream.headers["set-cookie"]).items()
+    assert re.fullmatch(r"stream-[0-9a-f]{16}", name)
+    assert ticket not in stream.headers["set-cookie"]
+    assert (morsel["path"], morsel["httponly"], morsel["samesite"]) == (STREAM, True, "Lax")
+    assert int(morsel["max-age"]) == 599, "as long as the token"
+    assert bool(morsel["secure"]) is secure
+    assert morsel["domain"] == ""
+
+
+async def test_the_browsers_reconnects_work_until_the_token_expires(pushing: Pushing) -> None:
+    bearer = pushing.world.token(exp=NOW_S + 2_000)
+    ticket = await pushing.ticket(bearer=bearer)
+    stream = await spent(pushing, ticket)
+    cookie = cookie_of(stream)
+    last = await stream.next()
+    await stream.leave()
+    for _ in range(3):
+        await later(400)
+        stream = await pushing.request("GET", f"ticket={ticket}", {"cookie": cookie, "last-event-id": last.id})
+        assert (stream.status, "set-cookie" in stream.headers) == (200, False)
+        last = await stream.next()
+        assert last.name == "current"
+        await stream.leave()
+    stream = await spent(pushing, ticket, cookie)
+    await later(790)
+    (*_, bye) = await stream.rest()
+    assert bye.data["reason"] in ("expired", "rotation")
+    await later(20)
+    assert await (await spent(pushing, ticket, cookie)).error() == (401, "UNAUTHORIZED")
+
+
+async def test_two_tabs_never_meet(pushing: Pushing) -> None:
+    tickets = [await pushing.ticket("3745"), await pushing.ticket("3748")]
+    streams = [await spent(pushing, ticket) for ticket in tickets]
+    cookies = [cookie_of(stream) for stream in streams]
+    assert len({cookie.partition("=")[0] for cookie in cookies}) == 2
+    jar = "; ".join(cookies)
+    for ticket, shown in zip(tickets, ("3745", "3748"), strict=True):
+        stream = await spent(pushing, ticket, jar)
+        assert list((await stream.next()).data["counts"]) == [shown]
+    secrets = [cookie.partition("=")[2] for cookie in cookies]
+    names = [cookie.partition("=")[0] for cookie in cookies]
+    assert await (await spent(pushing, tickets[0], cookies[1])).error() == (401, "UNAUTHORIZED")
+    crossed = f"{names[0]}={secrets[1]}"
+    assert await (await spent(pushing, tickets[0], crossed)).error() == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize(
+    "others", ["a=b", "{bad}", 'json={"x": [1, 2]}', "x[y]=1", "=", ";;", "stream-0123456789abcdef=x", "ü=ö"]
+)
+async def test_other_cookies_of_the_host_do_not_matter(pushing: Pushing, others: str) -> None:
+    ticket = await pushing.ticket()
+    cookie = cookie_of(await spent(pushing, ticket, others))
+    for jar in (f"{others}; {cookie}", f"{cookie}; {others}"):
+        assert (await spent(pushing, ticket, jar)).status == 200
+
+
+async def test_a_ticket_is_not_spent_by_a_request_that_is_refused_for_its_query(pushing: Pushing) -> None:
+    ticket = await pushing.ticket()
+    for query in (f"ticket={ticket}&ticket={ticket}", f"ticket={ticket}&last_event_id=1&last_event_id=2"):
+        assert await (await pushing.request("GET", query, {})).error() == (400, "INVALID_REQUEST")
+    pushing.world.store.away = True
+    pushing.world.store.away = False
+    assert (await spent(pushing, ticket)).status == 200
+
+
+async def test_what_was_taken_from_the_caller_since_is_refused(pushing: Pushing) -> None:
+    ticket = await pushing.ticket("7472")
+    stream = await spent(pushing, ticket)
+    await pushing.put_entries(filters={})
+    (*_, bye) = await stream.rest()
+    assert bye.data["reason"] == "access"
+    again = await spent(pushing, ticket, cookie_of(stream))
+    assert await again.error() == (422, "INVALID_FILTER_ID")
+
+
+async def test_secrets_are_neither_logged_nor_stored(pushing: Pushing) -> None:
+    bearer = pushing.world.token()
+    ticket = await pushing.ticket(bearer=bearer)
+    stream = await spent(pushing, ticket)
+    cookie = cookie_of(stream)
+    await stream.leave()
+    await (await spent(pushing, ticket, cookie)).leave()
+    await spent(pushing, "nonsense")
+    log = "".join(pushing.world.lines)
+    stored = repr(pushing.world.store._grants)
+    for secret in (ticket, cookie.partition("=")[2], bearer, "nonsense"):
+        assert secret not in log
+        assert secret not in stored
+    line = json.loads(pushing.world.lines[1])
+    assert (line["path"], line["status"], line["user"], line["tenant"]) == (STREAM, 200, "ann", "acme")
