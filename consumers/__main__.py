@@ -105,7 +105,7 @@ async def _run(
         catalogue_topic.assign([TopicPartition(settings.catalogue_topic, 0)])
 
         catalogue = CatalogueLog()
-        adoption = Adoption(store, catalogue)
+        adoption = Adoption(store, catalogue, metrics)
         reader = CatalogueReader(
             catalogue_topic,
             settings.catalogue_topic,

@@ -4,7 +4,8 @@ import msgspec
 import structlog
 
 from consumers.catalogue_log import CatalogueLog, Touched
-from service.domain.record import Entries, TenantRecord, adopted, begun, founded, with_pairs
+from consumers.metrics import Metrics
+from service.domain.record import Entries, TenantRecord, adopted, begun, founded, shadowed, with_pairs
 from service.store.port import CounterStore, StoredTenant
 from service.store.token import minted
 
@@ -14,8 +15,9 @@ log = structlog.get_logger()
 class Adoption:
     """Keeps the store's copy of the catalogue at least as new as the log that this consumer has read."""
 
-    def __init__(self, store: CounterStore, catalogue: CatalogueLog) -> None:
+    def __init__(self, store: CounterStore, catalogue: CatalogueLog, metrics: Metrics) -> None:
         self._store = store
+        self._metrics = metrics
         self._catalogue = catalogue
         self.unswept: set[str] = set()
         """Tenants whose record calls for a sweep, as far as this consumer has seen."""
@@ -63,6 +65,10 @@ class Adoption:
             new = self._newer(name, stored, *known)
             if await self._store.put_tenant(name, stored.token if stored else None, new):
                 log.info("catalogue adopted", tenant=name, version=known[1], filling=len(new.record.filling))
+                hidden = shadowed(known[0])
+                if hidden:
+                    self._metrics.shadowed.inc(len(hidden))
+                    log.warning("entries have ids that others have already", tenant=name, ids=hidden)
                 return self.noted(name, new)
 
     def _known(self, name: str, stored: StoredTenant | None) -> tuple[Entries, int] | None:

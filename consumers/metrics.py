@@ -25,6 +25,16 @@ class Metrics:
             registry=self.registry,
         )
         self.events = {result: events.labels(result) for result in EVENT_RESULTS}
+        unknown = Counter(
+            "ticket_counts_unknown_ids_total",
+            "Applied events that name a status, priority or team the catalogue doesn't know.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.unknown_ids = {kind: unknown.labels(kind) for kind in ("status", "priority", "team")}
+        self.shadowed = self._counter(
+            "shadowed_entries_total", "Statuses, priorities and filters adopted whose id something else has already."
+        )
         self.dead_letters = self._counter("dead_letters_total", "Records parked as dead letters.")
         self.conflicts = self._counter("conflicts_total", "Steps done again because a ticket had changed meanwhile.")
         self.stale_catalogue = self._counter("stale_catalogue_total", "Steps done again because a catalogue changed.")

@@ -16,7 +16,7 @@ from service.clock import Clock
 from service.domain.contributions import Changes
 from service.domain.event import PoisonEvent, TicketEvent
 from service.domain.history import Advanced, Unchanged, advance
-from service.domain.ticket import Image, Instant
+from service.domain.ticket import Image, Instant, Ticket
 from service.store.port import (
     Applied,
     Batch,
@@ -230,6 +230,11 @@ class Step:
             case OtherTopic(topic):
                 raise ForeignTopic(topic)
         return False
+
+    def _note_unknown(self, tenant: CompiledTenant, event: TicketEvent) -> None:
+        if isinstance(event.change, Ticket):
+            for kind in tenant.unknown(event.change):
+                self._metrics.unknown_ids[kind].inc()
 
     def _note(self, outcome: Applied) -> None:
         if outcome.negative:

@@ -1,6 +1,6 @@
 """Compiled tenants: what the step needs to know of a tenant to count its tickets. Caches; decides nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 
@@ -8,6 +8,7 @@ from consumers.adoption import Adoption
 from service.domain.columns import SEMANTICS
 from service.domain.matching import Columns
 from service.domain.record import numbered
+from service.domain.ticket import Ticket
 from service.store.port import StoredTenant
 
 
@@ -22,6 +23,18 @@ class CompiledTenant(msgspec.Struct, frozen=True):
     token: str
     generation: str
     columns: Columns
+    statuses: frozenset[str]
+    priorities: frozenset[str]
+    teams: frozenset[str]
+
+    def unknown(self, ticket: Ticket) -> Iterator[str]:
+        """Kinds of ids in the ticket that the catalogue doesn't know; they still count in `all`."""
+        if ticket.status not in self.statuses:
+            yield "status"
+        if ticket.priority is not None and ticket.priority not in self.priorities:
+            yield "priority"
+        if ticket.team is not None and ticket.team not in self.teams:
+            yield "team"
 
 
 class Tenants:
@@ -64,4 +77,13 @@ def compile_tenant(name: str, stored: StoredTenant) -> CompiledTenant:
         raise OlderCode(
             f"tenant {name} is counted by semantics {stored.record.semantics}; this release has {SEMANTICS}"
         )
-    return CompiledTenant(name, stored.token, stored.generation, Columns(numbered(stored.record)))
+    settings = stored.record.newest.settings
+    return CompiledTenant(
+        name,
+        stored.token,
+        stored.generation,
+        Columns(numbered(stored.record)),
+        frozenset(status.id for status in settings.statuses),
+        frozenset(priority.id for priority in settings.priorities),
+        frozenset(team.id for team in settings.teams),
+    )

@@ -120,7 +120,7 @@ class Pipeline:
         self._topic, self._apply_events = topic, apply_events
         self.metrics = Metrics()
         self.catalogue = CatalogueLog()
-        self.adoption = Adoption(store, self.catalogue)
+        self.adoption = Adoption(store, self.catalogue, self.metrics)
         self.tenants = Tenants(self.adoption, self.catch_up)
         self.dead_letters = DeadLetters(producer, "dead-letters", self.metrics, FloodGuard(10_000, 100_000, 1.0))
         self.step = Step(store, self.tenants, self.dead_letters, self.clock, self.metrics, topic_id)

@@ -116,11 +116,10 @@ def _say(message: str) -> None:
 _COMMANDS = {"check": _check, "show": _show, "explain": _explain, "import": _import}
 
 
-def main(argv: Sequence[str]) -> int:
-    """The command line. Returns the exit status: 0, 1 for problems found and things not found, 2 for wrong use."""
-    asked = arguments.parse(argv)
+async def run(asked: argparse.Namespace) -> int:
+    """Does what was asked. Returns the exit status: 0, 1 for problems found and things not found, 2 for wrong use."""
     try:
-        return asyncio.run(_COMMANDS[asked.command](asked))
+        return await _COMMANDS[asked.command](asked)
     except (SettingsError, SourceUnusable, StoreRefused, Unusable) as error:
         _say(str(error))
         return EXIT_WRONG_USE
@@ -129,6 +128,11 @@ def main(argv: Sequence[str]) -> int:
     except StoreUnavailable as error:
         _say(f"TICKET_COUNTS_REDIS: {error}")
     return EXIT_FAILED
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command line; returns the exit status."""
+    return asyncio.run(run(arguments.parse(argv)))
 
 
 if __name__ == "__main__":

@@ -150,7 +150,8 @@ def _set_member(field: str, operator: str, ids: Sequence[object]) -> Node:
 
 def _stored(clause: Clause, target: Target, notes: list[str]) -> Node:
     """A condition on an attribute of Chatwoot's own that the map has a field for."""
-    node = _custom(clause, target, notes)
+    # Whatever their JSON type: its ids are text here.
+    node = _custom(clause, Target(target.field, target.values), notes)
     empty = clause.filter_operator == "not_equal_to" and target.values != "list"
     return {"all": [leaf(target.field, "is_not_empty"), node]} if empty else node
 
@@ -166,7 +167,18 @@ def _custom(clause: Clause, target: Target, notes: list[str]) -> Node:
         values = values[:1]  # of several texts Chatwoot compares the first only
     if operator in ("equal_to", "not_equal_to") and target.values == "text" and any(isinstance(v, str) for v in values):
         notes.append(f"{clause.attribute_key}: {_CASE}")
-    return mapped_field.condition(_typed(target, values), _verb(operator), values)
+    target = _typed(target, values)
+    if target.values == "boolean" and operator in ("equal_to", "not_equal_to"):
+        return _box(target.field, operator, _texts(clause))
+    return mapped_field.condition(target, _verb(operator), values)
+
+
+def _box(field: str, operator: str, values: Sequence[str]) -> Node:
+    """A check box that nobody ever touched is neither checked nor unchecked."""
+    if len(values) != 1 or values[0] not in ("true", "false"):
+        raise NoEquivalent("values: expected true or false")
+    node = leaf(field, "is_true" if values[0] == "true" else "is_false")
+    return node if operator == "equal_to" else {"not": node}
 
 
 def _typed(target: Target, values: Sequence[object]) -> Target:

@@ -11,57 +11,84 @@ Counter = Mapping[str, Mapping[int, int]]
 """part -> column number -> count."""
 
 
-class Summand(msgspec.Struct, frozen=True):
-    """`sign` times one column, over some (counter, part) places, by their index in the plan."""
+Place = tuple[int, str]
+"""A counter, by its index in the plan, and a part of it."""
 
-    sign: int
-    column: int
-    places: tuple[tuple[int, str], ...]
+
+class Group(msgspec.Struct, frozen=True):
+    """Places that are added (`plus`) and taken away (`minus`) together, for each of `columns`."""
+
+    plus: tuple[Place, ...]
+    minus: tuple[Place, ...]
+    columns: tuple[int, ...]
+
+    def totals(self, counters: Sequence[Counter]) -> dict[int, int]:
+        """Column number -> what the places come to."""
+        plus, minus = _found(self.plus, counters), _found(self.minus, counters)
+        return {
+            # Lists, because a generator costs more than what it would go through here.
+            column: sum([cells.get(column, 0) for cells in plus]) - sum([cells.get(column, 0) for cells in minus])
+            for column in self.columns
+        }
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`columns` are read of the counter of all tickets, `counters` whole; then each sum is taken."""
+    """`columns` are read of the counter of all tickets, `counters` whole; then each sum is taken.
+
+    Most sums of a viewer go over the same places, each in another column: those are looked up once, as a group.
+    """
 
     columns: tuple[int, ...]
     counters: tuple[str, ...]
+    groups: tuple[Group, ...]
     everyone: tuple[tuple[tuple[int, int], ...], ...]
     """Per sum: (sign, index into `columns`)."""
-    sums: tuple[tuple[Summand, ...], ...]
+    sums: tuple[tuple[tuple[int, int], ...], ...]
+    """Per sum: (index into `groups`, column number)."""
 
     def evaluate(self, columns: Sequence[int], counters: Sequence[Counter]) -> list[int]:
         """The sums, from counts read in the plan's order."""
-        return [
-            sum(sign * columns[index] for sign, index in plain)
-            + sum(summand.sign * _over(summand, counters) for summand in summands)
-            for plain, summands in zip(self.everyone, self.sums, strict=True)
-        ]
+        totals = [group.totals(counters) for group in self.groups]
+        counts = []
+        for plain, grouped in zip(self.everyone, self.sums, strict=True):
+            count = 0
+            for sign, index in plain:
+                count += sign * columns[index]
+            for index, column in grouped:
+                count += totals[index][column]
+            counts.append(count)
+        return counts
 
 
-_NOTHING: Mapping[int, int] = {}
-
-
-def _over(summand: Summand, counters: Sequence[Counter]) -> int:
-    column = summand.column
-    return sum(counters[index].get(part, _NOTHING).get(column, 0) for index, part in summand.places)
+def _found(places: Sequence[Place], counters: Sequence[Counter]) -> list[Mapping[int, int]]:
+    return [cells for index, part in places if (cells := counters[index].get(part))]
 
 
 def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: Viewer) -> Plan:
     """Turns signed sums into the fewest reads for this viewer."""
     columns: dict[int, int] = {}
     counters: dict[str, int] = {}
+    groups: dict[tuple[tuple[Place, ...], tuple[Place, ...]], tuple[int, dict[int, None]]] = {}
     everyone: list[tuple[tuple[int, int], ...]] = []
-    persons: list[tuple[Summand, ...]] = []
+    grouped: list[tuple[tuple[int, int], ...]] = []
     for terms in sums:
         plain: list[tuple[int, int]] = []
-        summands: list[Summand] = []
+        signed: dict[int, tuple[list[Place], list[Place]]] = {}
         for term in terms:
             number = numbers[term.column]
             scopes = scopes_for(term.questions, viewer)
             if scopes and scopes[0].counter == EVERYONE:
                 plain.append((term.sign, columns.setdefault(number, len(columns))))
-            elif scopes:
-                places = tuple((counters.setdefault(s.counter, len(counters)), s.part) for s in scopes)
-                summands.append(Summand(term.sign, number, places))
+                continue
+            places = [(counters.setdefault(scope.counter, len(counters)), scope.part) for scope in scopes]
+            # A sign may be ±2 or more: then the places stand there so often.
+            signed.setdefault(number, ([], []))[term.sign < 0].extend(places * abs(term.sign))
         everyone.append(tuple(plain))
-        persons.append(tuple(summands))
-    return Plan(tuple(columns), tuple(counters), tuple(everyone), tuple(persons))
+        mine = []
+        for number, (plus, minus) in signed.items():
+            index, wanted = groups.setdefault((tuple(plus), tuple(minus)), (len(groups), {}))
+            wanted[number] = None
+            mine.append((index, number))
+        grouped.append(tuple(mine))
+    made = tuple(Group(plus, minus, tuple(wanted)) for (plus, minus), (_, wanted) in groups.items())
+    return Plan(tuple(columns), tuple(counters), made, tuple(everyone), tuple(grouped))

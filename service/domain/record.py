@@ -5,6 +5,7 @@ ticket has been gone over (a sweep), then they come into force in one step. Reti
 after a whole sweep has taken them out of every ticket.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import count
 
@@ -108,6 +109,13 @@ def counted(entries: Entries) -> dict[str, Condition]:
         if saved.id not in conditions:
             conditions[saved.id] = lower(saved.where, settings)
     return conditions
+
+
+def shadowed(entries: Entries) -> list[str]:
+    """Ids of statuses, priorities and filters that can't be asked for: something else has the id."""
+    settings = entries.settings
+    ids = ["all", *(s.id for s in settings.statuses), *(p.id for p in settings.priorities), *entries.filters]
+    return sorted(name for name, times in Counter(ids).items() if times > 1)
 
 
 def summary_conditions(settings: TenantSettings) -> dict[str, Condition]:

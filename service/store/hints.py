@@ -25,13 +25,15 @@ SILENCE_S = 2.5
 async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
     """Calls `changed` with a tenant, and `gap` after every subscription: hints before it may be lost. For ever."""
     while True:
-        client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=SILENCE_S, protocol=2)
+        # Without a time-out of the client's own: it sends by `wait_for`, which loses cancellations before Python 3.12.
+        client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, protocol=2)
         try:
             async with client.pubsub() as subscription:
-                await subscription.subscribe(keys.HINTS)
+                async with asyncio.timeout(2 * SILENCE_S):
+                    await subscription.subscribe(keys.HINTS)
                 await _follow(subscription, changed, gap)
-        except (RedisError, OSError) as error:
-            log.warning("hints are away", problem=repr(error))
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("hints are away", problem=f"{type(error).__name__}: {error}")
         finally:
             await client.aclose()
         await asyncio.sleep(RETRY_S)

@@ -7,6 +7,7 @@ import asyncio
 import sys
 import time
 from functools import partial
+from typing import cast
 
 import msgspec
 import uvloop
@@ -47,8 +48,7 @@ class _Connection(asyncio.Protocol):
         self.stopped = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's doesn't derive from it
         self._send()
 
     def data_received(self, data: bytes) -> None:

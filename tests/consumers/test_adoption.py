@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from consumers.adoption import Adoption
 from consumers.catalogue_log import CatalogueLog
+from consumers.metrics import Metrics
 from service.domain.catalogue import EntryError
 from service.store.memory_store import MemoryStore
 from tests.consumers.small_world import (
@@ -31,7 +32,7 @@ def reader(store: MemoryStore, topic: CatalogueTopic, end: int | None = None) ->
             log.take(offset, key, value)
         except EntryError:
             continue
-    return Adoption(store, log)
+    return Adoption(store, log, Metrics())
 
 
 async def filters(store: MemoryStore) -> list[str] | None:

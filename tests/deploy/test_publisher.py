@@ -49,7 +49,7 @@ async def records(bootstrap: str, topic: str, at_least: int) -> bool:
     try:
         reader.assign(partitions)
         found = 0
-        while batch := await reader.getmany(timeout_ms=500):
+        while found < at_least and (batch := await reader.getmany(timeout_ms=500)):
             found += sum(len(part) for part in batch.values())
         return found >= at_least
     finally:

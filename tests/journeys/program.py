@@ -26,6 +26,9 @@ BENIGN = (
 )
 """Parts of error lines that say nothing about us."""
 
+LOST_SESSION = ("Heartbeat session expired", "Heartbeat failed", "OffsetCommit failed")
+"""What aiokafka logs as errors when a frozen consumer, or a frozen broker's, finds that its session is over."""
+
 
 class Program(ServerProcess):
     """`python -m MODULE`; it may be started again after its end, and then goes on writing the same log file."""

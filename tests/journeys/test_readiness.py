@@ -10,7 +10,7 @@ import pytest
 
 from tests.journeys.asking import NotCounted, realm
 from tests.journeys.catalogue_lines import event, tenant
-from tests.journeys.program import Program
+from tests.journeys.program import LOST_SESSION, Program
 from tests.journeys.system import System, running_system
 from tests.servers.kafka_broker import KafkaBroker
 from tests.servers.redis_server import RedisServer
@@ -100,7 +100,7 @@ async def test_a_frozen_broker_turns_the_consumer_red_and_the_counts_stale_until
         await wait_until(lambda: fresh(system), BACK_WITHIN_S, "fresh counts")
         await system.publish(event("acme", "INC2", 1))
         assert (await system.settled("acme")).counts == {"all": 2}
-        await system.stop()
+        await system.stop(expected_errors=LOST_SESSION)
 
 
 async def test_a_killed_consumer_turns_the_counts_stale_and_its_successor_turns_them_fresh(system: System) -> None:

@@ -39,6 +39,7 @@ many = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 limit = pytest.mark.timeout(60 + 3 * WORLDS)
+large = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # a world is as large as it is
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -52,6 +53,7 @@ def small_bites() -> Iterator[None]:
 
 
 @limit
+@large
 @many
 @given(worlds(FLAT), st.integers(0, 2**32))
 def test_every_count_of_a_flat_world_equals_the_recount(world: World, seed: int) -> None:
@@ -59,6 +61,7 @@ def test_every_count_of_a_flat_world_equals_the_recount(world: World, seed: int)
 
 
 @limit
+@large
 @many
 @given(worlds(FULL), st.integers(0, 2**32))
 def test_every_count_of_a_world_of_the_full_language_equals_the_recount(world: World, seed: int) -> None:

@@ -3,12 +3,14 @@
 import gzip
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from consumers.catalogue.__main__ import main
+from tests.consumers.catalogue.command import catalogue
 
 GOOD_FILTER = {"id": "f", "tenant": "t", "name": "F", "type": "custom", "where": {"field": "tags", "op": "is_empty"}}
 EVENT = {
@@ -34,13 +36,13 @@ def written(path: Path, *lines: object) -> str:
     return str(path)
 
 
-def run(*files: str) -> int:
-    return main(["catalogue", "check", *files])
+async def check(*files: str) -> int:
+    return await catalogue("check", *files)
 
 
-def test_good_lines_say_nothing_but_how_many_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_good_lines_say_nothing_but_how_many_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     removal = {"kind": "filter", "tenant": "t", "id": "f", "value": None}
-    assert run(written(tmp_path / "good", filter_with(), "", removal, EVENT)) == 0
+    assert await check(written(tmp_path / "good", filter_with(), "", removal, EVENT)) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "1 entries, 1 removals and 1 events would be taken, 0 lines would not\n"
@@ -64,41 +66,54 @@ BAD_NODE = {"all": [{"field": "status", "op": "eq", "value": "1"}, {"field": "ta
         (EVENT | {"data": {"createdAt": "2026-11-21T10:15:00Z"}}, "data.status: "),
     ],
 )
-def test_a_bad_line_is_named_with_its_place_and_path(
+async def test_a_bad_line_is_named_with_its_place_and_path(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], line: object, problem: str
 ) -> None:
     name = written(tmp_path / "mixed", filter_with(), line, filter_with())
-    assert run(name) == 1
+    assert await check(name) == 1
     out, err = capsys.readouterr()
     assert out.startswith(f"{name}:2: {problem}")
     assert len(out.splitlines()) == 1
     assert err.startswith("2 entries, 0 removals and 0 events would be taken, 1 lines would not")
 
 
-def test_several_files_packed_ones_too_are_read_one_after_another(
+async def test_several_files_packed_ones_too_are_read_one_after_another(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     packed = tmp_path / "b.gz"
     packed.write_bytes(gzip.compress(b"[]\n"))
-    assert run(written(tmp_path / "a", "nonsense"), str(packed)) == 1
+    assert await check(written(tmp_path / "a", "nonsense"), str(packed)) == 1
     assert [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()] == [f"{tmp_path}/a:1", f"{packed}:1"]
 
 
-def test_a_file_that_cannot_be_read_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(str(tmp_path / "absent")) == 2
+async def test_a_file_that_cannot_be_read_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await check(str(tmp_path / "absent")) == 2
     assert "No such file" in capsys.readouterr().err
 
 
-def test_a_program_needs_a_command_and_says_which(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_program_needs_a_command_and_says_which(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["catalogue"])
+        await catalogue()
     assert ended.value.code == 2
     assert "check|show|explain|import" in capsys.readouterr().err
 
 
-def test_help_of_every_command_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_help_of_every_command_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("check", "show", "explain", "import"):
         with pytest.raises(SystemExit) as ended:
-            main(["catalogue", command, "--help"])
+            await catalogue(command, "--help")
         assert ended.value.code == 0
     assert io.StringIO(capsys.readouterr().out).readline().startswith("usage: python -m consumers.catalogue check")
+
+
+def test_it_runs_as_a_program_on_stdin() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "consumers.catalogue", "check", "-"],
+        input=json.dumps(filter_with()) + "\n{}",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("stdin:2: line: is neither")

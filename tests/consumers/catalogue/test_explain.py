@@ -2,24 +2,24 @@
 
 import pytest
 
-from consumers.catalogue.__main__ import main
 from tests.consumers.catalogue import stored
+from tests.consumers.catalogue.command import catalogue
 from tests.consumers.catalogue.test_show import put, redis_settings
 
 __all__ = ["redis_settings"]
 
 
 @pytest.fixture(autouse=True)
-def a_tenant(redis_settings: str) -> None:
-    put(redis_settings, stored.record())
+async def a_tenant(redis_settings: str) -> None:
+    await put(redis_settings, stored.record())
 
 
-def explain(*more: str) -> int:
-    return main(["catalogue", "explain", "--tenant", stored.TENANT, *more])
+async def explain(*more: str) -> int:
+    return await catalogue("explain", "--tenant", stored.TENANT, *more)
 
 
-def test_columns_and_every_viewers_sum_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain("--filter", "mine") == 0
+async def test_columns_and_every_viewers_sum_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await explain("--filter", "mine") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
         "filter mine: Mine (assignment)",
@@ -39,8 +39,8 @@ def test_columns_and_every_viewers_sum_are_printed(capsys: pytest.CaptureFixture
     )
 
 
-def test_with_a_viewer_the_sum_is_what_there_is_now(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain("--filter", "mine", "--user", "ann", "--team", "net", "--role", "ticket_agent") == 0
+async def test_with_a_viewer_the_sum_is_what_there_is_now(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await explain("--filter", "mine", "--user", "ann", "--team", "net", "--role", "ticket_agent") == 0
     out = capsys.readouterr().out
     # Tickets 1 and 2 are in her team and 1 is hers as well: 2 + 1 − 1.
     assert [line.rsplit(" = ", 1)[1] for line in out.splitlines() if line.startswith("ticket_agent × ")] == [
@@ -52,8 +52,8 @@ def test_with_a_viewer_the_sum_is_what_there_is_now(capsys: pytest.CaptureFixtur
     assert "over a:ann t:net" in out
 
 
-def test_a_filter_below_a_profile_has_columns_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain("--filter", "p1", "--profile", "vips", "--user", "ann", "--role", "ticket_admin") == 0
+async def test_a_filter_below_a_profile_has_columns_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await explain("--filter", "p1", "--profile", "vips", "--user", "ann", "--role", "ticket_admin") == 0
     out = capsys.readouterr().out
     assert "below profile vips: VIPs" in out
     assert "condition  tags contains any [vip] AND priority = p1" in out
@@ -61,16 +61,19 @@ def test_a_filter_below_a_profile_has_columns_of_its_own(capsys: pytest.CaptureF
     assert " = " not in next(line for line in out.splitlines() if line.startswith("ticket_admin × template"))
 
 
-def test_perspectives_of_a_filter_are_kept_to(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain("--filter", "urgent", "--role", "ticket_admin") == 0
+async def test_perspectives_of_a_filter_are_kept_to(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await explain("--filter", "urgent", "--role", "ticket_admin") == 0
     out = capsys.readouterr().out
     assert "owner ann; shared with roles lead; shared with teams net; agent" in out
     assert "ticket_admin × template: can't be asked for" in out
 
 
-def test_a_ticket_is_judged_node_by_node(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_ticket_is_judged_node_by_node(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
-        explain("--filter", "mine", "--ticket", "2", "--user", "ann", "--team", "net", "--perspective", "template") == 0
+        await explain(
+            "--filter", "mine", "--ticket", "2", "--user", "ann", "--team", "net", "--perspective", "template"
+        )
+        == 0
     )
     out = capsys.readouterr().out
     assert "ticket at sequence 1, changed 2026-11-18T" in out
@@ -94,8 +97,8 @@ def test_a_ticket_is_judged_node_by_node(capsys: pytest.CaptureFixture[str]) -> 
     assert out.endswith("columns of the tenant 0 differ\n")
 
 
-def test_what_depends_on_an_unknown_viewer_is_left_open(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain("--filter", "mine", "--ticket", "3") == 0
+async def test_what_depends_on_an_unknown_viewer_is_left_open(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await explain("--filter", "mine", "--ticket", "3") == 0
     out = capsys.readouterr().out
     assert "  ?   A assignee = @me\n" in out
     assert "  no  all of\n    no  state = open    (status is done)\n    ?   any of\n" in out
@@ -110,18 +113,18 @@ def test_what_depends_on_an_unknown_viewer_is_left_open(capsys: pytest.CaptureFi
         (("--filter", "mine", "--ticket", "77"), "ticket '77': never seen\n"),
     ],
 )
-def test_what_there_is_not_is_told(more: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain(*more) == 1
+async def test_what_there_is_not_is_told(more: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await explain(*more) == 1
     assert capsys.readouterr() == ("", said)
 
 
-def test_a_deleted_ticket_counts_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain("--filter", "all", "--ticket", "5") == 0
+async def test_a_deleted_ticket_counts_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await explain("--filter", "all", "--ticket", "5") == 0
     assert capsys.readouterr().out.endswith("deleted at sequence 8: it counts nowhere\n")
 
 
-def test_teams_without_a_user_are_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_teams_without_a_user_are_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        explain("--filter", "mine", "--team", "net")
+        await explain("--filter", "mine", "--team", "net")
     assert ended.value.code == 2
     assert "whose? name them with --user" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """One fault run: a system under load, watched, and judged once it has come to rest. Does no fault itself."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ MOVES_WITHIN_S = 30.0
 BACKLOG = 3_000
 """Records at once: half a second's work, so that a fault that comes now comes in the middle of something."""
 
-FEWEST_POSITIONS = 20
+FEWEST_POSITIONS = 10
 
 
 class FaultRun:
@@ -68,16 +69,29 @@ class FaultRun:
         for tenant in self.load.tenants:
             await self.system.reached(Question(tenant.name, admin()), ends, within_s=REST_S)
 
+    async def up_to_date(self) -> None:
+        """Returns once the newest entries are in force, for every tenant: no sweep was forgotten."""
+        records = await topic_log.read(self.system.kafka, self.system.topics.catalogue)
+        for tenant in self.load.tenants:
+            newest = max(record.offset for record in records if tenant.name in record.key.decode().split("/"))
+
+            async def in_force(tenant: str = tenant.name, newest: int = newest) -> bool:
+                snapshot = await self.system.asked(Question(tenant, admin()))
+                return snapshot is not None and snapshot.catalogue >= newest
+
+            await wait_until(in_force, REST_S, f"catalogue record {newest} to be in force for {tenant.name}")
+
     async def watched(self, snapshots: int) -> None:
         """Returns after so many more snapshots."""
         enough = len(self.watch.snapshots) + snapshots
         await wait_until(lambda: len(self.watch.snapshots) >= enough, MOVES_WITHIN_S, f"{snapshots} snapshots")
 
-    async def edit(self) -> None:
-        """Edits an entry now and then, for ever."""
-        while True:
-            await asyncio.sleep(EDIT_EVERY_S)
+    async def edit(self, stop: asyncio.Event) -> None:
+        """Edits an entry now and then until `stop` is set; what was begun is finished."""
+        while not stop.is_set():
             await self.system.publish(self.load.edited())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), EDIT_EVERY_S)
 
     async def judged(self) -> None:
         """Fails unless every snapshot, those at rest included, is what a recount of the log says at its position."""
@@ -127,13 +141,17 @@ async def fault_run(
         watch = Watch(system.ask, [tenant.questions for tenant in loading.tenants])
         run = FaultRun(system, loading, watch)
         async with asyncio.TaskGroup() as tasks:
-            background = [tasks.create_task(work) for work in (loading.run(), run.edit(), watch.run())]
+            stop = asyncio.Event()
+            editing = tasks.create_task(run.edit(stop))
+            background = [tasks.create_task(loading.run()), tasks.create_task(watch.run())]
             await run.moving(run.first)
             yield run
-            for task in background[:2]:
-                task.cancel()
+            stop.set()
+            await editing
+            background[0].cancel()
             await run.settled()
-            background[2].cancel()
+            await run.up_to_date()
+            background[1].cancel()
         for tenant in loading.tenants:
             for question in tenant.questions:
                 await watch.take(question)

@@ -103,6 +103,18 @@ async def test_the_byes_id_names_what_the_client_shows_and_not_what_came_since(p
     assert bye.version == other.sent[-1][1].version - 1
 
 
+async def test_the_byes_id_is_the_newest_that_looks_the_same(pushing: Pushing) -> None:
+    how = {"bearer": pushing.world.token("rob", "ticket_user")}
+    stream = await begun(pushing, **how)
+    await pushing.add(Ticket(OPEN, 0, requester="zoe"))
+    await later(1)
+    pushing.hub.drain()
+    bye = await ended(stream, "drain")
+    assert bye.version == stream.sent[0][1].version + 1
+    pushing.hub.draining = False
+    assert (await (await pushing.open(headers={"last-event-id": bye.id}, **how)).next()).name == "current"
+
+
 async def test_who_is_told_bye_before_a_change_is_shown_gets_it_when_coming_back(pushing: Pushing) -> None:
     bearer = pushing.world.token(exp=NOW_S + 100)
     stream = await begun(pushing, bearer=bearer)

@@ -2,7 +2,10 @@
 
 from itertools import pairwise
 
+import pytest
+
 from service.domain.ticket import Ticket
+from service.store.port import CountQuery, Snapshot
 from tests.web.push.event_stream import Event
 from tests.web.push.streams import Pushing, Stream, later
 from tests.web.world import TENANT
@@ -84,6 +87,26 @@ async def test_whoever_joins_does_not_make_a_view_faster(pushing: Pushing) -> No
     await later(SPACING_S)
     assert total(stream.sent[-1][1]) == 105
     assert len(stream.sent) <= 1 + 0.5 / SPACING_S + 2
+
+
+async def test_a_change_while_the_view_is_being_read_is_shown_right_after(
+    pushing: Pushing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await begun(pushing)
+    read = pushing.world.store.snapshot
+
+    async def read_slowly(query: CountQuery) -> Snapshot | None:
+        snapshot = await read(query)
+        await later(0.03)
+        return snapshot
+
+    monkeypatch.setattr(pushing.world.store, "snapshot", read_slowly)
+    await later(1)
+    await pushing.add(Ticket(OPEN, 0))
+    await later(0.01)
+    await pushing.add(Ticket(OPEN, 0))
+    assert [total(await stream.next()) for _ in range(2)] == [6, 7]
+    assert stream.times() == [0, 1.03, 1.13]
 
 
 async def test_a_lost_hint_costs_seconds(pushing: Pushing) -> None:

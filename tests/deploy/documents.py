@@ -1,0 +1,81 @@
+"""The documents' fenced blocks, and a shell that runs them one after another as a reader would. Judges nothing.
+
+A block marked `sh` is run; `make demo` stays running beside the others until the document's end. A `json` block
+right after one is what it must have printed, at least. `text` is only read. No other kind may hold commands.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.deploy.clone import Clone
+from tests.servers.guardian import guardian
+from tests.waiting import wait_until_blocking
+
+BLOCK_S = 30.0
+
+FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """One fenced block."""
+
+    kind: str
+    text: str
+
+
+def blocks_of(document: Path) -> list[Block]:
+    """All of them, in order."""
+    return [Block(found["kind"].strip(), found["text"]) for found in FENCE.finditer(document.read_text())]
+
+
+class Shell:
+    """A bash in a clone that keeps its directory and variables from block to block, and ends at the first failure."""
+
+    def __init__(self, where: Clone) -> None:
+        self._folder = where.folder
+        self._number = 0
+        self._errors = where.folder / "shell.errors"
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                ["bash", "-euo", "pipefail"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                text=True,
+                cwd=where.project,
+                env=where.environ,
+                start_new_session=True,
+            )
+        guardian().watch(self._process.pid)
+
+    def run(self, block: str) -> str:
+        """What it prints. Raises AssertionError with what it says on stderr when it fails or takes too long."""
+        self._number += 1
+        output, done = (self._folder / f"{name}-{self._number}" for name in ("output", "done"))
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{{\n{block}\n}} > '{output}'\ntouch '{done}'\n")
+        self._process.stdin.flush()
+        wait_until_blocking(lambda: done.exists() or self._process.poll() is not None, BLOCK_S, f"this:\n{block}")
+        assert done.exists(), f"{block}\nfailed:\n{self._errors.read_text()}"
+        return output.read_text()
+
+    def close(self) -> None:
+        """Ends it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(BLOCK_S)
+        guardian().forget(self._process.pid)
+
+
+@contextmanager
+def shell(where: Clone) -> Iterator[Shell]:
+    """One that is ended when the context is left."""
+    opened = Shell(where)
+    try:
+        yield opened
+    finally:
+        opened.close()

@@ -1,0 +1,108 @@
+"""Every command in the README and in docs/ works as it stands there, and prints what is said there."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.clone import ROOT, clone
+from tests.deploy.documents import Block, Shell, blocks_of, shell
+from tests.deploy.running import running
+from tests.waiting import wait_until_blocking
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+RUNS_THIS = ("make test", "make check")
+"""What this test is a part of: run by whoever reads its result."""
+
+ONLY_READ = {"text", "json", "ndjson", "yaml", "python", "lua"}
+
+SHOWN_S = 15.0
+"""Longest wait for what was published to be counted, on a machine that runs other tests too."""
+
+
+def names(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+def test_its_blocks_run_in_their_order(document: Path) -> None:
+    blocks = blocks_of(document)
+    commands = [block for block in blocks if block.kind == "sh" and block.text.strip() not in RUNS_THIS]
+    if not commands:
+        return
+    with ExitStack() as open_now:
+        here = open_now.enter_context(clone(Path(sys.executable).resolve()))
+        here.give_environment()
+        typed = open_now.enter_context(shell(here))
+        for block, after in zip(blocks, [*blocks[1:], Block("", "")], strict=True):
+            if block not in commands:
+                continue
+            if block.text.startswith("make demo"):
+                command = shlex.split(block.text)
+                open_now.enter_context(running(here, *command)).wait_ready()
+            elif after.kind == "json":
+                check_shown(typed, block.text, json.loads(after.text))
+            else:
+                typed.run(block.text)
+
+
+def check_shown(typed: Shell, command: str, shown: dict[str, Any]) -> None:
+    """The first time everything in it is run, then its last command until it prints what is shown."""
+    printed = typed.run(command)
+    last = re.split(r"\n(?=\w)", command.strip())[-1]
+
+    def as_shown() -> bool:
+        nonlocal printed
+        if contains(json.loads(printed), shown):
+            return True
+        printed = typed.run(last)
+        return False
+
+    wait_until_blocking(as_shown, SHOWN_S, f"{shown} of\n{last}\nand got {printed}")
+
+
+def contains(answer: Any, shown: Any) -> bool:
+    """Whether the answer has everything that is shown, and more if it likes."""
+    if isinstance(shown, dict):
+        return isinstance(answer, dict) and all(contains(answer.get(name), value) for name, value in shown.items())
+    return bool(answer == shown)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+def test_no_command_hides_in_a_block_of_another_kind(document: Path) -> None:
+    assert {block.kind for block in blocks_of(document)} <= ONLY_READ | {"sh"}
+
+
+def modules_in_the_text() -> list[str]:
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
+    return sorted(set(re.findall(r"`python -m ([\w.]+)[^`]*`", text)))
+
+
+@pytest.mark.parametrize("module", modules_in_the_text())
+def test_a_module_named_in_the_text_can_be_run(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout
+
+
+def test_targets_named_anywhere_exist() -> None:
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
+    targets = set(re.findall(r"(?:^|`)make ([\w-]+)", text, re.MULTILINE))
+    assert "demo" in targets
+    assert targets <= set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for link in re.findall(r"\]\(([^)#]+)", document.read_text()):
+            if "://" not in link:
+                assert (document.parent / link).exists(), f"{document.name}: {link}"
