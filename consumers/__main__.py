@@ -88,10 +88,29 @@ async def _foundations(settings: Settings, store: RedisStore) -> str:
             await store.found()
             await ensure_topics(settings)
             ids = await topic_ids(settings.kafka, [settings.events_topic])
-            return ids[settings.events_topic] or settings.events_topic
+            topic_id = ids[settings.events_topic] or settings.events_topic
+            await _check_topic(settings, store, topic_id)
+            return topic_id
         except (StoreUnavailable, KafkaError) as error:
             log.warning("waiting for Redis and Kafka", error=repr(error))
             await backoff.pause()
+
+
+async def _check_topic(settings: Settings, store: RedisStore, topic_id: str) -> None:
+    """Raises ForeignTopic when positions belong to another topic of this name and nobody has accepted the new one."""
+    states = await store.states(range(settings.buckets))
+    foreign = {bucket: state.topic for bucket, state in states.items() if state.topic not in ("", topic_id)}
+    if not foreign:
+        return
+    if settings.accept_topic_id != topic_id:
+        known = next(iter(foreign.values()))
+        raise ForeignTopic(
+            f"topic {settings.events_topic} was made anew: the store's positions are of the one with id {known}. "
+            f"Set TICKET_COUNTS_ACCEPT_TOPIC_ID={topic_id} to read the new one from its start"
+        )
+    for bucket in foreign:
+        await store.adopt_topic(bucket, topic_id)
+    log.warning("events topic accepted", topic_id=topic_id)
 
 
 async def _run(

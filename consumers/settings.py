@@ -38,6 +38,11 @@ class Settings(SharedSettings):
         default="ticket-events-dead-letters",
         description="Topic for records that can't be applied. Made with unlimited retention if absent.",
     )
+    accept_topic_id: str = Field(
+        default="",
+        description="Id of an events topic that was made anew under its old name and is to be read from its start, "
+        "on top of what was counted before. Without it such a topic is refused: its offsets mean something else.",
+    )
     group: str = Field(
         default="ticket-counts",
         min_length=1,

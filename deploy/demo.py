@@ -170,7 +170,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs all of ticket-counts on this machine, with a Redis and a broker of its own and sample "
         "tickets that keep changing. Everything is on loopback and in memory, and Ctrl-C ends and removes it.",
     )
-    parser.add_argument("--port", type=int, metavar="N", help=f"of the service (default: {USUAL_PORT}, or a free one)")
+    parser.add_argument(
+        "--port", type=int, metavar="N", help=f"of the service; 0 takes any free one (default: {USUAL_PORT} if it is)"
+    )
     parser.add_argument("--no-publisher", action="store_true", help="only the tenant and its filters, no tickets")
     parser.add_argument("--check", action="store_true", help="send the printed request once, print its answer, and end")
     parser.add_argument("--open", action="store_true", help="show the page in a browser")
