@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 import time
 import webbrowser
@@ -30,6 +31,7 @@ from deploy.signals import asked_to_end, unless_asked
 from deploy.system import Late, Ports, choose_ports, settings_of, start_system, until
 from deploy.welcome import environment, welcome
 from service import logs
+from service.token import KeyFileUnusable
 
 USUAL_PORT = 8080
 
@@ -43,7 +45,7 @@ class PortTaken(Exception):
     """The service can't listen where it was told to; the message says why."""
 
 
-STOPPING = (ChildEnded, Late, NoFolder, PortTaken, PublishStopped, ServerMissing)
+STOPPING = (ChildEnded, KeyFileUnusable, Late, NoFolder, PortTaken, PublishStopped, ServerMissing)
 """What ends the demo with a message and status 1."""
 
 
@@ -161,6 +163,9 @@ def main(argv: Sequence[str]) -> int:
         return asyncio.run(demo(asked))
     except STOPPING as error:
         print(error, file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # whoever read the output has left, and Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STOPPED
 
 

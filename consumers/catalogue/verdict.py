@@ -175,7 +175,8 @@ def _columns(filter_: Explained, image: Image, ticket: Ticket, now: Instant) -> 
         stored = None if number is None else bool(image.mask >> number & 1)
         fresh = compiled(plain)(ticket, now) if number not in conditions else bool(mask >> number & 1)
         drift = "" if stored is None or stored == fresh or name in filter_.record.filling else "  DIFFERENT"
-        yield f"  {_WORDS[stored]:<4}{_WORDS[fresh]:<4}{filter_.column(name)} {printed(plain)}{drift}"
+        counted = "-" if stored is None else _WORDS[stored]
+        yield f"  {counted:<4}{_WORDS[fresh]:<4}{filter_.column(name)} {printed(plain)}{drift}"
     known = sum(1 << number for number in conditions)
     others = ((image.mask ^ mask) & known).bit_count()
     yield f"  of all {len(conditions)} columns of the tenant {others} differ"

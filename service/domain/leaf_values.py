@@ -112,8 +112,6 @@ def _reader(field: str, op: str) -> _Reader:
             return _instant
         case FieldKind.FLAG:
             return _flag
-        case FieldKind.STATE:
-            return _state
         case FieldKind.CUSTOM if op in ops.COMPARISONS:
             return _scalar_or_now
         case FieldKind.CUSTOM:
@@ -141,12 +139,6 @@ def _flag(raw: object, path: str) -> bool:
     if not isinstance(raw, bool):
         raise _mistyped("a boolean", raw, path)
     return raw
-
-
-def _state(raw: object, path: str) -> str:
-    if raw not in ("open", "closed"):
-        raise ConditionError(path, 'expected "open" or "closed"')
-    return str(raw)
 
 
 def _word(raw: object, path: str) -> str:

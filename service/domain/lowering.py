@@ -9,6 +9,7 @@ from typing import Any
 
 from service.domain.catalogue import TenantSettings
 from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Condition, Leaf, Not
+from service.domain.predicates import predicate
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "lt": lambda left, right: left < right,
@@ -30,9 +31,9 @@ def lower(condition: Condition, settings: TenantSettings) -> Condition:
         case Not(child):
             return Not(lower(child, settings))
         case Leaf(field="state"):
-            return _two_valued(condition, closed(settings), "closed", "open")
+            return _two_valued(condition, "category", closed(settings), "closed", "open")
         case Leaf(field="slaBreached"):
-            return _two_valued(condition, BREACHED_FLAG, True, False)
+            return _two_valued(condition, "slaBreached", BREACHED_FLAG, True, False)
         case Leaf(field="priority" | "status", op="lt" | "le" | "gt" | "ge" | "between"):
             return _ranked(condition, settings)
     return condition
@@ -45,20 +46,12 @@ def closed(settings: TenantSettings) -> Leaf:
     return Leaf("state", "closed", (shut, known))
 
 
-def _two_valued(leaf: Leaf, holds: Condition, yes: object, no: object) -> Condition:
-    """A leaf on a field that is never empty and has two values only."""
+def _two_valued(leaf: Leaf, like: str, holds: Condition, yes: object, no: object) -> Condition:
+    """A leaf on a field that has only two values: asks it about both, as about values of the field `like`."""
     if leaf.op in ("is_empty", "is_not_empty"):
-        return ALWAYS if leaf.op == "is_not_empty" else NEVER
-    wanted = _wanted(leaf, yes, no)
-    return _either((holds,) if yes in wanted else (), (Not(holds),) if no in wanted else ())
-
-
-def _wanted(leaf: Leaf, yes: object, no: object) -> set[object]:
-    if leaf.op in ("is_true", "is_false"):
-        return {yes if leaf.op == "is_true" else no}
-    named = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
-    matched = {value for value in (yes, no) if any(type(value) is type(name) and value == name for name in named)}
-    return {yes, no} - matched if leaf.op in ("ne", "nin") else matched
+        return NEVER if leaf.op == "is_empty" else ALWAYS
+    fits = predicate(Leaf(like, leaf.op, leaf.value))
+    return _either((holds,) if fits(yes, 0) else (), (Not(holds),) if fits(no, 0) else ())
 
 
 def _either(first: Iterable[Condition], second: Iterable[Condition]) -> Condition:

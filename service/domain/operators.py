@@ -26,7 +26,7 @@ OPERATORS = {
     FieldKind.INSTANT: COMPARISONS | EMPTINESS | STRICT | AGES | {WITHIN},
     FieldKind.FLAG: EQUALITY | MEMBERSHIP | EMPTINESS | FLAGS,  # true and false have no order
     FieldKind.TAGS: EMPTINESS | LISTS,
-    FieldKind.STATE: EQUALITY | MEMBERSHIP | EMPTINESS,
+    FieldKind.STATE: COMPARISONS | EMPTINESS | TEXT,  # a text that is always "open" or "closed"
     FieldKind.CUSTOM: EVERY_OPERATOR,
 }
 

@@ -25,7 +25,7 @@ SILENCE_S = 2.5
 async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
     """Calls `changed` with a tenant, and `gap` after every subscription: hints before it may be lost. For ever."""
     while True:
-        # Without a time-out of the client's own: it sends by `wait_for`, which loses cancellations before Python 3.12.
+        # Without a time-out of redis-py's own: it sends by `wait_for` then, and loses cancellations before Python 3.12.
         client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, protocol=2)
         try:
             async with client.pubsub() as subscription:

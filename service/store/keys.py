@@ -86,6 +86,13 @@ def counter(bucket: int, name: str, generation: str, scope: str) -> str:
     return f"tc:{{{bucket}}}:count:{name}:{generation}:{_encoded(scope)}"
 
 
+@lru_cache(maxsize=8_192)  # viewers in flight, some KiB each for those with many teams
+def snapshot(bucket: int, name: str, generation: str, counters: tuple[str, ...]) -> tuple[str, ...]:
+    """What the snapshot script reads: the state, the tenant, the counter of all tickets, then other counters."""
+    others = (counter(bucket, name, generation, scope) for scope in ("*", *counters))
+    return (state(bucket), tenant(bucket, name), *others)
+
+
 @lru_cache(maxsize=65_536)  # persons and teams in flight
 def _encoded(scope: str) -> str:
     return quote(scope, safe=":*@.+|")

@@ -123,17 +123,8 @@ class RedisStore:
 
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         bucket = self.bucket(query.tenant)
-        place = (bucket, query.tenant, query.generation)
-        run, reply = await SNAPSHOT.run_in(
-            self._wire,
-            [
-                keys.state(bucket),
-                keys.tenant(bucket, query.tenant),
-                keys.counter(*place, "*"),
-                *(keys.counter(*place, counter) for counter in query.counters),
-            ],
-            [query.token, *query.columns],
-        )
+        places = keys.snapshot(bucket, query.tenant, query.generation, query.counters)
+        run, reply = await SNAPSHOT.run_in(self._wire, places, [query.token, *query.columns])
         return None if reply is None else _snapshot(run, query, reply)
 
     async def states(self, buckets: Sequence[Bucket]) -> Mapping[Bucket, BucketState]:

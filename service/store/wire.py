@@ -44,6 +44,9 @@ class Wire:
             "protocol": 2,
             "retry": Retry(NoBackoff(), 0),
             "socket_connect_timeout": timeout_s,
+            # Ours is around the whole exchange. With one of its own redis-py sends by `wait_for`: another task for each
+            # exchange, and before Python 3.12 now and then a lost cancellation.
+            "socket_timeout": None,
             **parse_url(url),
         }
         self._class: type[AbstractConnection] = self._options.pop("connection_class", Connection)

@@ -36,11 +36,10 @@ TIMES = {"before", "after", "older_than", "newer_than", "due_within", "within"}
 EVERYTHING = COMPARING | EMPTY | TEXT | LISTS | FLAGS | TIMES
 
 TAKES: dict[str, set[str]] = {
-    **dict.fromkeys(TEXT_FIELDS + RANKED_FIELDS, COMPARING | EMPTY | TEXT),
+    **dict.fromkeys((*TEXT_FIELDS, *RANKED_FIELDS, "state"), COMPARING | EMPTY | TEXT),
     **dict.fromkeys(INSTANT_FIELDS, COMPARING | EMPTY | TIMES),
     "slaBreached": {"eq", "ne", "in", "nin"} | EMPTY | FLAGS,
     "tags": LISTS | EMPTY,
-    "state": {"eq", "ne", "in", "nin"} | EMPTY,
     "fields.any.name at all": EVERYTHING,
 }
 
@@ -59,8 +58,8 @@ def fitting(field: str, op: str) -> dict[str, object]:
     if op not in special:
         if field in INSTANT_FIELDS:
             one = NOON
-        elif field in ("slaBreached", "state"):
-            one = True if field == "slaBreached" else "open"
+        elif field == "slaBreached":
+            one = True
     if op == "between":
         return leaf(field, op, [one, one])
     return leaf(field, op, [one] if op in LISTS | {"in", "nin"} else one)
@@ -173,5 +172,5 @@ def test_the_viewer_stands_nowhere_else(field: str, op: str, word: str) -> None:
         return
     assert problem(leaf(field, op, word)).startswith(("where.value: ", "where.op: "))
     assert problem(leaf(field, op, ["x", word])).startswith(("where.value", "where.op: "))
-    if op in TAKES[field] & (LISTS | {"in", "nin"}) and field not in (*INSTANT_FIELDS, "slaBreached", "state"):
+    if op in TAKES[field] & (LISTS | {"in", "nin"}) and field not in (*INSTANT_FIELDS, "slaBreached"):
         assert problem(leaf(field, op, ["x", word])).startswith(f"where.value[1]: {word} goes only with ")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import redis.asyncio
@@ -28,6 +29,9 @@ class Heard:
 
     def gap(self) -> None:
         self.gaps += 1
+
+    def had(self, gaps: int) -> bool:
+        return self.gaps >= gaps
 
 
 @asynccontextmanager
@@ -62,10 +66,10 @@ async def test_a_killed_subscription_is_made_again_and_said_to_have_a_gap(
 ) -> None:
     monkeypatch.setattr(hints, "RETRY_S", 0.01)
     async with listening(redis_db) as heard:
-        for times in (1, 2):
+        for times in range(2, 4):
             with closing_client(redis_db) as client:
                 assert client.client_kill_filter(_type="pubsub") == 1
-            await wait_until(lambda times=times: heard.gaps > times, SOON_S, "another subscription")
+            await wait_until(partial(heard.had, times), SOON_S, "another subscription")
         await applied(redis_store, tenant_batch(everyone(c0=1)), progress=reaching(1))
         await wait_until(lambda: heard.tenants, SOON_S, "a hint by the new subscription")
 
@@ -92,14 +96,34 @@ async def test_a_link_that_falls_silent_is_given_up(
 
 
 async def test_silence_alone_is_no_fault(redis_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hints, "SILENCE_S", 0.02)
-    async with listening(redis_db) as heard:
-        with closing_client(redis_db) as client:
-            asked = _pings(client.info("commandstats"))
-            await wait_until(
-                lambda: _pings(client.info("commandstats")) > asked + 5, SOON_S, "several looks at the link"
-            )
+    monkeypatch.setattr(hints, "SILENCE_S", SHORT_S)
+    async with listening(redis_db) as heard, redis.asyncio.from_url(redis_db) as client:
+
+        async def pings() -> int:
+            return int((await client.info("commandstats")).get("cmdstat_ping", {}).get("calls", 0))
+
+        before = await pings()
+
+        async def looked() -> bool:
+            return await pings() > before + 3
+
+        await wait_until(looked, SOON_S, "several looks at the link")
         assert heard.gaps == 1
+
+
+async def test_a_listener_ends_when_it_is_told_to_whatever_it_does(
+    redis_db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "SILENCE_S", 0.001)
+    monkeypatch.setattr(hints, "RETRY_S", 0.0)
+    monkeypatch.setattr(hints.log, "warning", lambda *_, **__: None)
+    for turns in range(200):
+        task = asyncio.create_task(hints.listen(redis_db, lambda _: None, lambda: None))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=SOON_S)
+        assert done, f"a cancellation was lost after {turns} turns"
 
 
 async def test_a_store_that_is_away_is_waited_for(redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +144,3 @@ async def test_what_others_publish_there_does_no_harm(redis_db: str, garbage: by
         assert await client.publish(keys.HINTS, "globex 7") == 1
         await wait_until(lambda: heard.tenants[-1:] == ["globex"], SOON_S, "the hint after it")
         assert len(heard.tenants) == 2
-
-
-def _pings(stats: dict[str, dict[str, int]]) -> int:
-    return stats.get("cmdstat_ping", {}).get("calls", 0)

@@ -1,0 +1,290 @@
+"""Streams of a real service process on a real Redis: lost hints, a store that fails, many clients, a clean end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from service.domain.catalogue import Priority, Realm, Status, TenantSettings
+from service.domain.contributions import Changes
+from service.domain.matching import Columns
+from service.domain.record import Entries, founded, numbered
+from service.domain.ticket import Image, Ticket
+from service.store.port import Applied, Batch, Progress, StoredTenant, StoreUnavailable, TenantBatch
+from service.store.redis_store import RedisStore, open_store
+from service.token import generate, jwks, mint
+from tests.journeys.program import Program
+from tests.servers.redis_server import RedisServer
+from tests.waiting import wait_until
+from tests.web.push.event_stream import Event, state_after
+from tests.web.push.http_stream import HttpStream, opened
+
+STREAM = "/api/v2/ticketing/ticket/count/stream"
+STREAM_TICKET = f"{STREAM}-ticket"
+ASKED = {"type": "template", "module": "ticketing", "filterIds": "all"}
+KEY = generate()
+BUCKETS = 64
+HEALED_S = 5.0
+"""By the contract, after a lost hint."""
+GONE_S = 10.0
+"""By the contract, after SIGTERM."""
+
+
+def token(ttl_s: int = 600) -> str:
+    """An administrator's."""
+    now_s = int(time.time())
+    return mint(
+        KEY,
+        realm="r",
+        issuer="https://id.example/r",
+        tenants=["acme"],
+        user="ann",
+        roles=["ticket_admin"],
+        now_s=now_s,
+        ttl_s=ttl_s,
+    )
+
+
+class Serving:
+    """A service process, the store it reads, and a client of it."""
+
+    def __init__(self, program: Program, store: RedisStore, client: httpx.AsyncClient) -> None:
+        self.program, self.store, self.client = program, store, client
+        self.total = 0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {token()}", "x-tenantid": "acme", "realmname": "r"}
+
+    def stream(self, **how: Any) -> Any:
+        return opened(self.client, STREAM, params=ASKED, headers={**self.headers, **how})
+
+    async def add(self) -> int:
+        """Counts one more ticket; returns the total."""
+        stored = await self.store.tenant("acme")
+        assert stored is not None
+        columns, changes, now = Columns(numbered(stored.record)), Changes(), time.time_ns() // 1000
+        ticket = Ticket("3745", now)
+        changes.add(None, Image(0, ticket, now, columns.mask(ticket, now)))
+        tenant = TenantBatch("acme", stored.token, stored.generation, (), changes.deltas(), now)
+        progress = {0: Progress(None, self.total + 1, 0)}
+        outcome = await self.store.apply(Batch(self.store.bucket("acme"), "topic", progress, [tenant], now))
+        assert isinstance(outcome, Applied)
+        self.total += 1
+        return self.total
+
+    async def metric(self, name: str) -> float:
+        return await asyncio.to_thread(self.program.metric, name)
+
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.program.pid}/fd").iterdir()))
+
+
+async def found_tenant(store: RedisStore) -> None:
+    await store.found()
+    await store.put_realm("r", 1, Realm("r", "https://id.example/r", jwks(KEY)))
+    statuses = (Status("3745", "Open"), Status("3748", "Closed", closed=True))
+    settings = TenantSettings("acme", "Acme", "r", statuses, (Priority("4196", "High", 1),))
+    assert await store.put_tenant("acme", None, StoredTenant("t1", "g1", founded(Entries(settings), 1)))
+    await store.set_judged(2)
+
+
+@asynccontextmanager
+async def serving(redis: str, directory: Path, **settings: object) -> AsyncIterator[Serving]:
+    """At the end the process has to go quietly, whatever streams are open."""
+    environ = {f"TICKET_COUNTS_{name}": str(value) for name, value in {"REDIS": redis, "PORT": 0, **settings}.items()}
+    program = Program("service", directory / "service.log", environ)
+    async with open_store(redis, BUCKETS, 5.0) as store:
+        await found_tenant(store)
+        await asyncio.to_thread(program.launch, _address)
+        limits = httpx.Limits(max_connections=None)
+        try:
+            async with httpx.AsyncClient(
+                base_url=program.address, timeout=30, limits=limits, trust_env=False
+            ) as client:
+                yield Serving(program, store, client)
+            if program.running:
+                await asyncio.to_thread(program.terminate)
+        finally:
+            program.kill()
+            print(program.log_tail())
+
+
+def _address(line: Mapping[str, Any]) -> str | None:
+    return str(line["url"]) if line.get("event") == "listening" else None
+
+
+@pytest.fixture
+async def service(redis_process: RedisServer, tmp_path: Path) -> AsyncIterator[Serving]:
+    async with serving(redis_process.url, tmp_path) as running:
+        yield running
+
+
+async def begun(stream: HttpStream) -> HttpStream:
+    assert (await stream.next()).name in ("snapshot", "current")
+    return stream
+
+
+async def told(stream: HttpStream, *, fresh: bool) -> Event:
+    """The heartbeat that says so: without a consumer, a change is fresh for some seconds only."""
+    while (event := await stream.next("heartbeat")).data["fresh"] is not fresh:
+        pass
+    return event
+
+
+async def test_a_hint_reaches_a_stream_at_once(service: Serving) -> None:
+    async with service.stream() as stream:
+        await begun(stream)
+        for _ in range(3):
+            total = await service.add()
+            asked = time.monotonic()
+            event = await stream.next("counts", within_s=1)
+            assert event.data["counts"] == {"all": total}
+            assert time.monotonic() - asked < 1
+
+
+async def test_lost_hints_heal_within_5_s(service: Serving, redis_process: RedisServer) -> None:
+    async with service.stream() as stream:
+        await begun(stream)
+        with redis_process.client() as client:
+            assert client.client_kill_filter(_type="pubsub") == 1
+            total = await service.add()
+            assert client.pubsub_numsub("tc:hints") == [(b"tc:hints", 0)], "nobody has heard of it"
+        event = await stream.next("counts", within_s=HEALED_S)
+        assert event.data["counts"] == {"all": total}
+        await wait_until(lambda: _listeners(redis_process) == 1, HEALED_S, "another subscription")
+        total = await service.add()
+        assert (await stream.next("counts", within_s=1)).data["counts"] == {"all": total}
+
+
+async def test_a_store_that_dies_and_comes_back_leaves_streams_open(
+    service: Serving, redis_process: RedisServer
+) -> None:
+    async with service.stream() as stream:
+        await begun(stream)
+        await service.add()
+        before = await stream.next("counts")
+        await asyncio.to_thread(redis_process.stop)
+        assert (await told(stream, fresh=False)).id == before.id
+        await asyncio.to_thread(redis_process.start)
+        with pytest.raises(StoreUnavailable):
+            await service.store.ping()  # by the connection to the store that was
+        total = await service.add()
+        after = await stream.next("counts")
+        assert after.data["counts"] == {"all": total}
+        assert after.epoch != before.epoch
+        assert state_after(stream.events)["fresh"] is False
+        await told(stream, fresh=True)
+
+
+async def test_a_frozen_store_leaves_streams_open(redis_process: RedisServer, tmp_path: Path) -> None:
+    async with serving(redis_process.url, tmp_path, REDIS_TIMEOUT_S=0.5) as service, service.stream() as stream:
+        await begun(stream)
+        await service.add()
+        await stream.next("counts")
+        redis_process.pause()
+        try:
+            await told(stream, fresh=False)
+        finally:
+            redis_process.thaw()
+        total = await service.add()
+        assert (await stream.next("counts")).data["counts"] == {"all": total}
+        assert state_after(stream.events)["counts"] == {"all": total}
+
+
+async def test_sigterm_ends_every_stream_with_bye_and_the_process_quietly(service: Serving) -> None:
+    async with AsyncExitStack() as stack:
+        streams = [await begun(await stack.enter_async_context(service.stream())) for _ in range(100)]
+        assert await service.metric("streams_open") == 100
+        told = time.monotonic()
+        ending = asyncio.create_task(asyncio.to_thread(service.program.terminate))
+        byes = []
+        for stream in streams:
+            *_, bye = await stream.rest(within_s=GONE_S)
+            byes.append(bye)
+        await ending
+        assert time.monotonic() - told < GONE_S
+    assert {(bye.name, bye.data["reason"]) for bye in byes} == {("bye", "drain")}
+    assert len({bye.retry_ms for bye in byes}) > 50
+    assert all(bye.id == stream.events[0].id for bye, stream in zip(byes, streams, strict=True))
+
+
+@pytest.mark.parametrize("drain_s", [0, 1])
+async def test_a_short_drain_is_long_enough_for_streams(
+    redis_process: RedisServer, tmp_path: Path, drain_s: int
+) -> None:
+    async with serving(redis_process.url, tmp_path, DRAIN_S=drain_s) as service, AsyncExitStack() as stack:
+        streams = [await begun(await stack.enter_async_context(service.stream())) for _ in range(20)]
+        ending = asyncio.create_task(asyncio.to_thread(service.program.terminate))
+        for stream in streams:
+            *_, bye = await stream.rest()
+            assert (bye.name, bye.data["reason"]) == ("bye", "drain")
+        await ending
+
+
+async def test_nothing_is_left_of_clients_that_left(service: Serving) -> None:
+    async with service.stream() as stream:
+        await begun(stream)
+    await wait_until(lambda: _no_streams(service), 5, "the first stream to be gone")
+    idle = service.descriptors()
+    async with AsyncExitStack() as stack:
+        for _ in range(50):
+            await begun(await stack.enter_async_context(service.stream()))
+        print("FDS", service.descriptors(), await service.metric("streams_open"))
+        assert service.descriptors() >= idle + 49  # the first reuses a connection
+    host, port = service.client.base_url.host, service.client.base_url.port
+    for _ in range(20):  # these leave before anything is answered
+        _, writer = await asyncio.open_connection(host, port)
+        head = "".join(f"{name}: {value}\r\n" for name, value in {"host": "x", **service.headers}.items())
+        query = "&".join(f"{name}={value}" for name, value in ASKED.items())
+        writer.write(f"GET {STREAM}?{query} HTTP/1.1\r\n{head}\r\n".encode())
+        await writer.drain()
+        writer.transport.abort()
+    await wait_until(lambda: _no_streams(service), 5, "all streams to be gone")
+    await wait_until(lambda: service.descriptors() <= idle + 1, 5, "all connections to be gone")
+
+
+async def test_an_event_source_comes_back_with_its_cookie_and_last_id(service: Serving) -> None:
+    await service.add()
+    body = {"filterIds": ["all"]}
+    params = {"type": "template", "module": "ticketing"}
+    answer = await service.client.post(STREAM_TICKET, params=params, json=body, headers=service.headers)
+    ticket = answer.json()["data"]["ticket"]
+    async with opened(service.client, STREAM, params={"ticket": ticket}) as stream:
+        first = await stream.next()
+        assert first.data["counts"] == {"all": 1}
+    # httpx keeps cookies as a browser does, and sends them to this path alone.
+    assert [cookie.path for cookie in service.client.cookies.jar] == [STREAM]
+    headers = {"last-event-id": first.id}
+    async with opened(service.client, STREAM, params={"ticket": ticket}, headers=headers) as stream:
+        assert (await stream.next()).name == "current"
+    service.client.cookies.clear()
+    refused = await service.client.get(STREAM, params={"ticket": ticket})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "UNAUTHORIZED")
+    secrets = (ticket, service.headers["authorization"].split()[1].split(".")[0], "ticket=")
+    await wait_until(lambda: service.program.log_since_start().count(f'"path":"{STREAM}"') >= 3, 5, "the log lines")
+    assert not any(secret in service.program.log_since_start() for secret in secrets)
+
+
+async def test_a_token_that_ends_ends_its_stream_to_the_second(service: Serving) -> None:
+    short = token(ttl_s=2)
+    expires_s = jwt.decode(short, options={"verify_signature": False})["exp"]
+    async with service.stream(authorization=f"Bearer {short}") as stream:
+        *_, bye = await stream.rest()
+        assert bye.data["reason"] == "expired"
+        assert 0 <= time.time() - expires_s < 1
+
+
+async def _no_streams(service: Serving) -> bool:
+    return await service.metric("streams_open") == 0
+
+
+def _listeners(redis_process: RedisServer) -> int:
+    with redis_process.client() as client:
+        return int(client.pubsub_numsub("tc:hints")[0][1])
