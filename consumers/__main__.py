@@ -186,7 +186,8 @@ async def _running(
         yield client
     finally:
         try:
-            await asyncio.wait_for(client.stop(), STOP_LIMIT_S)
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await client.stop()
         except (KafkaError, TimeoutError) as error:
             log.warning("a Kafka client did not stop in time", error=repr(error))
 

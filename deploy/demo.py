@@ -26,7 +26,7 @@ from deploy.ready import is_ready
 from deploy.request import Request, example_request
 from deploy.run_folder import NoFolder, run_folder
 from deploy.servers import ServerMissing
-from deploy.sign_in import realm_key, tokens
+from deploy.sign_in import page_sign_in, realm_key, tokens
 from deploy.signals import asked_to_end, unless_asked
 from deploy.system import Late, Ports, choose_ports, settings_of, start_system, until
 from deploy.welcome import environment, welcome
@@ -61,8 +61,8 @@ class Demo:
     async def run(self) -> int:
         """Until it is cancelled; with `--check` to the end. Returns the exit status. Raises what is in `STOPPING`."""
         ports = choose_ports(self._port())
-        told = settings_of(ports)
-        await start_system(self._children, ports, self._say)
+        told = settings_of(ports, self._folder / "sign-in.json")
+        await start_system(self._children, ports, told, self._say)
         settings, key_file, now_s = Settings.read(told), self._folder / "realm.pem", int(time.time())
         key = realm_key(key_file)
         signed_in = tokens(key, now_s)
@@ -72,9 +72,8 @@ class Demo:
         self._say(f"catalogue and {stock:,} tickets published, --seed {self._asked.seed}")
         request = example_request(ports.url, signed_in[ADMIN.role])
         await self._counted(ports, stock, request)
-        shell = self._folder / "environment"
-        shell.touch(0o600)  # it holds the tokens
-        shell.write_text(environment(told, ports.url, key_file, signed_in))
+        self._private("sign-in.json", page_sign_in(signed_in))
+        shell = self._private("environment", environment(told, ports.url, key_file, signed_in))
         print(welcome(ports.url, signed_in, self._headline(), _last_line(shell)), flush=True)
         if self._asked.check:
             well, answer = await asyncio.to_thread(printed_answer, request)
@@ -86,6 +85,13 @@ class Demo:
             await publish_live(settings, histories, self._asked.rate)
         await asyncio.Event().wait()
         return 0
+
+    def _private(self, name: str, text: str) -> Path:
+        """A file with tokens in it, for its owner only."""
+        path = self._folder / name
+        path.touch(0o600)
+        path.write_text(text)
+        return path
 
     async def _counted(self, ports: Ports, stock: int, request: Request) -> None:
         """Returns when both processes are ready and every ticket is in the counts."""

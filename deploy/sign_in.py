@@ -1,5 +1,6 @@
 """The demo's identity realm: its key, and a token for each role. Stands in for an identity provider, checks nothing."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,15 @@ def realm_key(path: Path) -> PrivateKey:
 def tokens(key: PrivateKey, now_s: int) -> Mapping[str, str]:
     """Role -> token of the demo's person in it."""
     return {person.role: _token(key, person, now_s) for person in PEOPLE}
+
+
+def page_sign_in(signed_in: Mapping[str, str]) -> str:
+    """What the page at / signs in with by itself, as JSON."""
+    viewers = [
+        {"label": role.removeprefix("ticket_"), "realm": REALM, "tenant": TENANT, "token": token}
+        for role, token in signed_in.items()
+    ]
+    return json.dumps({"viewers": viewers})
 
 
 def _token(key: PrivateKey, person: Person, now_s: int) -> str:

@@ -52,8 +52,8 @@ def choose_ports(http_port: int | None) -> Ports:
     return Ports(http_port or free[0], *free[1:])
 
 
-def settings_of(ports: Ports) -> Mapping[str, str]:
-    """What both processes are told, as environment variables."""
+def settings_of(ports: Ports, sign_in: Path) -> Mapping[str, str]:
+    """What both processes are told, as environment variables. `sign_in` is where the page at / finds its tokens."""
     told = {
         "KAFKA": f"{HOST}:{ports.broker}",
         "REDIS": f"redis://{HOST}:{ports.redis}/0",
@@ -61,6 +61,7 @@ def settings_of(ports: Ports) -> Mapping[str, str]:
         "PORT": str(ports.http),
         "METRICS_HOST": HOST,
         "METRICS_PORT": str(ports.metrics),
+        "DEVELOPMENT_SIGN_IN": str(sign_in),
         "LOG_FORMAT": "console",  # a person reads it, when something failed
         "DRAIN_S": str(DRAIN_S),
         # The embedded broker holds a join up for half of it; with the default that is five seconds of waiting.
@@ -69,8 +70,11 @@ def settings_of(ports: Ports) -> Mapping[str, str]:
     return {f"{PREFIX}{name}": value for name, value in told.items()}
 
 
-async def start_system(children: Children, ports: Ports, say: Callable[[str], None]) -> None:
-    """Starts all four and returns when Redis and the broker answer. Raises ServerMissing, Late."""
+async def start_system(children: Children, ports: Ports, told: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Starts all four, told by `settings_of`, and returns when Redis and the broker answer.
+
+    Raises ServerMissing, Late.
+    """
     servers = {"redis": (redis_server(ports.redis), ports.redis), "broker": (broker(ports.broker), ports.broker)}
     for name, (server, _) in servers.items():
         await children.start(name, server.command, grace_s=SERVER_GRACE_S)
@@ -78,7 +82,7 @@ async def start_system(children: Children, ports: Ports, say: Callable[[str], No
         await until(partial(accepts, port), server.name)
         say(f"{server.name} at {HOST}:{port}")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environ |= {"PYTHONPATH": str(PACKAGES), **settings_of(ports)}
+    environ |= {"PYTHONPATH": str(PACKAGES), **told}
     for name in ("consumers", "service"):
         await children.start(name, [sys.executable, "-m", name], environ=environ, grace_s=PROCESS_GRACE_S)
 

@@ -25,11 +25,20 @@ class Block(NamedTuple):
 
     kind: str
     text: str
+    shown: str = ""
+    """Of a `sh` block, the `json` one right after it."""
 
 
 def blocks_of(document: Path) -> list[Block]:
     """All of them, in order."""
-    return [Block(found["kind"].strip(), found["text"]) for found in FENCE.finditer(document.read_text())]
+    written, blocks, end = document.read_text(), list[Block](), 0
+    for found in FENCE.finditer(written):
+        block = Block(found["kind"].strip(), found["text"])
+        if blocks and blocks[-1].kind == "sh" and block.kind == "json" and not written[end : found.start()].strip():
+            blocks[-1] = blocks[-1]._replace(shown=block.text)
+        blocks.append(block)
+        end = found.end()
+    return blocks
 
 
 class Shell:
@@ -47,7 +56,8 @@ class Shell:
                 stderr=errors,
                 text=True,
                 cwd=where.project,
-                env=where.environ,
+                # A reader has the project's Python at hand.
+                env={**where.environ, "PATH": f"{where.project}/.venv-demo/bin:{where.environ['PATH']}"},
                 start_new_session=True,
             )
         guardian().watch(self._process.pid)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.clone import ROOT, clone
-from tests.deploy.documents import Block, Shell, blocks_of, shell
+from tests.deploy.documents import Shell, blocks_of, shell
 from tests.deploy.running import running
 from tests.waiting import wait_until_blocking
 
@@ -33,30 +33,27 @@ def names(document: Path) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names)
 def test_its_blocks_run_in_their_order(document: Path) -> None:
-    blocks = blocks_of(document)
-    commands = [block for block in blocks if block.kind == "sh" and block.text.strip() not in RUNS_THIS]
+    commands = [block for block in blocks_of(document) if block.kind == "sh" and block.text.strip() not in RUNS_THIS]
     if not commands:
         return
     with ExitStack() as open_now:
         here = open_now.enter_context(clone(Path(sys.executable).resolve()))
         here.give_environment()
         typed = open_now.enter_context(shell(here))
-        for block, after in zip(blocks, [*blocks[1:], Block("", "")], strict=True):
-            if block not in commands:
-                continue
+        for block in commands:
             if block.text.startswith("make demo"):
                 command = shlex.split(block.text)
                 open_now.enter_context(running(here, *command)).wait_ready()
-            elif after.kind == "json":
-                check_shown(typed, block.text, json.loads(after.text))
+            elif block.shown:
+                check_shown(typed, block.text, json.loads(block.shown))
             else:
                 typed.run(block.text)
 
 
 def check_shown(typed: Shell, command: str, shown: dict[str, Any]) -> None:
-    """The first time everything in it is run, then its last command until it prints what is shown."""
+    """The first time everything in it is run, then its last `curl` until it prints what is shown."""
     printed = typed.run(command)
-    last = re.split(r"\n(?=\w)", command.strip())[-1]
+    last = command[command.rindex("curl ") :]
 
     def as_shown() -> bool:
         nonlocal printed

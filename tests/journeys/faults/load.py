@@ -4,8 +4,7 @@ What comes in which order is the seed's; how much of it is sent is the clock's. 
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -39,8 +38,7 @@ class Tenant:
         self.name = name
         self.entry = tenant_entry(choices, name)
         self._pools = pools_of(choices, self.entry)
-        entries = saved(choices, SHAPE, name, self._pools)
-        self._filters = [one for one in entries if one["kind"] == "filter" and not is_in_doubt(one["value"]["where"])]
+        self._filters = [one for one in saved(choices, SHAPE, name, self._pools) if one["kind"] == "filter"]
         self.entries = [{"kind": "tenant", "value": self.entry}, *self._filters]
         self.questions = [
             Question(name, ask.viewer, ask.perspective, ask.filter_ids)
@@ -70,8 +68,7 @@ class Tenant:
         """One of its filters with another condition, or a status of its that is closed now and wasn't, or back."""
         if self._filters and self._choices.chance(70):
             index = self._choices.integer(0, len(self._filters) - 1)
-            while is_in_doubt(where := condition(self._choices, SHAPE, self._pools)):
-                pass
+            where = condition(self._choices, SHAPE, self._pools)
             value = {**self._filters[index]["value"], "where": where}
             self._filters[index] = {**self._filters[index], "value": value}
             return self._filters[index]
@@ -84,11 +81,6 @@ class Tenant:
         history.write("ticket.created", whole_ticket(self._choices, SHAPE, self._pools))
         self._told += 1
         return history
-
-
-def is_in_doubt(where: Mapping[str, Any]) -> bool:
-    """Whether it asks for a third state: nothing has it, and the contract may be read to refuse it."""
-    return '"pending"' in json.dumps(where)
 
 
 class Load:
