@@ -12,6 +12,7 @@ from service.web.requests import Request
 FILES = {
     "/": ("index.html", b"text/html; charset=utf-8"),
     "/dashboard/dashboard.css": ("dashboard.css", b"text/css; charset=utf-8"),
+    "/dashboard/icon.svg": ("icon.svg", b"image/svg+xml"),
     "/dashboard/dashboard.js": ("dashboard.js", b"text/javascript; charset=utf-8"),
 }
 
