@@ -71,6 +71,9 @@ CATEGORIES = {
 _STILL_OPEN: Json = {"field": "state", "op": "eq", "value": "open"}
 
 
+VIP = "a7069dca-b9b1-4bf5-9a41-20dd75bf6f62"
+
+
 def _filter(id_: str, name: str, type_: str, *conditions: Json) -> Json:
     where = conditions[0] if len(conditions) == 1 else {"all": list(conditions)}
     return {"id": id_, "tenant": TENANT, "name": name, "type": type_, "where": where}
@@ -89,7 +92,7 @@ COUNTED_FILTERS: tuple[Json, ...] = (
         "7693", "Escalated", "custom", {"field": "tags", "op": "contains_any", "value": ["escalated"]}, _STILL_OPEN
     ),
     _filter(
-        "a7069dca-b9b1-4bf5-9a41-20dd75bf6f62",
+        VIP,
         "VIP Customers",
         "custom",
         {"field": "tags", "op": "contains_any", "value": ["vip"]},
@@ -118,10 +121,18 @@ FILTERS_NOT_COUNTED_YET: tuple[Json, ...] = (
 """Filters whose counts change with time alone, which nothing counts exactly yet: they are neither published nor asked
 for. Once one is counted, it moves to `COUNTED_FILTERS`, and nothing else has to change."""
 
+PROFILE: Json = {
+    "id": "5e2b7c0a-6a1d-4c57-9d0e-2f9b1c3d4e5f",
+    "tenant": TENANT,
+    "name": "Critical and High",
+    "where": {"field": "priority", "op": "in", "value": [CRITICAL, HIGH]},
+}
+"""A base filter to be put under any of the others."""
+
 EXAMPLE_IDS = (
     "all", OPEN, IN_PROGRESS, PENDING, RESOLVED, CLOSED, CANCELLED, CRITICAL, HIGH, MEDIUM, LOW, PLANNED,
     "5932", "7471", "6358", "7474", "7440", "7473", "7475", "7476", "7477", "7478", "7479", "7480", "7472", "7531",
-    "7693", "a7069dca-b9b1-4bf5-9a41-20dd75bf6f62", "01a12ac1-8f14-4600-a4ee-c930ee4057bf",
+    "7693", VIP, "01a12ac1-8f14-4600-a4ee-c930ee4057bf",
     "004ce44d-b69d-4acb-becd-78c3359e0002",
 )  # fmt: skip
 """What the example asks for, in its order."""
@@ -147,3 +158,4 @@ def entries(jwks: Json) -> Iterator[Json]:
     yield {"kind": "tenant", "value": tenant}
     for each in COUNTED_FILTERS:
         yield {"kind": "filter", "value": each}
+    yield {"kind": "profile", "value": PROFILE}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 from urllib.parse import urlsplit
 
-from deploy.example import REALM, TENANT, ZONE, counted_ids
+from deploy.example import PROFILE, REALM, TENANT, VIP, ZONE, counted_ids
 
 PATH = "/api/v2/ticketing/ticket/count?type=template&module=ticketing"
 
@@ -46,7 +46,16 @@ class Request:
 
 def example_request(base_url: str, token: str) -> Request:
     """The example's request as far as its ids are counted, signed in with `token`."""
-    headers = {
+    return Request(base_url, _headers(token), _body(counted_ids(), None))
+
+
+def profile_request(base_url: str, token: str) -> Request:
+    """The same for two filters, with the demo's profile as their base filter."""
+    return Request(base_url, _headers(token), _body(("all", VIP), PROFILE["id"]))
+
+
+def _headers(token: str) -> Mapping[str, str]:
+    return {
         "accept": "application/json",
         "authorization": f"Bearer {token}",
         "content-type": "application/json",
@@ -54,17 +63,16 @@ def example_request(base_url: str, token: str) -> Request:
         "realmname": REALM,
         "issupportrequest": "false",
     }
-    return Request(base_url, headers, _body(counted_ids()))
 
 
-def _body(ids: Sequence[str]) -> str:
+def _body(ids: Sequence[str], profile_id: str | None) -> str:
     rows = [
         ", ".join(json.dumps(id_) for id_ in ids[at : at + IDS_PER_LINE]) for at in range(0, len(ids), IDS_PER_LINE)
     ]
     listed = ",\n      ".join(rows)
     return (
         "{\n"
-        '    "templateProfileFilterId": null,\n'
+        f'    "templateProfileFilterId": {json.dumps(profile_id)},\n'
         f'    "filterIds": [\n      {listed}\n    ],\n'
         f'    "timezone": {json.dumps(ZONE)}\n'
         "  }"

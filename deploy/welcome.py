@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.example import ADMIN, ISSUER, PEOPLE, REALM, TENANT, Person
-from deploy.request import example_request
+from deploy.example import ADMIN, ISSUER, PEOPLE, PROFILE, REALM, TENANT, Person
+from deploy.request import example_request, profile_request
 
 
 def welcome(url: str, tokens: Mapping[str, str], first_line: str, *last_lines: str) -> str:
@@ -23,6 +23,10 @@ def welcome(url: str, tokens: Mapping[str, str], first_line: str, *last_lines: s
             "Paste this to count:",
             "",
             example_request(url, tokens[ADMIN.role]).curl(),
+            "",
+            f"And this for VIP customers within the profile {PROFILE['name']}:",
+            "",
+            profile_request(url, tokens[ADMIN.role]).curl(),
             "",
             *last_lines,
         ]

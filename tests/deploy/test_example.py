@@ -25,7 +25,7 @@ def catalogue() -> list[example.Json]:
 
 def key_of(entry: example.Json) -> bytes:
     value = entry["value"]
-    owner = f"{value['tenant']}/" if entry["kind"] == "filter" else ""
+    owner = f"{value['tenant']}/" if entry["kind"] in ("filter", "profile") else ""
     return f"{entry['kind']}/{owner}{value.get('id') or value['name']}".encode()
 
 

@@ -36,6 +36,7 @@ class Question:
     viewer: Viewer
     perspective: str = "template"
     filter_ids: tuple[str, ...] = ("all",)
+    profile_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Asking:
         answer = await self._client.post(
             COUNT,
             params={"type": question.perspective, "module": "ticketing"},
-            json={"filterIds": list(question.filter_ids)},
+            json={"filterIds": list(question.filter_ids), "templateProfileFilterId": question.profile_id},
             headers=self._headers(question.tenant, question.viewer),
         )
         if answer.status_code != httpx.codes.OK:
