@@ -62,7 +62,11 @@ def run(wanted: Settings, listener: socket.socket) -> int:
     """Serves on the socket; returns the exit status."""
     listener.listen(BACKLOG)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        status = runner.run(serving(wanted, listener))
+        try:
+            status = runner.run(serving(wanted, listener))
+        except StoreRefused as refused:
+            log.error("the store can't be used", problem=str(refused))
+            return 1
     log.info("stopped")
     return status
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from service.domain.catalogue import Credential, Realm
@@ -11,37 +11,18 @@ from service.domain.scopes import EVERYONE, scopes_of
 from service.domain.ticket import Instant
 from service.store import codec, keys
 from service.store.apply_plan import packed_plan
-from service.store.epoch import epoch_in
-from service.store.port import (
-    Applied,
-    Batch,
-    Behind,
-    Bucket,
-    BucketState,
-    Conflict,
-    CountQuery,
-    Loaded,
-    OtherTopic,
-    Outcome,
-    Position,
-    Snapshot,
-    StaleCatalogue,
-    StoredTenant,
-    StoredTicket,
-    StoreRefused,
-    StoreUnavailable,
-    TicketPage,
-)
+from service.store.port import Batch, Bucket, BucketState, Loaded, Outcome, Position, StoredTenant, StoreRefused
+from service.store.redis_reader import RedisReader
+from service.store.replies import bucket_state, info_field, outcome, pairs_of, stored_ticket
 from service.store.script import Script
 from service.store.token import minted
-from service.store.wire import Argument, Reply, Wire
+from service.store.wire import Argument, Wire
 
 OLDEST_REDIS = 7
 """EVALSHA_RO and functions' rules for scripts came with 7.0."""
 
 APPLY = Script("apply", writes=True)
 LOAD = Script("load", writes=False)
-SNAPSHOT = Script("snapshot", writes=False)
 PUT_TENANT = Script("put_tenant", writes=True)
 PUT_ENTRY = Script("put_entry", writes=True)
 RAISE = Script("raise", writes=True)
@@ -50,88 +31,38 @@ LEASE = Script("lease", writes=True)
 
 @asynccontextmanager
 async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator["RedisStore"]:
-    """A store that connects when first used."""
+    """A store that connects when first used. Raises StoreRefused for a cluster."""
+    if "+cluster:" in url:
+        raise StoreRefused("TICKET_COUNTS_REDIS: Redis Cluster is not supported yet; give one server")
     async with Wire(url, timeout_s) as wire:
         yield RedisStore(wire, buckets)
 
 
-class RedisStore:
+class RedisStore(RedisReader):
     """See `port.CounterStore` for what each method promises."""
-
-    def __init__(self, wire: Wire, buckets: int) -> None:
-        self._wire = wire
-        self.buckets = buckets
 
     async def found(self) -> None:
         """Writes the layout if there is none. Raises StoreRefused for another layout, an old server, eviction."""
         server = codec.text(await self._wire.call("INFO", "server"))
-        version = _info(server, "redis_version")
+        version = info_field(server, "redis_version")
         if int(version.split(".")[0]) < OLDEST_REDIS:
             raise StoreRefused(f"Redis {version} is too old: {OLDEST_REDIS}.0 or newer is needed")
         memory = codec.text(await self._wire.call("INFO", "memory"))
-        if _info(memory, "maxmemory") != "0" and _info(memory, "maxmemory_policy") != "noeviction":
-            policy = _info(memory, "maxmemory_policy")
+        if info_field(memory, "maxmemory") != "0" and info_field(memory, "maxmemory_policy") != "noeviction":
+            policy = info_field(memory, "maxmemory_policy")
             raise StoreRefused(f"Redis would drop counters when full: set maxmemory-policy noeviction, not {policy}")
         await self._wire.call("HSETNX", keys.LAYOUT, "buckets", self.buckets)
         stored = int(await self._wire.call("HGET", keys.LAYOUT, "buckets"))
         if stored != self.buckets:
             raise StoreRefused(f"TICKET_COUNTS_BUCKETS: this Redis was laid out with {stored}, not {self.buckets}")
 
-    def bucket(self, tenant: str) -> Bucket:
-        """The bucket a tenant lives in."""
-        return keys.bucket_of(tenant, self.buckets)
-
-    # -- reading ------------------------------------------------------------------------------------------------------
-
-    async def ping(self) -> None:
-        await self._wire.call("PING")
-
-    async def run(self) -> str:
-        return (await self._wire.call_in_run("PING"))[0]
-
-    async def realm(self, name: str) -> Realm | None:
-        packed = await self._wire.call("HGET", keys.REALMS, name)
-        return codec.unpack_realm(packed) if packed else None
-
-    async def credential(self, identifier: str) -> Credential | None:
-        """The credential of the form API in force under this identifier."""
-        packed = await self._wire.call("HGET", keys.CREDENTIALS, identifier)
-        return codec.unpack_credential(packed) if packed else None
-
-    async def tenant(self, tenant: str) -> StoredTenant | None:
-        key = keys.tenant(self.bucket(tenant), tenant)
-        token, generation, record = await self._wire.call("HMGET", key, "token", "generation", "record")
-        if token is None:
-            return None
-        return StoredTenant(codec.text(token), codec.text(generation), codec.unpack_record(record))
-
     async def tenants(self, bucket: Bucket) -> Sequence[str]:
         """The tenants in force in a bucket."""
         return sorted(codec.text(name) for name in await self._wire.call("SMEMBERS", keys.tenants(bucket)))
 
-    async def catalogue_read(self) -> bool:
-        return bool(await self._wire.call("HEXISTS", keys.CATALOGUE, "judged"))
-
-    async def ticket_count(self, tenant: str, generation: str) -> int:
-        return int(await self._wire.call("HLEN", keys.tickets(self.bucket(tenant), tenant, generation)))
-
-    async def images(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
-        key = keys.tickets(self.bucket(tenant), tenant, generation)
-        run, (following, found) = await self._wire.call_in_run("HSCAN", key, cursor, "COUNT", limit)
-        tickets = ((codec.text(ticket), codec.unpack_image(packed)) for ticket, packed in _pairs(found))
-        return TicketPage(run, int(following), tickets)
-
-    async def snapshot(self, query: CountQuery) -> Snapshot | None:
-        bucket = self.bucket(query.tenant)
-        places = keys.snapshot(bucket, query.tenant, query.generation, query.counters)
-        run, reply = await SNAPSHOT.run_in(self._wire, places, [query.token, *query.columns])
-        return None if reply is None else _snapshot(run, query, reply)
-
     async def states(self, buckets: Sequence[Bucket]) -> Mapping[Bucket, BucketState]:
         replies = await asyncio.gather(*(self._wire.call("HGETALL", keys.state(bucket)) for bucket in buckets))
-        return {bucket: _state(reply) for bucket, reply in zip(buckets, replies, strict=True)}
-
-    # -- the step -----------------------------------------------------------------------------------------------------
+        return {bucket: bucket_state(reply) for bucket, reply in zip(buckets, replies, strict=True)}
 
     async def load(
         self, bucket: Bucket, tickets: Mapping[str, Sequence[str]], generations: Mapping[str, str]
@@ -146,9 +77,9 @@ class RedisStore:
         state, tokens, images = await LOAD.run(self._wire, places, arguments)
         asked = [(name, ticket) for name in names for ticket in tickets[name]]
         return Loaded(
-            _state(state),
+            bucket_state(state),
             {name: codec.text(token) for name, token in zip(names, tokens, strict=True)},
-            {place: _ticket(packed) for place, packed in zip(asked, images, strict=True)},
+            {place: stored_ticket(packed) for place, packed in zip(asked, images, strict=True)},
         )
 
     async def apply(self, batch: Batch) -> Outcome:
@@ -162,7 +93,7 @@ class RedisStore:
             for write in tenant.writes:
                 image = b"" if write.image is None else revision + codec.pack_image(write.image)
                 arguments += [write.ticket, write.revision, image]
-        return _outcome(await APPLY.run(self._wire, places, arguments))
+        return outcome(await APPLY.run(self._wire, places, arguments))
 
     async def new_epoch(self, bucket: Bucket) -> None:
         await self._wire.call("HSET", keys.state(bucket), "epoch", minted())
@@ -182,31 +113,6 @@ class RedisStore:
     async def lease(self, bucket: Bucket, holder: str, ttl_ms: int) -> bool:
         return bool(await LEASE.run(self._wire, [keys.lease(bucket)], [holder, ttl_ms]))
 
-    # -- grants -------------------------------------------------------------------------------------------------------
-
-    async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:
-        """See `grants.GrantStore`, also for the next two."""
-        await self._wire.call("SET", keys.grant(name), grant, "PX", ttl_ms)
-
-    async def grant(self, name: str) -> bytes | None:
-        found: bytes | None = await self._wire.call("GET", keys.grant(name))
-        return found
-
-    async def take_grant(self, name: str) -> bytes | None:
-        found: bytes | None = await self._wire.call("GETDEL", keys.grant(name))
-        return found
-
-    # -- wanted columns and sweeps ------------------------------------------------------------------------------------
-
-    async def ask_pairs(self, tenant: str, pairs: Iterable[Pair], now: Instant, *, missing: bool) -> None:
-        key = keys.asked_pairs(self.bucket(tenant), tenant)
-        scored: list[Argument] = []
-        for pair in pairs:
-            scored += [now // 1000, codec.pack_pair(pair)]
-        await self._wire.call("ZADD", key, "GT", *scored)
-        if missing:
-            await self._wire.call("SADD", keys.WANTING, tenant)
-
     async def wanting(self) -> Sequence[str]:
         return sorted(codec.text(name) for name in await self._wire.call("SMEMBERS", keys.WANTING))
 
@@ -216,7 +122,7 @@ class RedisStore:
     async def asked_pairs(self, tenant: str) -> Mapping[Pair, Instant]:
         key = keys.asked_pairs(self.bucket(tenant), tenant)
         flat = await self._wire.call("ZRANGE", key, 0, -1, "WITHSCORES")
-        return {codec.unpack_pair(pair): int(asked) * 1000 for pair, asked in _pairs(flat)}
+        return {codec.unpack_pair(pair): int(asked) * 1000 for pair, asked in pairs_of(flat)}
 
     async def forget_pairs(self, tenant: str, pairs: Sequence[Pair]) -> None:
         if pairs:
@@ -229,8 +135,6 @@ class RedisStore:
     async def set_sweep_mark(self, tenant: str, mark: str) -> None:
         key = keys.sweep(self.bucket(tenant), tenant)
         await (self._wire.call("SET", key, mark) if mark else self._wire.call("DEL", key))
-
-    # -- the catalogue ------------------------------------------------------------------------------------------------
 
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
         record = codec.pack_entry(new.record)
@@ -286,65 +190,3 @@ class RedisStore:
 
     async def set_judged(self, position: Position) -> None:
         await RAISE.run(self._wire, [keys.CATALOGUE], ["judged", position])
-
-
-def _outcome(reply: list[Reply]) -> Outcome:
-    kind, *rest = reply
-    match kind:
-        case b"applied":
-            return Applied({codec.text(name): version for name, version in _pairs(rest[1:])}, rest[0])
-        case b"stale":
-            return StaleCatalogue(tuple(codec.text(name) for name in rest))
-        case b"conflict":
-            return Conflict(tuple((codec.text(tenant), codec.text(ticket)) for tenant, ticket in _pairs(rest)))
-        case b"behind":
-            return Behind({partition: max(position, 0) for partition, position in _pairs(rest)})
-        case b"topic":
-            return OtherTopic(codec.text(rest[0]))
-    raise StoreUnavailable(f"Redis answered {kind!r} to the apply script")
-
-
-def _pairs(flat: Sequence[Reply]) -> Iterator[tuple[Reply, Reply]]:
-    return zip(flat[::2], flat[1::2], strict=True)
-
-
-def _ticket(packed: bytes) -> StoredTicket:
-    if not packed:
-        return StoredTicket(b"", None)
-    return StoredTicket(packed[: codec.REVISION_BYTES], codec.unpack_image(packed))
-
-
-def _state(flat: Sequence[bytes]) -> BucketState:
-    fields = dict(_pairs(flat))
-    positions = {int(name[2:]): int(value) for name, value in fields.items() if name.startswith(b"p:")}
-    return BucketState(fields.get(b"topic", b"").decode(), positions)
-
-
-def _snapshot(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
-    time_of_day, flat, version, as_of, columns, counters = reply
-    now_ms = int(time_of_day[0]) * 1000 + int(time_of_day[1]) // 1000
-    state: dict[bytes, bytes] = dict(_pairs(flat))
-    positions, lags = {}, {}
-    for name, value in state.items():
-        if name.startswith(b"p:"):
-            positions[int(name[2:])] = int(value)
-        elif name.startswith(b"f:"):
-            lags[int(name[2:])] = max(0, now_ms - int(value))
-    return Snapshot(
-        epoch=epoch_in(run, state.get(b"epoch", b"").decode(), query.generation),
-        version=int(version),
-        positions=dict(sorted(positions.items())),
-        lags_ms=lags,
-        timers=_instant(state.get(b"timers", b"")),
-        as_of=_instant(as_of),
-        columns=tuple(int(value or 0) for value in columns),
-        counters=tuple(codec.unpack_counter(value) if value else {} for value in counters),
-    )
-
-
-def _instant(value: bytes) -> Instant | None:
-    return int(value) if value else None
-
-
-def _info(text: str, name: str) -> str:
-    return next((line.partition(":")[2] for line in text.splitlines() if line.startswith(name + ":")), "0")

@@ -10,8 +10,9 @@ from service.domain.catalogue import Filter, Status
 from service.domain.condition import Leaf
 from service.domain.ticket import Ticket
 from service.store.port import CountQuery, Snapshot
+from tests.web.push.asgi_stream import Stream
 from tests.web.push.event_stream import state_after
-from tests.web.push.streams import Pushing, Stream
+from tests.web.push.streams import Pushing
 from tests.web.world import FILTERS_IN_FORCE, NOW_S, TENANT
 
 OPEN, SHUT = "3745", "3748"

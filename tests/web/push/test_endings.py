@@ -5,8 +5,9 @@ import pytest
 from service.domain.catalogue import Profile
 from service.domain.condition import AllOf
 from service.domain.ticket import Ticket
+from tests.web.push.asgi_stream import Stream
 from tests.web.push.event_stream import Event
-from tests.web.push.streams import Pushing, Stream, a_pushing_world, later
+from tests.web.push.streams import Pushing, a_pushing_world, later
 from tests.web.world import FILTERS_IN_FORCE, NOW_S, PROFILES
 
 OPEN = "3745"

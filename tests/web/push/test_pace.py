@@ -6,8 +6,9 @@ import pytest
 
 from service.domain.ticket import Ticket
 from service.store.port import CountQuery, Snapshot
+from tests.web.push.asgi_stream import Stream
 from tests.web.push.event_stream import Event
-from tests.web.push.streams import Pushing, Stream, later
+from tests.web.push.streams import Pushing, later
 from tests.web.world import TENANT
 
 OPEN = "3745"

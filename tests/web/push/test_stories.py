@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.ticket import Ticket
+from tests.web.push.asgi_stream import Stream
 from tests.web.push.event_stream import state_after
-from tests.web.push.streams import Pushing, Stream, a_pushing_world, later
+from tests.web.push.streams import Pushing, a_pushing_world, later
 from tests.web.push.virtual_time import VirtualTimeLoop
 from tests.web.world import TENANT
 

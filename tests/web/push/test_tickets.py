@@ -7,7 +7,8 @@ from http.cookies import SimpleCookie
 import pytest
 
 from service.domain.ticket import Ticket
-from tests.web.push.streams import STREAM, STREAM_TICKET, Pushing, Stream, later
+from tests.web.push.asgi_stream import Stream
+from tests.web.push.streams import STREAM, STREAM_TICKET, Pushing, later
 from tests.web.world import NOW_S, QUERY
 
 TICKET_S = 60

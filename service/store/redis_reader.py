@@ -1,0 +1,87 @@
+"""What the service does in Redis: reads, and notes what it was asked for and what it allowed. Writes no count."""
+
+from collections.abc import Iterable
+
+from service.domain.catalogue import Credential, Realm
+from service.domain.record import Pair
+from service.domain.ticket import Instant
+from service.store import codec, keys
+from service.store.port import Bucket, CountQuery, Snapshot, StoredTenant, TicketPage
+from service.store.replies import pairs_of, snapshot_in
+from service.store.script import Script
+from service.store.wire import Argument, Wire
+
+SNAPSHOT = Script("snapshot", writes=False)
+
+
+class RedisReader:
+    """See `port.CounterReader` and `grants.GrantStore` for what each method promises."""
+
+    def __init__(self, wire: Wire, buckets: int) -> None:
+        self._wire = wire
+        self.buckets = buckets
+
+    def bucket(self, tenant: str) -> Bucket:
+        """The bucket a tenant lives in."""
+        return keys.bucket_of(tenant, self.buckets)
+
+    async def ping(self) -> None:
+        await self._wire.call("PING")
+
+    async def run(self) -> str:
+        return (await self._wire.call_in_run("PING"))[0]
+
+    async def realm(self, name: str) -> Realm | None:
+        packed = await self._wire.call("HGET", keys.REALMS, name)
+        return codec.unpack_realm(packed) if packed else None
+
+    async def credential(self, identifier: str) -> Credential | None:
+        """The credential of the form API in force under this identifier."""
+        packed = await self._wire.call("HGET", keys.CREDENTIALS, identifier)
+        return codec.unpack_credential(packed) if packed else None
+
+    async def tenant(self, tenant: str) -> StoredTenant | None:
+        key = keys.tenant(self.bucket(tenant), tenant)
+        token, generation, record = await self._wire.call("HMGET", key, "token", "generation", "record")
+        if token is None:
+            return None
+        return StoredTenant(codec.text(token), codec.text(generation), codec.unpack_record(record))
+
+    async def catalogue_read(self) -> bool:
+        return bool(await self._wire.call("HEXISTS", keys.CATALOGUE, "judged"))
+
+    async def ticket_count(self, tenant: str, generation: str) -> int:
+        return int(await self._wire.call("HLEN", keys.tickets(self.bucket(tenant), tenant, generation)))
+
+    async def images(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+        key = keys.tickets(self.bucket(tenant), tenant, generation)
+        run, (following, found) = await self._wire.call_in_run("HSCAN", key, cursor, "COUNT", limit)
+        tickets = ((codec.text(ticket), codec.unpack_image(packed)) for ticket, packed in pairs_of(found))
+        return TicketPage(run, int(following), tickets)
+
+    async def snapshot(self, query: CountQuery) -> Snapshot | None:
+        bucket = self.bucket(query.tenant)
+        places = keys.snapshot(bucket, query.tenant, query.generation, query.counters)
+        run, reply = await SNAPSHOT.run_in(self._wire, places, [query.token, *query.columns])
+        return None if reply is None else snapshot_in(run, query, reply)
+
+    async def ask_pairs(self, tenant: str, pairs: Iterable[Pair], now: Instant, *, missing: bool) -> None:
+        key = keys.asked_pairs(self.bucket(tenant), tenant)
+        scored: list[Argument] = []
+        for pair in pairs:
+            scored += [now // 1000, codec.pack_pair(pair)]
+        await self._wire.call("ZADD", key, "GT", *scored)
+        if missing:
+            await self._wire.call("SADD", keys.WANTING, tenant)
+
+    async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:
+        """See `grants.GrantStore`, also for the next two."""
+        await self._wire.call("SET", keys.grant(name), grant, "PX", ttl_ms)
+
+    async def grant(self, name: str) -> bytes | None:
+        found: bytes | None = await self._wire.call("GET", keys.grant(name))
+        return found
+
+    async def take_grant(self, name: str) -> bytes | None:
+        found: bytes | None = await self._wire.call("GETDEL", keys.grant(name))
+        return found

@@ -1,0 +1,89 @@
+"""Replies of Redis and of the scripts as values of the port. Pure, and knows no key."""
+
+from collections.abc import Iterator, Sequence
+
+from service.domain.ticket import Instant
+from service.store import codec
+from service.store.epoch import epoch_in
+from service.store.port import (
+    Applied,
+    Behind,
+    BucketState,
+    Conflict,
+    CountQuery,
+    OtherTopic,
+    Outcome,
+    Snapshot,
+    StaleCatalogue,
+    StoredTicket,
+    StoreUnavailable,
+)
+from service.store.wire import Reply
+
+
+def outcome(reply: list[Reply]) -> Outcome:
+    """What the apply script says."""
+    kind, *rest = reply
+    match kind:
+        case b"applied":
+            return Applied({codec.text(name): version for name, version in pairs_of(rest[1:])}, rest[0])
+        case b"stale":
+            return StaleCatalogue(tuple(codec.text(name) for name in rest))
+        case b"conflict":
+            return Conflict(tuple((codec.text(tenant), codec.text(ticket)) for tenant, ticket in pairs_of(rest)))
+        case b"behind":
+            return Behind({partition: max(position, 0) for partition, position in pairs_of(rest)})
+        case b"topic":
+            return OtherTopic(codec.text(rest[0]))
+    raise StoreUnavailable(f"Redis answered {kind!r} to the apply script")
+
+
+def pairs_of(flat: Sequence[Reply]) -> Iterator[tuple[Reply, Reply]]:
+    """Names and values that take turns in a flat reply."""
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def stored_ticket(packed: bytes) -> StoredTicket:
+    """A ticket as it is stored; an empty one was never written."""
+    if not packed:
+        return StoredTicket(b"", None)
+    return StoredTicket(packed[: codec.REVISION_BYTES], codec.unpack_image(packed))
+
+
+def bucket_state(flat: Sequence[bytes]) -> BucketState:
+    """A bucket's hash."""
+    fields = dict(pairs_of(flat))
+    positions = {int(name[2:]): int(value) for name, value in fields.items() if name.startswith(b"p:")}
+    return BucketState(fields.get(b"topic", b"").decode(), positions)
+
+
+def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
+    """What the snapshot script says, in that run of Redis."""
+    time_of_day, flat, version, as_of, columns, counters = reply
+    now_ms = int(time_of_day[0]) * 1000 + int(time_of_day[1]) // 1000
+    state: dict[bytes, bytes] = dict(pairs_of(flat))
+    positions, lags = {}, {}
+    for name, value in state.items():
+        if name.startswith(b"p:"):
+            positions[int(name[2:])] = int(value)
+        elif name.startswith(b"f:"):
+            lags[int(name[2:])] = max(0, now_ms - int(value))
+    return Snapshot(
+        epoch=epoch_in(run, state.get(b"epoch", b"").decode(), query.generation),
+        version=int(version),
+        positions=dict(sorted(positions.items())),
+        lags_ms=lags,
+        timers=_instant(state.get(b"timers", b"")),
+        as_of=_instant(as_of),
+        columns=tuple(int(value or 0) for value in columns),
+        counters=tuple(codec.unpack_counter(value) if value else {} for value in counters),
+    )
+
+
+def _instant(value: bytes) -> Instant | None:
+    return int(value) if value else None
+
+
+def info_field(text: str, name: str) -> str:
+    """One field of the answer to INFO, "0" where it is missing."""
+    return next((line.partition(":")[2] for line in text.splitlines() if line.startswith(name + ":")), "0")

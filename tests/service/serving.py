@@ -1,0 +1,111 @@
+"""A service process on a real Redis that a test fills by itself, without Kafka. Asserts only that it ends quietly."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from service.domain.catalogue import Priority, Realm, Status, TenantSettings
+from service.domain.contributions import Changes
+from service.domain.matching import Columns
+from service.domain.record import Entries, founded, numbered
+from service.domain.ticket import Image, Ticket
+from service.store.port import Applied, Batch, Progress, StoredTenant, TenantBatch
+from service.store.redis_store import RedisStore, open_store
+from service.token import generate, jwks, mint
+from tests.journeys.program import Program
+from tests.web.push.http_stream import opened
+
+STREAM = "/api/v2/ticketing/ticket/count/stream"
+STREAM_TICKET = f"{STREAM}-ticket"
+ASKED = {"type": "template", "module": "ticketing", "filterIds": "all"}
+KEY = generate()
+BUCKETS = 64
+
+
+def token(ttl_s: int = 600) -> str:
+    """An administrator's."""
+    now_s = int(time.time())
+    return mint(
+        KEY,
+        realm="r",
+        issuer="https://id.example/r",
+        tenants=["acme"],
+        user="ann",
+        roles=["ticket_admin"],
+        now_s=now_s,
+        ttl_s=ttl_s,
+    )
+
+
+class Serving:
+    """A service process, the store it reads, and a client of it."""
+
+    def __init__(self, program: Program, store: RedisStore, client: httpx.AsyncClient) -> None:
+        self.program, self.store, self.client = program, store, client
+        self.total = 0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {token()}", "x-tenantid": "acme", "realmname": "r"}
+
+    def stream(self, **how: Any) -> Any:
+        return opened(self.client, STREAM, params=ASKED, headers={**self.headers, **how})
+
+    async def add(self) -> int:
+        """Counts one more ticket; returns the total."""
+        stored = await self.store.tenant("acme")
+        assert stored is not None
+        columns, changes, now = Columns(numbered(stored.record)), Changes(), time.time_ns() // 1000
+        ticket = Ticket("3745", now)
+        changes.add(None, Image(0, ticket, now, columns.mask(ticket, now)))
+        tenant = TenantBatch("acme", stored.token, stored.generation, (), changes.deltas(), now)
+        progress = {0: Progress(None, self.total + 1, 0)}
+        outcome = await self.store.apply(Batch(self.store.bucket("acme"), "topic", progress, [tenant], now))
+        assert isinstance(outcome, Applied)
+        self.total += 1
+        return self.total
+
+    async def metric(self, name: str) -> float:
+        return await asyncio.to_thread(self.program.metric, name)
+
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.program.pid}/fd").iterdir()))
+
+
+async def found_tenant(store: RedisStore) -> None:
+    await store.found()
+    await store.put_realm("r", 1, Realm("r", "https://id.example/r", jwks(KEY)))
+    statuses = (Status("3745", "Open"), Status("3748", "Closed", closed=True))
+    settings = TenantSettings("acme", "Acme", "r", statuses, (Priority("4196", "High", 1),))
+    assert await store.put_tenant("acme", None, StoredTenant("t1", "g1", founded(Entries(settings), 1)))
+    await store.set_judged(2)
+
+
+@asynccontextmanager
+async def serving(redis: str, directory: Path, **settings: object) -> AsyncIterator[Serving]:
+    """At the end the process has to go quietly, whatever streams are open."""
+    environ = {f"TICKET_COUNTS_{name}": str(value) for name, value in {"REDIS": redis, "PORT": 0, **settings}.items()}
+    program = Program("service", directory / "service.log", environ)
+    async with open_store(redis, BUCKETS, 5.0) as store:
+        await found_tenant(store)
+        await asyncio.to_thread(program.launch, _address)
+        limits = httpx.Limits(max_connections=None)
+        try:
+            async with httpx.AsyncClient(
+                base_url=program.address, timeout=30, limits=limits, trust_env=False
+            ) as client:
+                yield Serving(program, store, client)
+            if program.running:
+                await asyncio.to_thread(program.terminate)
+        finally:
+            program.kill()
+            print(program.log_tail())
+
+
+def _address(line: Mapping[str, Any]) -> str | None:
+    return str(line["url"]) if line.get("event") == "listening" else None
