@@ -65,7 +65,8 @@ def node_properties(node: KafkaNode, nodes: Sequence[KafkaNode], data: Path) -> 
         "transaction.state.log.min.isr": str(replicas // 2 + 1),
         "transaction.state.log.num.partitions": "4",
         "group.initial.rebalance.delay.ms": "0",  # nobody else is coming
-        "group.min.session.timeout.ms": "1000",  # 6 s by default: tests that kill a consumer wait for its session to end
+        # 6 s by default: tests that kill a consumer wait for its session to end.
+        "group.min.session.timeout.ms": "1000",
         # A killed broker comes back only after its old session has expired: 9 s by default.
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "500",
