@@ -5,6 +5,7 @@ import structlog
 
 from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.metrics import Metrics
+from service.domain.columns import SEMANTICS
 from service.domain.record import Entries, TenantRecord, adopted, begun, founded, shadowed, with_pairs
 from service.store.port import CounterStore, StoredTenant
 from service.store.token import minted
@@ -60,7 +61,7 @@ class Adoption:
                     self.orphans.add((name, stored.generation))
                     return self.noted(name, None)
                 continue
-            if stored is not None and stored.record.newest_version >= known[1]:
+            if stored is not None and _is_current(stored.record, known[1]):
                 return self.noted(name, stored)
             new = self._newer(name, stored, *known)
             if await self._store.put_tenant(name, stored.token if stored else None, new):
@@ -82,6 +83,8 @@ class Adoption:
     def _newer(self, name: str, stored: StoredTenant | None, entries: Entries, version: int) -> StoredTenant:
         if stored is None:
             return StoredTenant(minted(), minted(), founded(entries, version))
+        if stored.record.newest_version > version:  # only the columns are of older code
+            entries, version = stored.record.newest, stored.record.newest_version
         kept = self._with_kept(name, stored.record, entries)
         return StoredTenant(minted(), stored.generation, adopted(stored.record, kept, version))
 
@@ -107,3 +110,8 @@ class Adoption:
         if stored is not None and begun(stored.record) is not None:
             self.unswept.add(name)
         return stored
+
+
+def _is_current(record: TenantRecord, version: int) -> bool:
+    """Whether the store's record is no older than the log, nor its columns than this code's meaning of them."""
+    return record.newest_version >= version and record.semantics >= SEMANTICS

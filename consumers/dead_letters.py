@@ -7,6 +7,7 @@ consumer instead of emptying the topic.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Protocol
 
 import structlog
@@ -80,10 +81,15 @@ class FloodGuard:
         self._bad = 0
         self._run = 0
 
-    def good(self) -> None:
-        """One record was fine."""
-        self._run = 0
-        self._push(False)
+    def good(self, records: int = 1) -> None:
+        """So many records were fine."""
+        if records:
+            self._run = 0
+        if self._bad:
+            for _ in range(records):
+                self._push(False)
+        else:  # the usual case: nothing that could leave the window
+            self._last.extend(repeat(False, records))
 
     def bad(self) -> None:
         """One record was bad. Raises Flood when that was one too many."""
@@ -111,9 +117,9 @@ class DeadLetters:
         self._guard = guard
         self._unacknowledged: list[asyncio.Future[object]] = []
 
-    def good(self) -> None:
-        """One record was fine."""
-        self._guard.good()
+    def good(self, records: int = 1) -> None:
+        """So many records were fine."""
+        self._guard.good(records)
 
     async def park(self, letter: Letter, reason: str) -> None:
         """Queues a letter; it is safe only after `acknowledged`. Raises Flood."""

@@ -141,20 +141,27 @@ class Poll:
     ) -> None:
         """Decodes records of one partition into their buckets; what can't be decoded is parked."""
         seen = self._assignment.seen.get(tp, 0)
+        known: set[str] = set()  # of this batch: what changes meanwhile is the step's to find out
+        good = 0
         for place, record in enumerate(records):
             if place % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
             try:
                 event = decode(record.key, record.value, record.headers, record.timestamp)
-                if await self._tenants.get(event.tenant) is None:
-                    raise PoisonEvent(f"tenantid: no tenant {event.tenant} in the catalogue")
+                if event.tenant not in known:
+                    if await self._tenants.get(event.tenant) is None:
+                        raise PoisonEvent(f"tenantid: no tenant {event.tenant} in the catalogue")
+                    known.add(event.tenant)
             except PoisonEvent as poison:
+                self._dead_letters.good(good)
+                good = 0
                 if record.offset >= seen:
                     await self._dead_letters.park(record, str(poison))
                 continue
-            self._dead_letters.good()
+            good += 1
             incoming = Incoming(tp.partition, record.offset, event, record)
             by_bucket.setdefault(self._store.bucket(event.tenant), []).append(incoming)
+        self._dead_letters.good(good)
 
     async def _steps(self, by_bucket: Mapping[Bucket, Sequence[Incoming]], goals: Mapping[int, Goal]) -> None:
         """All buckets at once; each bucket's events in order. Raises the first failure after all have ended."""

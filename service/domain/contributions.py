@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from service.domain.matching import Columns
-from service.domain.scopes import Scope, places_of, scopes_of
+from service.domain.scopes import Place, places_of
 from service.domain.ticket import Image, Instant, Ticket
 
 Deltas = Mapping[str, Mapping[str, Mapping[int, int]]]
@@ -13,10 +13,10 @@ Deltas = Mapping[str, Mapping[str, Mapping[int, int]]]
 
 
 class Cell(NamedTuple):
-    """One counter: a numbered column in a scope."""
+    """One count: a numbered column in a place."""
 
     column: int
-    scope: Scope
+    place: Place
 
 
 def contributions(ticket: Ticket, columns: Columns, now: Instant) -> frozenset[Cell]:
@@ -28,9 +28,9 @@ def cells(ticket: Ticket | None, mask: int) -> Iterator[Cell]:
     """Every cell a ticket with this mask adds one to; none for a deleted one."""
     if ticket is None:
         return
-    for scope in scopes_of(ticket):
+    for place in places_of(ticket):
         for column in _numbers(mask):
-            yield Cell(column, scope)
+            yield Cell(column, place)
 
 
 _Change = tuple[int, int]
@@ -42,7 +42,7 @@ class Changes:
 
     def __init__(self) -> None:
         # Whole masks are summed and taken apart at the end: a batch has few distinct ones, and a ticket's change is
-        # the same in all of its scopes.
+        # the same in all of its places.
         self._sums: dict[str, dict[str, dict[_Change, int]]] = {}
 
     def add(self, before: Image | None, after: Image | None) -> None:
@@ -51,7 +51,7 @@ class Changes:
         new = after.ticket if after is not None else None
         old_mask = before.mask if before is not None else 0
         new_mask = after.mask if after is not None else 0
-        if old is not None and new is not None and _same_scopes(old, new):
+        if old is not None and new is not None and _same_places(old, new):
             self._count(new, new_mask & ~old_mask, old_mask & ~new_mask)
             return
         if old is not None:
@@ -97,13 +97,13 @@ def _cell_changes(times: Mapping[_Change, int]) -> Mapping[int, int]:
     return {column: delta for column, delta in columns.items() if delta}
 
 
-@lru_cache(maxsize=16_384)  # some 10 MB; a batch uses each several times, once per scope
+@lru_cache(maxsize=16_384)  # some 10 MB; a batch uses each several times, once per place
 def _cells_of(change: _Change, count: int) -> Mapping[int, int]:
     gained, lost = change
     return dict.fromkeys(_numbers(gained), count) | dict.fromkeys(_numbers(lost), -count)
 
 
-def _same_scopes(old: Ticket, new: Ticket) -> bool:
+def _same_places(old: Ticket, new: Ticket) -> bool:
     return old.team == new.team and old.assignee == new.assignee and old.requester == new.requester
 
 

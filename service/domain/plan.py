@@ -4,26 +4,26 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from service.domain.scopes import EVERYONE, Term, scopes_for
+from service.domain.scopes import EVERYONE, Term, parts_of, scopes_for
 from service.domain.viewer import Viewer
 
 Counter = Mapping[str, Mapping[int, int]]
 """part -> column number -> count."""
 
 
-Place = tuple[int, str]
-"""A counter, by its index in the plan, and a part of it."""
+Share = tuple[int, str]
+"""A scope: its counter, by its index in the plan, and which part of it."""
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Places that are added (`plus`) and taken away (`minus`) together, for each of `columns`."""
+    """Scopes that are added (`plus`) and taken away (`minus`) together, for each of `columns`."""
 
-    plus: tuple[Place, ...]
-    minus: tuple[Place, ...]
+    plus: tuple[Share, ...]
+    minus: tuple[Share, ...]
     columns: tuple[int, ...]
 
     def totals(self, counters: Sequence[Counter]) -> dict[int, int]:
-        """Column number -> what the places come to."""
+        """Column number -> what the scopes come to."""
         plus, minus = _found(self.plus, counters), _found(self.minus, counters)
         return {
             # Lists, because a generator costs more than what it would go through here.
@@ -35,7 +35,7 @@ class Group(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """`columns` are read of the counter of all tickets, `counters` whole; then each sum is taken.
 
-    Most sums of a viewer go over the same places, each in another column: those are looked up once, as a group.
+    Most sums of a viewer go over the same scopes, each in another column: those are looked up once, as a group.
     """
 
     columns: tuple[int, ...]
@@ -60,29 +60,29 @@ class Plan(msgspec.Struct, frozen=True):
         return counts
 
 
-def _found(places: Sequence[Place], counters: Sequence[Counter]) -> list[Mapping[int, int]]:
-    return [cells for index, part in places if (cells := counters[index].get(part))]
+def _found(scopes: Sequence[Share], counters: Sequence[Counter]) -> list[Mapping[int, int]]:
+    return [cells for index, part in scopes for cells in parts_of(part, counters[index])]
 
 
 def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: Viewer) -> Plan:
     """Turns signed sums into the fewest reads for this viewer."""
     columns: dict[int, int] = {}
     counters: dict[str, int] = {}
-    groups: dict[tuple[tuple[Place, ...], tuple[Place, ...]], tuple[int, dict[int, None]]] = {}
+    groups: dict[tuple[tuple[Share, ...], tuple[Share, ...]], tuple[int, dict[int, None]]] = {}
     everyone: list[tuple[tuple[int, int], ...]] = []
     grouped: list[tuple[tuple[int, int], ...]] = []
     for terms in sums:
         plain: list[tuple[int, int]] = []
-        signed: dict[int, tuple[list[Place], list[Place]]] = {}
+        signed: dict[int, tuple[list[Share], list[Share]]] = {}
         for term in terms:
             number = numbers[term.column]
             scopes = scopes_for(term.questions, viewer)
             if scopes and scopes[0].counter == EVERYONE:
                 plain.append((term.sign, columns.setdefault(number, len(columns))))
                 continue
-            places = [(counters.setdefault(scope.counter, len(counters)), scope.part) for scope in scopes]
-            # A sign may be ±2 or more: then the places stand there so often.
-            signed.setdefault(number, ([], []))[term.sign < 0].extend(places * abs(term.sign))
+            found = [(counters.setdefault(scope.counter, len(counters)), scope.part) for scope in scopes]
+            # A sign may be ±2 or more: then the scopes stand there so often.
+            signed.setdefault(number, ([], []))[term.sign < 0].extend(found * abs(term.sign))
         everyone.append(tuple(plain))
         mine = []
         for number, (plus, minus) in signed.items():

@@ -6,7 +6,7 @@ plain sum over teams.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from service.domain.columns import ALL_ANSWERS, QUESTIONS, Answers, column_id, residuals
 from service.domain.condition import NEVER, Condition, Question
@@ -17,10 +17,19 @@ EVERYONE = "*"
 
 
 class Scope(NamedTuple):
-    """A slice of tickets: the counter it is kept in, and its place there (scopes of one person share a counter)."""
+    """A slice of tickets: the counter it is kept in, and which of it (scopes of one person share a counter).
+
+    It is the sum of the places that `parts_of` finds for it.
+    """
 
     counter: str
     part: str = ""
+
+
+Place = tuple[str, str]
+"""Where a ticket is counted: a counter, and a part of it. The parts of a counter have no ticket in common."""
+
+Part = TypeVar("Part")
 
 
 class Term(NamedTuple):
@@ -31,33 +40,32 @@ class Term(NamedTuple):
     column: str
 
 
-def scopes_of(ticket: Ticket) -> list[Scope]:
-    """The scopes this ticket lies in: one to eight."""
-    return [Scope(counter, part) for counter, part in places_of(ticket)]
+def places_of(ticket: Ticket) -> list[Place]:
+    """The one to four places this ticket is counted in, which say for each of the eight scopes whether it is there.
 
-
-def places_of(ticket: Ticket) -> list[tuple[str, str]]:
-    """The same as plain pairs: a quarter of the cost, and every event asks twice."""
+    Counting it in every scope instead would double what each event writes: a person's counter is cut by team, a
+    requester's also by whether the assignee is the same person, and its other scopes are sums of these.
+    """
     places = [(EVERYONE, "")]
-    team, assignee, requester = ticket.team, ticket.assignee, ticket.requester
-    in_team = None if team is None else "t:" + team
-    if in_team is not None:
+    in_team = ""
+    if ticket.team is not None:
+        in_team = "t:" + ticket.team
         places.append((in_team, ""))
-    if assignee is not None:
-        mine = "a:" + assignee
-        places.append((mine, ""))
-        if in_team is not None:
-            places.append((mine, in_team))
-    if requester is not None:
-        mine = "r:" + requester
-        places.append((mine, ""))
-        if in_team is not None:
-            places.append((mine, in_team))
-        if requester == assignee:
-            places.append((mine, "a"))
-            if in_team is not None:
-                places.append((mine, "a" + in_team))
+    if ticket.assignee is not None:
+        places.append(("a:" + ticket.assignee, in_team))
+    if ticket.requester is not None:
+        places.append(("r:" + ticket.requester, "a" + in_team if ticket.requester == ticket.assignee else in_team))
     return places
+
+
+def parts_of(part: str, counter: Mapping[str, Part]) -> list[Part]:
+    """The parts of a counter that make up the scope which has `part` there."""
+    if not part:
+        return list(counter.values())
+    if part == "a":
+        return [value for name, value in counter.items() if name.startswith("a")]
+    names = (part, "a" + part) if part.startswith("t:") else (part,)
+    return [counter[name] for name in names if name in counter]
 
 
 def scopes_for(asked: frozenset[Question], viewer: Viewer) -> list[Scope]:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from service.domain.catalogue import Credential, Realm
 from service.domain.record import Pair
-from service.domain.scopes import EVERYONE, scopes_of
+from service.domain.scopes import EVERYONE, places_of
 from service.domain.ticket import Instant
 from service.store import codec, keys
 from service.store.apply_plan import packed_plan
@@ -167,7 +167,7 @@ class RedisStore(RedisReader):
         found = await self._wire.call("HRANDFIELD", tickets, limit, "WITHVALUES")
         if found:
             images = [codec.unpack_image(packed) for packed in found[1::2]]
-            counters = {scope.counter for image in images if image.ticket for scope in scopes_of(image.ticket)}
+            counters = {counter for image in images if image.ticket for counter, _ in places_of(image.ticket)}
             gone = [keys.counter(bucket, tenant, generation, counter) for counter in sorted(counters)]
             if gone:
                 await self._wire.call("UNLINK", *gone)

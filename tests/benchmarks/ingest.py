@@ -15,7 +15,7 @@ from tests.benchmarks.ground import Ground
 from tests.benchmarks.programs import REPOSITORY, Program, applied, consumers
 from tests.servers.redis_server import RedisServer
 
-LOOK_S = 0.25
+LOOK_S = 0.5
 """Between looks at the consumer's metrics, which cost it some milliseconds each."""
 
 LONGEST_RUN_S = 300.0

@@ -2,13 +2,17 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumers import adoption
 from consumers.adoption import Adoption
 from consumers.catalogue_log import CatalogueLog
 from consumers.metrics import Metrics
+from service.domain import columns, record
 from service.domain.catalogue import EntryError
+from service.domain.columns import EVERY_TICKET, SEMANTICS
 from service.store.memory_store import MemoryStore
 from tests.consumers.small_world import (
     TENANT,
@@ -130,6 +134,23 @@ async def test_a_bad_tenant_entry_alone_is_not_a_removal() -> None:
     compacted.records = [(b"", b""), topic.records[1], (b"tenant/acme", b"bad")]
     await reader(store, compacted).everything()
     assert await filters(store) == ["vip"]
+
+
+async def test_columns_of_older_code_are_made_anew_from_the_newest_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    topic, store = published([tenant_entry(), filter_entry(), filter_entry("two")]), MemoryStore()
+    await reader(store, topic).everything()
+    before = await store.tenant(TENANT)
+    assert before is not None
+    for module in (adoption, columns, record):
+        monkeypatch.setattr(module, "SEMANTICS", SEMANTICS + 1)
+    await reader(store, topic, end=2).everything()
+    after = await store.tenant(TENANT)
+    assert after is not None
+    assert (after.record.semantics, after.record.newest_version) == (SEMANTICS + 1, 2)
+    assert sorted(after.record.newest.filters) == ["two", "vip"]
+    assert after.record.numbers[EVERY_TICKET] == 0
+    assert set(after.record.filling) == set(after.record.numbers) - set(before.record.numbers)
+    assert after.record.filling
 
 
 async def test_what_needs_a_sweep_is_noted_by_every_reader() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from service.domain.columns import column_id, residuals
 from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
 from service.domain.matching import compiled
-from service.domain.scopes import EVERYONE, Scope, scopes_for, scopes_of, signed_sum
+from service.domain.scopes import EVERYONE, parts_of, places_of, scopes_for, signed_sum
 from service.domain.ticket import Ticket
 from service.domain.viewer import Perspective, Role, Viewer
 from tests.domain.random_trees import TEAMS, USERS, answers_of, asking_leaves, means, tickets, trees
@@ -29,15 +29,16 @@ def may_see(ticket: Ticket, viewer: Viewer, perspective: Perspective) -> bool:
 
 
 def summed(condition: Condition, several: list[Ticket], viewer: Viewer, perspective: Perspective) -> int:
-    """The signed sum, over counters made by going through the tickets scope by scope."""
-    cells: Counter[tuple[str, Scope]] = Counter()
+    """The signed sum, over counters made by going through the tickets place by place."""
+    cells: dict[tuple[str, str], Counter[str]] = {}
     plain = {column_id(left): compiled(left) for left in residuals(condition).values() if left != NEVER}
     for ticket in several:
         for name, holds in plain.items():
             if holds(ticket, 0):
-                cells.update((name, scope) for scope in scopes_of(ticket))
+                for counter, part in places_of(ticket):
+                    cells.setdefault((name, counter), Counter())[part] += 1
     return sum(
-        term.sign * cells[term.column, scope]
+        term.sign * sum(parts_of(scope.part, cells.get((term.column, scope.counter), {})))
         for term in signed_sum(condition, viewer.role, perspective)
         for scope in scopes_for(term.questions, viewer)
     )
@@ -63,13 +64,13 @@ def test_a_signed_sum_is_the_number_of_tickets_that_are_seen_and_fit(
 
 
 @given(tickets)
-def test_a_ticket_lies_in_one_to_eight_scopes_each_once(ticket: Ticket) -> None:
-    scopes = scopes_of(ticket)
-    assert len(set(scopes)) == len(scopes)
-    people = [ticket.assignee is not None, ticket.requester is not None]
-    meeting = ticket.assignee is not None and ticket.assignee == ticket.requester
-    assert len(scopes) == (1 + sum(people) + meeting) * (1 + (ticket.team is not None))
-    assert Scope(EVERYONE) in scopes
+def test_a_ticket_is_counted_in_one_to_four_places_each_once(ticket: Ticket) -> None:
+    places = places_of(ticket)
+    assert len(set(places)) == len(places)
+    assert len({counter for counter, _ in places}) == len(places), "the parts of a counter have no ticket in common"
+    asked = (ticket.assignee, ticket.requester, ticket.team)
+    assert len(places) == 1 + sum(value is not None for value in asked)
+    assert (EVERYONE, "") in places
 
 
 @given(tickets, st.sampled_from(USERS), st.frozensets(st.sampled_from(TEAMS)))
@@ -79,7 +80,8 @@ def test_a_ticket_is_in_a_viewer_s_scopes_exactly_when_it_answers_yes(
     viewer = Viewer(user, Role.ADMIN, teams)
     said = dict(zip((Question.ASSIGNED, Question.REQUESTED, Question.TEAM), answers_of(ticket, viewer), strict=True))
     for asked in (frozenset(q for n, q in enumerate(Question) if bits >> n & 1) for bits in range(8)):
-        hits = len(set(scopes_for(asked, viewer)).intersection(scopes_of(ticket)))
+        counters = {counter: {part: 1} for counter, part in places_of(ticket)}
+        hits = sum(sum(parts_of(scope.part, counters.get(scope.counter, {}))) for scope in scopes_for(asked, viewer))
         assert hits == all(said[question] for question in asked), asked
 
 
