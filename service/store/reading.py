@@ -122,7 +122,8 @@ class Reading:
         What is still being filled is waited for, some seconds at most. Raises UnknownTenant, InvalidIds, Warming (each
         confirmed by the store) and StoreUnavailable.
         """
-        await self._note_pairs(tenant_id, wanted)
+        if wanted.profile_id is not None:
+            await self._note_pairs(tenant_id, wanted, wanted.profile_id)
         known = self._tenants.get(tenant_id)
         if known is not None and known.view.settings.realm == realm:
             try:
@@ -152,11 +153,8 @@ class Reading:
                 return answer
         raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
 
-    async def _note_pairs(self, tenant_id: str, wanted: Wanted) -> None:
+    async def _note_pairs(self, tenant_id: str, wanted: Wanted, profile_id: str) -> None:
         """Now and then tells the store what is counted together with a profile, or its columns would be dropped."""
-        profile_id = wanted.profile_id
-        if profile_id is None:
-            return
         asked = (tenant_id, profile_id, wanted.filter_ids)
         now = self._clock.now_us()
         if now - (self._noted.get(asked) or 0) < NOTE_EVERY_US:
