@@ -28,7 +28,8 @@ NOTHING_NEW = {".venv-demo"}
 
 
 def answer_in(output: str) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(output[output.index('{\n  "success"') :])
+    answer: dict[str, Any]
+    answer, _ = json.JSONDecoder().raw_decode(output[output.index('{\n  "success"') :])
     return answer
 
 

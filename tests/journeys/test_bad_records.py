@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from aiokafka import ConsumerRecord
 
 from tests.journeys import sending, topic_log
@@ -10,6 +11,8 @@ from tests.journeys.asking import realm
 from tests.journeys.catalogue_lines import event, tenant
 from tests.journeys.system import System
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("apache_kafka")
 
 STRUCTURED = ("content-type", b"application/cloudevents+json")
 GOOD = 20

@@ -15,6 +15,8 @@ from tests.servers.redis_server import closing_client
 from tests.servers.topics import Topics
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("apache_kafka")
+
 TICKETS = 3_000
 """So many that a sweep takes a dozen bites, and answers come in between."""
 

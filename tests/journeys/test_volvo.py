@@ -14,6 +14,7 @@ from tests.oracle.catalogue import Viewer
 from tests.oracle.recount import Recount
 
 pytestmark = [
+    pytest.mark.usefixtures("apache_kafka"),
     pytest.mark.skipif(not volvo.is_present(), reason=volvo.WHY_ABSENT),
     # 65,533 events through one consumer beside its broker: 15 s on two quiet cores.
     pytest.mark.timeout(180),

@@ -100,7 +100,12 @@ class _Walk:
         if known is None or known[0] != self._touched[question.tenant]:
             self.oracle.catalogue = catalogue
             answer = self.oracle.counts(
-                question.tenant, question.viewer, question.perspective, question.filter_ids, None, self._now_us
+                question.tenant,
+                question.viewer,
+                question.perspective,
+                question.filter_ids,
+                question.profile_id,
+                self._now_us,
             )
             known = self._touched[question.tenant], _numbers(answer["counts"], answer["summary"])
             self._answers[key] = known

@@ -38,10 +38,10 @@ class Tenant:
         self.name = name
         self.entry = tenant_entry(choices, name)
         self._pools = pools_of(choices, self.entry)
-        self._filters = [one for one in saved(choices, SHAPE, name, self._pools) if one["kind"] == "filter"]
-        self.entries = [{"kind": "tenant", "value": self.entry}, *self._filters]
+        self._saved = saved(choices, SHAPE, name, self._pools)
+        self.entries = [{"kind": "tenant", "value": self.entry}, *self._saved]
         self.questions = [
-            Question(name, ask.viewer, ask.perspective, ask.filter_ids)
+            Question(name, ask.viewer, ask.perspective, ask.filter_ids, ask.profile_id)
             for ask in tenant_asks(choices, name, self._pools, self.entries)
         ]
         self._told = 0
@@ -65,13 +65,13 @@ class Tenant:
         return told
 
     def edited(self) -> dict[str, Any]:
-        """One of its filters with another condition, or a status of its that is closed now and wasn't, or back."""
-        if self._filters and self._choices.chance(70):
-            index = self._choices.integer(0, len(self._filters) - 1)
+        """A filter or profile of its with another condition, or a status that is closed now and wasn't, or back."""
+        if self._saved and self._choices.chance(70):
+            index = self._choices.integer(0, len(self._saved) - 1)
             where = condition(self._choices, SHAPE, self._pools)
-            value = {**self._filters[index]["value"], "where": where}
-            self._filters[index] = {**self._filters[index], "value": value}
-            return self._filters[index]
+            value = {**self._saved[index]["value"], "where": where}
+            self._saved[index] = {**self._saved[index], "value": value}
+            return self._saved[index]
         status = self._choices.pick(self.entry["statuses"])
         status["closed"] = not status["closed"]
         return {"kind": "tenant", "value": self.entry}

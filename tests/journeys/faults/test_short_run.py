@@ -12,7 +12,7 @@ from tests.servers.redis_server import RedisServer
 from tests.servers.topics import Topics
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(120), pytest.mark.usefixtures("apache_kafka")]
 
 KILLS = 5
 WITHIN_S = 30.0
