@@ -21,7 +21,7 @@ from service.domain.plan import plan
 from service.domain.scopes import Term
 from service.domain.viewer import Role, Viewer
 from service.environment import EXIT_WRONG_USE, SettingsError
-from service.store.port import CountQuery, StoredTenant, StoredTicket, StoreRefused, StoreUnavailable
+from service.store.port import StoredTenant, StoredTicket, StoreRefused, StoreUnavailable, query_for
 from service.store.redis_store import RedisStore
 
 EXIT_FAILED = 1
@@ -70,8 +70,7 @@ async def _counts(
     # With its sign taken away, so that a term shows what there is.
     planned = plan([(term._replace(sign=1),) for term in filled], record.numbers, viewer)
     tenant = record.newest.settings.id
-    query = CountQuery(tenant, stored.token, stored.generation, planned.columns, planned.counters)
-    snapshot = await store.snapshot(query)
+    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, planned))
     if snapshot is None:
         return {}
     return dict(zip(filled, planned.evaluate(snapshot.columns, snapshot.counters), strict=True))

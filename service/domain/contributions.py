@@ -9,7 +9,10 @@ from service.domain.scopes import Place, places_of
 from service.domain.ticket import Image, Instant, Ticket
 
 Deltas = Mapping[str, Mapping[str, Mapping[int, int]]]
-"""counter -> part -> column number -> change, without zeros."""
+"""counter -> part -> mask -> change in the number of tickets with exactly this mask, without zeros.
+
+By mask and not by column: a change is two entries then, however many columns a tenant's filters need.
+"""
 
 
 class Cell(NamedTuple):
@@ -29,84 +32,97 @@ def cells(ticket: Ticket | None, mask: int) -> Iterator[Cell]:
     if ticket is None:
         return
     for place in places_of(ticket):
-        for column in _numbers(mask):
+        for column in numbers_in(mask):
             yield Cell(column, place)
-
-
-_Change = tuple[int, int]
-"""Masks of the columns gained and lost; no column is in both."""
 
 
 class Changes:
     """Sums what many changes do to the cells, so that a batch sends each cell once."""
 
     def __init__(self) -> None:
-        # Whole masks are summed and taken apart at the end: a batch has few distinct ones, and a ticket's change is
-        # the same in all of its places.
-        self._sums: dict[str, dict[str, dict[_Change, int]]] = {}
+        self._sums: dict[str, dict[str, dict[int, int]]] = {}
 
     def add(self, before: Image | None, after: Image | None) -> None:
         """Takes away what `before` contributes and adds what `after` does."""
         old = before.ticket if before is not None else None
         new = after.ticket if after is not None else None
-        old_mask = before.mask if before is not None else 0
-        new_mask = after.mask if after is not None else 0
+        old_mask = before.mask if before is not None and old is not None else 0
+        new_mask = after.mask if after is not None and new is not None else 0
+        old_places = [] if old is None else places_of(old)
         if old is not None and new is not None and _same_places(old, new):
-            self._count(new, new_mask & ~old_mask, old_mask & ~new_mask)
-            return
-        if old is not None:
-            self._count(old, 0, old_mask)
-        if new is not None:
-            self._count(new, new_mask, 0)
+            if old_mask == new_mask:
+                return
+            new_places = old_places
+        else:
+            new_places = [] if new is None else places_of(new)
+        if old_mask:
+            self._count(old_places, old_mask, -1)
+        if new_mask:
+            self._count(new_places, new_mask, 1)
 
-    def _count(self, ticket: Ticket, gained: int, lost: int) -> None:
-        if not gained and not lost:
-            return
-        change = (gained, lost)
-        for counter, part in places_of(ticket):
+    def _count(self, places: list[Place], mask: int, change: int) -> None:
+        for counter, part in places:
             parts = self._sums.get(counter)
             if parts is None:
                 parts = self._sums[counter] = {}
-            times = parts.get(part)
-            if times is None:
-                parts[part] = {change: 1}
+            masks = parts.get(part)
+            if masks is None:
+                parts[part] = {mask: change}
             else:
-                times[change] = times.get(change, 0) + 1
+                masks[mask] = masks.get(mask, 0) + change
 
     def deltas(self) -> Deltas:
-        """The sum per cell; cells that came out even are left out."""
-        result: dict[str, dict[str, Mapping[int, int]]] = {}
+        """The sums; those that came out even are left out."""
+        result: dict[str, dict[str, dict[int, int]]] = {}
         for counter, parts in self._sums.items():
-            changed = {part: cells for part, times in parts.items() if (cells := _cell_changes(times))}
-            if changed:
-                result[counter] = changed
+            for part, masks in parts.items():
+                changed = {mask: change for mask, change in masks.items() if change}
+                if changed:
+                    result.setdefault(counter, {})[part] = changed
         return result
 
 
-def _cell_changes(times: Mapping[_Change, int]) -> Mapping[int, int]:
-    """Column -> change, of changes that happened so many times."""
-    if len(times) == 1:  # as most persons' counters have it
-        ((change, count),) = times.items()
-        return _cells_of(change, count)
-    columns: dict[int, int] = {}
-    for (gained, lost), count in times.items():
-        for column in _numbers(gained):
-            columns[column] = columns.get(column, 0) + count
-        for column in _numbers(lost):
-            columns[column] = columns.get(column, 0) - count
-    return {column: delta for column, delta in columns.items() if delta}
+def column_changes(masks: Mapping[int, int]) -> dict[int, int]:
+    """What changes of so many tickets with these masks come to in each column, without zeros.
+
+    Added up in bit-slices: slice K has bit N set when the sum of column N has 2^K in it, so that one addition is a few
+    operations on whole masks, for 30 columns as for 500.
+    """
+    gained: list[int] = []
+    lost: list[int] = []
+    for mask, change in masks.items():
+        _add_slices(gained if change > 0 else lost, mask, abs(change))
+    for place in range(min(len(gained), len(lost))):  # most of what one mask loses another gains
+        common = gained[place] & lost[place]
+        gained[place] ^= common
+        lost[place] ^= common
+    sums: dict[int, int] = {}
+    for slices, sign in ((gained, 1), (lost, -1)):
+        for place, columns in enumerate(slices):
+            for column in numbers_in(columns):
+                sums[column] = sums.get(column, 0) + (sign << place)
+    return {column: change for column, change in sums.items() if change}
 
 
-@lru_cache(maxsize=16_384)  # some 10 MB; a batch uses each several times, once per place
-def _cells_of(change: _Change, count: int) -> Mapping[int, int]:
-    gained, lost = change
-    return dict.fromkeys(_numbers(gained), count) | dict.fromkeys(_numbers(lost), -count)
+def _add_slices(slices: list[int], mask: int, times: int) -> None:
+    place = 0
+    while times:
+        if times & 1:
+            carry, here = mask, place
+            while carry:
+                if here >= len(slices):
+                    slices.extend([0] * (here + 1 - len(slices)))
+                slices[here], carry = slices[here] ^ carry, slices[here] & carry
+                here += 1
+        times >>= 1
+        place += 1
 
 
 def _same_places(old: Ticket, new: Ticket) -> bool:
     return old.team == new.team and old.assignee == new.assignee and old.requester == new.requester
 
 
-@lru_cache(maxsize=65_536)  # distinct masks of all tenants in flight; a miss costs some microseconds
-def _numbers(mask: int) -> tuple[int, ...]:
-    return tuple(number for number in range(mask.bit_length()) if mask >> number & 1)
+@lru_cache(maxsize=4_096)  # masks of persons' counters recur; slices of large batches don't, and take 15 µs for 500
+def numbers_in(mask: int) -> tuple[int, ...]:
+    """The columns in a mask, ascending."""
+    return tuple(number for number, bit in enumerate(reversed(f"{mask:b}")) if bit == "1")

@@ -45,6 +45,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Per sum: (sign, index into `columns`)."""
     sums: tuple[tuple[tuple[int, int], ...], ...]
     """Per sum: (index into `groups`, column number)."""
+    asked: int
+    """The columns that `groups` need, as a mask."""
 
     def evaluate(self, columns: Sequence[int], counters: Sequence[Counter]) -> list[int]:
         """The sums, from counts read in the plan's order."""
@@ -91,4 +93,5 @@ def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: V
             mine.append((index, number))
         grouped.append(tuple(mine))
     made = tuple(Group(plus, minus, tuple(wanted)) for (plus, minus), (_, wanted) in groups.items())
-    return Plan(tuple(columns), tuple(counters), made, tuple(everyone), tuple(grouped))
+    asked = sum(1 << number for number in {number for group in made for number in group.columns})
+    return Plan(tuple(columns), tuple(counters), made, tuple(everyone), tuple(grouped), asked)

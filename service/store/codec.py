@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from service.domain.catalogue import Credential, Realm
+from service.domain.contributions import numbers_in
 from service.domain.record import TenantRecord
 from service.domain.ticket import Image, Ticket
 
@@ -27,7 +28,11 @@ _record_decoder = msgspec.msgpack.Decoder(TenantRecord)
 _realm_decoder = msgspec.msgpack.Decoder(Realm)
 _credential_decoder = msgspec.msgpack.Decoder(Credential)
 _counter_decoder = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
-_cells_decoder = msgspec.msgpack.Decoder(dict[int, int] | list[int])
+_masks_decoder = msgspec.msgpack.Decoder(dict[str, int])
+_base_decoder = msgspec.msgpack.Decoder(dict[int, int] | list[int])
+
+BASE = "+"
+"""Before the name of a part: its counts by column, to which those by mask are added. No part's name begins so."""
 
 _LENGTH_BYTES = {0xD9: 1, 0xDA: 2, 0xDB: 4}
 """Of MessagePack's longer strings, by their first byte; the shortest ones have their length in it."""
@@ -50,15 +55,43 @@ def unpack_image(packed: bytes) -> Image:
     )
 
 
-def unpack_counter(packed: bytes) -> dict[str, dict[int, int]]:
-    """part -> column number -> count."""
-    return {part: _cells(memoryview(cells)) for part, cells in _counter_decoder.decode(packed).items()}
+def mask_text(mask: int) -> str:
+    """A mask as a key in a packed part: the script's packer calls bytes text, and text has to be UTF-8."""
+    return f"{mask:x}"
 
 
-def _cells(string: memoryview) -> dict[int, int]:
-    """The cells in a packed string: the script's packer knows no binary type, and calls bytes text."""
-    cells = _cells_decoder.decode(string[1 + _LENGTH_BYTES.get(string[0], 0) :])
-    return cells if isinstance(cells, dict) else _from_array(cells)
+def unpack_counter(packed: bytes, asked: int) -> dict[str, dict[int, int]]:
+    """part -> column number -> count, for the columns in the mask `asked` (and perhaps others)."""
+    counter: dict[str, dict[int, int]] = {}
+    for name, string in _counter_decoder.decode(packed).items():
+        packed_part = _in_string(string)
+        cells = counter.setdefault(name.removeprefix(BASE), {})
+        if name.startswith(BASE):
+            _add_base(cells, _base_decoder.decode(packed_part))
+        else:
+            _add_masks(cells, _masks_decoder.decode(packed_part), asked)
+    return counter
+
+
+def _add_masks(cells: dict[int, int], masks: dict[str, int], asked: int) -> None:
+    for mask, tickets in masks.items():
+        for column in numbers_in(int(mask, 16) & asked):
+            cells[column] = cells.get(column, 0) + tickets
+
+
+def _add_base(cells: dict[int, int], base: dict[int, int] | list[int]) -> None:
+    counts = base if isinstance(base, dict) else _from_array(base)
+    if not cells:
+        cells |= counts
+        return
+    for column, count in counts.items():
+        cells[column] = cells.get(column, 0) + count
+
+
+def _in_string(raw: msgspec.Raw) -> memoryview:
+    """What is in a packed string: the script's packer knows no binary type, and calls bytes text."""
+    string = memoryview(raw)
+    return string[1 + _LENGTH_BYTES.get(string[0], 0) :]
 
 
 def _from_array(cells: list[int]) -> dict[int, int]:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.domain.catalogue import Credential, Realm
-from service.domain.contributions import Deltas
+from service.domain.contributions import Deltas, column_changes
 from service.domain.record import Pair
+from service.domain.scopes import EVERYONE
 from service.domain.ticket import Instant
 from service.store.epoch import epoch_in
 from service.store.keys import bucket_of
@@ -31,6 +32,7 @@ from service.store.port import (
 )
 
 Counter = dict[str, dict[int, int]]
+"""part -> mask -> tickets."""
 
 
 @dataclass
@@ -112,7 +114,7 @@ class MemoryStore:
         if found is None or found.stored.token != query.token:
             return None
         state = self._states[self.bucket(query.tenant)]
-        everyone = found.counters.get("*", {}).get("", {})
+        everyone = column_changes(found.counters.get(EVERYONE, {}).get("", {}))
         return Snapshot(
             epoch=epoch_in(self._run, state.epoch, query.generation),
             version=found.version,
@@ -122,7 +124,8 @@ class MemoryStore:
             as_of=found.as_of,
             columns=tuple(everyone.get(column, 0) for column in query.columns),
             counters=tuple(
-                {part: dict(cells) for part, cells in found.counters.get(name, {}).items()} for name in query.counters
+                {part: column_changes(masks) for part, masks in found.counters.get(name, {}).items()}
+                for name in query.counters
             ),
         )
 
@@ -316,17 +319,17 @@ class MemoryStore:
 
 
 def _add(counters: dict[str, Counter], deltas: Deltas) -> int:
-    """Adds deltas; empty cells, parts and counters are not kept. Returns how many cells came out below zero."""
+    """Adds deltas; empty parts and counters are not kept. Returns how many numbers came out below zero."""
     negative = 0
     for name, parts in deltas.items():
         counter = counters.setdefault(name, {})
         for part, changes in parts.items():
-            cells = counter.setdefault(part, {})
-            for column, delta in changes.items():
-                cells[column] = cells.get(column, 0) + delta
-                negative += cells[column] < 0
-            counter[part] = {column: count for column, count in cells.items() if count}
-        counters[name] = {part: cells for part, cells in counter.items() if cells}
+            masks = counter.setdefault(part, {})
+            for mask, change in changes.items():
+                masks[mask] = masks.get(mask, 0) + change
+                negative += masks[mask] < 0
+            counter[part] = {mask: tickets for mask, tickets in masks.items() if tickets}
+        counters[name] = {part: masks for part, masks in counter.items() if masks}
         if not counters[name]:
             del counters[name]
     return negative

@@ -12,6 +12,7 @@ import msgspec
 
 from service.domain.catalogue import Credential, Realm
 from service.domain.contributions import Deltas
+from service.domain.plan import Plan
 from service.domain.record import Pair, TenantRecord
 from service.domain.ticket import Image, Instant
 
@@ -144,6 +145,13 @@ class CountQuery(msgspec.Struct, frozen=True):
     generation: str
     columns: tuple[int, ...]
     counters: tuple[str, ...]
+    asked: int
+    """Which columns of `counters` are needed, as a mask."""
+
+
+def query_for(tenant: str, token: str, generation: str, plan: Plan) -> CountQuery:
+    """The query that reads what the plan needs."""
+    return CountQuery(tenant, token, generation, plan.columns, plan.counters, plan.asked)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -161,7 +169,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     as_of: Instant | None
     columns: tuple[int, ...]
     counters: tuple[Mapping[str, Mapping[int, int]], ...]
-    """Per asked counter: part -> column number -> count; columns and parts that are absent count 0."""
+    """Per asked counter: part -> column number -> count, of `asked` columns at least; what is absent counts 0."""
 
 
 class TicketPage(msgspec.Struct, frozen=True):

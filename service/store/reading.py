@@ -15,7 +15,7 @@ from service.domain.record import SUMMARY
 from service.domain.ticket import Instant
 from service.domain.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
 from service.lru import Lru
-from service.store.port import CounterReader, CountQuery, Snapshot, StoreUnavailable
+from service.store.port import CounterReader, Snapshot, StoreUnavailable, query_for
 
 TENANTS_REMEMBERED = 1_000
 """Compiled views kept: some 100 KB each with its plans, and some milliseconds to compile again."""
@@ -192,8 +192,7 @@ class Reading:
         """None when the tenant's record is no longer the one that was compiled."""
         plan = known.view.plan(wanted)
         now = self._clock.now_us()
-        query = CountQuery(tenant_id, known.token, known.generation, plan.columns, plan.counters)
-        snapshot = await self._reader.snapshot(query)
+        snapshot = await self._reader.snapshot(query_for(tenant_id, known.token, known.generation, plan))
         if snapshot is None:
             return None
         sums = plan.evaluate(snapshot.columns, snapshot.counters)

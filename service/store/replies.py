@@ -76,7 +76,7 @@ def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
         timers=_instant(state.get(b"timers", b"")),
         as_of=_instant(as_of),
         columns=tuple(int(value or 0) for value in columns),
-        counters=tuple(codec.unpack_counter(value) if value else {} for value in counters),
+        counters=tuple(codec.unpack_counter(value, query.asked) if value else {} for value in counters),
     )
 
 

@@ -40,9 +40,11 @@ class Figure:
         return found if self.target is None else found | {"target": self.target, "met": self.met}
 
 
-def ratios(name: str, over: Sequence[float], under: Sequence[float], target: float | None = None) -> Figure:
+def ratios(
+    name: str, over: Sequence[float], under: Sequence[float], target: float | None = None, *, at_most: bool = False
+) -> Figure:
     """Run by run `over` ÷ `under`, in per cent: neighbours in time met the same machine."""
-    return Figure(name, "%", tuple(100 * a / b for a, b in zip(over, under, strict=True)), target)
+    return Figure(name, "%", tuple(100 * a / b for a, b in zip(over, under, strict=True)), target, at_most)
 
 
 def table(title: str, figures: Sequence[Figure]) -> str:

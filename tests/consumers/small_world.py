@@ -6,7 +6,7 @@ from typing import Any
 from service.domain.view import TenantView, Wanted
 from service.domain.viewer import Perspective, Role, Viewer
 from service.store.memory_store import MemoryStore
-from service.store.port import Batch, CounterStore, CountQuery, Loaded, Outcome
+from service.store.port import Batch, CounterStore, Loaded, Outcome, query_for
 from tests.oracle.log import laid_out
 from tests.oracle.records import LogItem, Record
 from tests.pipeline import FakeProducer, Pipeline, published
@@ -110,7 +110,6 @@ async def counts(
     stored = await store.tenant(tenant)
     assert stored is not None
     plan = TenantView(stored.record).plan(Wanted(viewer, Perspective.TEMPLATE, tuple(filter_ids)))
-    query = CountQuery(tenant, stored.token, stored.generation, plan.columns, plan.counters)
-    snapshot = await store.snapshot(query)
+    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, plan))
     assert snapshot is not None
     return tuple(plan.evaluate(snapshot.columns, snapshot.counters)[: len(filter_ids)])

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from consumers import sweeps
+from service.domain.contributions import column_changes
 from service.domain.view import Warming
 from service.store.port import StoreUnavailable
 from tests.consumers.small_world import (
@@ -74,8 +75,8 @@ async def test_an_edited_filter_counts_as_before_until_it_is_filled_and_its_old_
     used = {
         column
         for counter in world.store._tenants[TENANT].counters.values()
-        for part in counter.values()
-        for column in part
+        for masks in counter.values()
+        for column in column_changes(masks)
     }
     assert used <= set(stored.record.numbers.values())
 

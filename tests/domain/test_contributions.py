@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.condition import ALWAYS, Leaf
-from service.domain.contributions import Cell, Changes, Deltas, cells, contributions
+from service.domain.contributions import Cell, Changes, Deltas, cells, column_changes, contributions, numbers_in
 from service.domain.matching import Columns
 from service.domain.ticket import Image, Ticket
 from tests.domain.random_trees import tickets
@@ -28,8 +28,8 @@ def as_counter(deltas: Deltas) -> Counter[Cell]:
         {
             Cell(column, (counter, part)): change
             for counter, parts in deltas.items()
-            for part, columns in parts.items()
-            for column, change in columns.items()
+            for part, masks in parts.items()
+            for column, change in column_changes(masks).items()
         }
     )
 
@@ -93,7 +93,8 @@ def test_a_change_of_columns_alone_touches_only_those() -> None:
     after = Image(2, Ticket("2", 0, team="net"), 0, 0b1101)
     changes = Changes()
     changes.add(before, after)
-    assert changes.deltas() == {"*": {"": {1: -1, 2: 1}}, "t:net": {"": {1: -1, 2: 1}}}
+    assert changes.deltas() == {"*": {"": {0b1011: -1, 0b1101: 1}}, "t:net": {"": {0b1011: -1, 0b1101: 1}}}
+    assert column_changes(changes.deltas()["*"][""]) == {1: -1, 2: 1}
 
 
 def test_a_move_to_another_team_takes_everything_along() -> None:
@@ -101,7 +102,21 @@ def test_a_move_to_another_team_takes_everything_along() -> None:
     changes = Changes()
     changes.add(before, after)
     assert changes.deltas() == {
-        "t:net": {"": {0: -1, 1: -1}},
-        "t:dba": {"": {0: 1, 1: 1}},
-        "a:ann": {"t:net": {0: -1, 1: -1}, "t:dba": {0: 1, 1: 1}},
+        "t:net": {"": {0b11: -1}},
+        "t:dba": {"": {0b11: 1}},
+        "a:ann": {"t:net": {0b11: -1}, "t:dba": {0b11: 1}},
     }
+
+
+@given(st.dictionaries(st.integers(1, 1 << 80), st.integers(-40, 40), max_size=12))
+def test_columns_gain_what_each_mask_with_them_gains(masks: dict[int, int]) -> None:
+    expected: Counter[int] = Counter()
+    for mask, change in masks.items():
+        for column in range(81):
+            expected[column] += change * (mask >> column & 1)
+    assert column_changes(masks) == {column: change for column, change in expected.items() if change}
+
+
+@given(st.sets(st.integers(0, 600)))
+def test_a_mask_has_the_columns_whose_bits_are_set(columns: set[int]) -> None:
+    assert numbers_in(sum(1 << column for column in columns)) == tuple(sorted(columns))

@@ -17,7 +17,7 @@ from consumers import sweeps
 from service.domain.record import Pair
 from service.domain.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
 from service.domain.viewer import Perspective, Role, Viewer
-from service.store.port import CounterStore, CountQuery
+from service.store.port import CounterStore, query_for
 from service.store.redis_store import open_store
 from tests.oracle.choices import SeededChoices
 from tests.oracle.records import Record
@@ -147,8 +147,7 @@ async def compare(run: Drive, oracle: Recount, ask: Ask) -> bool:
         plan = TenantView(stored.record).plan(wanted)
     except (Warming, InvalidIds):
         return False
-    query = CountQuery(ask.tenant, stored.token, stored.generation, plan.columns, plan.counters)
-    snapshot = await run.store.snapshot(query)
+    snapshot = await run.store.snapshot(query_for(ask.tenant, stored.token, stored.generation, plan))
     assert snapshot is not None
     sums = plan.evaluate(snapshot.columns, snapshot.counters)
     ids = wanted.filter_ids

@@ -85,9 +85,17 @@ def reaching(position: int, known: int | None = None, lag_ms: int = 0) -> dict[i
     return {0: Progress(known, position, lag_ms)}
 
 
-def everyone(**columns: int) -> dict[str, dict[str, dict[int, int]]]:
+def everyone(**columns: int) -> Deltas:
     """Deltas of the counter of all tickets: `everyone(c0=1, c7=-1)`."""
-    return {"*": {"": {int(name[1:]): change for name, change in columns.items()}}}
+    return by_column({"*": {"": {int(name[1:]): change for name, change in columns.items()}}})
+
+
+def by_column(changes: Mapping[str, Mapping[str, Mapping[int, int]]]) -> Deltas:
+    """Deltas that come to these in the columns: each as of tickets that are in this one column alone."""
+    return {
+        counter: {part: {1 << column: change for column, change in columns.items()} for part, columns in parts.items()}
+        for counter, parts in changes.items()
+    }
 
 
 async def applied(store: CounterStore, *tenants: TenantBatch, **more: Any) -> Applied:
@@ -112,6 +120,7 @@ async def snapshot(
     generation: str = "g1",
 ) -> Snapshot:
     """A snapshot that must be given."""
-    found = await store.snapshot(CountQuery(tenant, token, generation, tuple(columns), tuple(counters)))
+    every = (1 << 5_000) - 1
+    found = await store.snapshot(CountQuery(tenant, token, generation, tuple(columns), tuple(counters), every))
     assert found is not None
     return found

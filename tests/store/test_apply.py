@@ -15,6 +15,7 @@ from tests.store.contract import (
     Store,
     applied,
     batch,
+    by_column,
     everyone,
     image,
     reaching,
@@ -41,7 +42,7 @@ async def test_buckets(store: Store) -> None:
 
 async def test_what_is_applied_is_loaded(store: Store) -> None:
     written = image(7, 0b101, fields={"a": [1, "x", None, 2.5, True]}, tags=("vip",))
-    deltas = everyone(c0=1, c2=1) | {"a:ann": {"": {0: 1}, "t:net": {0: 1}}}
+    deltas = {**everyone(c0=1, c2=1), **by_column({"a:ann": {"": {0: 1}, "t:net": {0: 1}}})}
     outcome = await applied(store, tenant_batch(deltas, TicketWrite("t", NEW, written)), progress=reaching(5))
     assert outcome.negative == 0
     loaded = await store.load(store.bucket(TENANT), {TENANT: ["t"]}, {TENANT: "g1"})
@@ -96,7 +97,7 @@ async def test_of_two_writers_who_read_the_same_one_is_refused(store: Store) -> 
 
 async def test_writers_of_different_tickets_meet_in_a_counter_without_conflict(store: Store) -> None:
     writes = [
-        tenant_batch(everyone(c0=1) | {"t:net": {"": {0: 1, 3: 2}}}, TicketWrite(f"t{n}", NEW, image()))
+        tenant_batch(by_column({"*": {"": {0: 1}}, "t:net": {"": {0: 1, 3: 2}}}), TicketWrite(f"t{n}", NEW, image()))
         for n in range(20)
     ]
     outcomes = await asyncio.gather(*(store.apply(batch(one)) for one in writes))
@@ -170,7 +171,7 @@ async def test_the_version_grows_with_each_change_of_counts_and_with_nothing_els
     outcome = await applied(store, tenant_batch(None, TicketWrite("t", NEW, image())), progress=reaching(3))
     assert outcome.versions == {}
     assert (await snapshot(store)).version == start
-    for change in (everyone(c0=1), everyone(c0=-1), {"a:ann": {"": {0: 1}}}):
+    for change in (everyone(c0=1), everyone(c0=-1), by_column({"a:ann": {"": {0: 1}}})):
         before = (await snapshot(store)).version
         outcome = await applied(store, tenant_batch(change))
         assert outcome.versions == {TENANT: before + 1}
@@ -178,12 +179,12 @@ async def test_the_version_grows_with_each_change_of_counts_and_with_nothing_els
 
 
 async def test_cells_that_come_out_even_are_gone_and_those_below_zero_are_counted(store: Store) -> None:
-    await applied(store, tenant_batch({"*": {"": {0: 2, 1: 1}}, "t:net": {"": {0: 2, 1: 1}, "x": {0: 1}}}))
-    outcome = await applied(store, tenant_batch({"*": {"": {1: -1}}, "t:net": {"": {1: -1}, "x": {0: -1}}}))
+    await applied(store, tenant_batch(by_column({"*": {"": {0: 2, 1: 1}}, "t:net": {"": {0: 2, 1: 1}, "x": {0: 1}}})))
+    outcome = await applied(store, tenant_batch(by_column({"*": {"": {1: -1}}, "t:net": {"": {1: -1}, "x": {0: -1}}})))
     assert outcome.negative == 0
     counts = await snapshot(store, (0, 1), ("t:net",))
     assert (counts.columns, counts.counters) == ((2, 0), ({"": {0: 2}},))
-    outcome = await applied(store, tenant_batch({"*": {"": {0: -3}}, "t:net": {"": {0: -2, 5: -1}}}))
+    outcome = await applied(store, tenant_batch(by_column({"*": {"": {0: -3}}, "t:net": {"": {0: -2, 5: -1}}})))
     assert outcome.negative == 2
     counts = await snapshot(store, (0,), ("t:net",))
     assert (counts.columns, counts.counters) == ((-1,), ({"": {5: -1}},))

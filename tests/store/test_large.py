@@ -10,6 +10,7 @@ from tests.store.contract import (
     Store,
     applied,
     batch,
+    by_column,
     everyone,
     image,
     reaching,
@@ -45,7 +46,7 @@ async def test_masks_of_any_width_survive(store: Store) -> None:
 async def test_columns_beyond_a_thousand_are_counted_beside_low_ones(store: Store) -> None:
     columns = dict.fromkeys((0, 1, 2, 63, 64, 1023, 1024, 4000), 3)
     for _ in range(2):
-        await applied(store, tenant_batch({"*": {"": columns}, "a:ann": {"": columns, "t:net": {4000: 1}}}))
+        await applied(store, tenant_batch(by_column({"*": {"": columns}, "a:ann": {"": columns, "t:net": {4000: 1}}})))
     counts = await snapshot(store, tuple(columns), ("a:ann",))
     assert counts.columns == (6,) * len(columns)
     assert counts.counters == ({"": dict.fromkeys(columns, 6), "t:net": {4000: 2}},)
@@ -54,7 +55,7 @@ async def test_columns_beyond_a_thousand_are_counted_beside_low_ones(store: Stor
 async def test_a_part_whose_columns_are_one_to_n_is_read_back_as_such(store: Store) -> None:
     """Lua packs keys 1 to n as a list."""
     for _ in range(2):
-        await applied(store, tenant_batch({"a:ann": {"": {1: 5, 2: 6, 3: 7}, "t:net": {1: 1}}}))
+        await applied(store, tenant_batch(by_column({"a:ann": {"": {1: 5, 2: 6, 3: 7}, "t:net": {1: 1}}})))
     counts = await snapshot(store, (), ("a:ann",))
     assert counts.counters == ({"": {1: 10, 2: 12, 3: 14}, "t:net": {1: 2}},)
 
@@ -69,7 +70,7 @@ async def test_positions_and_instants_near_2_to_the_53_are_exact(store: Store) -
 
 async def test_thousands_of_tickets_go_in_one_call_and_are_read_in_one(store: Store) -> None:
     names = [f"INC{number}" for number in range(MANY)]
-    deltas = {"*": {"": {0: MANY}}} | {f"a:u{number}": {"": {0: 1}} for number in range(MANY)}
+    deltas = by_column({"*": {"": {0: MANY}}} | {f"a:u{number}": {"": {0: 1}} for number in range(MANY)})
     writes = [TicketWrite(name, NEW, image(number)) for number, name in enumerate(names)]
     await applied(store, tenant_batch(deltas, *writes))
     loaded = await store.load(store.bucket(TENANT), {TENANT: names}, {TENANT: "g1"})
@@ -83,7 +84,7 @@ async def test_thousands_of_tickets_go_in_one_call_and_are_read_in_one(store: St
 
 async def test_as_many_columns_as_500_filters_can_need_are_read_in_one_call(store: Store) -> None:
     columns = dict.fromkeys(range(4_500), 2)
-    await applied(store, tenant_batch({"*": {"": columns}}))
+    await applied(store, tenant_batch(by_column({"*": {"": columns}})))
     assert (await snapshot(store, tuple(columns))).columns == (2,) * len(columns)
 
 
@@ -99,10 +100,11 @@ async def test_ids_of_any_kind_are_tickets_persons_and_teams(store: Store) -> No
         for n, name in enumerate(ODD_IDS)
     }
     deltas = {f"a:{name}": {"": {0: n + 1}, f"t:{name}": {0: n + 1}} for n, name in enumerate(ODD_IDS)}
-    await applied(store, tenant_batch(deltas, *(TicketWrite(name, NEW, one) for name, one in images.items())))
+    writes = (TicketWrite(name, NEW, one) for name, one in images.items())
+    await applied(store, tenant_batch(by_column(deltas), *writes))
     loaded = await store.load(store.bucket(TENANT), {TENANT: list(ODD_IDS)}, {TENANT: "g1"})
     assert {name: loaded.tickets[TENANT, name].image for name in ODD_IDS} == images
-    found = await store.snapshot(CountQuery(TENANT, "t1", "g1", (), tuple(deltas)))
+    found = await store.snapshot(CountQuery(TENANT, "t1", "g1", (), tuple(deltas), 1))
     assert found is not None
     assert dict(zip(deltas, found.counters, strict=True)) == deltas
     cursor, names = await store.scan(TENANT, "g1", 0, 1000)

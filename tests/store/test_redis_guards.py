@@ -35,6 +35,7 @@ from tests.store.contract import (
     TENANT,
     applied,
     batch,
+    by_column,
     everyone,
     image,
     reaching,
@@ -72,7 +73,9 @@ async def all_set(store: RedisStore) -> None:
     await applied(store, odd_write("a"), progress={0: Progress(None, 10, 0), 1: Progress(None, 10, 0)})
 
 
-GOOD = tenant_batch({"*": {"": {0: 5}}, "a:ann": {"": {0: 5}}}, TicketWrite("new", NEW, image()), as_of=NOW + 9)
+GOOD = tenant_batch(
+    by_column({"*": {"": {0: 5}}, "a:ann": {"": {0: 5}}}), TicketWrite("new", NEW, image()), as_of=NOW + 9
+)
 
 
 def refusals() -> dict[str, tuple[Batch, type[Outcome]]]:

@@ -12,6 +12,7 @@ from tests.store.contract import (
     Store,
     applied,
     batch,
+    by_column,
     everyone,
     image,
     reaching,
@@ -26,10 +27,10 @@ SLACK_MS = 5_000
 
 async def test_there_is_no_snapshot_for_another_state_of_the_record(store: Store) -> None:
     for tenant, token in ((TENANT, "t0"), (TENANT, ""), (NEIGHBOUR, "t1")):
-        assert await store.snapshot(CountQuery(tenant, token, "g1", (0,), ())) is None
+        assert await store.snapshot(CountQuery(tenant, token, "g1", (0,), (), 0)) is None
     assert await store.put_tenant(TENANT, "t1", stored("t2"))
-    assert await store.snapshot(CountQuery(TENANT, "t1", "g1", (0,), ())) is None
-    assert await store.snapshot(CountQuery(TENANT, "t2", "g1", (0,), ())) is not None
+    assert await store.snapshot(CountQuery(TENANT, "t1", "g1", (0,), (), 0)) is None
+    assert await store.snapshot(CountQuery(TENANT, "t2", "g1", (0,), (), 0)) is not None
 
 
 async def test_a_new_tenant_has_zeros_everywhere(store: Store) -> None:
@@ -48,8 +49,8 @@ async def test_other_tenants_counts_stay_out(store: Store) -> None:
     await store.put_tenant(NEIGHBOUR, None, stored("n1", "g1", tenant=NEIGHBOUR))
     await applied(
         store,
-        tenant_batch({"*": {"": {0: 1}}, "a:ann": {"": {0: 1}}}),
-        tenant_batch({"*": {"": {0: 7}}, "a:ann": {"": {0: 7}}}, tenant=NEIGHBOUR, token="n1"),
+        tenant_batch(by_column({"*": {"": {0: 1}}, "a:ann": {"": {0: 1}}})),
+        tenant_batch(by_column({"*": {"": {0: 7}}, "a:ann": {"": {0: 7}}}), tenant=NEIGHBOUR, token="n1"),
     )
     counts = await snapshot(store, (0,), ("a:ann",))
     assert (counts.columns, counts.counters) == ((1,), ({"": {0: 1}},))
@@ -90,7 +91,7 @@ async def test_the_epoch_changes_with_a_new_one_and_with_nothing_else(store: Sto
 
 
 async def test_a_reader_beside_writers_sees_only_whole_steps(store: Store) -> None:
-    step = {"*": {"": {0: 1, 1: 1}}, "a:ann": {"": {0: 1}}}
+    step = by_column({"*": {"": {0: 1, 1: 1}}, "a:ann": {"": {0: 1}}})
 
     async def write(name: str) -> None:
         await store.apply(batch(tenant_batch(step, TicketWrite(name, NEW, image()))))

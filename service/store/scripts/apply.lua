@@ -3,8 +3,10 @@
 -- KEYS  state, due, then per tenant: its hash, its tickets, the counter of all tickets, its other counters
 -- ARGV  1 plan (MessagePack), then per tenant and write: ticket, revision, revision and image ("" forgets it)
 -- plan  topic, epoch, now (text), progress {{partition, known or -1, position, lag_ms}},
---       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta}, counters {{part = number of a change}}}}
---       changes {{column, delta, column, delta, ...}}: a ticket's change is the same in most of its scopes
+--       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta}, counters {{part = {number of a mask, delta, ...}}}}}
+--       masks {hexadecimal text}: a ticket's masks are the same in all of its places
+-- Other counters have per part how many tickets there are with which mask, so that a change touches two numbers. Masks
+-- of more than a few different kinds are added up by column, and kept as a part of their own with "+" before its name.
 -- Numbers here stay below 2^53: offsets, instants in microseconds, counts. Sequences and masks stay packed.
 local call, packed_of, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack -- a global costs a look-up each time
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
@@ -22,6 +24,66 @@ end
 -- Sets fields and values of a hash that take turns in a list. CHUNK is even.
 local function put(key, list)
   for first = 1, #list, CHUNK do call('HSET', key, unpack(list, first, math.min(first + CHUNK - 1, #list))) end
+end
+
+local BITS = {}
+for digit = 0, 15 do
+  local bits = {}
+  for bit = 0, 3 do
+    if math.floor(digit / 2 ^ bit) % 2 == 1 then bits[#bits + 1] = bit end
+  end
+  BITS[string.byte(string.format('%x', digit))] = bits
+end
+
+local known_columns = {}
+-- The columns in a mask.
+local function columns_in(mask)
+  local columns = known_columns[mask]
+  if columns then return columns end
+  columns = {}
+  local last = #mask
+  for place = 1, last do
+    local lowest = 4 * (last - place)
+    for _, bit in ipairs(BITS[string.byte(mask, place)]) do columns[#columns + 1] = lowest + bit end
+  end
+  known_columns[mask] = columns
+  return columns
+end
+
+local negative = 0
+
+-- How many different masks a part may have before they are added up: adding one up costs as much as it has columns.
+local function most_masks(mask) return math.max(4, math.floor(#mask / 4)) end
+
+-- Adds changes of masks, as in the plan, to a part of a counter whose values are packed. Mask 0, which no ticket has,
+-- stands for the tickets that are added up: with them the numbers come to 0 when the part is empty.
+local function add(counter, part, changes, masks)
+  local tickets = counter[part] and unpacked(counter[part]) or {}
+  local base = counter['+' .. part]
+  for place = 1, #changes, 2 do
+    local mask = masks[changes[place]]
+    local count = (tickets[mask] or 0) + changes[place + 1]
+    if count < 0 and not base then negative = negative + 1 end
+    tickets[mask] = count ~= 0 and count or nil
+  end
+  local size, widest, total = 0, '', 0
+  for mask, count in pairs(tickets) do
+    size, total = size + 1, total + count
+    if #mask > #widest then widest = mask end
+  end
+  if size > most_masks(widest) or (base and total <= 0) then
+    local cells = base and unpacked(base) or {}
+    for mask, count in pairs(tickets) do
+      for _, column in ipairs(columns_in(mask)) do cells[column] = (cells[column] or 0) + count end
+    end
+    for column, count in pairs(cells) do
+      if count < 0 then negative = negative + 1 end
+      if count == 0 then cells[column] = nil end
+    end
+    counter['+' .. part] = next(cells) and packed_of(cells) or nil
+    tickets = {['0'] = cells[0]}
+  end
+  counter[part] = next(tickets) and packed_of(tickets) or nil
 end
 
 local state, due = KEYS[1], KEYS[2]
@@ -72,7 +134,6 @@ if #conflict > 1 then return conflict end
 
 -- New values of every counter, before anything is written: a value of a wrong type fails here.
 local drained = #call('ZRANGEBYSCORE', due, '-inf', plan.now, 'LIMIT', 0, 1) == 0
-local negative = 0
 local sums = {}
 for i, tenant in ipairs(plan.tenants) do
   local everyone, columns = {}, {}
@@ -87,18 +148,7 @@ for i, tenant in ipairs(plan.tenants) do
   for n, deltas in ipairs(tenant.counters) do
     local value = call('GET', KEYS[places[i] + 2 + n])
     local counter = value and unpacked(value) or {}
-    for part, number in pairs(deltas) do
-      local change = plan.changes[number]
-      -- Parts are packed by themselves: a person's counter has one per team, and a change touches two of them.
-      local cells = counter[part] and unpacked(counter[part]) or {}
-      for place = 1, #change, 2 do
-        local column = change[place]
-        local count = (cells[column] or 0) + change[place + 1]
-        if count < 0 then negative = negative + 1 end
-        cells[column] = count ~= 0 and count or nil
-      end
-      counter[part] = next(cells) and packed_of(cells) or nil
-    end
+    for part, changes in pairs(deltas) do add(counter, part, changes, plan.masks) end
     packed[n] = next(counter) and packed_of(counter) or false
   end
   sums[i] = {everyone = everyone, packed = packed}
