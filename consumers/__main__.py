@@ -19,6 +19,7 @@ from consumers.catalogue_reader import CatalogueReader
 from consumers.dead_letters import DeadLetters, Flood, FloodGuard
 from consumers.health import Health, serve
 from consumers.kafka import catalogue_consumer, dead_letter_producer, events_consumer
+from consumers.leases import Leases
 from consumers.metrics import Metrics
 from consumers.poll import Limits, Poll
 from consumers.pulse import pulse
@@ -26,9 +27,10 @@ from consumers.settings import Settings, load
 from consumers.step import ForeignTopic, Step
 from consumers.sweeps import Sweeper
 from consumers.tenants import OlderCode, Tenants
+from consumers.timers import Timers
 from consumers.topics import TopicsUnusable, ensure_topics, topic_ids
 from consumers.wanted import WantedColumns
-from service import logs
+from service import logs, timezones
 from service.clock import SystemClock
 from service.store.port import StoreRefused, StoreUnavailable
 from service.store.redis_store import RedisStore, open_store
@@ -54,7 +56,8 @@ async def main(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics, health = Metrics(), Health()
     with serve(health, metrics.registry, settings.metrics_host, settings.metrics_port) as port:
-        log.info("consumer starts", metrics_port=port, kafka=settings.kafka)
+        log.info("consumer starts", metrics_port=port, kafka=settings.kafka, tzdata=timezones.version())
+        timezones.log_refused()
         work = asyncio.create_task(_work(settings, metrics, health, stop))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -151,12 +154,15 @@ async def _run(
             settings.buckets,
             health.stored,
         )
-        wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs)
+        wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs, settings.dated_columns)
+        leases = Leases(store)
+        timers = Timers(store, step, leases, clock, metrics, range(settings.buckets))
         async with asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),
                 tasks.create_task(pulse(health, reader, assignment, events, catalogue_topic), name="pulse"),
-                tasks.create_task(Sweeper(store, adoption, step, wanted, metrics).run(), name="sweeper"),
+                tasks.create_task(Sweeper(store, adoption, step, wanted, leases, metrics).run(), name="sweeper"),
+                tasks.create_task(timers.run(), name="timers"),
             ]
             await reader.readable.wait()
             events.subscribe([settings.events_topic], listener=assignment)

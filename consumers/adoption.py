@@ -6,7 +6,7 @@ import structlog
 from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.metrics import Metrics
 from service.domain.columns import SEMANTICS
-from service.domain.record import Entries, TenantRecord, adopted, begun, founded, shadowed, with_pairs
+from service.domain.record import Entries, TenantRecord, adopted, begun, founded, shadowed, with_asked
 from service.store.port import CounterStore, StoredTenant
 from service.store.token import minted
 
@@ -22,8 +22,8 @@ class Adoption:
         self._catalogue = catalogue
         self.unswept: set[str] = set()
         """Tenants whose record calls for a sweep, as far as this consumer has seen."""
-        self.paired: set[str] = set()
-        """Tenants with columns for pairs of profile and filter, as far as this consumer has seen."""
+        self.asked: set[str] = set()
+        """Tenants with columns for what is asked for only, as far as this consumer has seen."""
         self.orphans: set[tuple[str, str]] = set()
         """(tenant, generation) whose tickets and counters wait to be removed, as far as this consumer has seen."""
 
@@ -91,7 +91,7 @@ class Adoption:
     def _with_kept(self, name: str, record: TenantRecord, entries: Entries) -> Entries:
         """An entry whose newest record is bad stays as the store has it: compaction may have taken the good one.
 
-        So do the pairs that are asked for.
+        So does what is counted because it is asked for.
         """
         last = record.newest
         filters, profiles = dict(entries.filters), dict(entries.profiles)
@@ -101,12 +101,12 @@ class Adoption:
             elif kind == "profile" and entry in last.profiles:
                 profiles.setdefault(entry, last.profiles[entry])
         merged = msgspec.structs.replace(entries, filters=filters, profiles=profiles)
-        return with_pairs(merged, last.pairs)
+        return with_asked(merged, last.pairs, last.dated)
 
     def noted(self, name: str, stored: StoredTenant | None) -> StoredTenant | None:
         """Remembers what is to be done about a record that was seen in the store; gives it back."""
-        if stored is not None and stored.record.newest.pairs:
-            self.paired.add(name)
+        if stored is not None and (stored.record.newest.pairs or stored.record.newest.dated):
+            self.asked.add(name)
         if stored is not None and begun(stored.record) is not None:
             self.unswept.add(name)
         return stored

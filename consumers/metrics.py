@@ -1,6 +1,8 @@
 """What the consumers measure of themselves. Counts only; decides nothing."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from service import timezones
 
 EVENT_RESULTS = (
     "applied",
@@ -48,8 +50,18 @@ class Metrics:
             "Tickets that the sweep at hand still has to go over.",
             registry=self.registry,
         )
-        self.pairs_dropped = self._counter(
-            "profile_pairs_dropped_total", "Pairs of profile and filter dropped: unused, or over the tenant's limit."
+        self.asks_dropped = self._counter(
+            "asked_columns_dropped_total",
+            "Pairs of profile and filter, and filters by the days of two fields, dropped: unused, or over the limit.",
+        )
+        self.timers_fired = self._counter("timers_fired_total", "Tickets applied again because time changed them.")
+        self.timers_late_ms = Gauge(
+            "ticket_counts_timers_late_ms",
+            "How long the first ticket that is due has been so at the last look, of the buckets at hand.",
+            registry=self.registry,
+        )
+        Info("ticket_counts_tzdata", "The time zones in use.", registry=self.registry).info(
+            {"version": timezones.version()}
         )
         self.lag_ms = self._gauge("oldest_unapplied_ms", "Age of the oldest record not applied yet, by partition.")
         self.flood = Gauge(

@@ -18,12 +18,14 @@ from service.domain.event import PoisonEvent, TicketEvent
 from service.domain.history import Advanced, Unchanged, advance
 from service.domain.ticket import Image, Instant, Ticket
 from service.store.port import (
+    UNKNOWN_DUE,
     Applied,
     Batch,
     Behind,
     Bucket,
     Conflict,
     CounterStore,
+    DueTicket,
     Loaded,
     OtherTopic,
     Position,
@@ -32,6 +34,7 @@ from service.store.port import (
     StoreUnavailable,
     TenantBatch,
     TicketWrite,
+    Untimely,
 )
 
 log = structlog.get_logger()
@@ -102,6 +105,32 @@ class Step:
                 log.warning("store away, will try again", bucket=bucket, error=str(error))
                 await backoff.pause()
 
+    async def fire(self, bucket: Bucket, due: Sequence[DueTicket], at: Instant, *, some_of_many: bool) -> int:
+        """One try to apply tickets as they are at an instant by which they are due; how many were written.
+
+        What was changed meanwhile by somebody else stays due. Raises StoreUnavailable, ForeignTopic, OlderCode.
+        """
+        compiled, _ = await self._compiled({one.tenant for one in due})
+        current = [one for one in due if one.tenant in compiled and compiled[one.tenant].generation == one.generation]
+        await self._store.forget_due(bucket, [one for one in due if one not in current])
+        wanted: dict[str, list[str]] = {name: [] for name in compiled}
+        for one in current:
+            wanted[one.tenant].append(one.ticket)
+        loaded = await self._store.load(bucket, wanted, {name: one.generation for name, one in compiled.items()})
+        stale = [name for name, token in loaded.tokens.items() if token != compiled[name].token]
+        if stale:
+            await self._reload(stale)
+            return 0
+        at = max(at, loaded.state.timers or at)
+        works = {name: _Work(compiled[name], loaded, at, at) for name in wanted}
+        for one in current:
+            works[one.tenant].fire(one.ticket)
+        tenants = [work.batch() for work in works.values() if work.changed]
+        await self._store.forget_due(bucket, [one for one in current if not works[one.tenant].knows(one.ticket)])
+        if await self._written(Batch(bucket, self._topic_id, {}, tenants, at, some_of_many)):
+            return len(current)
+        return 0
+
     async def touch(self, tenant: str, tickets: Sequence[str]) -> None:
         """Asks tickets about their tenant's columns again, as if an event had changed nothing.
 
@@ -117,10 +146,11 @@ class Step:
                 await self._tenants.reload(tenant)
                 continue
             now = self._clock.now_us()
-            work = _Work(compiled, loaded, now)
+            at = judged_at(loaded, now)
+            work = _Work(compiled, loaded, at, now)
             for ticket in tickets:
                 work.recount(ticket)
-            outcome = await self._store.apply(Batch(bucket, self._topic_id, {}, [work.batch()], now))
+            outcome = await self._store.apply(Batch(bucket, self._topic_id, {}, [work.batch()], at))
             match outcome:
                 case Applied():
                     self._note(outcome)
@@ -138,7 +168,7 @@ class Step:
         """One try; False when it has to be done again on newer ground."""
         if not incoming:
             return await self._written(self._batch(bucket, goals, [], self._clock.now_us()))
-        compiled, strangers = await self._compiled(incoming)
+        compiled, strangers = await self._compiled({one.event.tenant for one in incoming})
         loaded = await self._load(bucket, incoming, compiled)
         stale = [name for name, token in loaded.tokens.items() if token != compiled[name].token]
         if stale:
@@ -147,7 +177,8 @@ class Step:
         fresh = [one for one in incoming if one.offset >= loaded.state.positions.get(one.partition, 0)]
         letters = [(one, "tenantid: no such tenant in the catalogue") for one in fresh if one.event.tenant in strangers]
         now = self._clock.now_us()
-        works = {name: _Work(tenant, loaded, now) for name, tenant in compiled.items()}
+        at = judged_at(loaded, now)
+        works = {name: _Work(tenant, loaded, at, now) for name, tenant in compiled.items()}
         became: dict[str, int] = {}
         for one in fresh:
             if one.event.tenant in works:
@@ -161,7 +192,7 @@ class Step:
             self._metrics.events[result].inc(count)
         await self._park(letters, parked)
         tenants = [work.batch() for work in works.values() if work.changed]
-        return await self._written(self._batch(bucket, goals, tenants, now))
+        return await self._written(self._batch(bucket, goals, tenants, at))
 
     def _batch(self, bucket: Bucket, goals: Mapping[int, Goal], tenants: Sequence[TenantBatch], now: Instant) -> Batch:
         progress = {
@@ -170,9 +201,10 @@ class Step:
         }
         return Batch(bucket, self._topic_id, progress, tenants, now)
 
-    async def _compiled(self, incoming: Iterable[Incoming]) -> tuple[dict[str, CompiledTenant], set[str]]:
+    async def _compiled(self, names: Iterable[str]) -> tuple[dict[str, CompiledTenant], set[str]]:
+        """The tenants of these names, and which of the names no tenant has."""
         compiled, strangers = {}, set()
-        for name in {one.event.tenant for one in incoming}:
+        for name in names:
             tenant = await self._tenants.get(name)
             if tenant is None:
                 strangers.add(name)
@@ -223,7 +255,7 @@ class Step:
                 return True
             case StaleCatalogue(tenants):
                 await self._reload(tenants)
-            case Conflict():
+            case Conflict() | Untimely():
                 self._metrics.conflicts.inc()
             case Behind(positions):
                 raise Rewind(batch.bucket, positions)
@@ -242,14 +274,25 @@ class Step:
             log.error("counters below zero: there is drift, run an audit", cells=outcome.negative)
 
 
-class _Work:
-    """The tickets of one tenant while a batch is applied in memory."""
+def judged_at(loaded: Loaded, now: Instant) -> Instant:
+    """The instant that tickets of the bucket have to be judged at: as late as may be, but before the next is due.
 
-    def __init__(self, tenant: CompiledTenant, loaded: Loaded, now: Instant) -> None:
+    So all of the bucket is always what it should be at one instant, its timers.
+    """
+    latest = now if loaded.next_due is None else min(now, loaded.next_due - 1)
+    return latest if loaded.state.timers is None else max(latest, loaded.state.timers)
+
+
+class _Work:
+    """The tickets of one tenant while a batch is applied in memory, judged `at` an instant no later than `now`."""
+
+    def __init__(self, tenant: CompiledTenant, loaded: Loaded, at: Instant, now: Instant) -> None:
         self._tenant = tenant
         self._loaded = loaded
+        self._at = at
         self._now = now
         self._images: dict[str, Image] = {}
+        self._fired: set[str] = set()
         self._as_of: Instant | None = None
 
     @property
@@ -271,8 +314,19 @@ class _Work:
     def recount(self, ticket: str) -> None:
         """Takes a ticket in as it is, so that its contributions are worked out again."""
         image = self._loaded.tickets[self._tenant.name, ticket].image
-        if image is not None and image.ticket is not None and image.mask != self._mask(image):
+        if image is not None and image.ticket is not None and image != self._counted(image):
             self._images[ticket] = image
+
+    def knows(self, ticket: str) -> bool:
+        """Whether there is such a ticket, be it deleted."""
+        return self._loaded.tickets[self._tenant.name, ticket].image is not None
+
+    def fire(self, ticket: str) -> None:
+        """Takes a ticket in that is due, whatever it says of that itself."""
+        image = self._loaded.tickets[self._tenant.name, ticket].image
+        if image is not None:
+            self._images[ticket] = image
+            self._fired.add(ticket)
 
     def batch(self) -> TenantBatch:
         """What to write: each ticket once, each cell once."""
@@ -280,11 +334,20 @@ class _Work:
         writes = []
         for ticket, image in self._images.items():
             stored = self._loaded.tickets[self._tenant.name, ticket]
-            after = Image(image.sequence, image.ticket, image.changed_at, self._mask(image), image.due_at)
+            after = self._counted(image)
             changes.add(stored.image, after)
-            writes.append(TicketWrite(ticket, stored.revision, after))
+            due_before = UNKNOWN_DUE if ticket in self._fired else stored.image.due_at if stored.image else None
+            writes.append(TicketWrite(ticket, stored.revision, after, due_before))
         tenant = self._tenant
-        return TenantBatch(tenant.name, tenant.token, tenant.generation, writes, changes.deltas(), self._as_of)
+        return TenantBatch(
+            tenant.name, tenant.token, tenant.generation, writes, changes.deltas(), self._as_of, changes.moments()
+        )
 
-    def _mask(self, image: Image) -> int:
-        return 0 if image.ticket is None else self._tenant.columns.mask(image.ticket, self._now)
+    def _counted(self, image: Image) -> Image:
+        """The image with what it contributes."""
+        if image.ticket is None:
+            return Image(image.sequence, None, image.changed_at)
+        counted = self._tenant.columns.counted(image.ticket, self._at)
+        return Image(
+            image.sequence, image.ticket, image.changed_at, counted.mask, counted.next_change_at, counted.moments
+        )

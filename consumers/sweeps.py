@@ -2,12 +2,12 @@
 
 import asyncio
 import hashlib
-import uuid
 
 import msgspec
 import structlog
 
 from consumers.adoption import Adoption
+from consumers.leases import Leases
 from consumers.metrics import Metrics
 from consumers.step import Step
 from consumers.wanted import WantedColumns
@@ -29,9 +29,6 @@ SLICE_S = 1.0
 LOOK_S = 0.2
 """How often to look for tenants to sweep and columns that are wanted: viewers wait for the first fill."""
 
-LEASE_MS = 10_000
-"""Who holds a bucket's lease sweeps it; another takes over this long after its last bite."""
-
 
 class Mark(msgspec.Struct, frozen=True):
     """How far a sweep is. Good for the same sweep, and in one run of the store: another orders hashes otherwise."""
@@ -46,14 +43,20 @@ class Sweeper:
     """Sweeps what this consumer has seen to need it, turn by turn, where it gets the bucket's lease."""
 
     def __init__(
-        self, store: CounterStore, adoption: Adoption, step: Step, wanted: WantedColumns, metrics: Metrics
+        self,
+        store: CounterStore,
+        adoption: Adoption,
+        step: Step,
+        wanted: WantedColumns,
+        leases: Leases,
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._adoption = adoption
         self._step = step
         self._wanted = wanted
+        self._leases = leases
         self._metrics = metrics
-        self._holder = uuid.uuid4().hex
 
     async def run(self) -> None:
         """Looks for ever."""
@@ -70,7 +73,7 @@ class Sweeper:
 
     async def _may(self, tenant: str) -> bool:
         """Whether this consumer is the one to change the tenant's columns."""
-        return await self._store.lease(self._store.bucket(tenant), self._holder, LEASE_MS)
+        return await self._leases.take(self._store.bucket(tenant))
 
     async def _tenant(self, name: str) -> None:
         stored = await self._store.tenant(name)

@@ -1,4 +1,7 @@
-"""Columns for pairs of profile and filter: made when first asked for, dropped when not asked for any more."""
+"""Columns for what is asked for only: made when first asked for, for days to come in time, dropped when unused.
+
+These are pairs of profile and filter, and what looks at the days of two fields, which is counted for a date in a zone.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
@@ -7,71 +10,102 @@ import structlog
 
 from consumers.adoption import Adoption
 from consumers.metrics import Metrics
+from service import timezones
 from service.clock import Clock
-from service.domain.record import Entries, Pair, adopted, with_pairs
+from service.domain.record import Ask, Dated, Entries, adopted, with_asked
 from service.domain.ticket import Instant
 from service.store.port import CounterStore, StoredTenant
 from service.store.token import minted
 
 log = structlog.get_logger()
 
-UNUSED_US = 24 * 3_600 * 1_000_000
-"""A pair that nobody has asked for in a day is dropped: a dashboard on the wall asks every few minutes."""
+_SECOND_US = 1_000_000
 
-DROP_EVERY_US = 600 * 1_000_000
-"""Between looks for pairs to drop."""
+UNUSED_US = 24 * 3_600 * _SECOND_US
+"""What nobody has asked for in a day is dropped: a dashboard on the wall asks every few minutes."""
+
+LOOK_EVERY_US = 600 * _SECOND_US
+"""Between looks for what to drop, and for the days that come."""
+
+AHEAD_US = 3_600 * _SECOND_US
+"""A day's columns are made this long before it begins: long enough to fill them for millions of tickets."""
+
+BEHIND_US = 60 * _SECOND_US
+"""And are kept this long after its end, for readers whose clocks are behind."""
 
 
 class WantedColumns:
     """Looks at what was asked for, and changes tenants' records accordingly."""
 
     def __init__(
-        self, store: CounterStore, adoption: Adoption, clock: Clock, metrics: Metrics, most_pairs: int
+        self,
+        store: CounterStore,
+        adoption: Adoption,
+        clock: Clock,
+        metrics: Metrics,
+        most_pairs: int,
+        most_dated: int,
     ) -> None:
         self._store = store
         self._adoption = adoption
         self._clock = clock
         self._metrics = metrics
-        self._most = most_pairs
-        self._dropped_at = clock.now_us()
+        self._most_pairs = most_pairs
+        self._most_dated = most_dated
+        self._looked_at: Instant = 0
 
     async def look(self, may: Callable[[str], Awaitable[bool]]) -> None:
         """Takes up what is newly asked for, and now and then drops what isn't. `may` says whose tenants are ours."""
         now = self._clock.now_us()
         due: Iterable[str] = await self._store.wanting()
-        if now - self._dropped_at >= DROP_EVERY_US:
-            self._dropped_at = now
-            due = {*due, *self._adoption.paired}
+        if now - self._looked_at >= LOOK_EVERY_US:
+            self._looked_at = now
+            due = {*due, *self._adoption.asked}
         for tenant in due:
             if await may(tenant):
                 await self._store.settle_wanting(tenant)  # before it is looked at: what is asked meanwhile comes again
                 await self._tenant(tenant, now)
 
     async def _tenant(self, name: str, now: Instant) -> None:
-        asked = await self._store.asked_pairs(name)
+        asked = await self._store.asks(name)
         while (stored := await self._store.tenant(name)) is not None:
             newest = stored.record.newest
-            entries = chosen(newest, asked, now, self._most)
+            entries = chosen(newest, asked, now, self._most_pairs, self._most_dated)
             await self._forget(name, asked, entries)
-            if entries.pairs == newest.pairs:
+            if (entries.pairs, entries.dated) == (newest.pairs, newest.dated):
                 return
             record = adopted(stored.record, entries, stored.record.newest_version)
             new = StoredTenant(minted(), stored.generation, record)
             if await self._store.put_tenant(name, stored.token, new):
-                log.info("pairs of profile and filter", tenant=name, pairs=len(entries.pairs))
+                log.info("columns asked for", tenant=name, pairs=len(entries.pairs), dated=len(entries.dated))
                 self._adoption.noted(name, new)
                 return
 
-    async def _forget(self, name: str, asked: Mapping[Pair, Instant], entries: Entries) -> None:
-        gone = [pair for pair in asked if pair not in entries.pairs]
+    async def _forget(self, name: str, asked: Mapping[Ask, Instant], entries: Entries) -> None:
+        kept = {(*pair, "") for pair in entries.pairs} | {dated.ask for dated in entries.dated}
+        gone = [ask for ask in asked if ask not in kept]
         if gone:
-            self._metrics.pairs_dropped.inc(len(gone))
-            await self._store.forget_pairs(name, gone)
+            self._metrics.asks_dropped.inc(len(gone))
+            await self._store.forget_asks(name, gone)
 
 
-def chosen(entries: Entries, asked: Mapping[Pair, Instant], now: Instant, most: int) -> Entries:
-    """The entries with the pairs that are to have columns: asked for within a day, at most so many, newest first."""
-    fresh = {pair: at for pair, at in asked.items() if now - at < UNUSED_US}
-    possible = with_pairs(entries, fresh).pairs
-    newest = sorted(possible, key=lambda pair: (-fresh[pair], pair))[:most]
-    return msgspec.structs.replace(entries, pairs=frozenset(newest))
+def chosen(entries: Entries, asked: Mapping[Ask, Instant], now: Instant, most_pairs: int, most_dated: int) -> Entries:
+    """The entries with what is to have columns: asked for within a day, and at most so much.
+
+    Beyond the limits pairs give way that were asked for least recently. But what is counted by days already never
+    gives way to what isn't: whoever asks for that is refused.
+    """
+    fresh = {ask: at for ask, at in asked.items() if now - at < UNUSED_US}
+    pairs = with_asked(entries, [ask[:2] for ask in fresh if not ask[2]], ()).pairs
+    newest = sorted(pairs, key=lambda pair: (-fresh[(*pair, "")], pair))[:most_pairs]
+    counted = {dated.ask for dated in entries.dated}
+    zoned = [ask for ask in fresh if ask[2] in timezones.names()]
+    first = sorted(zoned, key=lambda ask: (ask not in counted, fresh[ask], ask))
+    dated = with_asked(entries, (), [day for ask in first[:most_dated] for day in _days(ask, now)]).dated
+    return msgspec.structs.replace(entries, pairs=frozenset(newest), dated=dated)
+
+
+def _days(ask: Ask, now: Instant) -> set[Dated]:
+    profile_id, target, zone = ask
+    days = {timezones.day_at(at, zone) for at in (now - BEHIND_US, now, now + AHEAD_US)}
+    return {Dated(profile_id, target, day) for day in days}

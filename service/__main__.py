@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 import uvloop
 
-from service import logs, settings
+from service import logs, settings, timezones
 from service.clock import SystemClock
 from service.listener import BACKLOG, listen, url
 from service.settings import Settings
@@ -45,7 +45,8 @@ def main() -> int:
         print(f"TICKET_COUNTS_HOST, TICKET_COUNTS_PORT: can't listen there: {error}", file=sys.stderr)
         return 1
     with listener:
-        log.info("listening", url=url(listener), workers=wanted.workers)
+        log.info("listening", url=url(listener), workers=wanted.workers, tzdata=timezones.version())
+        timezones.log_refused()
         if not shared:
             return run(wanted, listener)
         port = listener.getsockname()[1]
@@ -75,7 +76,7 @@ async def serving(wanted: Settings, listener: socket.socket) -> int:
     """Opens everything, serves, closes everything; returns the exit status."""
     clock = SystemClock()
     async with open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s) as store:
-        reading = Reading(store, clock)
+        reading = Reading(store, clock, most_dated=wanted.dated_columns)
         hub = Hub(reading, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
         app = create_app(reading, store, hub, store, wanted, clock, access_log() if wanted.access_log else None)
         server = new_server(app, wanted.drain_s, hub.drain)

@@ -51,6 +51,14 @@ class SharedSettings(Environment):
         "cluster spreads. Written into Redis when it is first used and refused when it differs later. Calls, leases "
         "and positions grow with it, not with tenants. At most one a hash slot.",
     )
+    dated_columns: int = Field(
+        default=200,
+        ge=0,
+        le=100_000,
+        description="Most filters (alone or below a profile) per tenant and time zone that look at the days of two "
+        "fields, such as created and due today: each has columns for its zone and date, made when first asked for. "
+        "At the limit further ones are refused with 422; one that nobody asks for in a day makes room.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log lines that are written. It changes nothing else."
     )

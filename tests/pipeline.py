@@ -10,11 +10,13 @@ from consumers.adoption import Adoption
 from consumers.catalogue_log import CatalogueLog
 from consumers.dead_letters import DeadLetters, FloodGuard
 from consumers.decode import decode
+from consumers.leases import Leases
 from consumers.metrics import Metrics
 from consumers.poll import portions
 from consumers.step import Goal, Incoming, Step
 from consumers.sweeps import Sweeper
 from consumers.tenants import Tenants
+from consumers.timers import Timers
 from consumers.wanted import WantedColumns
 from service.domain.catalogue import EntryError
 from service.domain.event import PoisonEvent
@@ -115,6 +117,7 @@ class Pipeline:
         *,
         apply_events: int = 1000,
         topic_id: str = TOPIC_ID,
+        most_dated: int = 10_000,
     ) -> None:
         self.store, self.producer, self.clock = store, producer, SetClock(now_us)
         self._topic, self._apply_events = topic, apply_events
@@ -124,8 +127,12 @@ class Pipeline:
         self.tenants = Tenants(self.adoption, self.catch_up)
         self.dead_letters = DeadLetters(producer, "dead-letters", self.metrics, FloodGuard(10_000, 100_000, 1.0))
         self.step = Step(store, self.tenants, self.dead_letters, self.clock, self.metrics, topic_id)
-        self.wanted = WantedColumns(store, self.adoption, self.clock, self.metrics, most_pairs=10_000)
-        self.sweeper = Sweeper(store, self.adoption, self.step, self.wanted, self.metrics)
+        self.leases = Leases(store)
+        self.wanted = WantedColumns(
+            store, self.adoption, self.clock, self.metrics, most_pairs=10_000, most_dated=most_dated
+        )
+        self.sweeper = Sweeper(store, self.adoption, self.step, self.wanted, self.leases, self.metrics)
+        self.timers = Timers(store, self.step, self.leases, self.clock, self.metrics, range(buckets_of(store)))
         self.refused: dict[int, str] = {}
         self._learnt = 0
         self._seen: dict[int, int] = {}

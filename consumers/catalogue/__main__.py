@@ -14,9 +14,12 @@ from consumers.catalogue.foreign import Unusable
 from consumers.catalogue.importing import Options, imported
 from consumers.catalogue.name_map import NameMap, read_name_map
 from consumers.catalogue.reading import NothingFound, opened, stored_tenant
+from consumers.catalogue.verdict import When
 from consumers.line_source import STDIN, SourceUnusable, lines_of
 from consumers.settings import Settings
+from service import timezones
 from service.clock import SystemClock
+from service.domain.local_days import LocalDay
 from service.domain.plan import plan
 from service.domain.scopes import Term
 from service.domain.viewer import Role, Viewer
@@ -48,21 +51,27 @@ async def _explain(asked: argparse.Namespace) -> int:
     viewer = Viewer(asked.user, asked.role or Role.ADMIN, frozenset(asked.teams), roles) if asked.user else None
     async with opened(Settings.read(os.environ)) as store:
         stored = await stored_tenant(store, asked.tenant)
-        filter_ = explained(stored.record, asked.filter, asked.profile)
+        now = SystemClock().now_us()
+        day = timezones.day_at(now, asked.timezone)
+        filter_ = explained(stored.record, asked.filter, asked.profile, day)
         kinds = list(explaining.kinds(filter_, asked.role, asked.perspective))
         terms = {term for _, _, sum_ in kinds for term in sum_ or ()}
-        counts = await _counts(store, stored, filter_, terms, viewer) if viewer else {}
+        counts = await _counts(store, stored, filter_, terms, viewer, day) if viewer else {}
         found = await _ticket(store, asked.tenant, stored, asked.ticket) if asked.ticket else None
     _print(explaining.text(filter_))
     _print(explaining.sums(filter_, kinds, viewer, counts))
     if found is not None and found.image is not None:
-        now = SystemClock().now_us()
-        _print(verdict.verdict(filter_, found.image, viewer, (asked.role, asked.perspective), now))
+        _print(verdict.verdict(filter_, found.image, viewer, (asked.role, asked.perspective), When(now, day)))
     return 0
 
 
 async def _counts(
-    store: RedisStore, stored: StoredTenant, filter_: Explained, terms: Iterable[Term], viewer: Viewer
+    store: RedisStore,
+    stored: StoredTenant,
+    filter_: Explained,
+    terms: Iterable[Term],
+    viewer: Viewer,
+    day: LocalDay,
 ) -> Mapping[Term, int]:
     """What each term counts, all in one snapshot; nothing of columns that aren't filled, or of a changed catalogue."""
     record = filter_.record
@@ -70,10 +79,10 @@ async def _counts(
     # With its sign taken away, so that a term shows what there is.
     planned = plan([(term._replace(sign=1),) for term in filled], record.numbers, viewer)
     tenant = record.newest.settings.id
-    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, planned))
+    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, planned, day))
     if snapshot is None:
         return {}
-    return dict(zip(filled, planned.evaluate(snapshot.columns, snapshot.counters), strict=True))
+    return dict(zip(filled, planned.evaluate(snapshot.columns, snapshot.counters, snapshot.timed), strict=True))
 
 
 async def _ticket(store: RedisStore, tenant: str, stored: StoredTenant, ticket: str) -> StoredTicket:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from consumers.settings import Settings
-from service import environment
+from service import environment, timezones
 from service.domain.ids import is_id, is_tenant_id
 from service.domain.viewer import Perspective, Role
 
@@ -72,6 +72,9 @@ def _add_explain(explain: argparse.ArgumentParser) -> None:
     explain.add_argument(
         "--team", type=_id, action="append", default=[], dest="teams", metavar="ID", help="one of @my_teams"
     )
+    explain.add_argument(
+        "--timezone", type=_zone, default=timezones.DEFAULT, metavar="NAME", help="the viewer's (default: %(default)s)"
+    )
     explain.add_argument("--ticket", type=_id, metavar="ID", help="the ticket to judge")
 
 
@@ -96,6 +99,13 @@ def _id(text: str) -> str:
     return text
 
 
+def _zone(text: str) -> str:
+    if text not in timezones.names():
+        raise ValueError
+    return text
+
+
 # How argparse names them in "invalid … value".
 _tenant.__name__ = "tenant id"
 _id.__name__ = "id"
+_zone.__name__ = "IANA time zone"

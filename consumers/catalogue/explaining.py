@@ -8,13 +8,15 @@ import msgspec
 from consumers.catalogue.printing import printed
 from consumers.catalogue.reading import NothingFound
 from consumers.catalogue.showing import perspectives, sharing
-from service.domain.columns import column_id, residuals
-from service.domain.condition import NEVER, AllOf, Condition, Question
+from service.domain.columns import Column
+from service.domain.condition import AllOf, Condition, Question
+from service.domain.local_days import LocalDay
 from service.domain.lowering import lower
-from service.domain.record import Entries, TenantRecord, counted
+from service.domain.record import Entries, TenantRecord, columns_for, counted
 from service.domain.scopes import Term, scopes_for, signed_sum
 from service.domain.view import details
 from service.domain.viewer import Perspective, Role, Viewer
+from service.domain.windows import needs_day, on_day
 
 _SLICES = {Question.ASSIGNED: "assignee = @me", Question.REQUESTED: "requester = @me", Question.TEAM: "my teams"}
 
@@ -30,10 +32,9 @@ class Explained(msgspec.Struct, frozen=True):
     """Where it may be asked for; None is everywhere."""
 
     @property
-    def columns(self) -> dict[str, Condition]:
+    def columns(self) -> dict[str, Column]:
         """Its columns by name, in a fixed order."""
-        found = {column_id(plain): plain for plain in residuals(self.lowered).values() if plain != NEVER}
-        return dict(sorted(found.items(), key=lambda column: printed(column[1])))
+        return dict(sorted(columns_for(self.lowered).items(), key=lambda column: printed(column[1].condition)))
 
     def column(self, name: str) -> str:
         """What a column is called beside others: its number, or the start of its name before it has one."""
@@ -41,8 +42,8 @@ class Explained(msgspec.Struct, frozen=True):
         return name[:8] if number is None else f"#{number}"
 
 
-def explained(record: TenantRecord, filter_id: str, profile_id: str | None) -> Explained:
-    """The filter, in force or about to be. Raises NothingFound."""
+def explained(record: TenantRecord, filter_id: str, profile_id: str | None, day: LocalDay) -> Explained:
+    """The filter, in force or about to be, on that day. Raises NothingFound."""
     entries = record.newest
     conditions = counted(entries)
     if filter_id not in conditions:
@@ -57,6 +58,9 @@ def explained(record: TenantRecord, filter_id: str, profile_id: str | None) -> E
         base = _profile(entries, profile_id)
         title.append(f"below profile {profile_id}: {entries.profiles[profile_id].name}")
         written, lowered = AllOf((base, written)), AllOf((lower(base, entries.settings), lowered))
+    if needs_day(lowered):
+        title.append(f"by the days of two fields, so for {day.date} in {day.zone}")
+        lowered = on_day(lowered, day)
     return Explained(record, tuple(title), written, lowered, saved.perspectives if saved else None)
 
 
@@ -83,7 +87,12 @@ def text(filter_: Explained) -> Iterator[str]:
     for name, plain in columns.items():
         number = record.numbers.get(name)
         stage = "not made yet" if number is None else "filling" if name in record.filling else "in force"
-        yield f"  {'-' if number is None else f'#{number}'}  {name}  {stage}: {printed(plain)}"
+        yield f"  {'-' if number is None else f'#{number}'}  {name}  {stage}: {shown_column(plain)}"
+
+
+def shown_column(column: Column) -> str:
+    """What is counted in it."""
+    return printed(column.condition) + (f", by {column.by}" if column.by is not None else "")
 
 
 def kinds(
@@ -117,14 +126,21 @@ def sums(
         yield f"{lead} {_sum(filter_, terms)}{'' if total is None else f' = {total}'}"
         for term in terms if viewer is not None else ():
             count = f" {counts[term]}" if term in counts else ""
-            yield f"  {_signed(term)}{filter_.column(term.column)}{count}  over {_places(term, viewer)}"
+            yield f"  {_signed(term)}{filter_.column(term.column)}{count}  over {_places(term, viewer)}{_days(term)}"
 
 
 def _sum(filter_: Explained, terms: tuple[Term, ...]) -> str:
     if not terms:
         return "0"
-    words = [f"{_signed(term)}{filter_.column(term.column)}[{_slice(term)}]" for term in terms]
+    words = [f"{_signed(term)}{filter_.column(term.column)}[{_slice(term)}{_days(term)}]" for term in terms]
     return " ".join(words).removeprefix("+ ")
+
+
+def _days(term: Term) -> str:
+    """Which part of a column that is kept by time."""
+    if term.region is None:
+        return ""
+    return ", ".join(("", *term.region.inside, *(f"not {word}" for word in term.region.outside)))
 
 
 def _signed(term: Term) -> str:

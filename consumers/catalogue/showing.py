@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from consumers.catalogue.printing import printed
 from service.domain.catalogue import Filter, Profile, Realm, Sharing, TenantSettings
-from service.domain.columns import column_id, residuals
-from service.domain.condition import NEVER, AllOf, Condition
+from service.domain.condition import AllOf, Condition
 from service.domain.lowering import lower
-from service.domain.record import SUMMARY, TenantRecord, counted, summary_conditions
+from service.domain.record import SUMMARY, TenantRecord, columns_for, counted, summary_conditions
+from service.domain.windows import needs_day
 
 
 def shown(record: TenantRecord, realm: Realm | None) -> Iterator[str]:
@@ -40,12 +40,12 @@ def perspectives(saved: Filter) -> str:
 
 
 def columns_needed(condition: Condition, settings: TenantSettings) -> set[str]:
-    """Names of the columns that all viewers together need for it."""
+    """Names of the columns that all viewers together need for it on any day."""
     return _columns(lower(condition, settings))
 
 
 def _columns(lowered: Condition) -> set[str]:
-    return {column_id(plain) for plain in residuals(lowered).values() if plain != NEVER}
+    return set() if needs_day(lowered) else set(columns_for(lowered))
 
 
 def _realm(realm: Realm | None) -> str:

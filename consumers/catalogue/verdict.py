@@ -1,22 +1,32 @@
 """Whether and why one stored ticket counts in a filter, as text. Reads no store, changes nothing."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from consumers.catalogue.explaining import Explained, asked_for
+from consumers.catalogue.explaining import Explained, asked_for, shown_column
 from consumers.catalogue.printing import instant, printed, value
 from service.domain.columns import QUESTIONS, Answers
 from service.domain.condition import AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
 from service.domain.fields import CUSTOM_PREFIX, FieldKind, kind_of
+from service.domain.local_days import LocalDay
 from service.domain.lowering import lower
 from service.domain.matching import Columns, compiled, getter
-from service.domain.operators import WITHIN
 from service.domain.record import numbered
 from service.domain.scopes import visible
 from service.domain.ticket import Image, Instant, Ticket
 from service.domain.viewer import Perspective, Role, Viewer
+from service.domain.windows import on_day
 
 Verdict = bool | None
-"""Whether a node holds; None where that depends on a viewer, or a time zone, that isn't known."""
+"""Whether a node holds; None where that depends on a viewer that isn't known."""
+
+
+class When(NamedTuple):
+    """The instant, and the viewer's local day, that everything is judged at."""
+
+    now: Instant
+    day: LocalDay
+
 
 _WORDS: dict[Verdict, str] = {True: "yes", False: "no", None: "?"}
 
@@ -29,7 +39,7 @@ def verdict(
     image: Image,
     viewer: Viewer | None,
     asked: tuple[Role | None, Perspective | None],
-    now: Instant,
+    when: When,
 ) -> Iterator[str]:
     """The ticket's fields, each node of the condition, the answers, who counts it, and its stored columns."""
     ticket = image.ticket
@@ -38,14 +48,14 @@ def verdict(
         return
     yield from _fields(image, ticket)
     answers = answers_of(ticket, viewer)
-    yield f"answers at {instant(now)}"
+    yield f"answers at {instant(when.now)}"
     for question, answer in answers.items():
         yield f"  {_WORDS[answer]:<4}{question} {printed(Asks(question))}"
     yield "condition"
-    yield from _nodes(filter_, filter_.written, ticket, answers, now, 1)
+    yield from _nodes(filter_, filter_.written, ticket, answers, when, 1)
     yield "counts for"
-    yield from _counted_for(filter_, ticket, answers, asked, now)
-    yield from _columns(filter_, image, ticket, now)
+    yield from _counted_for(filter_, ticket, answers, asked, when)
+    yield from _columns(filter_, image, ticket, when)
 
 
 def answers_of(ticket: Ticket, viewer: Viewer | None) -> dict[Question, Verdict]:
@@ -60,23 +70,25 @@ def answers_of(ticket: Ticket, viewer: Viewer | None) -> dict[Question, Verdict]
 
 
 def holds(
-    filter_: Explained, condition: Condition, ticket: Ticket, answers: dict[Question, Verdict], now: Instant
+    filter_: Explained,
+    condition: Condition,
+    ticket: Ticket,
+    answers: dict[Question, Verdict],
+    when: When,
 ) -> Verdict:
     """Whether a condition as it was written holds, as far as that is known."""
     match condition:
         case Asks(question):
             return answers[question]
         case Not(child):
-            inner = holds(filter_, child, ticket, answers, now)
+            inner = holds(filter_, child, ticket, answers, when)
             return None if inner is None else not inner
         case AllOf(children):
-            return _every([holds(filter_, child, ticket, answers, now) for child in children])
+            return _every([holds(filter_, child, ticket, answers, when) for child in children])
         case AnyOf(children):
-            none = _every([_not(holds(filter_, child, ticket, answers, now)) for child in children])
+            none = _every([_not(holds(filter_, child, ticket, answers, when)) for child in children])
             return _not(none)
-        case Leaf(op=op) if op == WITHIN:
-            return None
-    return compiled(lower(condition, filter_.record.newest.settings))(ticket, now)
+    return compiled(on_day(lower(condition, filter_.record.newest.settings), when.day))(ticket, when.now)
 
 
 def _every(verdicts: list[Verdict]) -> Verdict:
@@ -107,17 +119,17 @@ def _read(field: str, ticket: Ticket) -> str:
 
 
 def _nodes(
-    filter_: Explained, node: Condition, ticket: Ticket, answers: dict[Question, Verdict], now: Instant, level: int
+    filter_: Explained, node: Condition, ticket: Ticket, answers: dict[Question, Verdict], when: When, level: int
 ) -> Iterator[str]:
-    lead = f"{'  ' * level}{_WORDS[holds(filter_, node, ticket, answers, now)]:<4}"
+    lead = f"{'  ' * level}{_WORDS[holds(filter_, node, ticket, answers, when)]:<4}"
     match node:
         case AllOf(children) | AnyOf(children):
             yield f"{lead}{'all of' if isinstance(node, AllOf) else 'any of'}"
             for child in children:
-                yield from _nodes(filter_, child, ticket, answers, now, level + 1)
+                yield from _nodes(filter_, child, ticket, answers, when, level + 1)
         case Not(child) if not isinstance(child, Asks):
             yield f"{lead}not"
-            yield from _nodes(filter_, child, ticket, answers, now, level + 1)
+            yield from _nodes(filter_, child, ticket, answers, when, level + 1)
         case Leaf(field):
             yield f"{lead}{printed(node)}    ({'status' if field == 'state' else field} is {_read(field, ticket)})"
         case _:
@@ -129,9 +141,9 @@ def _counted_for(
     ticket: Ticket,
     answers: dict[Question, Verdict],
     asked: tuple[Role | None, Perspective | None],
-    now: Instant,
+    when: When,
 ) -> Iterator[str]:
-    matched = holds(filter_, filter_.written, ticket, answers, now)
+    matched = holds(filter_, filter_.written, ticket, answers, when)
     for role in Role if asked[0] is None else (asked[0],):
         for perspective in Perspective if asked[1] is None else (asked[1],):
             seen = _seen(role, perspective, answers)
@@ -165,18 +177,18 @@ def _completed(known: tuple[Verdict, ...]) -> Iterator[Answers]:
                 yield assigned, requested, team
 
 
-def _columns(filter_: Explained, image: Image, ticket: Ticket, now: Instant) -> Iterator[str]:
+def _columns(filter_: Explained, image: Image, ticket: Ticket, when: When) -> Iterator[str]:
     """What the store counts it in, beside what it would be counted in if it were applied again now."""
     conditions = numbered(filter_.record)
-    mask = Columns(conditions).mask(ticket, now)
+    mask = Columns(conditions).mask(ticket, when.now)
     yield "columns: stored, computed now"
-    for name, plain in filter_.columns.items():
+    for name, column in filter_.columns.items():
         number = filter_.record.numbers.get(name)
         stored = None if number is None else bool(image.mask >> number & 1)
-        fresh = compiled(plain)(ticket, now) if number not in conditions else bool(mask >> number & 1)
+        fresh = compiled(column.condition)(ticket, when.now) if number not in conditions else bool(mask >> number & 1)
         drift = "" if stored is None or stored == fresh or name in filter_.record.filling else "  DIFFERENT"
         counted = "-" if stored is None else _WORDS[stored]
-        yield f"  {counted:<4}{_WORDS[fresh]:<4}{filter_.column(name)} {printed(plain)}{drift}"
+        yield f"  {counted:<4}{_WORDS[fresh]:<4}{filter_.column(name)} {shown_column(column)}{drift}"
     known = sum(1 << number for number in conditions)
     others = ((image.mask ^ mask) & known).bit_count()
     yield f"  of all {len(conditions)} columns of the tenant {others} differ"

@@ -20,17 +20,28 @@ ALL_ANSWERS: tuple[Answers, ...] = tuple(product((False, True), repeat=3))  # ty
 ColumnId = str
 """The hash of a column's meaning and of the version of the semantics."""
 
+
+class Column(msgspec.Struct, frozen=True):
+    """Tickets that are counted together: those that fit a plain condition, of each quarter of an hour where `by` says.
+
+    `by` is the field whose instants the count is kept by, and None where it is one number.
+    """
+
+    condition: Condition
+    by: str | None = None
+
+
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
-def column_id(condition: Condition) -> ColumnId:
-    """The name of a simplified condition; equal meanings written alike get one name.
+def column_id(column: Column) -> ColumnId:
+    """The name of a column whose condition is simplified; equal meanings written alike get one name.
 
     "Every ticket" has the same name in all semantics: its number is 0 for ever.
     """
-    if condition == ALWAYS:
+    if column == Column(ALWAYS):
         return EVERY_TICKET
-    return hashlib.blake2b(_encode((SEMANTICS, condition)), digest_size=12).hexdigest()
+    return hashlib.blake2b(_encode((SEMANTICS, column)), digest_size=12).hexdigest()
 
 
 EVERY_TICKET: ColumnId = "every ticket"

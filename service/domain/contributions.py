@@ -1,12 +1,14 @@
 """What a ticket adds to the counters, and what one change of it takes away and adds. Pure: no clock, no I/O."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from service.domain.matching import Columns
 from service.domain.scopes import Place, places_of
-from service.domain.ticket import Image, Instant, Ticket
+from service.domain.ticket import Image, Instant, Moment, Ticket
+
+Kind = TypeVar("Kind")
 
 Deltas = Mapping[str, Mapping[str, Mapping[int, int]]]
 """counter -> part -> mask -> change in the number of tickets with exactly this mask, without zeros.
@@ -15,32 +17,41 @@ By mask and not by column: a change is two entries then, however many columns a 
 """
 
 
+Moments = Mapping[str, Mapping[str, Mapping[Moment, int]]]
+"""counter -> part -> column kept by time and quarter of an hour -> change in the number of tickets, without zeros."""
+
+
 class Cell(NamedTuple):
-    """One count: a numbered column in a place."""
+    """One count: a numbered column in a place, and of one that is kept by time the quarter of an hour."""
 
     column: int
     place: Place
+    quarter: int | None = None
 
 
 def contributions(ticket: Ticket, columns: Columns, now: Instant) -> frozenset[Cell]:
     """Every cell this ticket adds one to at `now`."""
-    return frozenset(cells(ticket, columns.mask(ticket, now)))
+    counted = columns.counted(ticket, now)
+    return frozenset(cells(ticket, counted.mask, counted.moments))
 
 
-def cells(ticket: Ticket | None, mask: int) -> Iterator[Cell]:
-    """Every cell a ticket with this mask adds one to; none for a deleted one."""
+def cells(ticket: Ticket | None, mask: int, moments: Iterable[Moment] = ()) -> Iterator[Cell]:
+    """Every cell a ticket with this mask and these moments adds one to; none for a deleted one."""
     if ticket is None:
         return
     for place in places_of(ticket):
         for column in numbers_in(mask):
             yield Cell(column, place)
+        for column, quarter in moments:
+            yield Cell(column, place, quarter)
 
 
 class Changes:
     """Sums what many changes do to the cells, so that a batch sends each cell once."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, dict[str, dict[int, int]]] = {}
+        self._masks = _Sums[int]()
+        self._moments = _Sums[Moment]()
 
     def add(self, before: Image | None, after: Image | None) -> None:
         """Takes away what `before` contributes and adds what `after` does."""
@@ -48,35 +59,56 @@ class Changes:
         new = after.ticket if after is not None else None
         old_mask = before.mask if before is not None and old is not None else 0
         new_mask = after.mask if after is not None and new is not None else 0
+        old_moments = before.moments if before is not None and old is not None else ()
+        new_moments = after.moments if after is not None and new is not None else ()
+        same = old is not None and new is not None and _same_places(old, new)
+        if same and old_mask == new_mask and old_moments == new_moments:
+            return
         old_places = [] if old is None else places_of(old)
-        if old is not None and new is not None and _same_places(old, new):
-            if old_mask == new_mask:
-                return
-            new_places = old_places
-        else:
-            new_places = [] if new is None else places_of(new)
+        new_places = old_places if same else [] if new is None else places_of(new)
         if old_mask:
-            self._count(old_places, old_mask, -1)
+            self._masks.count(old_places, old_mask, -1)
         if new_mask:
-            self._count(new_places, new_mask, 1)
+            self._masks.count(new_places, new_mask, 1)
+        if same and old_moments == new_moments:
+            return
+        for moment in old_moments:
+            self._moments.count(old_places, moment, -1)
+        for moment in new_moments:
+            self._moments.count(new_places, moment, 1)
 
-    def _count(self, places: list[Place], mask: int, change: int) -> None:
+    def deltas(self) -> Deltas:
+        """The sums by mask."""
+        return self._masks.changed()
+
+    def moments(self) -> Moments:
+        """The sums of what is kept by time."""
+        return self._moments.changed()
+
+
+class _Sums(Generic[Kind]):
+    """Tickets of each kind that came to each place, less those that left it."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, dict[str, dict[Kind, int]]] = {}
+
+    def count(self, places: list[Place], kind: Kind, change: int) -> None:
         for counter, part in places:
             parts = self._sums.get(counter)
             if parts is None:
                 parts = self._sums[counter] = {}
-            masks = parts.get(part)
-            if masks is None:
-                parts[part] = {mask: change}
+            kinds = parts.get(part)
+            if kinds is None:
+                parts[part] = {kind: change}
             else:
-                masks[mask] = masks.get(mask, 0) + change
+                kinds[kind] = kinds.get(kind, 0) + change
 
-    def deltas(self) -> Deltas:
-        """The sums; those that came out even are left out."""
-        result: dict[str, dict[str, dict[int, int]]] = {}
+    def changed(self) -> dict[str, dict[str, dict[Kind, int]]]:
+        """Those that didn't come out even."""
+        result: dict[str, dict[str, dict[Kind, int]]] = {}
         for counter, parts in self._sums.items():
-            for part, masks in parts.items():
-                changed = {mask: change for mask, change in masks.items() if change}
+            for part, kinds in parts.items():
+                changed = {kind: change for kind, change in kinds.items() if change}
                 if changed:
                     result.setdefault(counter, {})[part] = changed
         return result

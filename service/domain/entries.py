@@ -25,7 +25,6 @@ from service.domain.condition import Condition, ConditionError
 from service.domain.entry_key import EntryKey, EntryKind, parse_key
 from service.domain.entry_text import misfit
 from service.domain.key_set import parse_key_set
-from service.domain.uncounted import refuse_uncounted
 from service.domain.where import parse_where
 
 S = TypeVar("S")
@@ -163,11 +162,9 @@ def _profile(shape: shapes.ProfileShape) -> Profile:
 
 def _where(raw: object) -> Condition:
     try:
-        condition = parse_where(raw)
-        refuse_uncounted(condition)
+        return parse_where(raw)
     except ConditionError as error:
         raise EntryError(str(error)) from None
-    return condition
 
 
 def _sharing(shape: shapes.SharingShape | None) -> Sharing:

@@ -27,8 +27,8 @@ class Unchanged(Enum):
 class Advanced(msgspec.Struct, frozen=True, gc=False):
     """The event applies.
 
-    `image` is new but for what it contributes (`mask`, `due_at`): that is still the old one's, the caller's to subtract
-    and to replace. `gap`: a patch that doesn't follow the last sequence at once, so one before it may be missing.
+    `image` is new but for what it contributes (`mask`, `due_at`, `moments`): that is still the old one's, the caller's
+    to subtract and to replace. `gap`: a patch that doesn't follow the last sequence at once, so one may be missing.
     """
 
     image: Image
@@ -75,7 +75,7 @@ def _deleted_next(image: Image | None, event: TicketEvent) -> Advanced | Unchang
 
 
 def _succeeded(image: Image, sequence: int, event: TicketEvent) -> Image:
-    return Image(sequence, _content(image.ticket, event), event.time, image.mask, image.due_at)
+    return Image(sequence, _content(image.ticket, event), event.time, image.mask, image.due_at, image.moments)
 
 
 def _content(ticket: Ticket | None, event: TicketEvent) -> Ticket | None:

@@ -1,10 +1,13 @@
-"""What calendar words mean as instants in a time zone. Pure: the zone and now are arguments, and no zone is known here.
+"""What calendar words mean as instants in a time zone. Pure: the zone is an argument, and none is known here.
 
 A local day is [first instant of that date, first instant of the next), also where midnight is missing or occurs twice.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+import msgspec
+
+from service.domain.operators import WORDS
 from service.domain.ticket import Instant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -12,13 +15,32 @@ _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def window(word: str, now: Instant, zone: tzinfo) -> tuple[Instant, Instant]:
-    """First instant inside, and first instant beyond, of one of `operators.WORDS` at `now`.
+class LocalDay(msgspec.Struct, frozen=True):
+    """A date in a zone, and what the calendar words mean there that day."""
 
-    Both are the same where the zone skipped the day. Raises ValueError for another word.
+    zone: str
+    date: str
+    """As in ISO 8601."""
+    windows: tuple[tuple[Instant, Instant], ...]
+    """For each of `operators.WORDS` the first instant inside, and the first one beyond.
+
+    Both are the same where the zone skipped the day.
     """
-    first, beyond = _dates(word, local_date(now, zone))
-    return first_instant(first, zone), first_instant(beyond, zone)
+
+    def window(self, word: str) -> tuple[Instant, Instant]:
+        """What one of the words means. Raises ValueError for another one."""
+        return self.windows[WORDS.index(word)]
+
+    @property
+    def ends(self) -> Instant:
+        """The first instant at which the zone shows a later date."""
+        return self.window("today")[1]
+
+
+def local_day(name: str, zone: tzinfo, on: date) -> LocalDay:
+    """That date in the zone of that name."""
+    windows = (tuple(first_instant(day, zone) for day in _dates(word, on)) for word in WORDS)
+    return LocalDay(name, on.isoformat(), tuple(windows))  # type: ignore[arg-type]  # each has two
 
 
 def local_date(instant_us: Instant, zone: tzinfo) -> date:
@@ -62,4 +84,5 @@ def _dates(word: str, today: date) -> tuple[date, date]:
         case "this_month":
             first = today.replace(day=1)
             return first, (first + 31 * _DAY).replace(day=1)
-    raise ValueError(f"{word!r} is no calendar word")
+        case _:
+            raise ValueError(f"{word!r} is no calendar word")

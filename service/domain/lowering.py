@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from service.domain.catalogue import TenantSettings
-from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Condition, Leaf, Not
+from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Condition, FromNow, Leaf, Not
 from service.domain.predicates import predicate
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
@@ -33,7 +33,7 @@ def lower(condition: Condition, settings: TenantSettings) -> Condition:
         case Leaf(field="state"):
             return _two_valued(condition, "category", closed(settings), "closed", "open")
         case Leaf(field="slaBreached"):
-            return _two_valued(condition, "slaBreached", BREACHED_FLAG, True, False)
+            return _two_valued(condition, "slaBreached", breached(settings), True, False)
         case Leaf(field="priority" | "status", op="lt" | "le" | "gt" | "ge" | "between"):
             return _ranked(condition, settings)
     return condition
@@ -44,6 +44,11 @@ def closed(settings: TenantSettings) -> Leaf:
     shut = tuple(sorted(status.id for status in settings.statuses if status.closed))
     known = tuple(sorted(status.id for status in settings.statuses))
     return Leaf("state", "closed", (shut, known))
+
+
+def breached(settings: TenantSettings) -> Condition:
+    """What `slaBreached` says of a ticket: its flag, or it is open past its SLA's deadline."""
+    return AnyOf((BREACHED_FLAG, AllOf((Not(closed(settings)), Leaf("slaDueAt", "before", FromNow(0))))))
 
 
 def _two_valued(leaf: Leaf, like: str, holds: Condition, yes: object, no: object) -> Condition:

@@ -1,18 +1,20 @@
 """Which columns a ticket counts in, as one bit mask: tables per field, AND-ed. Pure; keeps memos of its own only.
 
-A column is a conjunction. Each conjunct that reads a single field that time doesn't touch goes into that field's
-table, value -> mask of the columns it leaves possible, filled as values are met. The rest is a compiled function,
-called only for the columns that are still possible.
+A column's condition is a conjunction. Each conjunct that reads a single field that time doesn't touch goes into that
+field's table, value -> mask of the columns it leaves possible, filled as values are met. The rest are functions, called
+only for the columns that are still possible; those that time touches also say when they may change their mind.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
-from typing import cast
+from typing import NamedTuple, cast
 
-from service.domain.columns import fields_of
-from service.domain.condition import AllOf, AnyOf, Condition, Const, Leaf, Not
-from service.domain.predicates import predicate, time_dependent
-from service.domain.ticket import Instant, Ticket
+from service.domain.columns import Column, fields_of
+from service.domain.condition import NEVER, AllOf, AnyOf, Condition, Const, Leaf, Not
+from service.domain.fields import kind_of
+from service.domain.predicates import predicate, time_dependent, turns_of
+from service.domain.ticket import QUARTER_US, Instant, Moment, Ticket
+from service.domain.values import InstantOf, instant_reader
 
 Holds = Callable[[object, Instant], bool]
 Getter = Callable[[Ticket], object]
@@ -33,35 +35,79 @@ _ATTRIBUTES = {
 }
 
 
+FARTHEST_CHANGE: Instant = 2**53 - 1
+"""The year 2255: what would change later is not waited for, because stores hold no larger number exactly."""
+
+
+class Counted(NamedTuple):
+    """What a ticket contributes at an instant, and until when."""
+
+    mask: int
+    """Bit N is set when the ticket counts in column N."""
+    moments: tuple[Moment, ...]
+    """Where it counts in those of them that are kept by time."""
+    next_change_at: Instant | None
+    """The first later instant at which the mask is another one; None when never."""
+
+
 class Columns:
     """The columns of one tenant, numbered, ready to be asked about tickets."""
 
-    def __init__(self, conditions: Mapping[int, Condition]) -> None:
-        self.numbers = frozenset(conditions)
+    def __init__(self, columns: Mapping[int, Column]) -> None:
+        self.numbers = frozenset(columns)
         self._every = 0
         self._rest: list[tuple[int, Callable[[Ticket, Instant], bool]]] = []
+        self._moving: list[_Moving] = []
+        self._timed: list[tuple[int, int, Getter, InstantOf]] = []
         tables: dict[str, dict[int, list[Condition]]] = {}
-        for number, condition in conditions.items():
-            if condition == Const(False):
-                continue
-            self._every |= 1 << number
-            for conjunct in condition.children if isinstance(condition, AllOf) else (condition,):
-                self._place(number, conjunct, tables)
+        for number, column in columns.items():
+            if column.condition != NEVER:
+                self._every |= 1 << number
+                self._place(number, column, tables)
         made = [(getter(field), _Table(parts, self._every)) for field, parts in tables.items()]
         # Getter and memo beside the table: a call less for each field of each event.
         self._tables = [(get, table.known, table) for get, table in made]
 
-    def _place(self, number: int, conjunct: Condition, tables: dict[str, dict[int, list[Condition]]]) -> None:
-        fields = fields_of(conjunct)
-        if not fields:
-            return
-        if len(fields) == 1 and not _watches_time(conjunct):
-            tables.setdefault(next(iter(fields)), {}).setdefault(number, []).append(conjunct)
-        else:
-            self._rest.append((1 << number, compiled(conjunct)))
+    def _place(self, number: int, column: Column, tables: dict[str, dict[int, list[Condition]]]) -> None:
+        moving = []
+        condition = column.condition
+        for conjunct in condition.children if isinstance(condition, AllOf) else (condition,):
+            fields = fields_of(conjunct)
+            if any(_watches_time(leaf) for leaf in _leaves(conjunct)):
+                moving.append(conjunct)
+            elif len(fields) == 1:
+                tables.setdefault(next(iter(fields)), {}).setdefault(number, []).append(conjunct)
+            elif fields:
+                self._rest.append((1 << number, compiled(conjunct)))
+        if moving:
+            self._moving.append(_Moving(number, AllOf(tuple(moving))))
+        if column.by is not None:
+            kind = kind_of(column.by)
+            assert kind is not None
+            self._timed.append((1 << number, number, getter(column.by), instant_reader(kind)))
+
+    def counted(self, ticket: Ticket, now: Instant) -> Counted:
+        """What the ticket contributes at `now`."""
+        mask = self._steady(ticket)
+        turns: list[tuple[Instant, _Moving, bool]] = []
+        for moving in self._moving:
+            if mask & moving.bit:
+                held = moving.holds(ticket, now)
+                if not held:
+                    mask ^= moving.bit
+                turns += [(turn, moving, held) for turn in moving.turns(ticket, now)]
+        if turns:
+            turns.sort(key=_by_instant)
+        changes = (turn for turn, moving, held in turns if moving.holds(ticket, turn) != held)
+        first = next(changes, FARTHEST_CHANGE)
+        return Counted(mask, self._moments(ticket, mask), first if first < FARTHEST_CHANGE else None)
 
     def mask(self, ticket: Ticket, now: Instant) -> int:
-        """Bit N is set when the ticket counts in column N at `now`."""
+        """The mask alone."""
+        return self.counted(ticket, now).mask
+
+    def _steady(self, ticket: Ticket) -> int:
+        """The columns that are possible for this ticket at any time."""
         mask = self._every
         for get, known, table in self._tables:
             value = get(ticket)
@@ -69,9 +115,36 @@ class Columns:
             possible = known.get(value) if value.__class__ in _MEMOIZED else table.compute(value)
             mask &= table.learn(value) if possible is None else possible
         for bit, holds in self._rest:
-            if mask & bit and not holds(ticket, now):
+            if mask & bit and not holds(ticket, 0):
                 mask ^= bit
         return mask
+
+    def _moments(self, ticket: Ticket, mask: int) -> tuple[Moment, ...]:
+        found = []
+        for bit, number, get, instant in self._timed:
+            if mask & bit and (at := instant(get(ticket))) is not None:
+                found.append((number, at // QUARTER_US))
+        return tuple(found)
+
+
+def _by_instant(turn: "tuple[Instant, _Moving, bool]") -> Instant:
+    return turn[0]
+
+
+class _Moving:
+    """The part of a column that time touches."""
+
+    __slots__ = ("_turns", "bit", "holds")
+
+    def __init__(self, number: int, condition: Condition) -> None:
+        self.bit = 1 << number
+        self.holds = compiled(condition)
+        self._turns = [(getter(leaf.field), turns_of(leaf)) for leaf in _leaves(condition) if _watches_time(leaf)]
+
+    def turns(self, ticket: Ticket, now: Instant) -> Iterator[Instant]:
+        """Every later instant at which it may hold otherwise for this ticket."""
+        for get, turns in self._turns:
+            yield from turns(get(ticket), now)
 
 
 class _Table:
@@ -154,12 +227,16 @@ def _is_closed(pair: object, shut: frozenset[str], known: frozenset[str]) -> boo
     return status in shut or (by_event and status not in known)
 
 
-def _watches_time(condition: Condition) -> bool:
+def _watches_time(leaf: Leaf) -> bool:
+    return leaf.field != "state" and time_dependent(leaf)
+
+
+def _leaves(condition: Condition) -> Iterator[Leaf]:
     match condition:
         case Leaf():
-            return condition.field != "state" and time_dependent(condition)
+            yield condition
         case AllOf(children) | AnyOf(children):
-            return any(_watches_time(child) for child in children)
+            for child in children:
+                yield from _leaves(child)
         case Not(child):
-            return _watches_time(child)
-    return False
+            yield from _leaves(child)

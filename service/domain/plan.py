@@ -6,6 +6,7 @@ import msgspec
 
 from service.domain.scopes import EVERYONE, Term, parts_of, scopes_for
 from service.domain.viewer import Viewer
+from service.domain.windows import Region
 
 Counter = Mapping[str, Mapping[int, int]]
 """part -> column number -> count."""
@@ -13,6 +14,14 @@ Counter = Mapping[str, Mapping[int, int]]
 
 Share = tuple[int, str]
 """A scope: its counter, by its index in the plan, and which part of it."""
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """A count kept by time: a column's tickets over these scopes, which have none in common, within the region."""
+
+    column: int
+    region: Region
+    scopes: tuple[Share, ...]
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -47,17 +56,25 @@ class Plan(msgspec.Struct, frozen=True):
     """Per sum: (index into `groups`, column number)."""
     asked: int
     """The columns that `groups` need, as a mask."""
+    timed_counters: tuple[str, ...] = ()
+    """Counters of which something kept by time is read."""
+    timed: tuple[Timed, ...] = ()
+    """Their scopes are by index into `timed_counters`."""
+    timed_sums: tuple[tuple[tuple[int, int], ...], ...] = ()
+    """Per sum: (sign, index into `timed`)."""
 
-    def evaluate(self, columns: Sequence[int], counters: Sequence[Counter]) -> list[int]:
+    def evaluate(self, columns: Sequence[int], counters: Sequence[Counter], timed: Sequence[int]) -> list[int]:
         """The sums, from counts read in the plan's order."""
         totals = [group.totals(counters) for group in self.groups]
         counts = []
-        for plain, grouped in zip(self.everyone, self.sums, strict=True):
+        for plain, grouped, by_time in zip(self.everyone, self.sums, self.timed_sums, strict=True):
             count = 0
             for sign, index in plain:
                 count += sign * columns[index]
             for index, column in grouped:
                 count += totals[index][column]
+            for sign, index in by_time:
+                count += sign * timed[index]
             counts.append(count)
         return counts
 
@@ -73,10 +90,15 @@ def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: V
     groups: dict[tuple[tuple[Share, ...], tuple[Share, ...]], tuple[int, dict[int, None]]] = {}
     everyone: list[tuple[tuple[int, int], ...]] = []
     grouped: list[tuple[tuple[int, int], ...]] = []
+    timed = _TimedReads(numbers, viewer)
+    timed_sums: list[tuple[tuple[int, int], ...]] = []
     for terms in sums:
+        timed_sums.append(tuple((term.sign, timed.index(term)) for term in terms if term.region is not None))
         plain: list[tuple[int, int]] = []
         signed: dict[int, tuple[list[Share], list[Share]]] = {}
         for term in terms:
+            if term.region is not None:
+                continue
             number = numbers[term.column]
             scopes = scopes_for(term.questions, viewer)
             if scopes and scopes[0].counter == EVERYONE:
@@ -94,4 +116,34 @@ def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: V
         grouped.append(tuple(mine))
     made = tuple(Group(plus, minus, tuple(wanted)) for (plus, minus), (_, wanted) in groups.items())
     asked = sum(1 << number for number in {number for group in made for number in group.columns})
-    return Plan(tuple(columns), tuple(counters), made, tuple(everyone), tuple(grouped), asked)
+    return Plan(
+        tuple(columns),
+        tuple(counters),
+        made,
+        tuple(everyone),
+        tuple(grouped),
+        asked,
+        tuple(timed.counters),
+        tuple(timed.reads),
+        tuple(timed_sums),
+    )
+
+
+class _TimedReads:
+    """Collects what is read of counts kept by time, each once."""
+
+    def __init__(self, numbers: Mapping[str, int], viewer: Viewer) -> None:
+        self._numbers = numbers
+        self._viewer = viewer
+        self.counters: dict[str, int] = {}
+        self.reads: dict[Timed, int] = {}
+
+    def index(self, term: Term) -> int:
+        """Where among the reads this term's is."""
+        assert term.region is not None
+        scopes = tuple(
+            (self.counters.setdefault(scope.counter, len(self.counters)), scope.part)
+            for scope in scopes_for(term.questions, self._viewer)
+        )
+        read = Timed(self._numbers[term.column], term.region, scopes)
+        return self.reads.setdefault(read, len(self.reads))

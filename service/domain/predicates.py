@@ -1,7 +1,7 @@
 """Leaves as functions of one field's value and of now. Pure; knows no catalogue, no viewer and no time zone."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from service.domain import operators as ops
@@ -47,18 +47,25 @@ def time_dependent(leaf: Leaf) -> bool:
     return leaf.op == ops.WITHIN or bool(_offsets(leaf))
 
 
-def flips_at(leaf: Leaf, value: object, now: Instant) -> Instant | None:
-    """The first instant after `now` at which `predicate(leaf)` says otherwise of the value, and None when never."""
-    offsets = _offsets(leaf)
-    kind = kind_of(leaf.field)
-    at = instant_reader(kind)(value) if offsets and kind is not None else None
-    if at is None:
-        return None
-    holds = predicate(leaf)
-    said = holds(value, now)
-    # Everything asked is how now + offset lies to the value: before, at or after it. So nothing changes in between.
-    turns = sorted({turn for offset in offsets for turn in (at - offset, at - offset + 1) if turn > now})
-    return next((turn for turn in turns if holds(value, turn) != said), None)
+def turns_of(leaf: Leaf) -> Callable[[object, Instant], Iterator[Instant]]:
+    """A function of a value and `now`: the later instants at which `predicate(leaf)` may say otherwise of the value."""
+    offsets, kind = _offsets(leaf), kind_of(leaf.field)
+    if not offsets or kind is None:
+        return lambda value, now: iter(())
+    read = instant_reader(kind)
+
+    def turns(value: object, now: Instant) -> Iterator[Instant]:
+        at = read(value)
+        if at is None:
+            return
+        # All that is asked is whether now + offset lies before, at or after the value: nothing changes in between.
+        for offset in offsets:
+            if at - offset > now:
+                yield at - offset
+            if at - offset + 1 > now:
+                yield at - offset + 1
+
+    return turns
 
 
 def _offsets(leaf: Leaf) -> tuple[int, ...]:

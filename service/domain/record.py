@@ -12,24 +12,44 @@ from itertools import count
 import msgspec
 
 from service.domain.catalogue import Filter, Profile, TenantSettings
-from service.domain.columns import EVERY_TICKET, SEMANTICS, ColumnId, column_id, residuals
-from service.domain.condition import ALWAYS, NEVER, AllOf, Condition, Leaf, Not
-from service.domain.lowering import BREACHED_FLAG, closed, lower
+from service.domain.columns import EVERY_TICKET, SEMANTICS, Column, ColumnId, column_id, residuals
+from service.domain.condition import ALWAYS, AllOf, Condition, FromNow, Leaf, Not
+from service.domain.local_days import LocalDay
+from service.domain.lowering import breached, closed, lower
+from service.domain.windows import needs_day, on_day, summands
 
 Pair = tuple[str, str]
 """A profile's id, and a filter's id or `SUMMARY`: what is counted together because somebody asked for it."""
+
+Ask = tuple[str, str, str]
+"""What was asked for and has columns only for that: a profile's id ("" for none), a filter's id or `SUMMARY`, and where
+the days of two fields decide a time zone ("" where they don't)."""
 
 SUMMARY = ""
 """Stands in a pair for the summary's conditions; no filter has this id."""
 
 
+class Dated(msgspec.Struct, frozen=True):
+    """What looks at the days of two fields, counted for one day: a profile ("" for none), a filter or `SUMMARY`."""
+
+    profile_id: str
+    target: str
+    day: LocalDay
+
+    @property
+    def ask(self) -> Ask:
+        """What it answers, whatever the date."""
+        return self.profile_id, self.target, self.day.zone
+
+
 class Entries(msgspec.Struct, frozen=True):
-    """The newest good catalogue entries of one tenant, and the pairs of profile and filter that are asked for."""
+    """The newest good catalogue entries of one tenant, and what is counted because it is asked for."""
 
     settings: TenantSettings
     filters: dict[str, Filter] = {}
     profiles: dict[str, Profile] = {}
     pairs: frozenset[Pair] = frozenset()
+    dated: frozenset[Dated] = frozenset()
 
 
 class TenantRecord(msgspec.Struct, frozen=True):
@@ -69,32 +89,53 @@ class Sweep(msgspec.Struct, frozen=True):
     retired: dict[int, int]
 
 
-def columns_of(entries: Entries) -> dict[ColumnId, Condition]:
+def columns_of(entries: Entries) -> dict[ColumnId, Column]:
     """Every column needed to answer any viewer about these entries."""
-    columns: dict[ColumnId, Condition] = {EVERY_TICKET: ALWAYS}
+    columns = {EVERY_TICKET: Column(ALWAYS)}
     for condition in _conditions(entries):
-        # Most of the eight are one object, and naming one costs more than all the rest.
-        for plain in {id(one): one for one in residuals(condition).values()}.values():
-            if plain != NEVER:
-                columns[column_id(plain)] = plain
+        columns |= columns_for(condition)
     return columns
+
+
+def columns_for(condition: Condition) -> dict[ColumnId, Column]:
+    """The columns that all viewers of a lowered condition together need. Raises ValueError for one that needs a day."""
+    # Most of the eight are one object, and naming one costs more than all the rest.
+    plains = {id(one): one for one in residuals(condition).values()}.values()
+    return {column_id(one.column): one.column for plain in plains for one in summands(plain)}
 
 
 def _conditions(entries: Entries) -> Iterator[Condition]:
     filters, summary = counted(entries), summary_conditions(entries.settings)
-    yield from filters.values()
-    yield from summary.values()
-    for profile_id, target in entries.pairs:
-        base = lower(entries.profiles[profile_id].where, entries.settings)
+    asked = [("", name) for name in (*filters, SUMMARY)]
+    for whole in _wholes(entries, (*asked, *entries.pairs), filters, summary):
+        if not needs_day(whole):
+            yield whole
+    for dated in entries.dated:
+        for whole in _wholes(entries, [(dated.profile_id, dated.target)], filters, summary):
+            if needs_day(whole):
+                yield on_day(whole, dated.day)
+
+
+def _wholes(
+    entries: Entries, asked: Iterable[Pair], filters: dict[str, Condition], summary: dict[str, Condition]
+) -> Iterator[Condition]:
+    """Profile and filter as one condition each; what no profile narrows as it is."""
+    for profile_id, target in asked:
         for condition in summary.values() if target == SUMMARY else (filters[target],):
-            yield AllOf((base, condition))
+            base = lower(entries.profiles[profile_id].where, entries.settings) if profile_id else None
+            yield condition if base is None else AllOf((base, condition))
 
 
-def with_pairs(entries: Entries, pairs: Iterable[Pair]) -> Entries:
-    """The entries with those of the pairs whose profile and filter there are."""
+def with_asked(entries: Entries, pairs: Iterable[Pair], dated: Iterable[Dated]) -> Entries:
+    """The entries with what is asked for, as far as there are such profiles and filters."""
     targets = {SUMMARY, *counted(entries)}
-    kept = frozenset(pair for pair in pairs if pair[0] in entries.profiles and pair[1] in targets)
-    return msgspec.structs.replace(entries, pairs=kept)
+    return msgspec.structs.replace(
+        entries,
+        pairs=frozenset(pair for pair in pairs if pair[0] in entries.profiles and pair[1] in targets),
+        dated=frozenset(
+            one for one in dated if one.target in targets and (not one.profile_id or one.profile_id in entries.profiles)
+        ),
+    )
 
 
 def counted(entries: Entries) -> dict[str, Condition]:
@@ -119,18 +160,24 @@ def shadowed(entries: Entries) -> list[str]:
 
 
 def summary_conditions(settings: TenantSettings) -> dict[str, Condition]:
-    """The summary's keys that are counted, and what each counts."""
+    """The summary's keys, and what each counts."""
     shut = closed(settings)
-    return {"totalOpen": Not(shut), "totalClosed": shut, "slaBreached": BREACHED_FLAG}
+    return {
+        "totalOpen": Not(shut),
+        "totalClosed": shut,
+        "slaBreached": breached(settings),
+        "dueToday": AllOf((Not(shut), Leaf("dueAt", "within", "today"))),
+        "overdue": AllOf((Not(shut), Leaf("dueAt", "before", FromNow(0)))),
+    }
 
 
-def numbered(record: TenantRecord) -> dict[int, Condition]:
+def numbered(record: TenantRecord) -> dict[int, Column]:
     """Every column a ticket must be asked about now, in force or being filled, by its number."""
     columns = columns_of(record.entries)
     if record.pending is not None:
         columns |= columns_of(record.pending)
     # Columns of older semantics stay what they were: their numbers are known here only until they are retired.
-    return {record.numbers[name]: condition for name, condition in columns.items() if name in record.numbers}
+    return {record.numbers[name]: column for name, column in columns.items() if name in record.numbers}
 
 
 def founded(entries: Entries, version: int) -> TenantRecord:

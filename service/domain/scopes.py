@@ -12,8 +12,11 @@ from service.domain.columns import ALL_ANSWERS, QUESTIONS, Answers, column_id, r
 from service.domain.condition import NEVER, Condition, Question
 from service.domain.ticket import Ticket
 from service.domain.viewer import Perspective, Role, Viewer
+from service.domain.windows import Region, summands
 
 EVERYONE = "*"
+PERSONS = ("a:", "r:")
+"""What the counters of assignees and of requesters begin with; teams' begin with "t:"."""
 
 
 class Scope(NamedTuple):
@@ -33,11 +36,15 @@ Part = TypeVar("Part")
 
 
 class Term(NamedTuple):
-    """One summand: `sign` times the column's count over the scopes that answer yes to all `questions`."""
+    """One summand: `sign` times the column's count over the scopes that answer yes to all `questions`.
+
+    Of a column that is kept by time, what it counts in the region.
+    """
 
     sign: int
     questions: frozenset[Question]
     column: str
+    region: Region | None = None
 
 
 def places_of(ticket: Ticket) -> list[Place]:
@@ -99,23 +106,31 @@ def visible(role: Role, perspective: Perspective, answers: Answers) -> bool:
 
 def signed_sum(condition: Condition, role: Role, perspective: Perspective) -> tuple[Term, ...]:
     """The lowered `condition` (a filter, or profile and filter) as a viewer of this role sees it."""
-    by_column: dict[str, set[Answers]] = {}
+    counted: dict[tuple[str, Region | None], dict[Answers, int]] = {}
+    named: dict[int, list[tuple[int, str, Region | None]]] = {}  # most of the eight are one object
     for answers, plain in residuals(condition).items():
-        if plain != NEVER and visible(role, perspective, answers):
-            by_column.setdefault(column_id(plain), set()).add(answers)
+        if plain == NEVER or not visible(role, perspective, answers):
+            continue
+        if id(plain) not in named:
+            named[id(plain)] = [(one.sign, column_id(one.column), one.region) for one in summands(plain)]
+        for sign, column, region in named[id(plain)]:
+            chosen = counted.setdefault((column, region), {})
+            chosen[answers] = chosen.get(answers, 0) + sign
     return tuple(
-        Term(sign, questions, column)
-        for column, chosen in by_column.items()
+        Term(sign, questions, column, region)
+        for (column, region), chosen in counted.items()
         for questions, sign in _products(chosen).items()
         if sign
     )
 
 
-def _products(chosen: set[Answers]) -> Mapping[frozenset[Question], int]:
-    """Writes "the answers are among `chosen`" as a sum of products of questions (Moebius inversion)."""
+def _products(chosen: Mapping[Answers, int]) -> Mapping[frozenset[Question], int]:
+    """Writes how often tickets count, by their answers, as a sum of products of questions (Moebius inversion)."""
     return {
         frozenset(question for question, asked in zip(QUESTIONS, product, strict=True) if asked): sum(
-            -1 if (sum(product) - sum(answers)) % 2 else 1 for answers in chosen if _within(answers, product)
+            -times if (sum(product) - sum(answers)) % 2 else times
+            for answers, times in chosen.items()
+            if _within(answers, product)
         )
         for product in ALL_ANSWERS
     }

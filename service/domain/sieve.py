@@ -1,16 +1,15 @@
 """Which tickets one viewer's condition counts at one instant, ticket by ticket. Pure; needs no column filled before."""
 
-from datetime import tzinfo
-
-from service.domain.at_moment import at_moment
 from service.domain.catalogue import TenantSettings
-from service.domain.columns import QUESTIONS, Answers, simplify
+from service.domain.columns import QUESTIONS, Answers, Column, simplify
 from service.domain.condition import Condition
+from service.domain.local_days import LocalDay
 from service.domain.lowering import lower
 from service.domain.matching import Columns
 from service.domain.scopes import visible
 from service.domain.ticket import Instant, Ticket
 from service.domain.viewer import Perspective, Viewer
+from service.domain.windows import on_day
 
 
 class Sieve:
@@ -23,9 +22,9 @@ class Sieve:
         viewer: Viewer,
         perspective: Perspective,
         now: Instant,
-        zone: tzinfo,
+        day: LocalDay,
     ) -> None:
-        self._condition = at_moment(lower(condition, settings), settings, now, zone)
+        self._condition = on_day(lower(condition, settings), day)
         self._viewer, self._perspective, self._now = viewer, perspective, now
         # Made when a ticket first answers so: all at once would take up to 50 ms for the largest condition there is.
         self._columns: dict[Answers, Columns] = {}
@@ -43,4 +42,5 @@ class Sieve:
         """What is left to be asked of a ticket with these answers: one column, or none where it can't count."""
         if not visible(self._viewer.role, self._perspective, answers):
             return Columns({})
-        return Columns({0: simplify(self._condition, dict(zip(QUESTIONS, answers, strict=True)))})
+        plain = simplify(self._condition, dict(zip(QUESTIONS, answers, strict=True)))
+        return Columns({0: Column(plain)})

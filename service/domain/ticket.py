@@ -7,6 +7,12 @@ import msgspec
 Instant = int
 """Microseconds since the Unix epoch, in UTC."""
 
+QUARTER_US = 900_000_000
+"""A quarter of an hour: every time zone's days begin and end with one."""
+
+Moment = tuple[int, int]
+"""A column that is kept by time, and the quarter of an hour since the epoch that a ticket counts at there."""
+
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The whole state of one ticket after its newest applied event.
@@ -46,3 +52,5 @@ class Image(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Columns it counts in now, bit N for column N."""
     due_at: Instant | None = None
     """When its contributions change next without any event, and None when never."""
+    moments: tuple[Moment, ...] = ()
+    """Where it counts now in those columns of the mask that are kept by time."""

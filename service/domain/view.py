@@ -1,17 +1,22 @@
 """One tenant as viewers see it: which ids they may ask for, and the signed sums behind each. Pure; memoizes."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from service.domain.catalogue import Filter, FilterType, Profile, Sharing
 from service.domain.condition import AllOf, Condition
+from service.domain.local_days import LocalDay
 from service.domain.lowering import lower
 from service.domain.plan import Plan, plan
-from service.domain.record import SUMMARY, Entries, Pair, TenantRecord, counted, summary_conditions
+from service.domain.record import SUMMARY, Ask, Entries, TenantRecord, counted, summary_conditions
 from service.domain.scopes import Term, signed_sum
 from service.domain.viewer import Perspective, Role, Viewer
+from service.domain.windows import needs_day, on_day
+
+MOST_DATED = 200
+"""See the setting `dated_columns`."""
 
 SUMMARY_KEYS = ("totalOpen", "totalClosed", "slaBreached", "dueToday", "overdue")
 
@@ -33,15 +38,19 @@ class InvalidIds(Exception):
         self.ids = tuple(ids)
 
 
+class TooManyDays(InvalidIds):
+    """These exist, but look at the days of two fields, and the tenant has as many such columns as it may have."""
+
+
 class Warming(Exception):
     """What was asked for exists but is still being filled: ask again soon.
 
-    `pairs` are those of profile and filter that nobody has asked for lately: they have to be wanted first.
+    `asks` are what has columns only for who asks, and nobody has lately: it has to be wanted first.
     """
 
-    def __init__(self, what: str, pairs: Iterable[Pair] = (), *, loading: bool = False) -> None:
+    def __init__(self, what: str, asks: Iterable[Ask] = (), *, loading: bool = False) -> None:
         super().__init__(what)
-        self.pairs = tuple(pairs)
+        self.asks = tuple(asks)
         self.loading = loading
 
 
@@ -55,9 +64,14 @@ class Wanted(NamedTuple):
 
 
 class TenantView:
-    """A compiled tenant record. Build one per token; it never changes."""
+    """A compiled tenant record. Build one per token; it never changes.
 
-    def __init__(self, record: TenantRecord) -> None:
+    `most_dated` is how much of it may be counted by the days of two fields at once, each for one time zone.
+    """
+
+    def __init__(self, record: TenantRecord, most_dated: int = MOST_DATED) -> None:
+        self._most_dated = most_dated
+        self._dated = {one.ask for one in record.newest.dated}
         self.version = record.version
         self.settings = record.entries.settings
         self.loading = record.newest.settings.loading
@@ -68,17 +82,9 @@ class TenantView:
         self._newest_details = self._details if record.pending is None else details(record.pending)
         self._conditions: dict[str, Condition] = counted(record.entries)
         self._summary = summary_conditions(self.settings)
-        self._terms: dict[tuple[str, str, Role, Perspective, str | None], tuple[Term, ...]] = {}
-        self._plans: dict[Wanted, Plan] = {}
-
-    @property
-    def profile_ids(self) -> Collection[str]:
-        """Every profile, visible to whomever."""
-        return self._newest.profiles.keys()
-
-    def is_filter(self, name: str) -> bool:
-        """Whether it may stand in a pair beside a profile."""
-        return name == SUMMARY or name in self._newest_details
+        self._terms: dict[tuple[str, str, Role, Perspective, str | None, tuple[str, str] | None], tuple[Term, ...]] = {}
+        self._wholes: dict[tuple[str, str, str | None], tuple[Condition, bool]] = {}
+        self._plans: dict[tuple[Wanted, str, str], Plan] = {}
 
     def check(self, wanted: Wanted) -> None:
         """Raises InvalidIds with every id that doesn't exist for this viewer, the profile's last."""
@@ -88,20 +94,40 @@ class TenantView:
         if bad:
             raise InvalidIds(bad)
 
-    def plan(self, wanted: Wanted) -> Plan:
-        """What to read and how to add it up: the filters in request order, then the summary's keys.
+    def plan(self, wanted: Wanted, day: LocalDay) -> Plan:
+        """What to read and how to add it up on that day: the filters in request order, then the summary's keys.
 
         Raises InvalidIds, and Warming for what is still being filled.
         """
-        found = self._plans.get(wanted)
+        key = (wanted, day.zone, day.date)
+        found = self._plans.get(key)
         if found is None:
             self.check(wanted)
             if self.loading:
                 raise Warming(self.settings.id, loading=True)
             if len(self._plans) >= _PLAN_LIMIT:
                 self._plans.clear()
-            found = self._plans[wanted] = self._planned(wanted)
+            found = self._plans[key] = self._planned(wanted, day)
         return found
+
+    @property
+    def has_dated(self) -> bool:
+        """Whether anything of it is counted for the days of two fields."""
+        return bool(self._dated)
+
+    def asks(self, wanted: Wanted, zone: str) -> list[Ask]:
+        """Which of what is asked for there has columns only for that. For ids that `check` took."""
+        targets = [(name, "", self._conditions.get(name)) for name in wanted.filter_ids]
+        targets += [(SUMMARY, key, condition) for key, condition in self._summary.items()]
+        base = self._base_or_none(wanted.profile_id)
+        found: dict[Ask, None] = {}
+        for target, key, condition in targets:
+            if condition is None:
+                continue
+            _, is_dated = self._whole(target, key, condition, wanted.profile_id, base)
+            if is_dated or wanted.profile_id is not None:
+                found[wanted.profile_id or "", target, zone if is_dated else ""] = None
+        return list(found)
 
     def details(self, filter_ids: Iterable[str]) -> dict[str, FilterDetail]:
         """Names and colours in request order, for ids that `plan` took."""
@@ -138,45 +164,69 @@ class TenantView:
         profile = self._newest.profiles.get(wanted.profile_id or "")
         return profile if profile is not None and _shown(profile, wanted.viewer) else None
 
-    def _planned(self, wanted: Wanted) -> Plan:
+    def _planned(self, wanted: Wanted, day: LocalDay) -> Plan:
         base = self._base(wanted.profile_id)
         sums: list[tuple[Term, ...]] = []
         missing: dict[str, None] = {}
-        for name in wanted.filter_ids:
-            condition = self._conditions.get(name)
-            terms = None if condition is None else self._sum(name, "", condition, wanted, base)
+        asks: dict[Ask, None] = {}
+        targets = [(name, "", self._conditions.get(name)) for name in wanted.filter_ids]
+        targets += [(SUMMARY, key, self._summary[key]) for key in SUMMARY_KEYS]
+        for target, key, condition in targets:
+            terms = None
+            if condition is not None:
+                whole, is_dated = self._whole(target, key, condition, wanted.profile_id, base)
+                terms = self._sum(target, key, whole, wanted, day if is_dated else None)
+                if terms is None and (is_dated or wanted.profile_id is not None):
+                    asks[wanted.profile_id or "", target, day.zone if is_dated else ""] = None
             if terms is None:
-                missing[name] = None
-            sums.append(terms or ())
-        for key in SUMMARY_KEYS:
-            terms = self._sum(SUMMARY, key, self._summary[key], wanted, base) if key in self._summary else ()
-            if terms is None:
-                missing[SUMMARY] = None
+                missing[target] = None
             sums.append(terms or ())
         if missing:
-            profile_id = wanted.profile_id
-            raise Warming(", ".join(missing), [] if profile_id is None else [(profile_id, name) for name in missing])
+            self._check_days(asks)
+            raise Warming(", ".join(missing), asks)
         return plan(sums, self._numbers, wanted.viewer)
 
+    def _check_days(self, asks: Iterable[Ask]) -> None:
+        """Raises TooManyDays for those that will get no columns."""
+        refused = [ask for ask in asks if ask[2] and ask not in self._dated]
+        if refused and len(self._dated) >= self._most_dated:
+            raise TooManyDays([target or profile_id for profile_id, target, _ in refused])
+
     def _base(self, profile_id: str | None) -> Condition | None:
-        if profile_id is None:
-            return None
-        profile = self._serving.profiles.get(profile_id)
-        if profile is None:  # newer than what is in force
+        base = self._base_or_none(profile_id)
+        if base is None and profile_id is not None:  # newer than what is in force
             raise Warming(profile_id)
-        return lower(profile.where, self.settings)
+        return base
+
+    def _base_or_none(self, profile_id: str | None) -> Condition | None:
+        profile = self._serving.profiles.get(profile_id or "")
+        return None if profile is None else lower(profile.where, self.settings)
+
+    def _whole(
+        self, target: str, key: str, condition: Condition, profile_id: str | None, base: Condition | None
+    ) -> tuple[Condition, bool]:
+        """Profile and filter as one condition, and whether it needs columns for a day."""
+        name = (target, key, profile_id)
+        found = self._wholes.get(name)
+        if found is None:
+            if len(self._wholes) >= _TERMS_LIMIT:
+                self._wholes.clear()
+            whole = condition if base is None else AllOf((base, condition))
+            found = self._wholes[name] = (whole, needs_day(whole))
+        return found
 
     def _sum(
-        self, target: str, key: str, condition: Condition, wanted: Wanted, base: Condition | None
+        self, target: str, key: str, whole: Condition, wanted: Wanted, day: LocalDay | None
     ) -> tuple[Term, ...] | None:
         """The signed sum of a filter, or of a key of the summary; None while a column of it is not filled."""
-        asked = (target, key, wanted.viewer.role, wanted.perspective, wanted.profile_id)
+        on = None if day is None else (day.zone, day.date)
+        asked = (target, key, wanted.viewer.role, wanted.perspective, wanted.profile_id, on)
         terms = self._terms.get(asked)
         if terms is None:
             if len(self._terms) >= _TERMS_LIMIT:
                 self._terms.clear()
-            whole = condition if base is None else AllOf((base, condition))
-            terms = self._terms[asked] = signed_sum(whole, wanted.viewer.role, wanted.perspective)
+            condition = whole if day is None else on_day(whole, day)
+            terms = self._terms[asked] = signed_sum(condition, wanted.viewer.role, wanted.perspective)
         return terms if all(term.column in self._numbers for term in terms) else None
 
 

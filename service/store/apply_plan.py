@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from service.domain.contributions import column_changes
-from service.domain.scopes import EVERYONE
+from service.domain.scopes import EVERYONE, PERSONS
+from service.domain.ticket import Moment
 from service.store import codec
-from service.store.port import Batch, TenantBatch
+from service.store.port import Batch, TenantBatch, TicketWrite
 from service.store.token import minted
 
 
@@ -17,6 +18,8 @@ def packed_plan(batch: Batch) -> bytes:
             "topic": batch.topic,
             "epoch": minted(),
             "now": str(batch.now),
+            "first_due": _first_due(batch),
+            "some_of_many": batch.some_of_many,
             "progress": [
                 (partition, -1 if progress.known is None else progress.known, progress.position, progress.lag_ms)
                 for partition, progress in batch.progress.items()
@@ -25,6 +28,19 @@ def packed_plan(batch: Batch) -> bytes:
             "masks": masks.written,
         }
     )
+
+
+def _first_due(batch: Batch) -> str:
+    """When the first of the tickets written is due; "" for none."""
+    dues = [write.due_at for tenant in batch.tenants for write in tenant.writes if write.due_at is not None]
+    return str(min(dues)) if dues else ""
+
+
+def due_text(write: TicketWrite) -> str:
+    """When a ticket written is due, as the script takes it: "" as before, "-" never."""
+    if write.due_at == write.due_before:
+        return ""
+    return "-" if write.due_at is None else str(write.due_at)
 
 
 class _Masks:
@@ -59,4 +75,22 @@ def _tenant_plan(tenant: TenantBatch, masks: _Masks) -> dict[str, object]:
             for counter, parts in tenant.deltas.items()
             if counter != EVERYONE
         ],
+        "timed": [_timed(counter, parts) for counter, parts in tenant.moments.items()],
     }
+
+
+def _timed(counter: str, parts: Mapping[str, Mapping[Moment, int]]) -> dict[str, int]:
+    """Field -> change. Whoever is not a person is read over whole days, so is kept by hours and days too."""
+    if counter.startswith(PERSONS):
+        return {
+            f"{column}:{quarter}:{part}": change
+            for part, moments in parts.items()
+            for (column, quarter), change in moments.items()
+        }
+    fields: dict[str, int] = {}
+    for moments in parts.values():
+        for (column, quarter), change in moments.items():
+            for grain, size in (("q", 1), ("h", 4), ("d", 96)):
+                field = f"{column}:{grain}{quarter // size}"
+                fields[field] = fields.get(field, 0) + change
+    return {field: change for field, change in fields.items() if change}

@@ -6,7 +6,7 @@ import msgspec
 
 from service.domain.catalogue import Credential, Realm
 from service.domain.contributions import numbers_in
-from service.domain.record import TenantRecord
+from service.domain.record import Ask, TenantRecord
 from service.domain.ticket import Image, Ticket
 
 REVISION_BYTES = 8
@@ -20,6 +20,8 @@ class _Packed(msgspec.Struct, array_like=True, gc=False):
     changed_at: int
     mask: bytes
     due_at: int | None
+    moments: tuple[int, ...] = ()
+    """Columns and quarters that take turns."""
 
 
 _image_encoder = msgspec.msgpack.Encoder()
@@ -44,15 +46,16 @@ pack = msgspec.msgpack.Encoder().encode
 def pack_image(image: Image) -> bytes:
     """An image without its revision."""
     mask = image.mask.to_bytes((image.mask.bit_length() + 7) // 8, "little")
-    return _image_encoder.encode(_Packed(image.sequence, image.ticket, image.changed_at, mask, image.due_at))
+    moments = tuple(number for moment in image.moments for number in moment)
+    return _image_encoder.encode(_Packed(image.sequence, image.ticket, image.changed_at, mask, image.due_at, moments))
 
 
 def unpack_image(packed: bytes) -> Image:
     """The image after the revision."""
     stored = _image_decoder.decode(memoryview(packed)[REVISION_BYTES:])
-    return Image(
-        stored.sequence, stored.ticket, stored.changed_at, int.from_bytes(stored.mask, "little"), stored.due_at
-    )
+    mask, flat = int.from_bytes(stored.mask, "little"), stored.moments
+    moments = tuple(zip(flat[::2], flat[1::2], strict=True)) if flat else ()
+    return Image(stored.sequence, stored.ticket, stored.changed_at, mask, stored.due_at, moments)
 
 
 def mask_text(mask: int) -> str:
@@ -119,17 +122,18 @@ def unpack_credential(packed: bytes) -> Credential:
     return _credential_decoder.decode(packed)
 
 
-_pair_decoder = msgspec.json.Decoder(tuple[str, str])
+_ask_decoder = msgspec.json.Decoder(Ask)
 
 
-def pack_pair(pair: tuple[str, str]) -> bytes:
-    """A pair of profile and filter, as a member of a set."""
-    return msgspec.json.encode(pair)
+def pack_ask(ask: Ask) -> bytes:
+    """What was asked for, as a member of a set."""
+    return msgspec.json.encode(ask)
 
 
-def unpack_pair(packed: bytes) -> tuple[str, str]:
-    """A pair of profile and filter."""
-    return _pair_decoder.decode(packed)
+def unpack_ask(packed: bytes) -> Ask:
+    """What was asked for."""
+    ask: Ask = _ask_decoder.decode(packed)
+    return ask
 
 
 def text(value: Any) -> str:

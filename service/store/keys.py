@@ -19,7 +19,7 @@ CATALOGUE = "tc:{catalogue}:state"
 """Hash: `judged`, the offset up to which bad catalogue records are dead letters already."""
 
 WANTING = "tc:wanting"
-"""Set: tenants of whom a pair of profile and filter was asked for that has no columns yet."""
+"""Set: tenants of whom something was asked for that has no columns yet."""
 
 HINTS = "tc:hints"
 """Channel: "<tenant> <version>" after each change of a tenant's counts."""
@@ -42,7 +42,7 @@ def state(bucket: int) -> str:
 
 
 def due(bucket: int) -> str:
-    """Sorted set of tickets whose contributions change by themselves, by that instant."""
+    """Sorted set: "<tenant> <generation> <ticket>" whose contributions change by themselves, by that instant."""
     return f"tc:{{{bucket}}}:due"
 
 
@@ -61,8 +61,8 @@ def tenants(bucket: int) -> str:
     return f"tc:{{{bucket}}}:tenants"
 
 
-def asked_pairs(bucket: int, name: str) -> str:
-    """Sorted set: pairs of profile and filter (JSON) of a tenant, by when they were last asked for, in ms."""
+def asks(bucket: int, name: str) -> str:
+    """Sorted set: what of a tenant has columns only because it is asked for (JSON), by when it last was, in ms."""
     return f"tc:{{{bucket}}}:asked:{name}"
 
 
@@ -86,11 +86,28 @@ def counter(bucket: int, name: str, generation: str, scope: str) -> str:
     return f"tc:{{{bucket}}}:count:{name}:{generation}:{_encoded(scope)}"
 
 
+def timed(bucket: int, name: str, generation: str, scope: str) -> str:
+    """Hash: what a counter has of columns that are kept by time, by column and quarter of an hour, hour, or day.
+
+    Persons' fields are `<column>:<quarter>:<part>`; all others' `<column>:q<quarter>`, `<column>:h<hour>` and
+    `<column>:d<day>`, each since the epoch in UTC.
+    """
+    return f"tc:{{{bucket}}}:time:{name}:{generation}:{_encoded(scope)}"
+
+
 @lru_cache(maxsize=8_192)  # viewers in flight, some KiB each for those with many teams
-def snapshot(bucket: int, name: str, generation: str, counters: tuple[str, ...]) -> tuple[str, ...]:
-    """What the snapshot script reads: the state, the tenant, the counter of all tickets, then other counters."""
+def snapshot(
+    bucket: int, name: str, generation: str, counters: tuple[str, ...], timed_counters: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What the snapshot script reads: the state, the tenant, the counter of all tickets, other counters, timed ones."""
     others = (counter(bucket, name, generation, scope) for scope in ("*", *counters))
-    return (state(bucket), tenant(bucket, name), *others)
+    by_time = (timed(bucket, name, generation, scope) for scope in timed_counters)
+    return (state(bucket), tenant(bucket, name), *others, *by_time)
+
+
+def due_member(name: str, generation: str, ticket: str) -> str:
+    """A member of `due`."""
+    return f"{name} {generation} {ticket}"
 
 
 @lru_cache(maxsize=65_536)  # persons and teams in flight

@@ -3,12 +3,13 @@
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from service.domain.catalogue import Credential, Realm
-from service.domain.contributions import Deltas, column_changes
-from service.domain.record import Pair
-from service.domain.scopes import EVERYONE
-from service.domain.ticket import Instant
+from service.domain.contributions import column_changes
+from service.domain.record import Ask
+from service.domain.scopes import EVERYONE, parts_of
+from service.domain.ticket import Instant, Moment
 from service.store.epoch import epoch_in
 from service.store.keys import bucket_of
 from service.store.port import (
@@ -19,6 +20,7 @@ from service.store.port import (
     BucketState,
     Conflict,
     CountQuery,
+    DueTicket,
     Loaded,
     OtherTopic,
     Outcome,
@@ -29,10 +31,17 @@ from service.store.port import (
     StoredTicket,
     TenantBatch,
     TicketPage,
+    Untimely,
+    Window,
 )
 
 Counter = dict[str, dict[int, int]]
 """part -> mask -> tickets."""
+
+TimedCounter = dict[str, dict[Moment, int]]
+"""part -> column kept by time and quarter of an hour -> tickets."""
+
+Kind = TypeVar("Kind")
 
 
 @dataclass
@@ -42,6 +51,11 @@ class _Bucket:
     positions: dict[int, Position] = field(default_factory=dict)
     fresh_ms: dict[int, int] = field(default_factory=dict)
     timers: Instant | None = None
+    due: dict[tuple[str, str, str], Instant] = field(default_factory=dict)
+    """By tenant, generation and ticket."""
+
+    def first_due(self) -> Instant | None:
+        return min(self.due.values(), default=None)
 
 
 @dataclass
@@ -51,6 +65,7 @@ class _Tenant:
     as_of: Instant | None = None
     tickets: dict[str, StoredTicket] = field(default_factory=dict)
     counters: dict[str, Counter] = field(default_factory=dict)
+    timed: dict[str, TimedCounter] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -65,7 +80,7 @@ class MemoryStore:
         self._realms: dict[str, tuple[int, Realm | None]] = {}
         self._credentials: dict[str, tuple[int, Credential | None]] = {}
         self._leases: dict[Bucket, tuple[str, int]] = {}
-        self._asked: dict[str, dict[Pair, Instant]] = {}
+        self._asked: dict[str, dict[Ask, Instant]] = {}
         self._wanting: set[str] = set()
         self._sweeps: dict[str, str] = {}
         self._grants: dict[str, tuple[bytes, int]] = {}
@@ -127,6 +142,7 @@ class MemoryStore:
                 {part: column_changes(masks) for part, masks in found.counters.get(name, {}).items()}
                 for name in query.counters
             ),
+            timed=tuple(_windowed(found.timed, query.timed_counters, window) for window in query.windows),
         )
 
     async def states(self, buckets: Sequence[Bucket]) -> Mapping[Bucket, BucketState]:
@@ -134,7 +150,18 @@ class MemoryStore:
 
     def _state(self, bucket: Bucket) -> BucketState:
         state = self._states[bucket]
-        return BucketState(state.topic, dict(state.positions))
+        return BucketState(state.topic, dict(state.positions), state.timers)
+
+    async def due(self, bucket: Bucket, now: Instant, limit: int) -> Sequence[DueTicket]:
+        state = self._states[bucket]
+        found = [DueTicket(*place, due_at) for place, due_at in state.due.items() if due_at <= now]
+        if not found:
+            state.timers = max(state.timers or now, now)
+        return sorted(found, key=lambda one: (one.due_at, one))[:limit]
+
+    async def forget_due(self, bucket: Bucket, tickets: Sequence[DueTicket]) -> None:
+        for one in tickets:
+            self._states[bucket].due.pop((one.tenant, one.generation, one.ticket), None)
 
     # -- the step -----------------------------------------------------------------------------------------------------
 
@@ -148,7 +175,7 @@ class MemoryStore:
             tokens[name] = "" if found is None else found.stored.token
             for ticket in ids:
                 images[name, ticket] = never if found is None else found.tickets.get(ticket, never)
-        return Loaded(self._state(bucket), tokens, images)
+        return Loaded(self._state(bucket), tokens, images, self._states[bucket].first_due())
 
     async def apply(self, batch: Batch) -> Outcome:
         return self._refusal(batch) or self._write(batch)
@@ -173,7 +200,25 @@ class MemoryStore:
             for write in tenant.writes
             if self._revision(tenant.tenant, write.ticket) != write.revision
         )
-        return Conflict(conflicts) if conflicts else None
+        if conflicts:
+            return Conflict(conflicts)
+        return Untimely() if self._is_untimely(batch) else None
+
+    def _is_untimely(self, batch: Batch) -> bool:
+        dues = [write.due_at for tenant in batch.tenants for write in tenant.writes if write.due_at is not None]
+        timers = self._states[batch.bucket].timers
+        if timers is not None and batch.now < timers and any(due_at <= timers for due_at in dues):
+            return True
+        written = any(tenant.writes for tenant in batch.tenants)
+        return written and not batch.some_of_many and bool(self._others_due(batch))
+
+    def _others_due(self, batch: Batch) -> set[tuple[str, str, str]]:
+        """Tickets due at the batch's now that it doesn't write."""
+        state = self._states[batch.bucket]
+        written = {
+            (tenant.tenant, tenant.generation, write.ticket) for tenant in batch.tenants for write in tenant.writes
+        }
+        return {place for place, due_at in state.due.items() if due_at <= batch.now} - written
 
     def _compiled_against(self, tenant: TenantBatch) -> bool:
         found = self._tenants.get(tenant.tenant)
@@ -185,6 +230,8 @@ class MemoryStore:
 
     def _write(self, batch: Batch) -> Applied:
         revision = secrets.token_bytes(8)
+        drained = not self._others_due(batch)
+        due = self._states[batch.bucket].due
         versions: dict[str, int] = {}
         negative = 0
         for tenant in batch.tenants:
@@ -194,29 +241,36 @@ class MemoryStore:
                     found.tickets.pop(write.ticket, None)
                 else:
                     found.tickets[write.ticket] = StoredTicket(revision, write.image)
-            negative += _add(found.counters, tenant.deltas)
+                place = (tenant.tenant, tenant.generation, write.ticket)
+                if write.due_at is not None:
+                    due[place] = write.due_at
+                else:
+                    due.pop(place, None)
+            negative += _add(found.counters, tenant.deltas) + _add(found.timed, tenant.moments)
             if tenant.as_of is not None:
                 found.as_of = max(found.as_of or tenant.as_of, tenant.as_of)
-            if tenant.deltas:
+            if tenant.deltas or tenant.moments:
                 found.version += 1
                 versions[tenant.tenant] = found.version
-        self._raise(batch)
+        self._raise(batch, drained)
         return Applied(versions, negative)
 
-    def _raise(self, batch: Batch) -> None:
+    def _raise(self, batch: Batch, drained: bool) -> None:
         state = self._states[batch.bucket]
         state.topic = batch.topic
         for partition, progress in batch.progress.items():
             state.positions[partition] = max(state.positions.get(partition, 0), progress.position)
             fresh = self._clock_ms() - progress.lag_ms
             state.fresh_ms[partition] = max(state.fresh_ms.get(partition, fresh), fresh)
-        state.timers = max(state.timers or batch.now, batch.now)
+        if drained:
+            state.timers = max(state.timers or batch.now, batch.now)
 
     async def new_epoch(self, bucket: Bucket) -> None:
         self._states[bucket].epoch = secrets.token_hex(8)
 
     async def adopt_topic(self, bucket: Bucket, topic: str) -> None:
-        self._states[bucket] = _Bucket(topic=topic, timers=self._states[bucket].timers)
+        state = self._states[bucket]
+        self._states[bucket] = _Bucket(topic=topic, timers=state.timers, due=state.due)
 
     async def scan(self, tenant: str, generation: str, cursor: int, limit: int) -> tuple[int, Sequence[str]]:
         found = self._tenants.get(tenant)
@@ -247,10 +301,10 @@ class MemoryStore:
 
     # -- wanted columns and sweeps ------------------------------------------------------------------------------------
 
-    async def ask_pairs(self, tenant: str, pairs: Iterable[Pair], now: Instant, *, missing: bool) -> None:
+    async def note_asks(self, tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
         asked = self._asked.setdefault(tenant, {})
-        for pair in pairs:
-            asked[pair] = max(asked.get(pair, 0), now // 1000 * 1000)
+        for ask in asks:
+            asked[ask] = max(asked.get(ask, 0), now // 1000 * 1000)
         if missing:
             self._wanting.add(tenant)
 
@@ -260,12 +314,12 @@ class MemoryStore:
     async def settle_wanting(self, tenant: str) -> None:
         self._wanting.discard(tenant)
 
-    async def asked_pairs(self, tenant: str) -> Mapping[Pair, Instant]:
+    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
         return dict(self._asked.get(tenant, {}))
 
-    async def forget_pairs(self, tenant: str, pairs: Sequence[Pair]) -> None:
-        for pair in pairs:
-            self._asked.get(tenant, {}).pop(pair, None)
+    async def forget_asks(self, tenant: str, asks: Sequence[Ask]) -> None:
+        for ask in asks:
+            self._asked.get(tenant, {}).pop(ask, None)
 
     async def sweep_mark(self, tenant: str) -> str:
         return self._sweeps.get(tenant, "")
@@ -301,6 +355,9 @@ class MemoryStore:
 
     async def collect(self, tenant: str, generation: str, limit: int) -> bool:
         self._orphans.discard((tenant, generation))
+        due = self._states[self.bucket(tenant)].due
+        for place in [place for place in due if place[:2] == (tenant, generation)]:
+            del due[place]
         return True
 
     async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
@@ -318,18 +375,31 @@ class MemoryStore:
         self._judged = max(self._judged or 0, position)
 
 
-def _add(counters: dict[str, Counter], deltas: Deltas) -> int:
-    """Adds deltas; empty parts and counters are not kept. Returns how many numbers came out below zero."""
+def _windowed(timed: Mapping[str, TimedCounter], counters: Sequence[str], window: Window) -> int:
+    """What a window comes to."""
+    parts = [part for index, name in window.scopes for part in parts_of(name, timed.get(counters[index], {}))]
+    return sum(
+        tickets
+        for moments in parts
+        for (column, quarter), tickets in moments.items()
+        if column == window.column and any(first <= quarter < beyond for first, beyond in window.spans)
+    )
+
+
+def _add(
+    counters: dict[str, dict[str, dict[Kind, int]]], changes: Mapping[str, Mapping[str, Mapping[Kind, int]]]
+) -> int:
+    """Adds changes; empty parts and counters are not kept. Returns how many numbers came out below zero."""
     negative = 0
-    for name, parts in deltas.items():
+    for name, parts in changes.items():
         counter = counters.setdefault(name, {})
-        for part, changes in parts.items():
-            masks = counter.setdefault(part, {})
-            for mask, change in changes.items():
-                masks[mask] = masks.get(mask, 0) + change
-                negative += masks[mask] < 0
-            counter[part] = {mask: tickets for mask, tickets in masks.items() if tickets}
-        counters[name] = {part: masks for part, masks in counter.items() if masks}
+        for part, kinds in parts.items():
+            sums = counter.setdefault(part, {})
+            for kind, change in kinds.items():
+                sums[kind] = sums.get(kind, 0) + change
+                negative += sums[kind] < 0
+            counter[part] = {kind: tickets for kind, tickets in sums.items() if tickets}
+        counters[name] = {part: sums for part, sums in counter.items() if sums}
         if not counters[name]:
             del counters[name]
     return negative

@@ -6,15 +6,17 @@ exactly one write of one ticket; b"" is the revision of a ticket that was never 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from service.domain.catalogue import Credential, Realm
-from service.domain.contributions import Deltas
-from service.domain.plan import Plan
-from service.domain.record import Pair, TenantRecord
+from service.domain.contributions import Deltas, Moments
+from service.domain.local_days import LocalDay
+from service.domain.plan import Plan, Share
+from service.domain.record import Ask, TenantRecord
 from service.domain.ticket import Image, Instant
+from service.domain.windows import Span
 
 Bucket = int
 Position = int
@@ -45,26 +47,56 @@ class StoredTicket(msgspec.Struct, frozen=True, gc=False):
 
 
 class BucketState(msgspec.Struct, frozen=True):
-    """How far a bucket is: positions by partition, and the events topic they belong to ("" before the first)."""
+    """How far a bucket is: positions by partition, and the events topic they belong to ("" before the first).
+
+    `timers` is the instant through which every change that only time makes is applied; it never goes back.
+    """
 
     topic: str
     positions: Mapping[int, Position]
+    timers: Instant | None = None
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """One atomic read of a bucket: its state, the current token of each tenant asked for, and the tickets."""
+    """One atomic read of a bucket: its state, the current token of each tenant asked for, and the tickets.
+
+    `next_due` is when the first of the bucket's tickets changes by itself.
+    """
 
     state: BucketState
     tokens: Mapping[str, str]
     tickets: Mapping[tuple[str, str], StoredTicket]
+    next_due: Instant | None = None
+
+
+class DueTicket(NamedTuple):
+    """A ticket whose contributions change by themselves at `due_at`, in the generation where it was written."""
+
+    tenant: str
+    generation: str
+    ticket: str
+    due_at: Instant
 
 
 class TicketWrite(msgspec.Struct, frozen=True, gc=False):
-    """Replace the ticket that had `revision`; `image` None forgets it altogether."""
+    """Replace the ticket that had `revision`; `image` None forgets it altogether.
+
+    `due_before` is when the replaced one was due: where nothing is known of that, `UNKNOWN_DUE`.
+    """
 
     ticket: str
     revision: bytes
     image: Image | None
+    due_before: Instant | None = None
+
+    @property
+    def due_at(self) -> Instant | None:
+        """When it is due from now on."""
+        return None if self.image is None else self.image.due_at
+
+
+UNKNOWN_DUE: Instant = -1
+"""No ticket is due then."""
 
 
 class TenantBatch(msgspec.Struct, frozen=True):
@@ -77,6 +109,7 @@ class TenantBatch(msgspec.Struct, frozen=True):
     deltas: Deltas
     as_of: Instant | None = None
     """The newest event time among the changes, never beyond now."""
+    moments: Moments = {}
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -93,13 +126,19 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """One atomic step of one bucket: either all of it happens, or nothing."""
+    """One atomic step of one bucket: either all of it happens, or nothing.
+
+    `now` is the instant that the writes were worked out for. What they leave is the bucket's state at its timers, so no
+    other ticket may be due by then: then the timers are raised to it. Only where too many are due at one instant to be
+    written at once, the batch is `some_of_many`: the timers stay until the last of them is written.
+    """
 
     bucket: Bucket
     topic: str
     progress: Mapping[int, Progress]
     tenants: Sequence[TenantBatch] = ()
     now: Instant = 0
+    some_of_many: bool = False
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -128,13 +167,29 @@ class Behind(msgspec.Struct, frozen=True):
     positions: Mapping[int, Position]
 
 
+class Untimely(msgspec.Struct, frozen=True):
+    """Nothing is written: the state at `now` is not what this would leave. Read again, redo.
+
+    Either the timers have gone beyond a change of a ticket written here, or another ticket has become due by `now`.
+    """
+
+
 class OtherTopic(msgspec.Struct, frozen=True):
     """Nothing is written: the bucket's positions belong to another events topic of that name."""
 
     topic: str
 
 
-Outcome = Applied | StaleCatalogue | Conflict | Behind | OtherTopic
+Outcome = Applied | StaleCatalogue | Conflict | Behind | Untimely | OtherTopic
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A sum of counts kept by time: of a column, over spans of quarters, in scopes that have no ticket in common."""
+
+    column: int
+    spans: tuple[Span, ...]
+    scopes: tuple[Share, ...]
+    """Each with its counter by its index among `timed_counters`."""
 
 
 class CountQuery(msgspec.Struct, frozen=True):
@@ -147,11 +202,14 @@ class CountQuery(msgspec.Struct, frozen=True):
     counters: tuple[str, ...]
     asked: int
     """Which columns of `counters` are needed, as a mask."""
+    timed_counters: tuple[str, ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
-def query_for(tenant: str, token: str, generation: str, plan: Plan) -> CountQuery:
-    """The query that reads what the plan needs."""
-    return CountQuery(tenant, token, generation, plan.columns, plan.counters, plan.asked)
+def query_for(tenant: str, token: str, generation: str, plan: Plan, day: LocalDay) -> CountQuery:
+    """The query that reads what the plan needs on that day."""
+    windows = tuple(Window(read.column, read.region.spans(day), read.scopes) for read in plan.timed)
+    return CountQuery(tenant, token, generation, plan.columns, plan.counters, plan.asked, plan.timed_counters, windows)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -170,6 +228,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     columns: tuple[int, ...]
     counters: tuple[Mapping[str, Mapping[int, int]], ...]
     """Per asked counter: part -> column number -> count, of `asked` columns at least; what is absent counts 0."""
+    timed: tuple[int, ...] = ()
+    """Per window its sum."""
 
 
 class TicketPage(msgspec.Struct, frozen=True):
@@ -195,8 +255,8 @@ class CounterReader(Protocol):
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         """The counts, or None when the token is no longer the current one: reload the tenant, ask again."""
 
-    async def ask_pairs(self, tenant: str, pairs: Iterable[Pair], now: Instant, *, missing: bool) -> None:
-        """Notes that pairs of profile and filter were asked for; `missing`: there are no columns for one of them."""
+    async def note_asks(self, tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
+        """Notes what was asked for that has columns only for that; `missing`: there are none for some of it."""
 
     async def ticket_count(self, tenant: str, generation: str) -> int:
         """How many tickets are stored, deleted ones included."""
@@ -222,6 +282,12 @@ class CounterStore(CounterReader, Protocol):
 
     async def apply(self, batch: Batch) -> Outcome:
         """Validates everything, then writes everything, then hints."""
+
+    async def due(self, bucket: Bucket, now: Instant, limit: int) -> Sequence[DueTicket]:
+        """Tickets due at `now`, those due first first, at most `limit`. With none the timers are raised to `now`."""
+
+    async def forget_due(self, bucket: Bucket, tickets: Sequence[DueTicket]) -> None:
+        """These are due no more: their generation is gone."""
 
     async def states(self, buckets: Sequence[Bucket]) -> Mapping[Bucket, BucketState]:
         """The positions of many buckets."""
@@ -251,15 +317,15 @@ class CounterStore(CounterReader, Protocol):
         """Removes about `limit` tickets of an orphan and the counters they were in; True when nothing is left."""
 
     async def wanting(self) -> Sequence[str]:
-        """Tenants of whom a pair without columns was asked for."""
+        """Tenants of whom something was asked for that has no columns."""
 
     async def settle_wanting(self, tenant: str) -> None:
-        """The tenant's pairs were looked at."""
+        """What is asked of the tenant was looked at."""
 
-    async def asked_pairs(self, tenant: str) -> Mapping[Pair, Instant]:
-        """When each pair was last asked for."""
+    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
+        """When each was last asked for."""
 
-    async def forget_pairs(self, tenant: str, pairs: Sequence[Pair]) -> None:
+    async def forget_asks(self, tenant: str, asks: Sequence[Ask]) -> None:
         """These are asked for no more."""
 
     async def sweep_mark(self, tenant: str) -> str:

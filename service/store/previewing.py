@@ -118,7 +118,8 @@ class Previewing:
                 raise UnknownTenant(tenant_id)
             await self._check_size(tenant_id, stored)
             now = self._clock.now_us()
-            count = await self._scan(tenant_id, stored.generation, _sieve(stored.record.newest, question, now))
+            sieve = _sieve(stored.record.newest, question, now)
+            count = await self._scan(tenant_id, stored.generation, sieve)
             if count is not None:
                 return Preview(count, now)
         raise StoreUnavailable(f"the store changed under {ATTEMPTS} scans of tenant {tenant_id}")
@@ -159,8 +160,8 @@ def _sieve(entries: Entries, question: Question, now: Instant) -> Sieve:
         if profile is None:
             raise InvalidIds((question.profile_id,))
         condition = AllOf((profile.where, condition))
-    zone = timezones.zone(question.zone)
-    return Sieve(condition, entries.settings, question.viewer, question.perspective, now, zone)
+    day = timezones.day_at(now, question.zone)
+    return Sieve(condition, entries.settings, question.viewer, question.perspective, now, day)
 
 
 async def _look(tickets: Iterable[tuple[str, Image]], sieve: Sieve, counted: Distinct, turns: Turns) -> int:

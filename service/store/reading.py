@@ -9,11 +9,11 @@ import asyncio
 
 import msgspec
 
+from service import timezones
 from service.clock import Clock
 from service.domain.catalogue import Realm
-from service.domain.record import SUMMARY
 from service.domain.ticket import Instant
-from service.domain.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
+from service.domain.view import MOST_DATED, SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
 from service.lru import Lru
 from service.store.port import CounterReader, Snapshot, StoreUnavailable, query_for
 
@@ -37,10 +37,10 @@ LOOK_S = 0.1
 """Between looks whether it is filled."""
 
 NOTE_EVERY_US = 600_000_000
-"""What is asked for with a profile is noted every 10 min: often enough for what is dropped after a day."""
+"""What has columns only because it is asked for is noted every 10 min: often enough for what is dropped after a day."""
 
 NOTES_REMEMBERED = 10_000
-"""Dashboards with a profile that one process tells apart."""
+"""Dashboards that one process tells apart, a few hundred bytes each."""
 
 
 class UnknownTenant(Exception):
@@ -77,11 +77,14 @@ class Readiness(msgspec.Struct, frozen=True):
 class Reading:
     """The one way from a checked caller to numbers. Its methods raise StoreUnavailable when the store is away."""
 
-    def __init__(self, reader: CounterReader, clock: Clock, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, reader: CounterReader, clock: Clock, patience_s: float = PATIENCE_S, most_dated: int = MOST_DATED
+    ) -> None:
         self._reader = reader
-        self._patience_s = patience_s
-        self._noted: Lru[tuple[str, str, tuple[str, ...]], Instant] = Lru(NOTES_REMEMBERED)
         self._clock = clock
+        self._patience_s = patience_s
+        self._most_dated = most_dated
+        self._noted: Lru[tuple[str, Wanted, str], Instant] = Lru(NOTES_REMEMBERED)
         self._tenants: Lru[str, Compiled] = Lru(TENANTS_REMEMBERED)
         self._realms: Lru[str, tuple[Realm, Instant]] = Lru(REALMS_REMEMBERED)
 
@@ -116,54 +119,54 @@ class Reading:
         """The tenant as the store has it now. Raises UnknownTenant."""
         return (await self._load(tenant_id, realm)).view
 
-    async def answer(self, tenant_id: str, realm: str, wanted: Wanted) -> Answer:
-        """Counts of every filter asked for and the summary, from one atomic read.
+    async def answer(self, tenant_id: str, realm: str, wanted: Wanted, zone: str = timezones.DEFAULT) -> Answer:
+        """Counts of every filter asked for and the summary, from one atomic read, on today's date in that zone.
 
         What is still being filled is waited for, some seconds at most. Raises UnknownTenant, InvalidIds, Warming (each
         confirmed by the store) and StoreUnavailable.
         """
-        if wanted.profile_id is not None:
-            await self._note_pairs(tenant_id, wanted, wanted.profile_id)
         known = self._tenants.get(tenant_id)
         if known is not None and known.view.settings.realm == realm:
             try:
-                answer = await self._ask(known, tenant_id, wanted)
+                answer = await self._ask(known, tenant_id, wanted, zone)
             except (InvalidIds, Warming):
                 answer = None  # perhaps no longer so
             if answer is not None:
                 return answer
+        return await self._patient_answer(tenant_id, realm, wanted, zone)
+
+    async def _patient_answer(self, tenant_id: str, realm: str, wanted: Wanted, zone: str) -> Answer:
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + self._patience_s
         wanting = False
         while True:
             try:
-                return await self._newest_answer(tenant_id, realm, wanted)
+                return await self._newest_answer(tenant_id, realm, wanted, zone)
             except Warming as warming:
-                if warming.pairs and not wanting:
-                    await self._reader.ask_pairs(tenant_id, warming.pairs, self._clock.now_us(), missing=True)
+                if warming.asks and not wanting:
+                    await self._reader.note_asks(tenant_id, warming.asks, self._clock.now_us(), missing=True)
                     wanting = True
                 if warming.loading or loop.time() >= patient_until:
                     raise
             await asyncio.sleep(LOOK_S)
 
-    async def _newest_answer(self, tenant_id: str, realm: str, wanted: Wanted) -> Answer:
+    async def _newest_answer(self, tenant_id: str, realm: str, wanted: Wanted, zone: str) -> Answer:
         for _ in range(ATTEMPTS):
-            answer = await self._ask(await self._load(tenant_id, realm), tenant_id, wanted)
+            answer = await self._ask(await self._load(tenant_id, realm), tenant_id, wanted, zone)
             if answer is not None:
                 return answer
         raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
 
-    async def _note_pairs(self, tenant_id: str, wanted: Wanted, profile_id: str) -> None:
-        """Now and then tells the store what is counted together with a profile, or its columns would be dropped."""
-        asked = (tenant_id, profile_id, wanted.filter_ids)
-        now = self._clock.now_us()
+    async def _note_asks(self, known: Compiled, tenant_id: str, wanted: Wanted, zone: str, now: Instant) -> None:
+        """Now and then tells the store what has columns only because it is asked for, or they would be dropped."""
+        if wanted.profile_id is None and not known.view.has_dated:
+            return
+        asked = (tenant_id, wanted, zone)
         if now - (self._noted.get(asked) or 0) < NOTE_EVERY_US:
             return
-        known = self._tenants.get(tenant_id)
-        if known is not None and profile_id in known.view.profile_ids:
-            pairs = [(profile_id, name) for name in (*wanted.filter_ids, SUMMARY) if known.view.is_filter(name)]
-            await self._reader.ask_pairs(tenant_id, pairs, now, missing=False)
-            self._noted.put(asked, now)
+        self._noted.put(asked, now)
+        if asks := known.view.asks(wanted, zone):
+            await self._reader.note_asks(tenant_id, asks, now, missing=False)
 
     async def ready(self) -> Readiness:
         """Whether answers can be given now. Raises nothing for a store that is away."""
@@ -181,21 +184,23 @@ class Reading:
         known = self._tenants.get(tenant_id)
         if known is None or (known.token, known.generation) != (stored.token, stored.generation):
             same_record = known is not None and known.token == stored.token
-            view = known.view if known is not None and same_record else TenantView(stored.record)
+            view = known.view if known is not None and same_record else TenantView(stored.record, self._most_dated)
             known = Compiled(stored.token, stored.generation, view)
             self._tenants.put(tenant_id, known)
         if known.view.settings.realm != realm:
             raise UnknownTenant(tenant_id)
         return known
 
-    async def _ask(self, known: Compiled, tenant_id: str, wanted: Wanted) -> Answer | None:
+    async def _ask(self, known: Compiled, tenant_id: str, wanted: Wanted, zone: str) -> Answer | None:
         """None when the tenant's record is no longer the one that was compiled."""
-        plan = known.view.plan(wanted)
         now = self._clock.now_us()
-        snapshot = await self._reader.snapshot(query_for(tenant_id, known.token, known.generation, plan))
+        day = timezones.day_at(now, zone)
+        plan = known.view.plan(wanted, day)
+        snapshot = await self._reader.snapshot(query_for(tenant_id, known.token, known.generation, plan, day))
         if snapshot is None:
             return None
-        sums = plan.evaluate(snapshot.columns, snapshot.counters)
+        await self._note_asks(known, tenant_id, wanted, zone, now)
+        sums = plan.evaluate(snapshot.columns, snapshot.counters, snapshot.timed)
         places = len(wanted.filter_ids)
         return Answer(
             known.view,

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from service.domain.catalogue import Credential, Realm
-from service.domain.record import Pair
+from service.domain.record import Ask
+from service.domain.scopes import PERSONS
 from service.domain.ticket import Instant
 from service.store import codec, keys
 from service.store.port import Bucket, CountQuery, Snapshot, StoredTenant, TicketPage
@@ -61,15 +62,16 @@ class RedisReader:
 
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         bucket = self.bucket(query.tenant)
-        places = keys.snapshot(bucket, query.tenant, query.generation, query.counters)
-        run, reply = await SNAPSHOT.run_in(self._wire, places, [query.token, *query.columns])
+        places = keys.snapshot(bucket, query.tenant, query.generation, query.counters, query.timed_counters)
+        arguments: list[Argument] = [query.token, len(query.timed_counters), _packed_windows(query), *query.columns]
+        run, reply = await SNAPSHOT.run_in(self._wire, places, arguments)
         return None if reply is None else snapshot_in(run, query, reply)
 
-    async def ask_pairs(self, tenant: str, pairs: Iterable[Pair], now: Instant, *, missing: bool) -> None:
-        key = keys.asked_pairs(self.bucket(tenant), tenant)
+    async def note_asks(self, tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
+        key = keys.asks(self.bucket(tenant), tenant)
         scored: list[Argument] = []
-        for pair in pairs:
-            scored += [now // 1000, codec.pack_pair(pair)]
+        for ask in asks:
+            scored += [now // 1000, codec.pack_ask(ask)]
         await self._wire.call("ZADD", key, "GT", *scored)
         if missing:
             await self._wire.call("SADD", keys.WANTING, tenant)
@@ -85,3 +87,22 @@ class RedisReader:
     async def take_grant(self, name: str) -> bytes | None:
         found: bytes | None = await self._wire.call("GETDEL", keys.grant(name))
         return found
+
+
+def _packed_windows(query: CountQuery) -> bytes:
+    """What the snapshot script takes of the windows; b"" for none."""
+    if not query.windows:
+        return b""
+    return codec.pack(
+        [
+            (
+                window.column,
+                [quarter for span in window.spans for quarter in span],
+                [
+                    (index + 1, part if query.timed_counters[index].startswith(PERSONS) else False)
+                    for index, part in window.scopes
+                ],
+            )
+            for window in query.windows
+        ]
+    )

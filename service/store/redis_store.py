@@ -6,14 +6,24 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from service.domain.catalogue import Credential, Realm
-from service.domain.record import Pair
+from service.domain.record import Ask
 from service.domain.scopes import EVERYONE, places_of
 from service.domain.ticket import Instant
 from service.store import codec, keys
-from service.store.apply_plan import packed_plan
-from service.store.port import Batch, Bucket, BucketState, Loaded, Outcome, Position, StoredTenant, StoreRefused
+from service.store.apply_plan import due_text, packed_plan
+from service.store.port import (
+    Batch,
+    Bucket,
+    BucketState,
+    DueTicket,
+    Loaded,
+    Outcome,
+    Position,
+    StoredTenant,
+    StoreRefused,
+)
 from service.store.redis_reader import RedisReader
-from service.store.replies import bucket_state, info_field, outcome, pairs_of, stored_ticket
+from service.store.replies import bucket_state, due_ticket, info_field, instant_in, outcome, pairs_of, stored_ticket
 from service.store.script import Script
 from service.store.token import minted
 from service.store.wire import Argument, Wire
@@ -23,10 +33,17 @@ OLDEST_REDIS = 7
 
 APPLY = Script("apply", writes=True)
 LOAD = Script("load", writes=False)
+DUE = Script("due", writes=True)
 PUT_TENANT = Script("put_tenant", writes=True)
 PUT_ENTRY = Script("put_entry", writes=True)
 RAISE = Script("raise", writes=True)
 LEASE = Script("lease", writes=True)
+
+
+_COUNTER_KEYS = (keys.counter, keys.timed)
+
+FORMAT = 2
+"""How values are packed; raise it with a change that older data can't be read with."""
 
 
 @asynccontextmanager
@@ -51,8 +68,16 @@ class RedisStore(RedisReader):
         if info_field(memory, "maxmemory") != "0" and info_field(memory, "maxmemory_policy") != "noeviction":
             policy = info_field(memory, "maxmemory_policy")
             raise StoreRefused(f"Redis would drop counters when full: set maxmemory-policy noeviction, not {policy}")
-        await self._wire.call("HSETNX", keys.LAYOUT, "buckets", self.buckets)
-        stored = int(await self._wire.call("HGET", keys.LAYOUT, "buckets"))
+        if not await self._wire.call("EXISTS", keys.LAYOUT):
+            await self._wire.call("HSETNX", keys.LAYOUT, "format", FORMAT)
+            await self._wire.call("HSETNX", keys.LAYOUT, "buckets", self.buckets)
+        fields = await self._wire.call("HMGET", keys.LAYOUT, "buckets", "format")
+        stored, written_in = (int(value or 0) for value in fields)
+        if written_in != FORMAT:
+            raise StoreRefused(
+                f"this Redis holds counters of another release (format {written_in}, not {FORMAT}): give an empty one, "
+                "and they are counted again from the log"
+            )
         if stored != self.buckets:
             raise StoreRefused(f"TICKET_COUNTS_BUCKETS: this Redis was laid out with {stored}, not {self.buckets}")
 
@@ -68,18 +93,19 @@ class RedisStore(RedisReader):
         self, bucket: Bucket, tickets: Mapping[str, Sequence[str]], generations: Mapping[str, str]
     ) -> Loaded:
         names = list(tickets)
-        places = [keys.state(bucket)]
+        places = [keys.state(bucket), keys.due(bucket)]
         for name in names:
             places += [keys.tenant(bucket, name), keys.tickets(bucket, name, generations[name])]
         arguments: list[Argument] = [codec.pack([len(tickets[name]) for name in names])]
         for name in names:
             arguments += tickets[name]
-        state, tokens, images = await LOAD.run(self._wire, places, arguments)
+        state, next_due, tokens, images = await LOAD.run(self._wire, places, arguments)
         asked = [(name, ticket) for name in names for ticket in tickets[name]]
         return Loaded(
             bucket_state(state),
             {name: codec.text(token) for name, token in zip(names, tokens, strict=True)},
             {place: stored_ticket(packed) for place, packed in zip(asked, images, strict=True)},
+            instant_in(next_due),
         )
 
     async def apply(self, batch: Batch) -> Outcome:
@@ -90,10 +116,20 @@ class RedisStore(RedisReader):
             place = (batch.bucket, tenant.tenant, tenant.generation)
             places += [keys.tenant(batch.bucket, tenant.tenant), keys.tickets(*place), keys.counter(*place, "*")]
             places += [keys.counter(*place, counter) for counter in tenant.deltas if counter != "*"]
+            places += [keys.timed(*place, counter) for counter in tenant.moments]
             for write in tenant.writes:
                 image = b"" if write.image is None else revision + codec.pack_image(write.image)
-                arguments += [write.ticket, write.revision, image]
+                arguments += [write.ticket, write.revision, image, due_text(write)]
         return outcome(await APPLY.run(self._wire, places, arguments))
+
+    async def due(self, bucket: Bucket, now: Instant, limit: int) -> Sequence[DueTicket]:
+        flat = await DUE.run(self._wire, [keys.state(bucket), keys.due(bucket)], [now, limit])
+        return [due_ticket(codec.text(member), int(due_at)) for member, due_at in pairs_of(flat)]
+
+    async def forget_due(self, bucket: Bucket, tickets: Sequence[DueTicket]) -> None:
+        if tickets:
+            members = [keys.due_member(one.tenant, one.generation, one.ticket) for one in tickets]
+            await self._wire.call("ZREM", keys.due(bucket), *members)
 
     async def new_epoch(self, bucket: Bucket) -> None:
         await self._wire.call("HSET", keys.state(bucket), "epoch", minted())
@@ -119,15 +155,15 @@ class RedisStore(RedisReader):
     async def settle_wanting(self, tenant: str) -> None:
         await self._wire.call("SREM", keys.WANTING, tenant)
 
-    async def asked_pairs(self, tenant: str) -> Mapping[Pair, Instant]:
-        key = keys.asked_pairs(self.bucket(tenant), tenant)
+    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
+        key = keys.asks(self.bucket(tenant), tenant)
         flat = await self._wire.call("ZRANGE", key, 0, -1, "WITHSCORES")
-        return {codec.unpack_pair(pair): int(asked) * 1000 for pair, asked in pairs_of(flat)}
+        return {codec.unpack_ask(ask): int(asked) * 1000 for ask, asked in pairs_of(flat)}
 
-    async def forget_pairs(self, tenant: str, pairs: Sequence[Pair]) -> None:
-        if pairs:
-            key = keys.asked_pairs(self.bucket(tenant), tenant)
-            await self._wire.call("ZREM", key, *(codec.pack_pair(pair) for pair in pairs))
+    async def forget_asks(self, tenant: str, asks: Sequence[Ask]) -> None:
+        if asks:
+            key = keys.asks(self.bucket(tenant), tenant)
+            await self._wire.call("ZREM", key, *(codec.pack_ask(ask) for ask in asks))
 
     async def sweep_mark(self, tenant: str) -> str:
         return codec.text(await self._wire.call("GET", keys.sweep(self.bucket(tenant), tenant)) or b"")
@@ -149,7 +185,7 @@ class RedisStore(RedisReader):
             keys.tenant(bucket, tenant),
             keys.tenants(bucket),
             keys.orphans(bucket),
-            keys.asked_pairs(bucket, tenant),
+            keys.asks(bucket, tenant),
             keys.sweep(bucket, tenant),
         ]
         return bool(await PUT_TENANT.run(self._wire, places, [tenant, *arguments]))
@@ -168,12 +204,15 @@ class RedisStore(RedisReader):
         if found:
             images = [codec.unpack_image(packed) for packed in found[1::2]]
             counters = {counter for image in images if image.ticket for counter, _ in places_of(image.ticket)}
-            gone = [keys.counter(bucket, tenant, generation, counter) for counter in sorted(counters)]
+            gone = [key(bucket, tenant, generation, one) for one in sorted(counters) for key in _COUNTER_KEYS]
             if gone:
                 await self._wire.call("UNLINK", *gone)
+            members = [keys.due_member(tenant, generation, codec.text(ticket)) for ticket in found[::2]]
+            await self._wire.call("ZREM", keys.due(bucket), *members)
             await self._wire.call("HDEL", tickets, *found[::2])
             return False
-        await self._wire.call("UNLINK", tickets, keys.counter(bucket, tenant, generation, EVERYONE))
+        everyone = [key(bucket, tenant, generation, EVERYONE) for key in _COUNTER_KEYS]
+        await self._wire.call("UNLINK", tickets, *everyone)
         await self._wire.call("SREM", keys.orphans(bucket), f"{tenant} {generation}")
         return True
 

@@ -11,12 +11,14 @@ from service.store.port import (
     BucketState,
     Conflict,
     CountQuery,
+    DueTicket,
     OtherTopic,
     Outcome,
     Snapshot,
     StaleCatalogue,
     StoredTicket,
     StoreUnavailable,
+    Untimely,
 )
 from service.store.wire import Reply
 
@@ -33,6 +35,8 @@ def outcome(reply: list[Reply]) -> Outcome:
             return Conflict(tuple((codec.text(tenant), codec.text(ticket)) for tenant, ticket in pairs_of(rest)))
         case b"behind":
             return Behind({partition: max(position, 0) for partition, position in pairs_of(rest)})
+        case b"untimely":
+            return Untimely()
         case b"topic":
             return OtherTopic(codec.text(rest[0]))
     raise StoreUnavailable(f"Redis answered {kind!r} to the apply script")
@@ -50,16 +54,22 @@ def stored_ticket(packed: bytes) -> StoredTicket:
     return StoredTicket(packed[: codec.REVISION_BYTES], codec.unpack_image(packed))
 
 
+def due_ticket(member: str, due_at: Instant) -> DueTicket:
+    """A member of the due set."""
+    tenant, generation, ticket = member.split(" ", 2)  # only a ticket's id may have spaces
+    return DueTicket(tenant, generation, ticket, due_at)
+
+
 def bucket_state(flat: Sequence[bytes]) -> BucketState:
     """A bucket's hash."""
     fields = dict(pairs_of(flat))
     positions = {int(name[2:]): int(value) for name, value in fields.items() if name.startswith(b"p:")}
-    return BucketState(fields.get(b"topic", b"").decode(), positions)
+    return BucketState(fields.get(b"topic", b"").decode(), positions, instant_in(fields.get(b"timers", b"")))
 
 
 def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
     """What the snapshot script says, in that run of Redis."""
-    time_of_day, flat, version, as_of, columns, counters = reply
+    time_of_day, flat, version, as_of, columns, counters, timed = reply
     now_ms = int(time_of_day[0]) * 1000 + int(time_of_day[1]) // 1000
     state: dict[bytes, bytes] = dict(pairs_of(flat))
     positions, lags = {}, {}
@@ -73,14 +83,16 @@ def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
         version=int(version),
         positions=dict(sorted(positions.items())),
         lags_ms=lags,
-        timers=_instant(state.get(b"timers", b"")),
-        as_of=_instant(as_of),
+        timers=instant_in(state.get(b"timers", b"")),
+        as_of=instant_in(as_of),
         columns=tuple(int(value or 0) for value in columns),
         counters=tuple(codec.unpack_counter(value, query.asked) if value else {} for value in counters),
+        timed=tuple(timed),
     )
 
 
-def _instant(value: bytes) -> Instant | None:
+def instant_in(value: bytes) -> Instant | None:
+    """An instant as it is stored; b"" for none."""
     return int(value) if value else None
 
 

@@ -42,7 +42,7 @@ class Counting:
         """The counts that the body asks for."""
         caller = await self._gate.admit(request)
         asked = await asked_in_body(request)
-        answer = await self._answer(caller, wanted(caller.viewer, asked))
+        answer = await self._answer(caller, wanted(caller.viewer, asked), asked.timezone)
         headers = [*CACHING, *snapshot_headers(answer.snapshot, answer.view.version, answer.now)]
         return self._success(caller, asked, answer, headers)
 
@@ -51,7 +51,7 @@ class Counting:
         caller = await self._gate.admit(request)
         asked = asked_in_query(request)
         question = wanted(caller.viewer, asked)
-        answer = await self._answer(caller, question)
+        answer = await self._answer(caller, question, asked.timezone)
         view = view_id(question, answer.view.version, asked.timezone, answer.now)
         etag = f'"{version(answer.snapshot)}.{view}"'.encode()
         headers = [
@@ -63,8 +63,8 @@ class Counting:
             return Reply(304, headers, b"")
         return self._success(caller, asked, answer, headers)
 
-    async def _answer(self, caller: Caller, question: Wanted) -> Answer:
-        return await self._reading.answer(caller.tenant_id, caller.realm, question)
+    async def _answer(self, caller: Caller, question: Wanted, zone: str) -> Answer:
+        return await self._reading.answer(caller.tenant_id, caller.realm, question, zone)
 
     def _success(self, caller: Caller, asked: Asked, answer: Answer, headers: Headers) -> Reply:
         data = {

@@ -1,11 +1,11 @@
 """Metrics of one process, for Prometheus. Never names a tenant or a user: labels stay few."""
 
 from collections.abc import Callable
-from importlib import metadata
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from service import timezones
 from service.version import VERSION
 from service.web.replies import Reply, document
 from service.web.requests import Request
@@ -43,7 +43,7 @@ class Metrics:
         streams = Gauge("ticket_counts_streams_open", "Event streams open now.", registry=self.registry)
         streams.set_function(streams_open)
         build = Info("ticket_counts_build", "Versions of this process.", registry=self.registry)
-        build.info({"version": VERSION, "tzdata": metadata.version("tzdata")})
+        build.info({"version": VERSION, "tzdata": timezones.version()})
         # Looking a child up costs more than counting: remembered, and few.
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}

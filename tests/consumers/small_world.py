@@ -7,6 +7,7 @@ from service.domain.view import TenantView, Wanted
 from service.domain.viewer import Perspective, Role, Viewer
 from service.store.memory_store import MemoryStore
 from service.store.port import Batch, CounterStore, Loaded, Outcome, query_for
+from tests.days import day
 from tests.oracle.log import laid_out
 from tests.oracle.records import LogItem, Record
 from tests.pipeline import FakeProducer, Pipeline, published
@@ -104,12 +105,16 @@ class SmallWorld:
 
 
 async def counts(
-    store: CounterStore, filter_ids: Sequence[str], viewer: Viewer = ADMIN, tenant: str = TENANT
+    store: CounterStore,
+    filter_ids: Sequence[str],
+    viewer: Viewer = ADMIN,
+    tenant: str = TENANT,
+    now: int = NOW_US,
 ) -> tuple[int, ...]:
     """Counts as the service would give them."""
     stored = await store.tenant(tenant)
     assert stored is not None
-    plan = TenantView(stored.record).plan(Wanted(viewer, Perspective.TEMPLATE, tuple(filter_ids)))
-    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, plan))
+    plan = TenantView(stored.record).plan(Wanted(viewer, Perspective.TEMPLATE, tuple(filter_ids)), day(now=now))
+    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, plan, day(now=now)))
     assert snapshot is not None
-    return tuple(plan.evaluate(snapshot.columns, snapshot.counters)[: len(filter_ids)])
+    return tuple(plan.evaluate(snapshot.columns, snapshot.counters, snapshot.timed)[: len(filter_ids)])

@@ -1,9 +1,12 @@
 """Random conditions, tickets and viewers of a small universe, where they meet often; and what a tree means, naively."""
 
+from collections.abc import Mapping
+
 from hypothesis import strategies as st
 
-from service.domain.columns import Answers
+from service.domain.columns import Answers, Column
 from service.domain.condition import AllOf, AnyOf, Asks, Condition, Const, Leaf, Not, Question
+from service.domain.matching import Columns
 from service.domain.predicates import predicate
 from service.domain.ticket import Ticket
 from service.domain.viewer import Viewer
@@ -84,3 +87,8 @@ def means(condition: Condition, ticket: Ticket, answers: Answers = (False, False
             return all(means(child, ticket, answers) for child in children)
         case AnyOf(children):
             return any(means(child, ticket, answers) for child in children)
+
+
+def columns_of(conditions: Mapping[int, Condition]) -> Columns:
+    """Columns that are one number each."""
+    return Columns({number: Column(condition) for number, condition in conditions.items()})

@@ -11,6 +11,7 @@ from service.domain.columns import (
     EVERY_TICKET,
     QUESTIONS,
     Answers,
+    Column,
     column_id,
     fields_of,
     questions,
@@ -67,7 +68,7 @@ def test_the_name_of_a_list_doesn_t_depend_on_order_repetition_or_nesting(
     [(1, True), (0, False), (1, "1"), ("", "a"), (1.5, 1), ((1, 2), (2, 1)), (("a",), "a"), (("a", "b"), ("ab",))],
 )
 def test_values_that_differ_to_a_filter_have_different_columns(one: object, other: object) -> None:
-    assert column_id(Leaf("fields.x", "eq", one)) != column_id(Leaf("fields.x", "eq", other))
+    assert column_id(Column(Leaf("fields.x", "eq", one))) != column_id(Column(Leaf("fields.x", "eq", other)))
     either = AnyOf((Leaf("fields.x", "eq", one), Leaf("fields.x", "eq", other)))
     assert len(simplify(either).children) == 2  # type: ignore[union-attr]
 
@@ -77,8 +78,8 @@ def test_names_tell_operators_fields_and_negation_apart() -> None:
         OPEN, Not(OPEN), Leaf("status", "ne", "1"), Leaf("priority", "eq", "1"), Leaf("status", "in", ("1",)),
         AllOf((OPEN, NET)), AnyOf((OPEN, NET)), ALWAYS, NEVER, Leaf("status", "is_empty"),
     ]  # fmt: skip
-    assert len({column_id(condition) for condition in conditions}) == len(conditions)
-    assert column_id(ALWAYS) == EVERY_TICKET
+    assert len({column_id(Column(condition)) for condition in conditions}) == len(conditions)
+    assert column_id(Column(ALWAYS)) == EVERY_TICKET
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_names_tell_operators_fields_and_negation_apart() -> None:
     ],
 )
 def test_a_condition_has_few_residuals(condition: Condition, distinct: int) -> None:
-    assert len({column_id(left) for left in residuals(condition).values()}) == distinct
+    assert len({column_id(Column(left)) for left in residuals(condition).values()}) == distinct
 
 
 def test_mine_or_waiting_in_my_team() -> None:

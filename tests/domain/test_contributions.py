@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from service.domain.condition import ALWAYS, Leaf
 from service.domain.contributions import Cell, Changes, Deltas, cells, column_changes, contributions, numbers_in
-from service.domain.matching import Columns
 from service.domain.ticket import Image, Ticket
-from tests.domain.random_trees import tickets
+from tests.domain.random_trees import columns_of, tickets
 
-COLUMNS = Columns(
+COLUMNS = columns_of(
     {0: ALWAYS, 1: Leaf("status", "eq", "1"), 7: Leaf("slaBreached", "is_true"), 70: Leaf("category", "is_empty")}
 )
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from service.domain.catalogue import Priority, Status, TenantSettings
-from service.domain.columns import column_id, simplify
+from service.domain.columns import Column, column_id, simplify
 from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Condition, Leaf, Not
-from service.domain.lowering import BREACHED_FLAG, closed, lower
+from service.domain.lowering import breached, closed, lower
 
 STATUSES = (Status("new", "N"), Status("wait", "W"), Status("done", "D", closed=True), Status("bin", "B", closed=True))
 PRIORITIES = (Priority("hi", "H", 10), Priority("lo", "L", -1), Priority("mid", "M", 5), Priority("mid2", "M", 5))
@@ -19,6 +19,9 @@ EITHER = simplify(AnyOf((SHUT, Not(SHUT))))
 
 def lowered(field: str, op: str, value: Any = None) -> Condition:
     return simplify(lower(Leaf(field, op, value), SETTINGS))
+
+
+BREACHED = simplify(breached(SETTINGS))
 
 
 @pytest.mark.parametrize(
@@ -80,8 +83,8 @@ def test_state_is_closed_or_open_and_never_empty(op: str, value: object, expecte
 @pytest.mark.parametrize(
     ("op", "value", "expected"),
     [
-        ("is_true", None, BREACHED_FLAG), ("is_false", None, Not(BREACHED_FLAG)), ("eq", True, BREACHED_FLAG),
-        ("ne", True, Not(BREACHED_FLAG)), ("in", (False,), Not(BREACHED_FLAG)), ("nin", (False,), BREACHED_FLAG),
+        ("is_true", None, BREACHED), ("is_false", None, Not(BREACHED)), ("eq", True, BREACHED),
+        ("ne", True, Not(BREACHED)), ("in", (False,), Not(BREACHED)), ("nin", (False,), BREACHED),
         ("is_empty", None, NEVER),
     ],
 )  # fmt: skip
@@ -100,6 +103,7 @@ def test_a_status_that_changes_its_mind_or_is_new_gives_another_column() -> None
     reopened = (*STATUSES[:2], Status("done", "D"), STATUSES[3])
     added = (*STATUSES, Status("new2", "N"))
     renamed = (Status("new", "Renamed"), *STATUSES[1:])
-    ids = [column_id(closed(TenantSettings("a", "A", "r", each))) for each in (STATUSES, reopened, added, renamed)]
+    several = [TenantSettings("a", "A", "r", each) for each in (STATUSES, reopened, added, renamed)]
+    ids = [column_id(Column(closed(settings))) for settings in several]
     assert len({*ids[:3]}) == 3
     assert ids[3] == ids[0]

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from service.domain import matching
 from service.domain.columns import simplify
 from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
-from service.domain.matching import Columns, compiled
+from service.domain.matching import compiled
 from service.domain.ticket import Ticket
-from tests.domain.random_trees import means, plain_leaves, tickets, trees
+from tests.domain.random_trees import columns_of, means, plain_leaves, tickets, trees
 
 
 def ticket_with(value: object) -> Ticket:
@@ -21,7 +21,7 @@ def test_a_mask_has_exactly_the_bits_of_the_conditions_that_hold(
     conditions: list[Condition], several: list[Ticket]
 ) -> None:
     numbered = {3 * place + 1: condition for place, condition in enumerate(conditions)}
-    columns = Columns(numbered)
+    columns = columns_of(numbered)
     assert columns.numbers == numbered.keys()
     for ticket in [*several, *several]:  # the second time out of the memo
         expected = {number for number, condition in numbered.items() if means(condition, ticket)}
@@ -36,7 +36,7 @@ def test_a_compiled_tree_means_what_is_written(condition: Condition, ticket: Tic
 @given(st.permutations((1, 1.0, True, "1", 0, 0.0, False, "", None, (), [], ["1"], [True], {"1": 1})))
 def test_values_that_are_one_key_to_a_dict_are_not_confused_in_any_order(values: list[object]) -> None:
     wanted = {0: 1, 1: True, 2: "1", 3: 0, 4: False}
-    columns = Columns({number: Leaf("fields.x", "eq", value) for number, value in wanted.items()})
+    columns = columns_of({number: Leaf("fields.x", "eq", value) for number, value in wanted.items()})
     masks = {1: 0b00001, 2: 0b00010, 3: 0b00100, 4: 0b01000, 5: 0b10000}
     kinds = {(int, 1): 1, (float, 1): 1, (bool, 1): 2, (str, "1"): 3, (int, 0): 4, (float, 0): 4, (bool, 0): 5}
     for value in [*values, *values]:
@@ -45,7 +45,7 @@ def test_values_that_are_one_key_to_a_dict_are_not_confused_in_any_order(values:
 
 
 def test_the_memo_stays_bounded_and_right_over_many_values() -> None:
-    columns = Columns({0: ALWAYS, 5: Leaf("assignee", "eq", "u7"), 6: Leaf("assignee", "ne", "u7")})
+    columns = columns_of({0: ALWAYS, 5: Leaf("assignee", "eq", "u7"), 6: Leaf("assignee", "ne", "u7")})
     for _ in range(2):
         for number in range(2 * matching._MEMO_LIMIT + 10):
             ticket = Ticket("1", 0, assignee=f"u{number}")
@@ -55,7 +55,7 @@ def test_the_memo_stays_bounded_and_right_over_many_values() -> None:
 
 def test_a_condition_over_several_fields_is_asked_as_a_whole() -> None:
     either = AnyOf((Leaf("team", "eq", "net"), Leaf("category", "eq", "c")))
-    columns = Columns({0: AllOf((Leaf("status", "eq", "1"), either)), 1: Not(either)})
+    columns = columns_of({0: AllOf((Leaf("status", "eq", "1"), either)), 1: Not(either)})
     assert columns.mask(Ticket("1", 0, category="c"), 0) == 0b01
     assert columns.mask(Ticket("2", 0, team="net"), 0) == 0
     assert columns.mask(Ticket("1", 0), 0) == 0b10
@@ -63,7 +63,7 @@ def test_a_condition_over_several_fields_is_asked_as_a_whole() -> None:
 
 def test_state_is_the_status_entry_s_and_of_an_unknown_status_the_last_event_s() -> None:
     shut = Leaf("state", "closed", (("closed",), ("closed", "open")))
-    columns = Columns({0: shut, 1: Not(shut)})
+    columns = columns_of({0: shut, 1: Not(shut)})
     said = {
         ("closed", False): 0b01, ("closed", True): 0b01, ("open", False): 0b10, ("open", True): 0b10,
         ("odd", False): 0b10, ("odd", True): 0b01,
@@ -74,18 +74,18 @@ def test_state_is_the_status_entry_s_and_of_an_unknown_status_the_last_event_s()
 
 def test_a_deadline_is_asked_anew_each_time() -> None:
     late = Leaf("dueAt", "older_than", 10)
-    columns = Columns({0: ALWAYS, 2: late})
+    columns = columns_of({0: ALWAYS, 2: late})
     ticket = Ticket("1", 0, due_at=100)
     assert [columns.mask(ticket, now) for now in (109, 110, 109)] == [0b001, 0b101, 0b001]
 
 
 def test_columns_beyond_64_are_bits_like_others() -> None:
-    columns = Columns({n: Leaf("status", "eq", str(n % 2)) for n in range(200)} | {1000: ALWAYS, 1001: NEVER})
+    columns = columns_of({n: Leaf("status", "eq", str(n % 2)) for n in range(200)} | {1000: ALWAYS, 1001: NEVER})
     assert columns.mask(Ticket("1", 0), 0) == sum(1 << n for n in range(1, 200, 2)) | 1 << 1000
 
 
 def test_no_columns_are_no_bits() -> None:
-    assert Columns({}).mask(Ticket("1", 0), 0) == 0
+    assert columns_of({}).mask(Ticket("1", 0), 0) == 0
 
 
 def test_a_condition_that_still_asks_about_the_viewer_is_refused() -> None:

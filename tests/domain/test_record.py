@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.catalogue import Filter, Priority, Status, TenantSettings
-from service.domain.columns import EVERY_TICKET
-from service.domain.condition import Condition, Leaf
+from service.domain.columns import EVERY_TICKET, Column
+from service.domain.condition import Leaf
 from service.domain.matching import Columns
 from service.domain.record import (
     Entries,
@@ -45,10 +45,10 @@ def some_entries(draw: st.DrawFn) -> Entries:
 _held: dict[tuple[str, str | None], int] = {}
 
 
-def holds(name: str, condition: Condition, category: str | None) -> int:
+def holds(name: str, column: Column, category: str | None) -> int:
     """Whether a ticket of that category counts in the column; looked up once, names say what they mean."""
     if (name, category) not in _held:
-        _held[name, category] = Columns({0: condition}).mask(Ticket("s1", 0, category=category), 0)
+        _held[name, category] = Columns({0: column}).mask(Ticket("s1", 0, category=category), 0)
     return _held[name, category]
 
 
@@ -222,4 +222,4 @@ def test_where_ids_collide_all_then_a_status_a_priority_a_filter_wins() -> None:
 def test_open_and_closed_have_columns_even_without_filters(shut: frozenset[str]) -> None:
     needed = columns_of(entries((), shut))
     assert EVERY_TICKET in needed
-    assert len(needed) == 1 + 2 + 2 + 1  # all, two statuses, open and closed, breached
+    assert len(needed) == 1 + 2 + 2 + 3  # all, two statuses, open and closed, breached, due today, overdue

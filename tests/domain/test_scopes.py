@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.columns import column_id, residuals
+from service.domain.columns import Column, column_id, residuals
 from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
 from service.domain.matching import compiled
 from service.domain.scopes import EVERYONE, parts_of, places_of, scopes_for, signed_sum
@@ -31,7 +31,7 @@ def may_see(ticket: Ticket, viewer: Viewer, perspective: Perspective) -> bool:
 def summed(condition: Condition, several: list[Ticket], viewer: Viewer, perspective: Perspective) -> int:
     """The signed sum, over counters made by going through the tickets place by place."""
     cells: dict[tuple[str, str], Counter[str]] = {}
-    plain = {column_id(left): compiled(left) for left in residuals(condition).values() if left != NEVER}
+    plain = {column_id(Column(left)): compiled(left) for left in residuals(condition).values() if left != NEVER}
     for ticket in several:
         for name, holds in plain.items():
             if holds(ticket, 0):

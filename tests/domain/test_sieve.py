@@ -10,7 +10,7 @@ from service.domain.sieve import Sieve
 from service.domain.ticket import Ticket
 from service.domain.viewer import Perspective, Role, Viewer
 from service.domain.where import parse_where
-from service.timezones import zone
+from tests.days import day
 
 NOW = parse_instant("2026-03-08T16:00:00Z")
 """Noon in Havana on a day without its midnight: it began at 05:00 UTC."""
@@ -30,7 +30,7 @@ def counts(
     perspective: Perspective = Perspective.TEMPLATE,
     name: str = "America/Havana",
 ) -> bool:
-    return Sieve(parse_where(where), SETTINGS, viewer, perspective, NOW, zone(name)).counts(found)
+    return Sieve(parse_where(where), SETTINGS, viewer, perspective, NOW, day(name, NOW)).counts(found)
 
 
 def leaf(field: str, op: str, value: object = None) -> dict[str, object]:

@@ -7,9 +7,10 @@ import pytest
 
 from service.domain.catalogue import Filter, Priority, Profile, Sharing, Status, TenantSettings
 from service.domain.condition import AllOf, Asks, Condition, Leaf, Question
-from service.domain.record import SUMMARY, Entries, TenantRecord, adopted, begun, founded, swept, with_pairs
+from service.domain.record import SUMMARY, Entries, TenantRecord, adopted, begun, founded, swept, with_asked
 from service.domain.view import SUMMARY_KEYS, FilterDetail, InvalidIds, TenantView, Wanted, Warming
 from service.domain.viewer import Perspective, Role, Viewer
+from tests.days import day
 
 MINE, VIP = Asks(Question.ASSIGNED), Leaf("category", "eq", "vip")
 SETTINGS = TenantSettings(
@@ -51,7 +52,7 @@ def test_unknown_ids_are_named_in_the_order_of_the_request_the_profile_s_last() 
     view = TenantView(founded(entries(saved("a")), 1))
     assert invalid(view, wanted("z", "all", "y", "a", "1", profile="nobody's")) == ["z", "y", "nobody's"]
     with pytest.raises(InvalidIds):
-        view.plan(wanted("z"))
+        view.plan(wanted("z"), day())
     assert invalid(view, wanted("all", "1", "2", "p", "a")) == []
 
 
@@ -105,7 +106,7 @@ def test_a_shadowed_entry_neither_hides_nor_limits_what_wins() -> None:
         "all": FilterDetail("all", "All Tickets", "system"),
     }
     plain = TenantView(founded(entries(saved("x")), 1))
-    assert view.plan(wanted("all", "1")).sums == plain.plan(wanted("all", "1")).sums
+    assert view.plan(wanted("all", "1"), day()).sums == plain.plan(wanted("all", "1"), day()).sums
 
 
 def test_the_listing_has_all_statuses_priorities_then_filters_by_name() -> None:
@@ -118,13 +119,13 @@ def test_the_listing_has_all_statuses_priorities_then_filters_by_name() -> None:
 
 def test_a_plan_has_a_sum_for_each_id_in_order_and_then_the_summary_s() -> None:
     view = TenantView(founded(entries(saved("mine", MINE)), 1))
-    plan = view.plan(wanted("mine", "all", viewer=ANN))
+    plan = view.plan(wanted("mine", "all", viewer=ANN), day())
     numbers = founded(entries(saved("mine", MINE)), 1).numbers
     assert set(plan.counters) == {"a:ann", "t:net"}
     assert plan.columns == ()
     counters = [{"": {0: 1}, "t:net": {0: 2}}, {"": {0: 5}}]
     read = [counters[0] if name == "a:ann" else counters[1] for name in plan.counters]
-    sums = plan.evaluate((), read)
+    sums = plan.evaluate((), read, (0,) * len(plan.timed))
     assert sums == [3, 3 + 5 - 2, *[0] * len(SUMMARY_KEYS)]
     assert set(numbers.values()) == set(range(len(numbers)))
 
@@ -134,13 +135,13 @@ def test_a_new_filter_exists_at_once_and_is_warming_until_it_is_filled() -> None
     view = TenantView(record)
     assert invalid(view, wanted("b")) == []
     with pytest.raises(Warming) as warming:
-        view.plan(wanted("a", "b"))
-    assert (warming.value.pairs, warming.value.loading) == ((), False)
-    view.plan(wanted("a"))
+        view.plan(wanted("a", "b"), day())
+    assert (warming.value.asks, warming.value.loading) == ((), False)
+    view.plan(wanted("a"), day())
     assert view.version == 1
     after = TenantView(completed(record))
     assert after.version == 2
-    after.plan(wanted("a", "b"))
+    after.plan(wanted("a", "b"), day())
 
 
 def test_a_removed_filter_is_invalid_at_once_even_while_others_are_filled() -> None:
@@ -153,17 +154,17 @@ def test_an_edited_filter_counts_as_it_did_until_the_new_one_is_filled() -> None
     old = founded(entries(saved("a")), 1)
     record = adopted(old, entries(saved("a", Leaf("tags", "is_empty"))), 2)
     asked = wanted("a")
-    assert TenantView(record).plan(asked) == TenantView(old).plan(asked)
-    assert TenantView(completed(record)).plan(asked) != TenantView(old).plan(asked)
+    assert TenantView(record).plan(asked, day()) == TenantView(old).plan(asked, day())
+    assert TenantView(completed(record)).plan(asked, day()) != TenantView(old).plan(asked, day())
 
 
 def test_a_tenant_that_is_loading_is_warming_as_soon_as_it_says_so_after_ids_were_checked() -> None:
     loading = msgspec.structs.replace(SETTINGS, loading=True)
     view = TenantView(adopted(founded(entries(), 1), entries(settings=loading), 2))
     with pytest.raises(InvalidIds):
-        view.plan(wanted("nothing"))
+        view.plan(wanted("nothing"), day())
     with pytest.raises(Warming) as warming:
-        view.plan(wanted("all"))
+        view.plan(wanted("all"), day())
     assert warming.value.loading
 
 
@@ -171,15 +172,15 @@ def test_a_profile_s_pairs_are_warming_until_they_are_wanted_and_filled() -> Non
     both = entries(saved("a"), profiles=(Profile("base", "B", Leaf("tags", "is_empty")),))
     record = founded(both, 1)
     with pytest.raises(Warming) as warming:
-        TenantView(record).plan(wanted("a", "all", profile="base"))
-    assert set(warming.value.pairs) == {("base", "a"), ("base", "all"), ("base", SUMMARY)}
-    paired = adopted(record, with_pairs(both, warming.value.pairs), 1)
+        TenantView(record).plan(wanted("a", "all", profile="base"), day())
+    assert set(warming.value.asks) == {("base", "a", ""), ("base", "all", ""), ("base", SUMMARY, "")}
+    paired = adopted(record, with_asked(both, [ask[:2] for ask in warming.value.asks], ()), 1)
     with pytest.raises(Warming):
-        TenantView(paired).plan(wanted("a", profile="base"))
-    TenantView(completed(paired)).plan(wanted("a", "all", profile="base"))
+        TenantView(paired).plan(wanted("a", profile="base"), day())
+    TenantView(completed(paired)).plan(wanted("a", "all", profile="base"), day())
 
 
 def test_pairs_of_what_there_is_not_are_dropped() -> None:
     both = entries(saved("a"), profiles=(Profile("base", "B", AllOf(())),))
     asked = [("base", "a"), ("base", "gone"), ("gone", "a"), ("base", SUMMARY), ("base", "1")]
-    assert with_pairs(both, asked).pairs == {("base", "a"), ("base", SUMMARY), ("base", "1")}
+    assert with_asked(both, asked, ()).pairs == {("base", "a"), ("base", SUMMARY), ("base", "1")}

@@ -12,7 +12,11 @@ from tests.oracle.choices import Choices
 from tests.oracle.log import laid_out
 from tests.oracle.records import Record
 from tests.oracle.worlds import World
-from tests.pipeline import CatalogueTopic, FakeProducer, Pipeline
+from tests.pipeline import CatalogueTopic, FakeProducer, Pipeline, buckets_of
+
+SECOND_US = 1_000_000
+JUMPS_US = (1, *(seconds * SECOND_US for seconds in (1, 900, 5 * 3_600, 86_400, 20 * 86_400, 40 * 86_400)))
+"""By which time goes on: past nothing, past a quarter of an hour, past a midnight, past every window's reach."""
 
 SWEPT_S = 20.0
 """Far longer than any sweep of a few tickets; whoever held a lease and is gone holds it for milliseconds."""
@@ -66,6 +70,8 @@ class Drive:
     workers: list[Pipeline] = field(default_factory=list)
     cursors: dict[int, int] = field(default_factory=dict)
     edits_left: list[Mapping[str, Any]] = field(default_factory=list)
+    now_us: int = 0
+    """What the workers' clocks say; it jumps, and ends at the world's own instant."""
     partitions: dict[int, list[Record]] = field(default_factory=dict)
 
     def prepare(self) -> None:
@@ -74,6 +80,7 @@ class Drive:
         for record in self.log:
             self.partitions.setdefault(record.partition, []).append(record)
         self.cursors = dict.fromkeys(self.partitions, 0)
+        self.now_us = self.world.now_us - self.choices.pick((0, 0, *JUMPS_US))
         self._plan_catalogue()
         self.workers = [self._worker() for _ in range(self.choices.integer(1, 2))]
 
@@ -99,7 +106,7 @@ class Drive:
 
     def _worker(self) -> Pipeline:
         apply_events = self.choices.pick((1000, 3, 1))
-        return Pipeline(self.store, self.topic, self.producer, self.world.now_us, apply_events=apply_events)
+        return Pipeline(self.store, self.topic, self.producer, self.now_us, apply_events=apply_events)
 
     def _publish(self, item: Mapping[str, Any]) -> None:
         self.catalogue.append(item)
@@ -114,6 +121,8 @@ class Drive:
         if self.edits_left and self.choices.chance(40):
             for _ in range(self.choices.integer(1, len(self.edits_left))):
                 self._publish(self.edits_left.pop(0))
+        if self.choices.chance(30):
+            self._set_clocks(min(self.now_us + self.choices.pick(JUMPS_US), self.world.now_us))
         if self.choices.chance(8):
             await self._restart(self.choices.integer(0, len(self.workers) - 1))
         await asyncio.gather(*(self._work(index, worker) for index, worker in enumerate(self.workers)))
@@ -124,6 +133,8 @@ class Drive:
                 tasks.create_task(worker.catch_up())
             if self.choices.chance(50):
                 tasks.create_task(worker.sweep())
+            if self.choices.chance(50):
+                tasks.create_task(worker.timers.look())
             for partition in self._mine(index):
                 if self.choices.chance(10):  # read again what was read before
                     self.cursors[partition] = self.choices.integer(0, self.cursors[partition])
@@ -147,8 +158,16 @@ class Drive:
         for partition in self._mine(index):
             self.cursors[partition] = starts[partition]
 
+    def _set_clocks(self, now_us: int) -> None:
+        """One worker's may be a little behind."""
+        self.now_us = now_us
+        for worker in self.workers:
+            worker.clock.now = now_us - self.choices.pick((0, 0, 0, 1, 2_000_000))
+
     async def finish(self) -> None:
-        """Everything published is learnt and swept, and idle buckets' positions are raised."""
+        """Everything published is learnt and swept, what is due is applied, idle buckets' positions are raised."""
+        self._set_clocks(self.world.now_us)
+        self.workers[0].clock.now = self.now_us
         for index, worker in enumerate(self.workers):
             await worker.catch_up()
             await worker.tick({p: len(self.partitions[p]) for p in self._mine(index)})
@@ -161,6 +180,15 @@ class Drive:
                 for worker in self.workers:
                     await worker.sweep()
                 await asyncio.sleep(0)
+            while not await self._all_fired():
+                for worker in self.workers:
+                    await worker.timers.look()
+                await asyncio.sleep(0)
+
+    async def _all_fired(self) -> bool:
+        """Whether the timers of every bucket have come to the workers' clocks."""
+        states = await self.store.states(range(buckets_of(self.store)))
+        return all((state.timers or 0) >= self.now_us for state in states.values())
 
 
 def with_other_statuses(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,12 +13,13 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers import sweeps
-from service.domain.record import Pair
+from consumers import leases, sweeps
+from service.domain.record import Ask as AskedFor
 from service.domain.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
 from service.domain.viewer import Perspective, Role, Viewer
 from service.store.port import CounterStore, query_for
 from service.store.redis_store import open_store
+from tests.days import day
 from tests.oracle.choices import SeededChoices
 from tests.oracle.records import Record
 from tests.oracle.recount import Recount, strongest
@@ -29,6 +30,7 @@ WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS", "50"))
 REDIS_WORLDS = max(8, WORLDS // 20)
 FLAT = Shape(edits=True, shadows=True, bad=True)
 FULL = Shape(language="full", edits=True, shadows=True)
+TIMED = Shape(language="full", times=True, edits=True, shadows=True)
 
 many = settings(
     max_examples=WORLDS,
@@ -44,7 +46,8 @@ def small_bites() -> Iterator[None]:
     """A sweep takes several bites even of a few tickets, rests for nobody, and a lease left behind ends soon."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweeps, "BITE", 2)
-        patch.setattr(sweeps, "LEASE_MS", 25)
+        patch.setattr(leases, "LEASE_MS", 25)
+        patch.setattr(leases, "ASK_AGAIN_S", 0.0)
         patch.setattr(sweeps, "REST_SHARE", 0.0)
         yield
 
@@ -66,7 +69,17 @@ def test_every_count_of_a_world_of_the_full_language_equals_the_recount(world: W
 
 
 @limit
-@pytest.mark.parametrize("shape", [FLAT, FULL], ids=["flat", "full"])
+@large
+@many
+@given(worlds(TIMED), st.integers(0, 2**32))
+def test_every_count_equals_the_recount_at_the_instant_that_deadlines_are_applied_through(
+    world: World, seed: int
+) -> None:
+    asyncio.run(drive_in_memory(world, seed))
+
+
+@limit
+@pytest.mark.parametrize("shape", [FLAT, FULL, TIMED], ids=["flat", "full", "timed"])
 async def test_the_same_over_redis(shape: Shape, redis_db: str) -> None:
     with redis.Redis.from_url(redis_db) as client:
         for seed in range(REDIS_WORLDS):
@@ -126,15 +139,15 @@ async def compare_on_the_way(run: Drive) -> None:
 
 async def want_all_profiles(run: Drive, oracle: Recount) -> None:
     """Asks for every pair of profile and filter that has no columns yet, as the service does."""
-    missing: list[tuple[str, tuple[Pair, ...]]] = []
+    missing: list[tuple[str, tuple[AskedFor, ...]]] = []
     for ask in run.world.asks:
         try:
-            (await viewed(run, ask)).plan(wanted_of(ask, oracle))
+            (await viewed(run, ask)).plan(wanted_of(ask, oracle), day(ask.timezone, await now_of(run, ask)))
         except Warming as warming:
-            missing.append((ask.tenant, warming.pairs))
-    for tenant, pairs in missing:
-        assert pairs, "nothing but a profile's pair may still be warming"
-        await run.store.ask_pairs(tenant, pairs, run.world.now_us, missing=True)
+            missing.append((ask.tenant, warming.asks))
+    for tenant, asks in missing:
+        assert asks, "nothing may still be warming but what has columns only when it is asked for"
+        await run.store.note_asks(tenant, asks, run.world.now_us, missing=True)
     await run.settle()
 
 
@@ -143,20 +156,26 @@ async def compare(run: Drive, oracle: Recount, ask: Ask) -> bool:
     wanted = wanted_of(ask, oracle)
     stored = await run.store.tenant(ask.tenant)
     assert stored is not None
+    now_us = await now_of(run, ask)
+    today = day(ask.timezone, now_us)
     try:
-        plan = TenantView(stored.record).plan(wanted)
+        plan = TenantView(stored.record).plan(wanted, today)
     except (Warming, InvalidIds):
         return False
-    snapshot = await run.store.snapshot(query_for(ask.tenant, stored.token, stored.generation, plan))
+    snapshot = await run.store.snapshot(query_for(ask.tenant, stored.token, stored.generation, plan, today))
     assert snapshot is not None
-    sums = plan.evaluate(snapshot.columns, snapshot.counters)
+    sums = plan.evaluate(snapshot.columns, snapshot.counters, snapshot.timed)
     ids = wanted.filter_ids
-    expected = oracle.counts(
-        ask.tenant, ask.viewer, ask.perspective, ids, wanted.profile_id, run.world.now_us, ask.timezone
-    )
+    expected = oracle.counts(ask.tenant, ask.viewer, ask.perspective, ids, wanted.profile_id, now_us, ask.timezone)
     found = dict(zip(ids, sums, strict=False)), dict(zip(SUMMARY_KEYS, sums[len(ids) :], strict=True))
     assert found == (expected["counts"], expected["summary"])
     return True
+
+
+async def now_of(run: Drive, ask: Ask) -> int:
+    """The instant through which deadlines are applied in the tenant's bucket."""
+    states = await run.store.states([run.store.bucket(ask.tenant)])
+    return next(iter(states.values())).timers or run.now_us
 
 
 async def viewed(run: Drive, ask: Ask) -> TenantView:

@@ -46,7 +46,7 @@ async def test_what_is_applied_is_loaded(store: Store) -> None:
     outcome = await applied(store, tenant_batch(deltas, TicketWrite("t", NEW, written)), progress=reaching(5))
     assert outcome.negative == 0
     loaded = await store.load(store.bucket(TENANT), {TENANT: ["t"]}, {TENANT: "g1"})
-    assert loaded.state == BucketState(TOPIC, {0: 5})
+    assert loaded.state == BucketState(TOPIC, {0: 5}, NOW)
     found = loaded.tickets[TENANT, "t"]
     assert found.revision != NEW
     assert found.image is not None
@@ -152,10 +152,10 @@ async def test_another_topic_of_that_name_is_refused_until_it_is_adopted(store: 
     assert await store.apply(batch(progress=reaching(2), topic="topic-2")) == OtherTopic(TOPIC)
     before = (await snapshot(store)).epoch
     await store.adopt_topic(bucket, "topic-2")
-    assert await store.states([bucket]) == {bucket: BucketState("topic-2", {})}
+    assert await store.states([bucket]) == {bucket: BucketState("topic-2", {}, NOW)}
     assert (await snapshot(store)).epoch != before
     await applied(store, progress=reaching(2), topic="topic-2")
-    assert (await store.states([bucket]))[bucket] == BucketState("topic-2", {0: 2})
+    assert (await store.states([bucket]))[bucket] == BucketState("topic-2", {0: 2}, NOW)
 
 
 async def test_positions_only_rise_each_for_itself(store: Store) -> None:
@@ -163,7 +163,7 @@ async def test_positions_only_rise_each_for_itself(store: Store) -> None:
         await applied(store, progress={0: Progress(None, position, 0), 3: Progress(None, 2, 0)})
     bucket, other = store.bucket(TENANT), store.bucket(ELSEWHERE)
     states = await store.states([bucket, other])
-    assert states == {bucket: BucketState(TOPIC, {0: 8, 3: 2}), other: BucketState("", {})}
+    assert states == {bucket: BucketState(TOPIC, {0: 8, 3: 2}, NOW), other: BucketState("", {})}
 
 
 async def test_the_version_grows_with_each_change_of_counts_and_with_nothing_else(store: Store) -> None:

@@ -1,15 +1,20 @@
 -- One atomic step of one bucket. Validates everything, then writes everything: Redis never rolls back.
 --
--- KEYS  state, due, then per tenant: its hash, its tickets, the counter of all tickets, its other counters
--- ARGV  1 plan (MessagePack), then per tenant and write: ticket, revision, revision and image ("" forgets it)
--- plan  topic, epoch, now (text), progress {{partition, known or -1, position, lag_ms}},
---       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta}, counters {{part = {number of a mask, delta, ...}}}}}
+-- KEYS  state, due, then per tenant: its hash, its tickets, the counter of all tickets, its other counters, its counters
+--       kept by time
+-- ARGV  1 plan (MessagePack), then per tenant and write: ticket, revision, revision and image ("" forgets it), when it is
+--       due ("" as before, "-" never)
+-- plan  topic, epoch, now (text), first_due (text or ""): of the writes, some_of_many,
+--       progress {{partition, known or -1, position, lag_ms}},
+--       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta},
+--                 counters {{part = {number of a mask, delta, ...}}}, timed {{field = delta}}}}
 --       masks {hexadecimal text}: a ticket's masks are the same in all of its places
 -- Other counters have per part how many tickets there are with which mask, so that a change touches two numbers. Masks
 -- of more than a few different kinds are added up by column, and kept as a part of their own with "+" before its name.
 -- Numbers here stay below 2^53: offsets, instants in microseconds, counts. Sequences and masks stay packed.
 local call, packed_of, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack -- a global costs a look-up each time
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
+local PER_WRITE = 4 -- arguments
 
 local function fields(key, names)
   local values = {}
@@ -111,7 +116,7 @@ for i, tenant in ipairs(plan.tenants) do
   local current = call('HMGET', KEYS[key], 'token', 'generation')
   if current[1] ~= tenant.token or current[2] ~= tenant.generation then stale[#stale + 1] = tenant.name end
   places[i] = key
-  key = key + 3 + #tenant.counters
+  key = key + 3 + #tenant.counters + #tenant.timed
 end
 if #stale > 1 then return stale end
 
@@ -119,76 +124,115 @@ local conflict = {'conflict'}
 local argument = 2
 for i, tenant in ipairs(plan.tenants) do
   local ids = {}
-  for n = 1, tenant.writes do ids[n] = ARGV[argument + 3 * (n - 1)] end
+  for n = 1, tenant.writes do ids[n] = ARGV[argument + PER_WRITE * (n - 1)] end
   local images = fields(KEYS[places[i] + 1], ids)
   for n = 1, tenant.writes do
     local revision = images[n] and string.sub(images[n], 1, 8) or ''
-    if revision ~= ARGV[argument + 3 * (n - 1) + 1] then
+    if revision ~= ARGV[argument + PER_WRITE * (n - 1) + 1] then
       conflict[#conflict + 1] = tenant.name
       conflict[#conflict + 1] = ids[n]
     end
   end
-  argument = argument + 3 * tenant.writes
+  argument = argument + PER_WRITE * tenant.writes
 end
 if #conflict > 1 then return conflict end
 
+-- What is written was worked out for `now`; it has to be what stands at the timers once it is written.
+local writes = (argument - 2) / PER_WRITE
+local timers = tonumber(call('HGET', state, 'timers') or '-1')
+local now = tonumber(plan.now)
+if writes > 0 and now < timers and plan.first_due ~= '' and tonumber(plan.first_due) <= timers then return {'untimely'} end
+local waiting = call('ZRANGEBYSCORE', due, '-inf', plan.now, 'LIMIT', 0, writes + 1)
+local drained = #waiting == 0
+if not drained and writes > 0 then
+  local written = {}
+  argument = 2
+  for _, tenant in ipairs(plan.tenants) do
+    for _ = 1, tenant.writes do
+      written[tenant.name .. ' ' .. tenant.generation .. ' ' .. ARGV[argument]] = true
+      argument = argument + PER_WRITE
+    end
+  end
+  drained = true
+  for _, member in ipairs(waiting) do drained = drained and written[member] end
+  if not drained and not plan.some_of_many then return {'untimely'} end
+end
+
 -- New values of every counter, before anything is written: a value of a wrong type fails here.
-local drained = #call('ZRANGEBYSCORE', due, '-inf', plan.now, 'LIMIT', 0, 1) == 0
+-- Adds changes to the fields of a hash: {field = new value}.
+local function sums_of(hash, changes)
+  local names, new = {}, {}
+  for name in pairs(changes) do names[#names + 1] = name end
+  local counts = fields(hash, names)
+  for n, name in ipairs(names) do
+    local count = tonumber(counts[n] or 0) + changes[name]
+    if count < 0 then negative = negative + 1 end
+    new[name] = count
+  end
+  return new
+end
+
 local sums = {}
 for i, tenant in ipairs(plan.tenants) do
-  local everyone, columns = {}, {}
-  for column in pairs(tenant.everyone) do columns[#columns + 1] = column end
-  local counts = fields(KEYS[places[i] + 2], columns)
-  for n, column in ipairs(columns) do
-    local count = tonumber(counts[n] or 0) + tenant.everyone[column]
-    if count < 0 then negative = negative + 1 end
-    everyone[column] = count
-  end
-  local packed = {}
+  local packed, timed = {}, {}
   for n, deltas in ipairs(tenant.counters) do
     local value = call('GET', KEYS[places[i] + 2 + n])
     local counter = value and unpacked(value) or {}
     for part, changes in pairs(deltas) do add(counter, part, changes, plan.masks) end
     packed[n] = next(counter) and packed_of(counter) or false
   end
-  sums[i] = {everyone = everyone, packed = packed}
+  local first_timed = places[i] + 2 + #tenant.counters
+  for n, changes in ipairs(tenant.timed) do timed[n] = sums_of(KEYS[first_timed + n], changes) end
+  sums[i] = {everyone = sums_of(KEYS[places[i] + 2], tenant.everyone), packed = packed, timed = timed}
 end
 
 -- From here on everything is written.
+local function put_sums(hash, new)
+  local list = {}
+  for name, count in pairs(new) do
+    if count == 0 then
+      call('HDEL', hash, name)
+    else
+      list[#list + 1] = name
+      list[#list + 1] = count
+    end
+  end
+  put(hash, list)
+end
+
 local result = {'applied', negative}
 argument = 2
 for i, tenant in ipairs(plan.tenants) do
   local hash, tickets, all = KEYS[places[i]], KEYS[places[i] + 1], KEYS[places[i] + 2]
-  local images, counts = {}, {}
+  local images = {}
   for n = 1, tenant.writes do
-    local id, image = ARGV[argument], ARGV[argument + 2]
+    local id, image, due_at = ARGV[argument], ARGV[argument + 2], ARGV[argument + 3]
     if image == '' then
       call('HDEL', tickets, id)
     else
       images[#images + 1] = id
       images[#images + 1] = image
     end
-    argument = argument + 3
+    if due_at == '-' then
+      call('ZREM', due, tenant.name .. ' ' .. tenant.generation .. ' ' .. id)
+    elseif due_at ~= '' then
+      call('ZADD', due, due_at, tenant.name .. ' ' .. tenant.generation .. ' ' .. id)
+    end
+    argument = argument + PER_WRITE
   end
   put(tickets, images)
-  for column, count in pairs(sums[i].everyone) do
-    if count == 0 then
-      call('HDEL', all, column)
-    else
-      counts[#counts + 1] = column
-      counts[#counts + 1] = count
-    end
-  end
-  put(all, counts)
+  put_sums(all, sums[i].everyone)
   for n, value in ipairs(sums[i].packed) do
     local counter = KEYS[places[i] + 2 + n]
     if value then call('SET', counter, value) else call('DEL', counter) end
   end
+  local first_timed = places[i] + 2 + #tenant.counters
+  for n, new in ipairs(sums[i].timed) do put_sums(KEYS[first_timed + n], new) end
   if tenant.as_of ~= '' then
     local as_of = call('HGET', hash, 'as_of')
     if not as_of or tonumber(as_of) < tonumber(tenant.as_of) then call('HSET', hash, 'as_of', tenant.as_of) end
   end
-  if next(tenant.everyone) or #tenant.counters > 0 then
+  if next(tenant.everyone) or #tenant.counters > 0 or #tenant.timed > 0 then
     local version = call('HINCRBY', hash, 'version', 1)
     result[#result + 1] = tenant.name
     result[#result + 1] = version
@@ -205,8 +249,5 @@ for i, progress in ipairs(plan.progress) do
   local fresh = now_ms - progress[4]
   if stored_fresh[i] < fresh then call('HSET', state, 'f:' .. progress[1], fresh) end
 end
-if drained then
-  local timers = call('HGET', state, 'timers')
-  if not timers or tonumber(timers) < tonumber(plan.now) then call('HSET', state, 'timers', plan.now) end
-end
+if drained and timers < now then call('HSET', state, 'timers', plan.now) end
 return result

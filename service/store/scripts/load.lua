@@ -1,18 +1,19 @@
--- One atomic read of one bucket: its state, the tokens of some tenants, and some of their tickets.
+-- One atomic read of one bucket: its state, when its first ticket is due, tokens of some tenants, some of their tickets.
 --
--- KEYS  state, then per tenant: its hash, its tickets
+-- KEYS  state, due, then per tenant: its hash, its tickets
 -- ARGV  1 how many tickets per tenant (MessagePack), then the ticket ids
 local CHUNK = 1000
 local counts = cmsgpack.unpack(ARGV[1])
 local tokens, images = {}, {}
 local argument = 2
 for i, count in ipairs(counts) do
-  tokens[i] = redis.call('HGET', KEYS[2 * i], 'token') or ''
+  tokens[i] = redis.call('HGET', KEYS[2 * i + 1], 'token') or ''
   local last = argument + count - 1
   for first = argument, last, CHUNK do
-    local part = redis.call('HMGET', KEYS[2 * i + 1], unpack(ARGV, first, math.min(first + CHUNK - 1, last)))
+    local part = redis.call('HMGET', KEYS[2 * i + 2], unpack(ARGV, first, math.min(first + CHUNK - 1, last)))
     for n = 1, #part do images[#images + 1] = part[n] or '' end
   end
   argument = last + 1
 end
-return {redis.call('HGETALL', KEYS[1]), tokens, images}
+local first_due = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] or ''
+return {redis.call('HGETALL', KEYS[1]), first_due, tokens, images}

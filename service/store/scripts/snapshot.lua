@@ -1,11 +1,96 @@
 -- One atomic read of one tenant's counts. Decides nothing but whether the caller's record is still the current one.
 --
--- KEYS  state, the tenant's hash, the counter of all tickets, then other counters
--- ARGV  1 token, then columns of the counter of all tickets
-local tenant = redis.call('HMGET', KEYS[2], 'token', 'version', 'as_of')
+-- KEYS  state, the tenant's hash, the counter of all tickets, other counters, then counters kept by time
+-- ARGV  1 token, 2 how many counters kept by time, 3 windows (MessagePack, "" for none), then columns of the counter of
+--       all tickets
+-- windows  {{column, {first quarter, quarter beyond, ...}, {{number of a counter kept by time, part, or false}, ...}}}
+local call = redis.call
+local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
+
+local tenant = call('HMGET', KEYS[2], 'token', 'version', 'as_of')
 if tenant[1] ~= ARGV[1] then return false end
 local columns = {}
-if #ARGV > 1 then columns = redis.call('HMGET', KEYS[3], unpack(ARGV, 2)) end
+if #ARGV > 3 then columns = call('HMGET', KEYS[3], unpack(ARGV, 4)) end
+local last = #KEYS - ARGV[2]
 local counters = {}
-for i = 4, #KEYS do counters[i - 3] = redis.call('GET', KEYS[i]) end
-return {redis.call('TIME'), redis.call('HGETALL', KEYS[1]), tenant[2] or '0', tenant[3] or '', columns, counters}
+for i = 4, last do counters[i - 3] = call('GET', KEYS[i]) end
+
+-- Quarters of an hour at the edges of the spans, hours and days inside.
+local function fields_of(column, spans)
+  local fields = {}
+  for i = 1, #spans, 2 do
+    local at, beyond = spans[i], spans[i + 1]
+    while at < beyond do
+      local grain, size = 'q', 1
+      if at % 96 == 0 and at + 96 <= beyond then
+        grain, size = 'd', 96
+      elseif at % 4 == 0 and at + 4 <= beyond then
+        grain, size = 'h', 4
+      end
+      fields[#fields + 1] = string.format('%d:%s%d', column, grain, at / size)
+      at = at + size
+    end
+  end
+  return fields
+end
+
+local function sum_of(key, fields)
+  local sum = 0
+  for first = 1, #fields, CHUNK do
+    local part = call('HMGET', key, unpack(fields, first, math.min(first + CHUNK - 1, #fields)))
+    for i = 1, #part do sum = sum + (part[i] or 0) end
+  end
+  return sum
+end
+
+-- A person's counts, each as column, quarter, part and tickets; read once.
+local persons = {}
+local function person(number)
+  local known = persons[number]
+  if known then return known end
+  known = {}
+  local flat = call('HGETALL', KEYS[last + number])
+  for i = 1, #flat, 2 do
+    local column, quarter, part = string.match(flat[i], '^(%d+):(%d+):(.*)$')
+    known[#known + 1] = {tonumber(column), tonumber(quarter), part, tonumber(flat[i + 1])}
+  end
+  persons[number] = known
+  return known
+end
+
+-- Whether a part belongs to the scope that names it so: see `parts_of` in service/domain/scopes.py.
+local function belongs(part, scope)
+  if scope == '' then return true end
+  if scope == 'a' then return string.sub(part, 1, 1) == 'a' end
+  return part == scope or (string.sub(scope, 1, 2) == 't:' and part == 'a' .. scope)
+end
+
+local function person_sum(counts, column, spans, scope)
+  local sum = 0
+  for _, count in ipairs(counts) do
+    if count[1] == column and belongs(count[3], scope) then
+      for i = 1, #spans, 2 do
+        if count[2] >= spans[i] and count[2] < spans[i + 1] then sum = sum + count[4] end
+      end
+    end
+  end
+  return sum
+end
+
+local timed = {}
+if ARGV[3] ~= '' then
+  for n, window in ipairs(cmsgpack.unpack(ARGV[3])) do
+    local column, spans, sum = window[1], window[2], 0
+    local fields
+    for _, scope in ipairs(window[3]) do
+      if scope[2] then
+        sum = sum + person_sum(person(scope[1]), column, spans, scope[2])
+      else
+        fields = fields or fields_of(column, spans)
+        sum = sum + sum_of(KEYS[last + scope[1]], fields)
+      end
+    end
+    timed[n] = sum
+  end
+end
+return {call('TIME'), call('HGETALL', KEYS[1]), tenant[2] or '0', tenant[3] or '', columns, counters, timed}

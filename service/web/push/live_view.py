@@ -103,7 +103,7 @@ class LiveView:
 
     async def _read(self) -> State:
         key = self.key
-        answer = await self._reading.answer(key.tenant_id, key.realm, key.wanted)
+        answer = await self._reading.answer(key.tenant_id, key.realm, key.wanted, key.timezone)
         if self._details[0] != answer.token:
             self._details = (answer.token, msgspec.Raw(encode(answer.view.details(key.wanted.filter_ids))))
         return state_of(answer, key.wanted, key.timezone, self._details[1])

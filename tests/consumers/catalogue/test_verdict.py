@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.catalogue.explaining import explained
-from consumers.catalogue.verdict import answers_of, holds, verdict
+from consumers.catalogue.verdict import When, answers_of, holds, verdict
 from consumers.ticket_data import read_ticket
 from service.domain.catalogue import Filter
 from service.domain.record import Entries, founded
@@ -15,6 +15,7 @@ from service.domain.ticket import Image
 from service.domain.viewer import Role, Viewer
 from service.domain.where import parse_where
 from tests.consumers.catalogue import stored
+from tests.days import day
 from tests.oracle import conditions as oracle
 from tests.oracle.random_conditions import condition
 from tests.oracle.random_tickets import Pools, Shape, whole_ticket
@@ -44,22 +45,22 @@ def test_a_condition_is_judged_as_the_oracle_does(
 ) -> None:
     where, fields, teams = case
     saved = Filter("f", "F", "custom", parse_where(where))
-    filter_ = explained(founded(Entries(stored.SETTINGS, {"f": saved}), 1), "f", None)
+    filter_ = explained(founded(Entries(stored.SETTINGS, {"f": saved}), 1), "f", None, day())
     ticket = read_ticket(json.dumps(fields).encode(), closed_by_event=False)
     answers = answers_of(ticket, Viewer("ann", Role.AGENT, teams))
     sight = oracle.Sight(TENANT, "ann", teams, SHAPE.now_us, "UTC")
     expected = oracle.holds(where, OracleTicket(1, "ticket.updated", fields), sight)
-    assert holds(filter_, filter_.written, ticket, answers, SHAPE.now_us) is expected
+    assert holds(filter_, filter_.written, ticket, answers, When(SHAPE.now_us, day(now=SHAPE.now_us))) is expected
 
 
 def test_a_stored_column_that_is_wrong_is_told() -> None:
     record = stored.record()
-    filter_ = explained(record, "p1", None)
+    filter_ = explained(record, "p1", None, day())
     right = stored.image(record, stored.TICKETS["1"])
     (column,) = filter_.columns
     wrong = Image(right.sequence, right.ticket, right.changed_at, right.mask ^ 1 << record.numbers[column])
-    assert "DIFFERENT" not in "\n".join(verdict(filter_, right, None, (None, None), stored.NOW_US))
-    lines = list(verdict(filter_, wrong, None, (None, None), stored.NOW_US))
+    assert "DIFFERENT" not in "\n".join(verdict(filter_, right, None, (None, None), When(stored.NOW_US, day())))
+    lines = list(verdict(filter_, wrong, None, (None, None), When(stored.NOW_US, day())))
     assert lines[-2].startswith("  no  yes #")
     assert lines[-2].endswith("priority = p1  DIFFERENT")
     assert lines[-1].endswith("columns of the tenant 1 differ")

@@ -1,0 +1,77 @@
+"""The clock: applies tickets again when their contributions change by themselves. An event without a record.
+
+Never decides what a ticket counts in, and never early: a ticket is looked at when it is due, not before.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from consumers.leases import Leases
+from consumers.metrics import Metrics
+from consumers.step import Step
+from service.clock import Clock
+from service.domain.ticket import Instant
+from service.store.port import Bucket, CounterStore, DueTicket, StoreUnavailable
+
+log = structlog.get_logger()
+
+LOOK_S = 0.2
+"""How often to look for what is due: how late a change may be, and how old the timers get meanwhile."""
+
+PAGE = 200
+"""Most tickets applied in one call: some 10 ms of Redis, so that events wait no longer behind one."""
+
+REST_SHARE = 1.0
+"""Rest after a round of full pages, as a share of what it took: a crowd at one instant gets half of the consumer."""
+
+
+class Timers:
+    """The clocks of those buckets whose lease this consumer has."""
+
+    def __init__(
+        self, store: CounterStore, step: Step, leases: Leases, clock: Clock, metrics: Metrics, buckets: Iterable[Bucket]
+    ) -> None:
+        self._store = store
+        self._step = step
+        self._leases = leases
+        self._clock = clock
+        self._metrics = metrics
+        self._buckets = tuple(buckets)
+
+    async def run(self) -> None:
+        """Looks for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                more = await self.look()
+            except StoreUnavailable as error:
+                log.warning("store away, timers wait", error=str(error))
+                more = False
+            took = loop.time() - began
+            await asyncio.sleep(REST_SHARE * took if more else max(0.0, LOOK_S - took))
+
+    async def look(self) -> bool:
+        """Applies what is due now, a page of each bucket; True when there may be more. Raises StoreUnavailable."""
+        mine = [bucket for bucket in self._buckets if await self._leases.mine(bucket)]
+        now = self._clock.now_us()
+        pages = await asyncio.gather(*(self._store.due(bucket, now, PAGE) for bucket in mine))
+        oldest = min((page[0].due_at for page in pages if page), default=now)
+        self._metrics.timers_late_ms.set((now - oldest) / 1000)
+        for bucket, page in zip(mine, pages, strict=True):
+            if page:
+                await self._fire(bucket, page, now)
+        return any(len(page) == PAGE for page in pages)
+
+    async def _fire(self, bucket: Bucket, page: Sequence[DueTicket], now: Instant) -> None:
+        """All that is due by some instant at once; a part of it only where too many are due at the same one."""
+        some_of_many = False
+        if len(page) == PAGE:
+            last = page[-1].due_at
+            earlier = [ticket for ticket in page if ticket.due_at < last]
+            some_of_many = not earlier
+            page, now = (earlier, last - 1) if earlier else (page, last)
+        fired = await self._step.fire(bucket, page, now, some_of_many=some_of_many)
+        self._metrics.timers_fired.inc(fired)
