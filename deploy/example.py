@@ -79,7 +79,7 @@ def _filter(id_: str, name: str, type_: str, *conditions: Json) -> Json:
     return {"id": id_, "tenant": TENANT, "name": name, "type": type_, "where": where}
 
 
-COUNTED_FILTERS: tuple[Json, ...] = (
+FILTERS: tuple[Json, ...] = (
     *(
         _filter(id_, name, "category", {"field": "category", "op": "eq", "value": id_})
         for id_, name in CATEGORIES.items()
@@ -98,10 +98,6 @@ COUNTED_FILTERS: tuple[Json, ...] = (
         {"field": "tags", "op": "contains_any", "value": ["vip"]},
         _STILL_OPEN,
     ),
-)
-"""Filters that no passing of time changes."""
-
-FILTERS_NOT_COUNTED_YET: tuple[Json, ...] = (
     _filter("7476", "Created Today", "time", {"field": "createdAt", "op": "within", "value": "today"}),
     _filter("7479", "Due Today", "time", {"field": "dueAt", "op": "within", "value": "today"}, _STILL_OPEN),
     _filter("7473", "Overdue", "time", {"field": "dueAt", "op": "before", "value": "@now"}, _STILL_OPEN),
@@ -118,8 +114,6 @@ FILTERS_NOT_COUNTED_YET: tuple[Json, ...] = (
         _STILL_OPEN,
     ),
 )
-"""Filters whose counts change with time alone, which nothing counts exactly yet: they are neither published nor asked
-for. Once one is counted, it moves to `COUNTED_FILTERS`, and nothing else has to change."""
 
 PROFILE: Json = {
     "id": "5e2b7c0a-6a1d-4c57-9d0e-2f9b1c3d4e5f",
@@ -138,12 +132,6 @@ EXAMPLE_IDS = (
 """What the example asks for, in its order."""
 
 
-def counted_ids() -> tuple[str, ...]:
-    """The ids of the example that are counted, in its order."""
-    left_out = {each["id"] for each in FILTERS_NOT_COUNTED_YET}
-    return tuple(id_ for id_ in EXAMPLE_IDS if id_ not in left_out)
-
-
 def entries(jwks: Json) -> Iterator[Json]:
     """The catalogue entries of the demo, as `consumers.publish` takes them; `jwks` are the realm's public keys."""
     yield {"kind": "realm", "value": {"name": REALM, "issuer": ISSUER, "jwks": jwks}}
@@ -156,6 +144,6 @@ def entries(jwks: Json) -> Iterator[Json]:
         "teams": list(TEAMS),
     }
     yield {"kind": "tenant", "value": tenant}
-    for each in COUNTED_FILTERS:
+    for each in FILTERS:
         yield {"kind": "filter", "value": each}
     yield {"kind": "profile", "value": PROFILE}

@@ -110,11 +110,12 @@ async def counts(
     viewer: Viewer = ADMIN,
     tenant: str = TENANT,
     now: int = NOW_US,
+    zone: str = "UTC",
 ) -> tuple[int, ...]:
     """Counts as the service would give them."""
     stored = await store.tenant(tenant)
     assert stored is not None
-    plan = TenantView(stored.record).plan(Wanted(viewer, Perspective.TEMPLATE, tuple(filter_ids)), day(now=now))
-    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, plan, day(now=now)))
+    plan = TenantView(stored.record).plan(Wanted(viewer, Perspective.TEMPLATE, tuple(filter_ids)), day(zone, now))
+    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, plan, day(zone, now)))
     assert snapshot is not None
     return tuple(plan.evaluate(snapshot.columns, snapshot.counters, snapshot.timed)[: len(filter_ids)])

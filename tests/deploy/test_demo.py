@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from deploy.example import counted_ids
+from deploy.example import EXAMPLE_IDS
 from tests.deploy.clone import OTHER_UID, Clone, clone, usable_python
 from tests.deploy.running import READY, Running, running
 from tests.waiting import wait_until_blocking
@@ -38,7 +38,7 @@ def check_example(answer: dict[str, Any]) -> None:
     assert answer.keys() == {"success", "message", "data", "timestamp"}
     data = answer["data"]
     assert data.keys() >= {"counts", "filterDetails", "summary", "computedAt", "timezone"}
-    assert list(data["counts"]) == list(data["filterDetails"]) == list(counted_ids())
+    assert list(data["counts"]) == list(data["filterDetails"]) == list(EXAMPLE_IDS)
     for id_, details in data["filterDetails"].items():
         assert details["id"] == id_
         assert details.keys() - {"color"} == {"id", "name", "type"}

@@ -4,16 +4,12 @@ import json
 import shlex
 from pathlib import Path
 
-import pytest
-
 from deploy import example
-from deploy.example import EXAMPLE_IDS, FILTERS_NOT_COUNTED_YET, counted_ids, entries
+from deploy.example import EXAMPLE_IDS, entries
 from deploy.request import example_request
 from deploy.sign_in import realm_key, tokens
 from deploy.welcome import environment, welcome
-from service.domain.catalogue import EntryError
 from service.domain.entries import Entry, parse_record
-from service.domain.where import parse_where
 from service.token import generate, jwks
 
 URL = "http://127.0.0.1:8080"
@@ -36,19 +32,16 @@ def test_every_entry_comes_into_force() -> None:
 
 def test_every_id_of_the_example_is_a_status_a_priority_or_a_filter() -> None:
     [tenant] = [entry["value"] for entry in catalogue() if entry["kind"] == "tenant"]
-    filters = [*example.COUNTED_FILTERS, *FILTERS_NOT_COUNTED_YET]
-    known = [each["id"] for each in (*tenant["statuses"], *tenant["priorities"], *filters)]
+    known = [each["id"] for each in (*tenant["statuses"], *tenant["priorities"], *example.FILTERS)]
     assert sorted(known) == sorted(EXAMPLE_IDS[1:])
     assert EXAMPLE_IDS[0] == "all"
 
 
-def test_what_is_left_out_is_only_what_cannot_be_counted_yet() -> None:
-    for each in FILTERS_NOT_COUNTED_YET:
-        parse_where(each["where"])  # it is good; it only can't be kept exact
-        if each["name"] != "SLA Breached":  # its flag is counted, its deadline is not
-            with pytest.raises(EntryError, match="counted"):
-                parse_record(key_of({"kind": "filter", "value": each}), json.dumps(each).encode())
-    assert set(EXAMPLE_IDS) - set(counted_ids()) == {each["id"] for each in FILTERS_NOT_COUNTED_YET}
+def test_the_request_is_the_one_of_the_api_document() -> None:
+    """The ids in their order, the zone, and no profile, as it stands there."""
+    body = json.loads(example_request(URL, "a.b.c").body)
+    assert body == {"templateProfileFilterId": None, "filterIds": list(EXAMPLE_IDS), "timezone": "Asia/Calcutta"}
+    assert len(EXAMPLE_IDS) == 30
 
 
 def test_the_curl_says_what_the_request_sends() -> None:
@@ -58,7 +51,7 @@ def test_the_curl_says_what_the_request_sends() -> None:
     assert f"authorization: Bearer {'a.b.c'}" in words
     body = json.loads(words[words.index("--data") + 1])
     assert body == json.loads(request.body)
-    assert body["filterIds"] == list(counted_ids())
+    assert body["filterIds"] == list(EXAMPLE_IDS)
     assert body["timezone"] == "Asia/Calcutta"
 
 
