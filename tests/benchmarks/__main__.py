@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks import edit, ingest, latency, reads
+from tests.benchmarks import crowd, edit, ingest, latency, month, reads
 from tests.benchmarks.answers import recounted
 from tests.benchmarks.figures import Figure, ratios, table
 from tests.benchmarks.ground import Ground, kafka, prepared
@@ -18,7 +18,7 @@ from tests.servers.guardian import close_guardian
 
 Results = dict[str, list[Figure]]
 
-BENCHMARKS = ("ingest", "reads", "latency", "filters", "edit")
+BENCHMARKS = ("ingest", "reads", "latency", "filters", "edit", "crowd", "month")
 
 MANY_FILTERS = 500
 """What a large tenant has saved over the years."""
@@ -48,6 +48,10 @@ async def run(asked: argparse.Namespace) -> Results:
             results["latency at low load"] = await latency.measured(ground)
         if "edit" in asked.only:
             results["edit of a filter"] = await edit.measured(ground)
+        if "crowd" in asked.only:
+            results["a crowd due at one instant"] = await crowd.measured(ground)
+        if "month" in asked.only:
+            results["a month of quarters"] = await month.measured(ground)
         if "filters" in asked.only:
             results["filters"] = await _filters(ground, asked.runs)
     return results

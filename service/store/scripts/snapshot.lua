@@ -65,13 +65,31 @@ local function belongs(part, scope)
   return part == scope or (string.sub(scope, 1, 2) == 't:' and part == 'a' .. scope)
 end
 
-local function person_sum(counts, column, spans, scope)
-  local sum = 0
+-- Part -> tickets of a person in a column within the spans: one pass for all scopes that are asked for.
+local function sums_by_part(counts, column, spans)
+  local sums = {}
   for _, count in ipairs(counts) do
-    if count[1] == column and belongs(count[3], scope) then
+    if count[1] == column then
       for i = 1, #spans, 2 do
-        if count[2] >= spans[i] and count[2] < spans[i + 1] then sum = sum + count[4] end
+        if count[2] >= spans[i] and count[2] < spans[i + 1] then sums[count[3]] = (sums[count[3]] or 0) + count[4] end
       end
+    end
+  end
+  return sums
+end
+
+local function window_sum(column, spans, scopes)
+  local sum, fields, by_part = 0, nil, {}
+  for _, scope in ipairs(scopes) do
+    local number, wanted = scope[1], scope[2]
+    if wanted then
+      by_part[number] = by_part[number] or sums_by_part(person(number), column, spans)
+      for part, tickets in pairs(by_part[number]) do
+        if belongs(part, wanted) then sum = sum + tickets end
+      end
+    else
+      fields = fields or fields_of(column, spans)
+      sum = sum + sum_of(KEYS[last + number], fields)
     end
   end
   return sum
@@ -79,18 +97,6 @@ end
 
 local timed = {}
 if ARGV[3] ~= '' then
-  for n, window in ipairs(cmsgpack.unpack(ARGV[3])) do
-    local column, spans, sum = window[1], window[2], 0
-    local fields
-    for _, scope in ipairs(window[3]) do
-      if scope[2] then
-        sum = sum + person_sum(person(scope[1]), column, spans, scope[2])
-      else
-        fields = fields or fields_of(column, spans)
-        sum = sum + sum_of(KEYS[last + scope[1]], fields)
-      end
-    end
-    timed[n] = sum
-  end
+  for n, window in ipairs(cmsgpack.unpack(ARGV[3])) do timed[n] = window_sum(window[1], window[2], window[3]) end
 end
 return {call('TIME'), call('HGETALL', KEYS[1]), tenant[2] or '0', tenant[3] or '', columns, counters, timed}
