@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from service.domain.instant import parse_instant
 from service.token import mint
 from tests.journeys.asking import COUNT, Question, admin, issuer, realm, signing_key
 from tests.journeys.catalogue_lines import CLOSED, HIGH, OPEN, WAITING, event, removal, saved_filter, tenant
@@ -128,6 +130,22 @@ async def test_a_catalogue_change_reaches_open_streams(system: System) -> None:
         await system.publish(removal("tenant", "acme"))
         *_, bye = await other.rest()
         assert (bye.name, bye.data["reason"]) == ("bye", "access")
+
+
+async def test_a_deadline_reaches_an_open_stream_without_any_event(system: System) -> None:
+    await founded(system)
+    due_s = int(time.time()) + 3
+    due = datetime.fromtimestamp(due_s, UTC).isoformat()
+    async with streaming(system, admin(), "all") as stream:
+        await stream.next("snapshot")
+        await system.publish(event("acme", "INC1", 1, dueAt=due))
+        state = state_after(stream.events)
+        while state["summary"]["overdue"] == 0:
+            changed = await stream.next("counts", within_s=10)
+            state = state_after(stream.events)
+        assert parse_instant(changed.data["computedAt"]) > due_s * 1_000_000, "never early"
+        assert time.time() < due_s + 2, "within a second, and one for a loaded machine"
+        assert changed.data["summary"] == {"overdue": 1}
 
 
 async def test_a_restarted_service_goes_on_where_it_was(system: System) -> None:
