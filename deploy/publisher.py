@@ -27,18 +27,20 @@ STOPPED = 1
 async def publish(asked: argparse.Namespace, settings: Settings) -> None:
     """Until it is asked to end. Raises KeyFileUnusable, PublishStopped."""
     with asked_to_end() as ending:
-        await unless_asked(ending, feed(settings, asked.key, asked.url, asked.seed, asked.rate))
+        await unless_asked(ending, feed(settings, asked))
 
 
-async def feed(settings: Settings, key_file: Path, url: str, seed: int, rate: float) -> None:
+async def feed(settings: Settings, asked: argparse.Namespace) -> None:
     """Publishes for ever. Raises KeyFileUnusable, PublishStopped."""
-    key = realm_key(key_file)
+    key = realm_key(asked.key)
     now_s = int(time.time())
-    histories = Histories(seed, now_s * 1_000_000)
+    histories = Histories(asked.seed, now_s * 1_000_000)
     await publish_catalogue(settings, key)
     stock = await publish_stock(settings, histories)
-    print(welcome(url, tokens(key, now_s), f"{stock:,} tickets published, --seed {seed}."), flush=True)
-    await publish_live(settings, histories, rate)
+    print(welcome(asked.url, tokens(key, now_s), f"{stock:,} tickets published, --seed {asked.seed}."), flush=True)
+    if asked.ready:
+        asked.ready.touch()
+    await publish_live(settings, histories, asked.rate)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
         "topics are settings in the environment, as for python -m consumers.",
     )
     parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="the realm's key, made if absent")
+    parser.add_argument(
+        "--ready", type=Path, metavar="FILE", help="made once the first tickets are published, for a health check"
+    )
     parser.add_argument(
         "--url", default="http://127.0.0.1:8080", help="of the service, to print (default: %(default)s)"
     )

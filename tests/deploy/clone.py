@@ -12,7 +12,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PARTS = ("service", "consumers", "deploy", "docs", "Makefile", "pyproject.toml", "README.md", "LICENSE")
+PARTS = (
+    "service", "consumers", "deploy", "docs", "Makefile", "pyproject.toml", "README.md", "LICENSE",
+    "docker-compose.yml", ".dockerignore",
+)  # fmt: skip
 
 BARE = ("bash", "sh", "env", "make", "rm", "mkdir", "touch", "awk", "cat", "curl", "sleep", "grep")
 """All that the PATH has beside Python: neither Docker nor Java nor Redis."""

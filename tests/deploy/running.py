@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from tests.deploy.answers import curl_in
 from tests.deploy.clone import Clone
 from tests.servers.guardian import guardian
 from tests.waiting import wait_until_blocking
@@ -71,7 +72,7 @@ class Running:
 
     def curl(self) -> str:
         """The command that it printed to be pasted."""
-        return self.output[self.output.index("curl ") :].split("\n\n")[0]
+        return curl_in(self.output)
 
     def end(self) -> None:
         """Whatever a failed test has left."""

@@ -12,11 +12,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from deploy.example import EXAMPLE_IDS
+from tests.deploy.answers import answer_in, check_example
 from tests.deploy.clone import OTHER_UID, Clone, clone, usable_python
 from tests.deploy.running import READY, Running, running
 from tests.waiting import wait_until_blocking
@@ -25,29 +24,6 @@ FIRST_S, AGAIN_S = 90.0, 10.0
 """From typing `make demo` to the answer: with the downloads, and once everything is there."""
 
 NOTHING_NEW = {".venv-demo"}
-
-
-def answer_in(output: str) -> dict[str, Any]:
-    answer: dict[str, Any]
-    answer, _ = json.JSONDecoder().raw_decode(output[output.index('{\n  "success"') :])
-    return answer
-
-
-def check_example(answer: dict[str, Any]) -> None:
-    """It has the shape of the example: every key, and details for each id."""
-    assert answer.keys() == {"success", "message", "data", "timestamp"}
-    data = answer["data"]
-    assert data.keys() >= {"counts", "filterDetails", "summary", "computedAt", "timezone"}
-    assert list(data["counts"]) == list(data["filterDetails"]) == list(EXAMPLE_IDS)
-    for id_, details in data["filterDetails"].items():
-        assert details["id"] == id_
-        assert details.keys() - {"color"} == {"id", "name", "type"}
-    assert data["filterDetails"]["3745"] == {"id": "3745", "name": "Open", "type": "status", "color": "#3B82F6"}
-    assert data["filterDetails"]["7472"] == {"id": "7472", "name": "My Team", "type": "team"}
-    assert data["summary"].keys() == {"totalOpen", "totalClosed", "slaBreached", "dueToday", "overdue"}
-    assert data["summary"]["totalOpen"] + data["summary"]["totalClosed"] == data["counts"]["all"]
-    assert min(data["counts"].values()) >= 0
-    assert data["timezone"] == "Asia/Calcutta"
 
 
 def check_nothing_left(where: Clone) -> None:

@@ -74,7 +74,7 @@ def contains(answer: Any, shown: Any) -> bool:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names)
 def test_no_command_hides_in_a_block_of_another_kind(document: Path) -> None:
-    assert {block.kind for block in blocks_of(document)} <= ONLY_READ | {"sh"}
+    assert {block.kind for block in blocks_of(document)} <= ONLY_READ | {"sh", "sh docker"}
 
 
 def modules_in_the_text() -> list[str]:

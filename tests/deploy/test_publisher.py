@@ -17,13 +17,15 @@ LIVE = 20
 
 
 async def test_it_publishes_goes_on_and_ends_when_asked(kafka: str, topics: Topics, tmp_path: Path) -> None:
-    output, errors, key = tmp_path / "output", tmp_path / "errors", tmp_path / "realm.pem"
+    output, errors, key, ready = (tmp_path / name for name in ("output", "errors", "realm.pem", "ready"))
     environ = {**os.environ, "TICKET_COUNTS_KAFKA": kafka, **topics.environ()}
-    command = [sys.executable, "-m", "deploy.publisher", "--key", str(key), "--seed", "3", "--rate", "200"]
+    command = [sys.executable, "-m", "deploy.publisher", "--key", str(key), "--ready", str(ready)]
+    command += ["--seed", "3", "--rate", "200"]
     with output.open("wb") as out, errors.open("wb") as err:
         publisher = await asyncio.create_subprocess_exec(*command, env=environ, stdout=out, stderr=err)
     try:
-        await wait_until(lambda: "Paste this" in output.read_text(), 30, "the stock")
+        await wait_until(ready.exists, 30, "the stock")
+        assert "Paste this" in output.read_text()
         assert f"{STOCK:,} tickets published, --seed 3" in output.read_text()
         assert key.stat().st_mode & 0o777 == 0o600
         await wait_until(lambda: records(kafka, topics.events, STOCK + LIVE), 20, "live events")

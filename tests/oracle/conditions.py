@@ -64,7 +64,7 @@ def is_closed(ticket: Ticket, tenant: Mapping[str, Any]) -> bool:
     """As its status entry says; where the catalogue doesn't know the status, as its last event was named."""
     for status in tenant["statuses"]:
         if status["id"] == (ticket.data or {})["status"]:
-            return bool(status["closed"])
+            return bool(status.get("closed"))
     return ticket.last_type == "ticket.closed"
 
 
