@@ -23,7 +23,7 @@ from service.domain.catalogue import (
 )
 from service.domain.condition import Condition, ConditionError
 from service.domain.entry_key import EntryKey, EntryKind, parse_key
-from service.domain.entry_text import misfit
+from service.domain.entry_text import Sha256, checked, misfit
 from service.domain.key_set import parse_key_set
 from service.domain.where import parse_where
 
@@ -178,20 +178,21 @@ def _credential(shape: shapes.CredentialShape) -> Credential:
         _check_network(address, f"allowedIps[{index}]")
     return Credential(
         shape.identifier,
-        _hashes(shape.secret_sha256),
+        _hashes(shape.secret_sha256, "secretSha256"),
         shape.tenant,
         Admin(shape.admin.id, shape.admin.name, shape.admin.username),
         teams=shape.teams or (),
-        password_sha256=_hashes(shape.password_sha256),
-        access_key_sha256=_hashes(shape.access_key_sha256),
+        password_sha256=_hashes(shape.password_sha256, "passwordSha256"),
+        access_key_sha256=_hashes(shape.access_key_sha256, "accessKeySha256"),
         allowed_ips=shape.allowed_ips,
         allowed_actions=shape.allowed_actions,
     )
 
 
-def _hashes(given: str | list[str] | None) -> tuple[str, ...]:
+def _hashes(given: str | list[str] | None, path: str) -> tuple[str, ...]:
     """Lower case, however many there are."""
-    return tuple(each.lower() for each in ([given] if isinstance(given, str) else given or ()))
+    hashes = [checked(given, Sha256, path)] if isinstance(given, str) else given or ()
+    return tuple(each.lower() for each in hashes)
 
 
 def _check_network(address: str, path: str) -> None:

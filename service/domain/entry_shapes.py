@@ -10,7 +10,9 @@ from service.domain.entry_text import ClaimPath, Id, Sha256, TenantId
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 """Asymmetric ones only: with a secret, whoever checks a token could make one; `none` is no signature at all."""
 
-_Hashes = Sha256 | Annotated[list[Sha256], msgspec.Meta(min_length=1)]
+# A single hash is checked by whoever reads it: msgspec (0.19 to 0.22) frees a pattern that shares a union with a
+# collection as if it were the collection's type, and the process crashes at its end.
+_Hashes = str | Annotated[list[Sha256], msgspec.Meta(min_length=1)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from consumers.settings import Settings
-from deploy.example import PEOPLE, REALM, TENANT, Person, counted_ids
+from deploy.example import EXAMPLE_IDS, PEOPLE, REALM, TENANT, Person
 from tests.deploy.answers import check_example, curl_in
 from tests.deploy.clone import ROOT, clone
 from tests.deploy.compose import BASES, BUILD_S, Project, commands_in_comments, project, what_is_missing
@@ -122,7 +122,7 @@ def viewer(person: Person) -> Viewer:
 
 def questions() -> Sequence[Question]:
     """Everything that the example asks for, once for each of the demo's people; the admin is the first."""
-    return [Question(TENANT, viewer(person), filter_ids=counted_ids()) for person in PEOPLE]
+    return [Question(TENANT, viewer(person), filter_ids=EXAMPLE_IDS) for person in PEOPLE]
 
 
 @asynccontextmanager

@@ -1,6 +1,9 @@
 """Records of the catalogue topic: what they become, and where their errors point."""
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -99,6 +102,15 @@ def test_each_kind_becomes_its_value() -> None:
 def test_a_value_can_be_stored_and_read_back(key: str) -> None:
     value = value_of(key)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=type(value)) == value
+
+
+def test_a_process_that_has_read_them_ends_well() -> None:
+    """With a memory allocator that finds at once what is freed and isn't its own."""
+    pairs = [(key.encode(), json.dumps(value).encode()) for key, value in GOOD.items()]
+    program = f"from service.domain.entries import parse_record\nfor pair in {pairs!r}: parse_record(*pair)"
+    environ = {**os.environ, "PYTHONMALLOC": "debug"}
+    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("key", GOOD)
