@@ -1,6 +1,7 @@
 """`python -m service`: wires settings, store and application, and serves until SIGTERM. Never decides an answer."""
 
 import asyncio
+import gc
 import logging
 import socket
 import sys
@@ -25,6 +26,9 @@ from service.workers import run_workers
 
 log = structlog.stdlib.get_logger(__name__)
 
+GC_THRESHOLDS = (20_000, 20, 50)
+"""An answer makes hundreds of objects and no cycle: by default every second answer would look for some."""
+
 LAYOUT_RETRY_S = 1.0
 """Between looks for a store that was away at start: as often as a client polls."""
 
@@ -32,6 +36,7 @@ LAYOUT_RETRY_S = 1.0
 def main() -> int:
     """Returns the exit status."""
     wanted = settings.load(sys.argv)
+    gc.set_threshold(*GC_THRESHOLDS)
     logs.set_up(wanted.log_level, wanted.log_format, process="service")
     shared = wanted.workers > 1
     try:
