@@ -98,6 +98,9 @@ def _no_instant(text: str) -> ValueError:
     return ValueError(f"not an RFC 3339 date-time with an offset: {shown!r}")
 
 
+@lru_cache(
+    maxsize=4096
+)  # the same few are said again and again: `now` twice in an answer, a tenant's last change often
 def _formatted(instant_us: Instant, timespec: str) -> str:
     moment = _EPOCH + timedelta(microseconds=instant_us)
     return moment.replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
