@@ -1,6 +1,9 @@
 """Replies of Redis and of the scripts as values of the port. Pure, and knows no key."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 
 from service.domain.ticket import Instant
 from service.store import codec
@@ -71,23 +74,45 @@ def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
     """What the snapshot script says, in that run of Redis."""
     time_of_day, flat, version, as_of, columns, counters, timed = reply
     now_ms = int(time_of_day[0]) * 1000 + int(time_of_day[1]) // 1000
-    state: dict[bytes, bytes] = dict(pairs_of(flat))
-    positions, lags = {}, {}
-    for name, value in state.items():
+    state = _state_in(tuple(flat))
+    return Snapshot(
+        epoch=epoch_in(run, state.epoch, query.generation),
+        version=int(version),
+        positions=state.positions,
+        lags_ms={partition: max(0, now_ms - at_ms) for partition, at_ms in state.fresh_at_ms.items()},
+        timers=state.timers,
+        as_of=instant_in(as_of),
+        # Lists, because a generator costs as much as what it goes through here.
+        columns=tuple([int(value or 0) for value in columns]),
+        counters=tuple([codec.unpack_counter(value, query.asked) if value else {} for value in counters]),
+        timed=tuple(timed),
+    )
+
+
+class _State(NamedTuple):
+    """A bucket's hash, as readers need it."""
+
+    epoch: str
+    positions: Mapping[int, int]
+    fresh_at_ms: Mapping[int, int]
+    """Per partition, until when everything was applied."""
+    timers: Instant | None
+
+
+@lru_cache(maxsize=1024)  # a bucket's is read by all its tenants' viewers, and changes with what consumers do
+def _state_in(flat: tuple[bytes, ...]) -> _State:
+    fields = dict(pairs_of(flat))
+    positions, fresh_at_ms = {}, {}
+    for name, value in fields.items():
         if name.startswith(b"p:"):
             positions[int(name[2:])] = int(value)
         elif name.startswith(b"f:"):
-            lags[int(name[2:])] = max(0, now_ms - int(value))
-    return Snapshot(
-        epoch=epoch_in(run, state.get(b"epoch", b"").decode(), query.generation),
-        version=int(version),
-        positions=dict(sorted(positions.items())),
-        lags_ms=lags,
-        timers=instant_in(state.get(b"timers", b"")),
-        as_of=instant_in(as_of),
-        columns=tuple(int(value or 0) for value in columns),
-        counters=tuple(codec.unpack_counter(value, query.asked) if value else {} for value in counters),
-        timed=tuple(timed),
+            fresh_at_ms[int(name[2:])] = int(value)
+    return _State(
+        fields.get(b"epoch", b"").decode(),
+        MappingProxyType(dict(sorted(positions.items()))),
+        fresh_at_ms,
+        instant_in(fields.get(b"timers", b"")),
     )
 
 
