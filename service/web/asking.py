@@ -1,6 +1,7 @@
 """What a request asks to be counted, from its query or its body. Never says whether the caller may see it."""
 
 import re
+from functools import lru_cache
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -16,6 +17,9 @@ MAX_FILTER_IDS = 500
 
 MEDIA_TYPE = re.compile(rb'\s*application/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*', re.IGNORECASE)
 """RFC 8259 section 11 knows no parameter; a charset other than UTF-8 would be decoded wrongly, so it is refused."""
+
+LONGEST_REMEMBERED = 256
+"""Bytes of a query whose meaning is remembered; what a POST needs of it is 30."""
 
 FIELD = re.compile(r"\$\.(\w+)|field `(\w+)`")
 """The top-level field in msgspec's message about a body that doesn't fit."""
@@ -55,7 +59,10 @@ async def perspective_and_body(request: Request, decoder: "msgspec.json.Decoder[
     """What a POST's query and headers say, and its JSON body. Raises as `asked_in_body`."""
     _check_media_type(request)
     encoded = await request.body()
-    return common(request, Query(request.query)), _decoded(encoded, decoder)
+    query = request.query
+    kind = _perspective_of(query) if len(query) <= LONGEST_REMEMBERED else _perspective_in(Query(query))
+    request.trace.support_request = support_flag(request)
+    return kind, _decoded(encoded, decoder)
 
 
 def asked_in_query(request: Request) -> Asked:
@@ -77,10 +84,21 @@ def asked_in_query(request: Request) -> Asked:
 
 def common(request: Request, query: Query) -> Perspective:
     """What every endpoint's query and headers say. Raises Refused."""
-    kind = perspective(query)
-    check_module(query)
+    kind = _perspective_in(query)
     request.trace.support_request = support_flag(request)
     return kind
+
+
+def _perspective_in(query: Query) -> Perspective:
+    kind = perspective(query)
+    check_module(query)
+    return kind
+
+
+@lru_cache(maxsize=256)
+def _perspective_of(query: bytes) -> Perspective:
+    """The same for the few queries that nearly all bodies come with; refusals are not remembered."""
+    return _perspective_in(Query(query))
 
 
 def _check_media_type(request: Request) -> None:
