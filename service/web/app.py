@@ -1,6 +1,5 @@
 """The ASGI application, wired from its parts. Opens nothing, and knows no server."""
 
-from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from service.clock import Clock
@@ -14,7 +13,7 @@ from service.web.access_log import AccessLog
 from service.web.count import Counting
 from service.web.dashboard_page import dashboard_endpoints
 from service.web.documents import document_endpoints
-from service.web.endpoint import Endpoint, unknown_path
+from service.web.endpoint import Endpoint, Paths
 from service.web.failures import Failures
 from service.web.filters import Listing
 from service.web.gate import Gate
@@ -44,7 +43,7 @@ def create_app(
     previews = Previews(gate, Previewing(reading, reader, clock, limits), settings, clock)
     health = Health(reading)
     metrics = Metrics(streams_open=lambda: hub.seats)
-    endpoints = {  # the hot path first: the router tries them in this order
+    endpoints = {
         count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),
         filters.PATH: Endpoint({"GET": listing.get}),
         streaming.PATH: Endpoint({"GET": pushing.get, "POST": pushing.post}),
@@ -56,7 +55,4 @@ def create_app(
         **document_endpoints(),
         **(dashboard_endpoints(settings.development_sign_in) if settings.dashboard else {}),
     }
-    # A path has one spelling: a redirect would drop the body and the headers of some clients.
-    routes = [Route(path, endpoint) for path, endpoint in endpoints.items()]
-    router = Router(routes, redirect_slashes=False, default=unknown_path)
-    return Observation(Failures(router, clock), metrics, access_log, clock, endpoints)
+    return Observation(Failures(Paths(endpoints), clock), metrics, access_log, clock, endpoints)

@@ -31,6 +31,14 @@ class Endpoint:
             await reply(scope, receive, send)
 
 
-async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
-    """Where no path fits."""
-    raise Refused(Code.NOT_FOUND, "There is nothing at this path")
+class Paths:
+    """Finds the endpoint of a path. A path has one spelling: a redirect would drop the body of some clients."""
+
+    def __init__(self, endpoints: Mapping[str, ASGIApp]) -> None:
+        self._endpoints = dict(endpoints)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["path"])
+        if endpoint is None:
+            raise Refused(Code.NOT_FOUND, "There is nothing at this path")
+        await endpoint(scope, receive, send)
