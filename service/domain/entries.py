@@ -180,7 +180,7 @@ def _credential(shape: shapes.CredentialShape) -> Credential:
         shape.identifier,
         _hashes(shape.secret_sha256, "secretSha256"),
         shape.tenant,
-        Admin(shape.admin.id, shape.admin.name, shape.admin.username),
+        Admin(str(shape.admin.id), shape.admin.name, shape.admin.username),
         teams=shape.teams or (),
         password_sha256=_hashes(shape.password_sha256, "passwordSha256"),
         access_key_sha256=_hashes(shape.access_key_sha256, "accessKeySha256"),

@@ -109,9 +109,9 @@ class FilterShape(ProfileShape, frozen=True, kw_only=True):
 
 
 class AdminShape(_Shape, frozen=True, kw_only=True):
-    """`admin` of a credential."""
+    """`admin` of a credential. Panels number their admins; tickets name them as text."""
 
-    id: Id
+    id: Id | _Int64
     name: str
     username: _Text
 

@@ -110,6 +110,8 @@ def _conditions(entries: Entries) -> Iterator[Condition]:
     for whole in _wholes(entries, (*asked, *entries.pairs), filters, summary):
         if not needs_day(whole):
             yield whole
+    # A status whose id `all` has taken can't be asked for, but the form API counts it like the others.
+    yield from (plain for name, plain in by_status(entries.settings).items() if filters[name] != plain)
     for dated in entries.dated:
         for whole in _wholes(entries, [(dated.profile_id, dated.target)], filters, summary):
             if needs_day(whole):
@@ -142,14 +144,19 @@ def counted(entries: Entries) -> dict[str, Condition]:
     """Filter id -> lowered condition. Where ids collide `all`, then a status, a priority, a filter wins."""
     settings = entries.settings
     conditions: dict[str, Condition] = {"all": ALWAYS}
-    for status in settings.statuses:
-        conditions.setdefault(status.id, Leaf("status", "eq", status.id))
+    for name, condition in by_status(settings).items():
+        conditions.setdefault(name, condition)
     for priority in settings.priorities:
         conditions.setdefault(priority.id, Leaf("priority", "eq", priority.id))
     for saved in entries.filters.values():
         if saved.id not in conditions:
             conditions[saved.id] = lower(saved.where, settings)
     return conditions
+
+
+def by_status(settings: TenantSettings) -> dict[str, Condition]:
+    """Status id -> the condition that a ticket has this status, in the tenant's order."""
+    return {status.id: Leaf("status", "eq", status.id) for status in settings.statuses}
 
 
 def shadowed(entries: Entries) -> list[str]:

@@ -10,7 +10,16 @@ from service.domain.condition import AllOf, Condition
 from service.domain.local_days import LocalDay
 from service.domain.lowering import lower
 from service.domain.plan import Plan, plan
-from service.domain.record import SUMMARY, Ask, Entries, TenantRecord, counted, summary_conditions
+from service.domain.record import (
+    SUMMARY,
+    Ask,
+    Entries,
+    TenantRecord,
+    by_status,
+    columns_for,
+    counted,
+    summary_conditions,
+)
 from service.domain.scopes import Term, signed_sum
 from service.domain.viewer import Perspective, Role, Viewer
 from service.domain.windows import needs_day, on_day
@@ -132,6 +141,14 @@ class TenantView:
     def details(self, filter_ids: Iterable[str]) -> dict[str, FilterDetail]:
         """Names and colours in request order, for ids that `plan` took."""
         return {name: self._details[name] for name in filter_ids}
+
+    def status_columns(self) -> dict[str, int]:
+        """Status id -> the number of its column, in the tenant's order. Raises Warming while one isn't filled."""
+        names = {status: next(iter(columns_for(plain))) for status, plain in by_status(self.settings).items()}
+        missing = [status for status, name in names.items() if name not in self._numbers]
+        if missing:
+            raise Warming(", ".join(missing))
+        return {status: self._numbers[name] for status, name in names.items()}
 
     def listing(self, viewer: Viewer, perspective: Perspective) -> tuple[list[FilterDetail], list[Profile]]:
         """What this viewer may ask for: `all`, statuses, priorities, then filters and profiles by name."""

@@ -15,6 +15,8 @@ REALMS = "tc:{catalogue}:realms"
 REALM_OFFSETS = "tc:{catalogue}:realm-offsets"
 CREDENTIALS = "tc:{catalogue}:credentials"
 CREDENTIAL_OFFSETS = "tc:{catalogue}:credential-offsets"
+ADMINS = "tc:{catalogue}:admins"
+"""Sorted set, all scores 0: "<admin's name>\0<identifier>" of each credential, to be found by the name."""
 CATALOGUE = "tc:{catalogue}:state"
 """Hash: `judged`, the offset up to which bad catalogue records are dead letters already."""
 

@@ -102,8 +102,11 @@ class MemoryStore:
         return self._realms.get(name, (0, None))[1]
 
     async def credential(self, identifier: str) -> Credential | None:
-        """The credential of the form API in force under this identifier."""
         return self._credentials.get(identifier, (0, None))[1]
+
+    async def credentials_of(self, username: str) -> Sequence[Credential]:
+        found = [credential for _, credential in self._credentials.values()]
+        return [each for each in found if each is not None and each.admin.username == username]
 
     async def tenant(self, tenant: str) -> StoredTenant | None:
         found = self._tenants.get(tenant)

@@ -249,6 +249,12 @@ class CounterReader(Protocol):
     async def realm(self, name: str) -> Realm | None:
         """The realm in force under this name."""
 
+    async def credential(self, identifier: str) -> Credential | None:
+        """The credential of the form API in force under this identifier."""
+
+    async def credentials_of(self, username: str) -> Sequence[Credential]:
+        """Every credential in force whose admin has this name, in no order."""
+
     async def tenant(self, tenant: str) -> StoredTenant | None:
         """The tenant's record; None when no such tenant is in force."""
 

@@ -177,6 +177,17 @@ class Reading:
             return Readiness(store=False, catalogue=False)
 
     async def _load(self, tenant_id: str, realm: str) -> Compiled:
+        known = await self.newest(tenant_id)
+        if known.view.settings.realm != realm:
+            raise UnknownTenant(tenant_id)
+        return known
+
+    async def remembered(self, tenant_id: str) -> Compiled:
+        """The tenant as last read, whatever its realm: a credential names no realm. Raises UnknownTenant."""
+        return self._tenants.get(tenant_id) or await self.newest(tenant_id)
+
+    async def newest(self, tenant_id: str) -> Compiled:
+        """The tenant as the store has it now, whatever its realm. Raises UnknownTenant."""
         stored = await self._reader.tenant(tenant_id)
         if stored is None:
             self._tenants.drop(tenant_id)
@@ -187,8 +198,6 @@ class Reading:
             view = known.view if known is not None and same_record else TenantView(stored.record, self._most_dated)
             known = Compiled(stored.token, stored.generation, view)
             self._tenants.put(tenant_id, known)
-        if known.view.settings.realm != realm:
-            raise UnknownTenant(tenant_id)
         return known
 
     async def _ask(self, known: Compiled, tenant_id: str, wanted: Wanted, zone: str) -> Answer | None:

@@ -1,6 +1,6 @@
 """What the service does in Redis: reads, and notes what it was asked for and what it allowed. Writes no count."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from service.domain.catalogue import Credential, Realm
 from service.domain.record import Ask
@@ -37,9 +37,19 @@ class RedisReader:
         return codec.unpack_realm(packed) if packed else None
 
     async def credential(self, identifier: str) -> Credential | None:
-        """The credential of the form API in force under this identifier."""
         packed = await self._wire.call("HGET", keys.CREDENTIALS, identifier)
         return codec.unpack_credential(packed) if packed else None
+
+    async def credentials_of(self, username: str) -> Sequence[Credential]:
+        start, end = b"[" + username.encode() + b"\0", b"(" + username.encode() + b"\1"
+        found = await self._wire.call("ZRANGEBYLEX", keys.ADMINS, start, end)
+        if not found:
+            return []
+        # A name with NUL in it begins like others; what the credential itself says decides.
+        identifiers = [member.rpartition(b"\0")[2] for member in found]
+        packed = await self._wire.call("HMGET", keys.CREDENTIALS, *identifiers)
+        read = [codec.unpack_credential(value) for value in packed if value]
+        return [credential for credential in read if credential.admin.username == username]
 
     async def tenant(self, tenant: str) -> StoredTenant | None:
         key = keys.tenant(self.bucket(tenant), tenant)

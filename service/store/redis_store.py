@@ -36,6 +36,7 @@ LOAD = Script("load", writes=False)
 DUE = Script("due", writes=True)
 PUT_TENANT = Script("put_tenant", writes=True)
 PUT_ENTRY = Script("put_entry", writes=True)
+PUT_CREDENTIAL = Script("put_credential", writes=True)
 RAISE = Script("raise", writes=True)
 LEASE = Script("lease", writes=True)
 
@@ -222,7 +223,8 @@ class RedisStore(RedisReader):
 
     async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
         packed = b"" if credential is None else codec.pack_entry(credential)
-        await PUT_ENTRY.run(self._wire, [keys.CREDENTIALS, keys.CREDENTIAL_OFFSETS], [identifier, offset, packed])
+        places = [keys.CREDENTIALS, keys.CREDENTIAL_OFFSETS, keys.ADMINS]
+        await PUT_CREDENTIAL.run(self._wire, places, [identifier, offset, packed])
 
     async def judged(self) -> Position:
         return int(await self._wire.call("HGET", keys.CATALOGUE, "judged") or 0)

@@ -137,6 +137,12 @@ def test_what_may_be_left_out_is_read_where_it_stands() -> None:
     )
 
 
+def test_the_number_of_an_admin_is_read_as_text() -> None:
+    credential = value_of("credential/abc", admin={"id": 12, "name": "Ada", "username": "ada"})
+    assert isinstance(credential, Credential)
+    assert credential.admin == Admin("12", "Ada", "ada")
+
+
 def test_a_realm_has_defaults_for_each_claim() -> None:
     realm = value_of(
         "realm/eu",

@@ -1,6 +1,6 @@
 """What both stores promise of the catalogue: compare-and-set, never older over newer, nothing left of the removed."""
 
-from service.domain.catalogue import Admin, Credential, Realm
+from service.domain.catalogue import Realm
 from service.store.port import CountQuery, StaleCatalogue, TicketWrite
 from tests.store.contract import (
     ELSEWHERE,
@@ -109,18 +109,6 @@ async def test_a_realm_is_never_older_than_one_that_was_stored(store: Store) -> 
     assert await store.realm("r") is None, "a removal keeps its place in the order"
     await store.put_realm("r", 10, old)
     assert await store.realm("r") == old
-
-
-async def test_a_credential_is_never_older_than_one_that_was_stored(store: Store) -> None:
-    old = Credential("key", ("aa",), TENANT, Admin("1", "Ann", "ann"))
-    new = Credential("key", ("bb", "cc"), TENANT, Admin("1", "Ann", "ann"), ("net",), allowed_ips=("10.0.0.0/8",))
-    await store.put_credential("key", 9, new)
-    await store.put_credential("key", 8, old)
-    assert await store.credential("key") == new
-    await store.put_credential("key", 10, None)
-    await store.put_credential("key", 9, new)
-    assert await store.credential("key") is None
-    assert await store.credential("other") is None
 
 
 async def test_judged_is_zero_at_first_and_only_rises(store: Store) -> None:

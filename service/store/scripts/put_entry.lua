@@ -1,4 +1,4 @@
--- Takes an entry of the catalogue that no tenant owns, unless a newer one is stored. Removals keep their offset.
+-- Takes a realm, unless a newer one is stored. Removals keep their offset.
 --
 -- KEYS  the values, their offsets
 -- ARGV  name, offset, value ("" removes)
