@@ -109,6 +109,19 @@ class Settings(SharedSettings):
         description="Requests a minute with one token or credential before it gets 429; 0 means no limit. A dashboard "
         "needs 10, but a back end may ask for all its people with one token: half of what an address may.",
     )
+    form_failures_per_min: int = Field(
+        default=60,
+        ge=0,
+        le=100_000_000,
+        description="Failed attempts a minute at the form API, by address and by name, that slow nobody down; 0 "
+        "means any number. The first ten are free, then each attempt is held back for up to 5 s, beyond that it is "
+        "refused with 429. Whoever had the right secret lately from the same address isn't slowed by others.",
+    )
+    form_get: bool = Field(
+        default=False,
+        description="Whether the form API takes GET as well. Off, because then secrets stand in URLs, and those end up "
+        "in the logs of proxies and clients.",
+    )
     access_log: bool = Field(default=True, description="Whether each request gets a line in the log.")
     dashboard: bool = Field(default=True, description="Whether the page at / is served.")
     development_sign_in: str = Field(

@@ -16,6 +16,8 @@ from service.web.documents import document_endpoints
 from service.web.endpoint import Endpoint, Paths
 from service.web.failures import Failures
 from service.web.filters import Listing
+from service.web.form import api
+from service.web.form.api import FormApi
 from service.web.gate import Gate
 from service.web.health import Health
 from service.web.metrics import Metrics
@@ -43,12 +45,14 @@ def create_app(
     previews = Previews(gate, Previewing(reading, reader, clock, limits), settings, clock)
     health = Health(reading)
     metrics = Metrics(streams_open=lambda: hub.seats)
-    endpoints = {
+    form = FormApi(gate, reading, reader, settings, clock)
+    endpoints: dict[str, ASGIApp] = {
         count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),
         filters.PATH: Endpoint({"GET": listing.get}),
         streaming.PATH: Endpoint({"GET": pushing.get, "POST": pushing.post}),
         streaming.TICKET_PATH: Endpoint({"POST": pushing.ticket}),
         preview.PATH: Endpoint({"POST": previews.post}),
+        api.PATH: form,
         "/healthz": Endpoint({"GET": health.alive}),
         "/readyz": Endpoint({"GET": health.ready}),
         "/metrics": Endpoint({"GET": metrics.get}),

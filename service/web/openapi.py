@@ -16,6 +16,8 @@ from service.web.openapi_components import (
     parameters,
     reference,
 )
+from service.web.openapi_form import SCHEMAS as FORM_SCHEMAS
+from service.web.openapi_form import form_paths
 from service.web.openapi_preview import SCHEMAS as PREVIEW_SCHEMAS
 from service.web.openapi_preview import preview_paths
 from service.web.openapi_streams import SCHEMAS as STREAM_SCHEMAS
@@ -46,6 +48,7 @@ def openapi() -> Json:
             filters.PATH: {"get": _get_filters()},
             **preview_paths(),
             **stream_paths(),
+            **form_paths(),
             "/healthz": {"get": _plain("healthz", "operation", "Whether the process is alive.", _health("alive"))},
             "/readyz": {"get": _ready()},
             "/metrics": {"get": _plain("metrics", "operation", "Metrics for Prometheus.", _text("text/plain"))},
@@ -61,7 +64,7 @@ def openapi() -> Json:
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "parameters": PARAMETERS,
             "headers": HEADERS,
-            "schemas": SCHEMAS | PREVIEW_SCHEMAS | STREAM_SCHEMAS,
+            "schemas": SCHEMAS | PREVIEW_SCHEMAS | STREAM_SCHEMAS | FORM_SCHEMAS,
             "responses": error_responses(),
         },
     }

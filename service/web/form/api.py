@@ -1,0 +1,114 @@
+"""`/includes/api.php`: the form API, from a call to its answer in JSON or XML. Never counts."""
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from service.clock import Clock
+from service.domain.catalogue import Credential
+from service.settings import Settings
+from service.store.port import CounterReader
+from service.store.reading import Reading
+from service.store.tallying import Tallying
+from service.web.errors import ClientGone, rate_limited
+from service.web.form.actions import ACTIONS, Body, Caller
+from service.web.form.addresses import address_of
+from service.web.form.attempts import Attempts
+from service.web.form.authentication import Authentication
+from service.web.form.errors import get_is_off, invalid_action, method_not_allowed, not_permitted
+from service.web.form.failures import FORESEEN, refusal_of, unforeseen
+from service.web.form.fields import Fields, fields_in_body, fields_in_query, readable
+from service.web.form.xml import xml_document
+from service.web.gate import Gate
+from service.web.limits import RateLimit, caller_address
+from service.web.replies import JSON, Headers, Reply, encode, send_reply
+from service.web.requests import Request
+from service.web.snapshot_headers import snapshot_headers
+
+log = structlog.stdlib.get_logger(__name__)
+
+PATH = "/includes/api.php"
+
+XML = (b"content-type", b"application/xml; charset=utf-8")
+
+NO_STORE: Headers = [(b"cache-control", b"no-store")]
+"""Some clients send GET: what a proxy keeps it might give to somebody else."""
+
+
+class FormApi:
+    """An ASGI application: this API has a shape of its own for every error, a wrong method included."""
+
+    def __init__(self, gate: Gate, reading: Reading, reader: CounterReader, settings: Settings, clock: Clock) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._tallying = Tallying(reading, reader, clock)
+        self._authentication = Authentication(reader, Attempts(settings.form_failures_per_min, clock))
+        self._credentials = RateLimit(settings.credential_requests_per_min)
+        self._methods = ("GET", "POST") if settings.form_get else ("POST",)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        await send_reply(await self._reply(request), send)
+
+    async def _reply(self, request: Request) -> Reply:
+        fields: Fields = {}
+        try:
+            fields = fields_in_query(request)  # an error before the body is read comes in the form asked for here
+            self._check_method(request)
+            self._gate.check_address(request)
+            if request.scope["method"] == "POST":
+                fields = {**fields, **await fields_in_body(request)}
+            body, headers = await self._answer(request, fields)
+            return rendered(fields, 200, body, headers)
+        except ClientGone:
+            raise
+        except FORESEEN as error:
+            refused = refusal_of(error)
+        except Exception as error:  # the last resort: logged whole, answered without a word about it
+            log.exception("request failed", path=PATH, method=request.scope["method"])
+            refused = unforeseen(error)
+        request.trace.refused, request.trace.reason = refused.code, refused.reason
+        error_body = {"result": "error", "message": refused.message}
+        headers = [(name.encode(), value.encode()) for name, value in refused.headers.items()]
+        return rendered(fields, refused.status, error_body, headers)
+
+    def _check_method(self, request: Request) -> None:
+        method = request.scope["method"]
+        if method not in self._methods:
+            raise get_is_off() if method == "GET" else method_not_allowed(", ".join(self._methods))
+
+    async def _answer(self, request: Request, fields: Fields) -> tuple[Body, Headers]:
+        credential = await self._authentication.credential(
+            fields, address_of(request.scope), caller_address(request.scope)
+        )
+        request.trace.tenant, request.trace.user = credential.tenant, credential.admin.id
+        wait_s = self._credentials.wait_s(credential.identifier, self._clock.now_us())
+        if wait_s:
+            raise rate_limited(wait_s)
+        caller = Caller(credential.tenant, frozenset(credential.teams), credential.admin.id)
+        action = ACTIONS[permitted_action(fields, credential)](caller, fields)
+        tally = await self._tallying.tally(credential.tenant, action.slices)
+        headers = snapshot_headers(tally.snapshot, tally.view.version, tally.now)
+        return action.body(tally.view.settings, tally.counts), headers
+
+
+def action_in(fields: Fields) -> str:
+    """The name of the action as answers say it."""
+    return readable(fields.get("action", "")).lower()
+
+
+def permitted_action(fields: Fields, credential: Credential) -> str:
+    """The action asked for. Raises FormRefused for one that there is not, or that the credential may not do."""
+    name = action_in(fields)
+    if name not in ACTIONS:
+        raise invalid_action(name)
+    allowed = credential.allowed_actions
+    if allowed is not None and name not in {each.lower() for each in allowed}:
+        raise not_permitted(name)
+    return name
+
+
+def rendered(fields: Fields, status: int, body: Body, headers: Headers) -> Reply:
+    """The body in the form asked for; anything but `xml` is JSON."""
+    if fields.get("responsetype", "").lower() == "xml":
+        return Reply(status, [XML, *NO_STORE, *headers], xml_document(action_in(fields), body))
+    return Reply(status, [JSON, *NO_STORE, *headers], encode(body))

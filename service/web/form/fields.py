@@ -1,0 +1,71 @@
+"""The fields of a call, from its query and its body, by their names in lower case. Never judges what they say.
+
+Where a field comes twice the last one counts, and the body's over the query's, as the clients are used to.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from service.web.errors import Code, Refused
+from service.web.form.multipart import boundary_of, multipart_fields
+from service.web.requests import MAX_BODY_BYTES, Request
+
+MAX_FIELDS = 1_000
+"""What PHP takes of one request by default (max_input_vars): no panel's client has ever sent more."""
+
+Fields = Mapping[str, str]
+"""Name in lower case -> value. Bytes that are no UTF-8 stand as halves of surrogate pairs: a secret may have any."""
+
+TRUE = frozenset(("1", "true", "on", "yes"))
+"""In any letter case; everything else is false."""
+
+
+def fields_in_query(request: Request) -> Fields:
+    """The query's fields. Raises Refused."""
+    if len(request.query) > MAX_BODY_BYTES:
+        raise Refused(Code.INVALID_REQUEST, f"The query must not be over {MAX_BODY_BYTES} bytes")
+    return _urlencoded(request.query)
+
+
+async def fields_in_body(request: Request) -> Fields:
+    """The body's fields; none for a body of another kind than the two of forms. Raises Refused and ClientGone."""
+    content_type = request.header(b"content-type") or b"application/x-www-form-urlencoded"
+    kind = content_type.partition(b";")[0].strip().lower()
+    if kind == b"application/x-www-form-urlencoded":
+        return _urlencoded(await request.body())
+    if kind == b"multipart/form-data":
+        boundary = boundary_of(content_type)
+        if boundary is None:
+            raise Refused(Code.INVALID_REQUEST, "The content type must name the boundary of the parts")
+        return _named(multipart_fields(await request.body(), boundary, MAX_FIELDS))
+    return {}
+
+
+def flag(fields: Fields, name: str) -> bool:
+    """Whether the field says yes."""
+    return fields.get(name, "").lower() in TRUE
+
+
+def readable(text: str) -> str:
+    """The text as it can be sent back: bytes that are no UTF-8 become replacement characters."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _urlencoded(encoded: bytes) -> Fields:
+    # Raw bytes above ASCII are taken as they are, like percent-encoded ones.
+    text = encoded.decode("utf-8", "surrogateescape")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise _too_many() from None
+    return _named(pairs)
+
+
+def _named(pairs: list[tuple[str, str]]) -> Fields:
+    if len(pairs) > MAX_FIELDS:
+        raise _too_many()
+    return {name.lower(): value for name, value in pairs}
+
+
+def _too_many() -> Refused:
+    return Refused(Code.INVALID_REQUEST, f"There must not be over {MAX_FIELDS} fields")

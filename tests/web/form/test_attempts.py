@@ -1,0 +1,172 @@
+"""Guessing is slowed, by address and by name; who has the right secret is not."""
+
+import asyncio
+
+import pytest
+
+from service.web.errors import Refused
+from service.web.form import attempts
+from service.web.form.attempts import FREE, Attempts
+from tests.web.form.panel import PATH, a_panel
+from tests.web.world import NOW_US, SetClock
+
+SECOND_US = 1_000_000
+
+
+class Waited:
+    """Stands for the clock's passing while an attempt is held back."""
+
+    def __init__(self, clock: SetClock) -> None:
+        self.clock = clock
+        self.holds: list[float] = []
+
+    async def sleep(self, hold_s: float) -> None:
+        if hold_s:
+            self.holds.append(hold_s)
+            self.clock.now += round(hold_s * SECOND_US)
+
+
+@pytest.fixture
+def waited() -> Waited:
+    return Waited(SetClock(NOW_US))
+
+
+async def fail(judged: Attempts, address: str, name: str) -> None:
+    async with judged.attempt(address, name) as attempt:
+        attempt.failed = True
+
+
+async def succeed(judged: Attempts, address: str, name: str) -> None:
+    async with judged.attempt(address, name):
+        pass
+
+
+async def test_the_first_failures_are_free_and_the_next_are_held_to_the_rate(waited: Waited) -> None:
+    judged = Attempts(60, waited.clock, waited.sleep)
+    for _ in range(FREE):
+        await fail(judged, "a", "ann")
+    assert waited.holds == []
+    for _ in range(5):
+        await fail(judged, "a", "ann")
+    assert waited.holds == [1.0] * 5
+    waited.clock.now += 60 * SECOND_US
+    for _ in range(FREE):
+        await fail(judged, "a", "ann")
+    assert len(waited.holds) == 5
+
+
+@pytest.mark.parametrize(("address", "name"), [("a", "bob"), ("b", "ann")])
+async def test_an_address_is_slowed_at_every_name_and_a_name_from_every_address(
+    waited: Waited, address: str, name: str
+) -> None:
+    judged = Attempts(60, waited.clock, waited.sleep)
+    for _ in range(FREE):
+        await fail(judged, "a", "ann")
+    await fail(judged, "b", "bob")
+    assert waited.holds == []
+    await fail(judged, address, name)
+    assert waited.holds == [1.0]
+
+
+async def test_who_would_have_to_wait_too_long_is_told_how_long(waited: Waited) -> None:
+    judged = Attempts(6, waited.clock, waited.sleep)
+    for _ in range(FREE):
+        await fail(judged, "a", "ann")
+    with pytest.raises(Refused) as refused:
+        await fail(judged, "a", "ann")
+    assert refused.value.headers == {"retry-after": "10"}
+    waited.clock.now += 10 * SECOND_US
+    await fail(judged, "a", "ann")
+    assert waited.holds == []
+
+
+async def test_who_had_the_right_secret_is_let_past_what_others_brought_upon_the_name(waited: Waited) -> None:
+    judged = Attempts(6, waited.clock, waited.sleep)
+    await succeed(judged, "home", "ann")
+    for _ in range(FREE):
+        await fail(judged, "a", "ann")
+    for _ in range(100):
+        await succeed(judged, "home", "ann")
+    with pytest.raises(Refused):
+        await succeed(judged, "elsewhere", "ann")
+    await fail(judged, "home", "ann")
+    with pytest.raises(Refused):
+        await succeed(judged, "home", "ann")
+
+
+async def test_right_secrets_are_never_slowed_however_many_come_at_once() -> None:
+    panel = await a_panel()
+    answers = await asyncio.gather(*(panel.call() for _ in range(200)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_guesses_that_come_at_once_are_not_all_the_first() -> None:
+    clock = SetClock(NOW_US)
+    judged = Attempts(6, clock)
+    tried = 0
+
+    async def guess(number: int) -> None:
+        nonlocal tried
+        async with judged.attempt("a", f"name {number}") as attempt:
+            tried += 1
+            await asyncio.sleep(0)
+            attempt.failed = True
+
+    outcomes = await asyncio.gather(*(guess(number) for number in range(500)), return_exceptions=True)
+    assert FREE <= tried <= FREE + attempts.AT_ONCE
+    assert sum(isinstance(outcome, Refused) for outcome in outcomes) == 500 - tried
+
+
+async def test_zero_is_no_limit(waited: Waited) -> None:
+    judged = Attempts(0, waited.clock, waited.sleep)
+    for _ in range(1_000):
+        await fail(judged, "a", "ann")
+    assert waited.holds == []
+
+
+async def test_a_clock_set_back_locks_nobody_out_for_long(waited: Waited) -> None:
+    judged = Attempts(60, waited.clock, waited.sleep)
+    for _ in range(FREE):
+        await fail(judged, "a", "ann")
+    waited.clock.now -= 3_600 * SECOND_US
+    with pytest.raises(Refused) as refused:
+        await fail(judged, "a", "ann")
+    assert int(refused.value.headers["retry-after"]) <= 60
+
+
+@pytest.mark.parametrize("sent", [{"identifier": "key", "secret": "no"}, {"username": "nobody", "password": "no"}])
+async def test_wrong_secrets_are_refused_more_and_more_slowly(sent: dict[str, str]) -> None:
+    panel = await a_panel(form_failures_per_min=6)
+    answers = [await panel.client.post(PATH, data={"action": "x"} | sent) for _ in range(FREE + 1)]
+    assert [answer.status_code for answer in answers] == [403] * FREE + [429]
+    assert answers[-1].json() == {"result": "error", "message": "Too many requests"}
+    assert answers[-1].headers["retry-after"] == "10"
+    assert (await panel.call()).status_code == 429, "from here, nobody who wasn't known is let in"
+    async with panel.from_address("192.0.2.1") as client:
+        allowed = {"action": "getticketcounts", "identifier": "none", "secret": "s-none"}
+        assert (await client.post(PATH, data=allowed)).status_code == 200
+
+
+async def test_guesses_of_an_access_key_are_slowed_and_a_wrong_address_alone_is_not() -> None:
+    sent = {"action": "getticketcounts", "identifier": "elsewhere", "secret": "s-elsewhere"}
+    panel = await a_panel(form_failures_per_min=6)
+    for _ in range(FREE * 2):
+        assert (await panel.client.post(PATH, data=sent)).status_code == 403
+    statuses = [(await panel.client.post(PATH, data=sent | {"accesskey": str(n)})).status_code for n in range(FREE + 2)]
+    assert statuses[-1] == 429
+
+
+async def test_a_call_without_a_secret_is_no_attempt() -> None:
+    panel = await a_panel(form_failures_per_min=6)
+    for _ in range(FREE * 2):
+        assert (await panel.client.post(PATH, data={"identifier": "key"})).status_code == 403
+    assert (await panel.call()).status_code == 200
+
+
+async def test_a_store_that_is_away_is_nobodys_failure() -> None:
+    panel = await a_panel(form_failures_per_min=6)
+    panel.store.away = True
+    for _ in range(FREE * 2):
+        assert (await panel.call()).status_code == 503
+    panel.store.away = False
+    assert (await panel.call()).status_code == 200
