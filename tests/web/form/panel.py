@@ -26,7 +26,7 @@ def md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-STATUSES = [
+STATUSES: list[dict[str, Any]] = [
     {"id": "1", "name": "Open", "color": "#779500", "active": True, "awaiting": True},
     {"id": "2", "name": "Answered", "color": "#000000", "active": True},
     {"id": "3", "name": "Customer-Reply", "color": "#ff6600", "active": True, "awaiting": True},
@@ -34,7 +34,7 @@ STATUSES = [
     {"id": "5", "name": "On Hold", "color": "#224488", "active": True},
     {"id": "6", "name": "In Progress"},
 ]
-TEAMS = [
+TEAMS: list[dict[str, Any]] = [
     {"id": "sales", "name": "Sales", "departmentId": 1},
     {"id": "tech", "name": "Support", "departmentId": 3},
     {"id": "tech-night", "name": "Support at Night", "departmentId": 3},
