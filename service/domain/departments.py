@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from service.domain.catalogue import TenantSettings
+from service.domain.catalogue import Team, TenantSettings
 
 
 class Department(msgspec.Struct, frozen=True):
@@ -17,17 +17,19 @@ class Department(msgspec.Struct, frozen=True):
 
 def departments(settings: TenantSettings) -> tuple[Department, ...]:
     """All of a tenant's departments, ascending by id."""
-    found: dict[int, Department] = {}
+    found: dict[int, list[Team]] = {}
     for team in settings.teams:
         if team.department_id is not None:
-            before = found.get(team.department_id, Department(team.department_id, team.name, ()))
-            found[before.id] = msgspec.structs.replace(before, teams=(*before.teams, team.id))
-    return tuple(found[number] for number in sorted(found))
+            found.setdefault(team.department_id, []).append(team)
+    return tuple(
+        Department(number, teams[0].name, tuple(team.id for team in teams)) for number, teams in sorted(found.items())
+    )
 
 
 def assigned(settings: TenantSettings, teams: Collection[str]) -> tuple[Department, ...]:
     """The departments that any of these teams belongs to."""
-    return tuple(each for each in departments(settings) if not set(teams).isdisjoint(each.teams))
+    theirs = frozenset(teams)
+    return tuple(each for each in departments(settings) if not theirs.isdisjoint(each.teams))
 
 
 def teams_in(chosen: Collection[Department]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """One tenant as viewers see it: which ids they may ask for, and the signed sums behind each. Pure; memoizes."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -142,6 +143,7 @@ class TenantView:
         """Names and colours in request order, for ids that `plan` took."""
         return {name: self._details[name] for name in filter_ids}
 
+    @cached_property
     def status_columns(self) -> dict[str, int]:
         """Status id -> the number of its column, in the tenant's order. Raises Warming while one isn't filled."""
         names = {status: next(iter(columns_for(plain))) for status, plain in by_status(self.settings).items()}

@@ -48,7 +48,7 @@ class Tallying:
 
     async def _ask(self, known: Compiled, tenant_id: str, slices_of: SlicesOf) -> Tally | None:
         """None when the tenant's record is no longer the one that was compiled."""
-        plan: StatusPlan = status_plan(known.view.status_columns(), slices_of(known.view.settings))
+        plan: StatusPlan = status_plan(known.view.status_columns, slices_of(known.view.settings))
         now = self._clock.now_us()
         query = CountQuery(tenant_id, known.token, known.generation, plan.columns, plan.counters, plan.asked)
         snapshot = await self._reader.snapshot(query)

@@ -136,6 +136,7 @@ async def test_programs_that_call_it_end_quietly_and_may_fork(host: Host, redis_
 import os
 from service.local_api import local_api
 first = local_api("GetTicketCounts")["result"]
+local_api("GetTicketCounts", {}, "nobody")
 child = os.fork()
 if child == 0:
     os._exit(0 if local_api("GetTicketCounts", {}, "ada")["result"] == "success" else 1)

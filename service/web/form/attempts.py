@@ -39,17 +39,24 @@ class Slowing:
 
     def __init__(self, per_min: int) -> None:
         self._interval_us = MINUTE_US / per_min if per_min else 0.0
+        self._most_us = MINUTE_US + FREE * self._interval_us
         self._paid_at: Lru[Hashable, float] = Lru(CALLERS_REMEMBERED)
 
     def wait_s(self, key: Hashable, now: Instant) -> float:
         """Seconds until another failure would be within the rate; 0 for one that is."""
-        owed_us = (self._paid_at.get(key) or 0.0) - now - (FREE - 1) * self._interval_us
-        # Bounded: a clock set back must not lock anybody out.
-        return min(max(owed_us, 0.0), MINUTE_US) / 1_000_000
+        return max(self._paid(key, now) - now - (FREE - 1) * self._interval_us, 0.0) / 1_000_000
 
     def failed(self, key: Hashable, now: Instant) -> None:
         """Counts one."""
-        self._paid_at.put(key, max(self._paid_at.get(key) or 0.0, now) + self._interval_us)
+        self._paid_at.put(key, max(self._paid(key, now), now) + self._interval_us)
+
+    def _paid(self, key: Hashable, now: Instant) -> float:
+        """When all failures so far are made up for."""
+        paid_at = self._paid_at.get(key) or 0.0
+        if paid_at > now + self._most_us:  # the clock was set back, which must not lock anybody out
+            paid_at = now + self._most_us
+            self._paid_at.put(key, paid_at)
+        return paid_at
 
 
 class Attempts:

@@ -1,10 +1,9 @@
 """The form API for code on the same host, which needs no credentials: a call in, a body out. Knows no HTTP."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
-
-import structlog
 
 from service.clock import Clock
 from service.store.port import Bucket, CounterReader
@@ -16,7 +15,8 @@ from service.web.form.errors import authentication_failed, invalid_action
 from service.web.form.failures import FORESEEN, refusal_of
 from service.web.form.fields import Fields
 
-log = structlog.stdlib.get_logger(__name__)
+log = logging.getLogger(__name__)
+"""The host program's own: structlog would write to its output where nobody has set it up."""
 
 
 class LocalStore(CounterReader, Protocol):
@@ -56,7 +56,7 @@ class LocalPanel:
             return action.body(tally.view.settings, tally.counts)
         except FORESEEN as error:
             refused = refusal_of(error)
-            log.info("local call refused", command=command, refused=refused.code, reason=refused.reason)
+            log.info("local call of %s refused: %s", command, refused.reason)
         return {"result": "error", "message": refused.message}
 
     async def _caller(self, admin_username: str | None, tenant: str | None) -> Caller:
