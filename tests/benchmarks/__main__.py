@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks import crowd, edit, ingest, latency, month, reads
+from tests.benchmarks import crowd, edit, ingest, latency, month, reads, streams
 from tests.benchmarks.answers import recounted
 from tests.benchmarks.figures import Figure, ratios, table
 from tests.benchmarks.ground import Ground, kafka, prepared
@@ -18,7 +18,8 @@ from tests.servers.guardian import close_guardian
 
 Results = dict[str, list[Figure]]
 
-BENCHMARKS = ("ingest", "reads", "latency", "filters", "edit", "crowd", "month")
+ON_KAFKA = ("ingest", "reads", "latency", "filters", "edit", "crowd", "month")
+BENCHMARKS = (*ON_KAFKA, "streams")
 
 MANY_FILTERS = 500
 """What a large tenant has saved over the years."""
@@ -36,8 +37,12 @@ STARTED = time.monotonic()
 
 
 async def run(asked: argparse.Namespace) -> Results:
-    """Every benchmark asked for, over one Kafka."""
+    """Every benchmark asked for, over one Kafka where they need it."""
     results: Results = {}
+    if "streams" in asked.only:
+        results |= await streams.measured(asked.runs, say)
+    if not set(asked.only) & set(ON_KAFKA):
+        return results
     with kafka(say) as broker:
         ground = await prepared(broker, Size(events=asked.events), say)
         if "ingest" in asked.only:

@@ -18,7 +18,16 @@ def cpu_s(pid: int) -> float:
 
 def resident_mb(pid: int) -> float:
     """The most memory that it has had resident, in MB."""
+    return _status_kb(pid, "VmHWM:") / 1024
+
+
+def resident_kb(pid: int) -> int:
+    """The memory that it has resident now, in KiB."""
+    return _status_kb(pid, "VmRSS:")
+
+
+def _status_kb(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+        if line.startswith(name):
+            return int(line.split()[1])
+    return 0

@@ -86,6 +86,13 @@ def bare_service(directory: Path, path: str, answer_bytes: int) -> Program:
     return Program("tests.benchmarks.bare_service", directory, {}, port, (str(port), path, str(answer_bytes)))
 
 
+def bare_stream(directory: Path, redis_url: str, channel: str, frame: str) -> Program:
+    """The bare broadcast of one frame at each message on a channel."""
+    port = free_port()
+    arguments = (str(port), redis_url, channel, frame)
+    return Program("tests.benchmarks.bare_stream", directory, {}, port, arguments)
+
+
 def applied(consumer: Program) -> int:
     """Events that the consumer has applied since its start, 0 while it doesn't answer."""
     page = consumer.get("/metrics") or ""

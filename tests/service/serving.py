@@ -27,7 +27,7 @@ KEY = generate()
 BUCKETS = 64
 
 
-def token(ttl_s: int = 600) -> str:
+def token(ttl_s: int = 600, user: str = "ann") -> str:
     """An administrator's."""
     now_s = int(time.time())
     return mint(
@@ -35,26 +35,26 @@ def token(ttl_s: int = 600) -> str:
         realm="r",
         issuer="https://id.example/r",
         tenants=["acme"],
-        user="ann",
+        user=user,
         roles=["ticket_admin"],
         now_s=now_s,
         ttl_s=ttl_s,
     )
 
 
-class Serving:
-    """A service process, the store it reads, and a client of it."""
+def headers_of(user: str = "ann", ttl_s: int = 600) -> dict[str, str]:
+    """What an administrator's requests carry."""
+    return {"authorization": f"Bearer {token(ttl_s, user)}", "x-tenantid": "acme", "realmname": "r"}
 
-    def __init__(self, program: Program, store: RedisStore, client: httpx.AsyncClient) -> None:
-        self.program, self.store, self.client = program, store, client
+
+class Filling:
+    """Stands for the consumers: counts tickets of the one tenant."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self.store = store
         self.total = 0
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {token()}", "x-tenantid": "acme", "realmname": "r"}
-
-    def stream(self, **how: Any) -> Any:
-        return opened(self.client, STREAM, params=ASKED, headers={**self.headers, **how})
+        self.version = 0
+        """Of the latest change."""
 
     async def add(self) -> int:
         """Counts one more ticket; returns the total."""
@@ -68,7 +68,27 @@ class Serving:
         outcome = await self.store.apply(Batch(self.store.bucket("acme"), "topic", progress, [tenant], now))
         assert isinstance(outcome, Applied)
         self.total += 1
+        self.version = outcome.versions["acme"]
         return self.total
+
+
+class Serving:
+    """A service process, the store it reads, and a client of it."""
+
+    def __init__(self, program: Program, store: RedisStore, client: httpx.AsyncClient) -> None:
+        self.program, self.store, self.client = program, store, client
+        self._filling = Filling(store)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return headers_of()
+
+    def stream(self, **how: Any) -> Any:
+        return opened(self.client, STREAM, params=ASKED, headers={**self.headers, **how})
+
+    async def add(self) -> int:
+        """Counts one more ticket; returns the total."""
+        return await self._filling.add()
 
     async def metric(self, name: str) -> float:
         return await asyncio.to_thread(self.program.metric, name)
