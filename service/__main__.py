@@ -21,6 +21,7 @@ from service.store.redis_store import RedisStore, open_store
 from service.web.access_log import LOGGER, AccessLog
 from service.web.app import create_app
 from service.web.push.hub import DRAIN_SPREAD_S, Hub
+from service.web.push.places import Places
 from service.web.server import Server, new_server
 from service.workers import run_workers
 
@@ -82,7 +83,8 @@ async def serving(wanted: Settings, listener: socket.socket) -> int:
     clock = SystemClock()
     async with open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s) as store:
         reading = Reading(store, clock, most_dated=wanted.dated_columns)
-        hub = Hub(reading, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
+        places = Places(wanted.streams, wanted.streams_per_user, wanted.streams_per_address)
+        hub = Hub(reading, places, clock, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
         app = create_app(reading, store, hub, store, wanted, clock, access_log() if wanted.access_log else None)
         server = new_server(app, wanted.drain_s, hub.drain)
         listening = hub.running(partial(listen_for_hints, wanted.redis))

@@ -134,7 +134,21 @@ class Settings(SharedSettings):
         ge=0,
         le=1_000_000,
         description="Most event streams open at one process; one more is told to come back later. Each takes some "
-        "50 KiB and a file descriptor.",
+        "16 KiB and a file descriptor.",
+    )
+    streams_per_user: int = Field(
+        default=2_000,
+        ge=0,
+        le=1_000_000,
+        description="Most of them for one user; 0 means no limit. A dashboard needs one a tab, but a back end may open "
+        "those of all its people with one token: half of what a process takes, so that no user has them all.",
+    )
+    streams_per_address: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Most of them from one network address; 0 means no limit, which is right behind a proxy: there all "
+        "come from its address.",
     )
     preview_tickets: int = Field(
         default=1_000_000,

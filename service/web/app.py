@@ -44,7 +44,7 @@ def create_app(
     limits = Limits(settings.preview_tickets, settings.preview_deadline_s, settings.previews)
     previews = Previews(gate, Previewing(reading, reader, clock, limits), settings, clock)
     health = Health(reading)
-    metrics = Metrics(streams_open=lambda: hub.seats)
+    metrics = Metrics(hub.tally)
     form = FormApi(gate, reading, reader, settings, clock)
     endpoints: dict[str, ASGIApp] = {
         count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),

@@ -1,14 +1,15 @@
 """Metrics of one process, for Prometheus. Never names a tenant or a user: labels stay few."""
 
-from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from service import timezones
 from service.version import VERSION
+from service.web.push.tally import Tally
 from service.web.replies import Reply, document
 from service.web.requests import Request
+from service.web.stream_metrics import StreamMetrics
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """From an answer of an idle process to the longest wait for the store."""
@@ -20,7 +21,7 @@ OTHER = "other"
 class Metrics:
     """What is counted of each request. One for an application: tests have many."""
 
-    def __init__(self, streams_open: Callable[[], int]) -> None:
+    def __init__(self, streams: Tally) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "ticket_counts_http_requests",
@@ -40,8 +41,7 @@ class Metrics:
             "Requests being answered, open streams among them.",
             registry=self.registry,
         )
-        streams = Gauge("ticket_counts_streams_open", "Event streams open now.", registry=self.registry)
-        streams.set_function(streams_open)
+        self.registry.register(StreamMetrics(streams))
         build = Info("ticket_counts_build", "Versions of this process.", registry=self.registry)
         build.info({"version": VERSION, "tzdata": timezones.version()})
         # Looking a child up costs more than counting: remembered, and few.

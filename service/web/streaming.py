@@ -1,10 +1,6 @@
 """`GET` and `POST …/ticket/count/stream`: admits, then hands over to the stream. Never reads a count."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-
-from sse_starlette import EventSourceResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from service.clock import Clock
 from service.settings import Settings
@@ -15,18 +11,18 @@ from service.web.count import PATH as COUNT_PATH
 from service.web.count import wanted
 from service.web.errors import unauthorized
 from service.web.gate import Caller, Gate
-from service.web.push.hub import Hub, Seat
+from service.web.limits import caller_address
+from service.web.push.hub import Hub
 from service.web.push.live_view import ViewKey
-from service.web.push.stream import Terms, blocks, retry_ms
+from service.web.push.places import Holder
+from service.web.push.stream import Terms
 from service.web.query import Query
-from service.web.replies import Reply, success
+from service.web.replies import Headers, Reply, success
 from service.web.requests import Request
 from service.web.stream_tickets import StreamTickets
 
 PATH = f"{COUNT_PATH}/stream"
 TICKET_PATH = f"{COUNT_PATH}/stream-ticket"
-
-Headers = dict[str, str]
 
 
 class Streaming:
@@ -39,7 +35,6 @@ class Streaming:
         self._reading = reading
         self._hub = hub
         self._tickets = StreamTickets(grants, clock, PATH)
-        self._most = settings.streams
         self._clock = clock
 
     async def ticket(self, request: Request) -> Reply:
@@ -55,59 +50,33 @@ class Streaming:
         """The stream that the body asks for."""
         caller = await self._gate.admit(request)
         asked = await asked_in_body(request)
-        return await self._open(request, caller, asked, _last_event_id(request))
+        return await self._open(request, caller, asked, _last_event_id(request), "token", [])
 
     async def get(self, request: Request) -> ASGIApp:
         """The stream that the query asks for, or the one that its ticket was given for."""
         if not _has_ticket(request):
             caller = await self._gate.admit(request)
-            return await self._open(request, caller, asked_in_query(request), _last_event_id(request))
+            return await self._open(request, caller, asked_in_query(request), _last_event_id(request), "token", [])
         self._gate.check_address(request)
         ticket, last_event_id = Query(request.query).one("ticket") or "", _last_event_id(request)
         redeemed = await self._tickets.redeem(ticket, request)
-        headers = {"set-cookie": redeemed.cookie} if redeemed.cookie else {}
+        headers = [(b"set-cookie", redeemed.cookie.encode())] if redeemed.cookie else []
         caller = redeemed.grant.caller
         request.trace.tenant, request.trace.realm = caller.tenant_id, caller.realm
         request.trace.user = caller.viewer.user
-        return await self._open(request, caller, redeemed.grant.asked, last_event_id, headers)
+        return await self._open(request, caller, redeemed.grant.asked, last_event_id, "ticket", headers)
 
     async def _open(
-        self, request: Request, caller: Caller, asked: Asked, last_event_id: str, headers: Headers | None = None
+        self, request: Request, caller: Caller, asked: Asked, last_event_id: str, kind: str, headers: Headers
     ) -> ASGIApp:
         if caller.expires_at <= self._clock.now_us():  # while the body came, or the ticket waited
             raise unauthorized("the token has expired", token_given=True)
-        terms = Terms(caller.expires_at, last_event_id)
         key = ViewKey(caller.tenant_id, caller.realm, wanted(caller.viewer, asked), asked.timezone)
-        async with AsyncExitStack() as stack:
-            seat = await stack.enter_async_context(self._hub.seat(key))
+        terms = Terms(caller.expires_at, last_event_id, kind, headers)
+        holder = Holder(caller.realm, caller.viewer.user, caller_address(request.scope))
+        async with self._hub.view(key) as (view, state):
             request.trace.streaming = True
-            if self._hub.draining or self._hub.seats > self._most:
-                reason = "drain" if self._hub.draining else "overload"
-                return _response(_turned_away(seat, reason, terms), headers)
-            stream = _response(blocks(seat, self._hub, terms, self._clock), headers)
-            return _Seated(stream, stack.pop_all())
-
-
-class _Seated:
-    """A response that gives its place in the view back, however it ends."""
-
-    def __init__(self, response: ASGIApp, place: AsyncExitStack) -> None:
-        self._response = response
-        self._place = place
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._place:
-            await self._response(scope, receive, send)
-
-
-async def _turned_away(seat: Seat, reason: str, terms: Terms) -> AsyncIterator[bytes]:
-    """Softly: any other status than 200 would end an `EventSource` for good."""
-    yield seat.state.turned_away(reason, terms.last_event_id, retry_ms())
-
-
-def _response(stream: AsyncIterator[bytes], headers: Headers | None) -> EventSourceResponse:
-    # Heartbeats are ours: they carry data, and only where nothing else was sent.
-    return EventSourceResponse(stream, headers=headers, ping=0)
+            return self._hub.open(view, state, terms, holder) or self._hub.turned_away(state, terms)
 
 
 def _has_ticket(request: Request) -> bool:

@@ -20,6 +20,7 @@ from service.store.reading import Reading
 from service.web.access_log import AccessLog
 from service.web.app import create_app
 from service.web.push.hub import Hub
+from service.web.push.places import Places
 from tests.web.keys import key_for, public_jwk, token
 
 NOW_US = 1_800_000_000_123_456
@@ -123,7 +124,8 @@ class World:
         self.store = WatchedStore()
         self.lines: list[str] = []
         self.reading = Reading(self.store, self.clock, patience_s=0)
-        self.hub = Hub(self.reading)
+        places = Places(settings.streams, settings.streams_per_user, settings.streams_per_address)
+        self.hub = Hub(self.reading, places, self.clock)
         self.app: ASGIApp = create_app(
             self.reading, self.store, self.hub, self.store, settings, self.clock, AccessLog(self.lines.append)
         )

@@ -1,11 +1,21 @@
-"""Server-sent events as bytes, by the WHATWG's rules: one `data` line of JSON, `id` beside it. Pure."""
+"""Server-sent events as bytes, by the WHATWG's rules: one `data` line of JSON, `id` and `retry` beside it. Pure."""
 
-from typing import Any
+from typing import Any, NamedTuple
+
+from sse_starlette import ServerSentEvent
 
 from service.web.replies import encode
 
 
-def frame(event: str, identity: str, data: dict[str, Any], retry_ms: int | None = None) -> bytes:
+class Frame(NamedTuple):
+    """One block, or two that belong together, ready to be sent; `event` is the name of the first."""
+
+    event: str
+    encoded: bytes
+
+
+def frame(event: str, identity: str, data: dict[str, Any], retry_ms: int | None = None) -> Frame:
     """One block. `retry` stands inside a data block: clients differ about it anywhere else."""
-    retry = b"" if retry_ms is None else b"retry: %d\n" % retry_ms
-    return b"event: %s\nid: %s\n%sdata: %s\n\n" % (event.encode(), identity.encode(), retry, encode(data))
+    # JSON has no line end of its own, so there is one `data` line; LF alone is the shortest end that all clients take.
+    block = ServerSentEvent(encode(data).decode(), event=event, id=identity, retry=retry_ms, sep="\n")
+    return Frame(event, block.encode())

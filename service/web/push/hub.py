@@ -1,13 +1,19 @@
 """All live views of this process, by what they show and by tenant. One subscription to hints serves them all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, NamedTuple
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
+from service.clock import Clock
 from service.store.reading import Reading
 from service.web.push.live_view import LiveView, ViewKey
+from service.web.push.places import Holder, Places
 from service.web.push.state import State
+from service.web.push.stream import Stream, Terms, retry_ms
+from service.web.push.tally import Tally
+from service.web.push.turned_away import TurnedAway
 
 Listen = Callable[[Callable[[str], None], Callable[[], None]], Coroutine[Any, Any, None]]
 """Follows hints for ever: calls the first with a tenant, the second after a gap."""
@@ -16,27 +22,33 @@ Listen = Callable[[Callable[[str], None], Callable[[], None]], Coroutine[Any, An
 DRAIN_SPREAD_S = 2.0
 """Streams of a process that ends say so over this time, so that they don't all come back at once."""
 
+READS_AT_ONCE = 64
+"""Views of one tenant that are read at once: what one round trip carries cheaply, some milliseconds of the store."""
 
-class Seat(NamedTuple):
-    """A stream's place in a view: it begins with `state`, and `woken` is set when there is something new for it."""
 
-    view: LiveView
-    woken: asyncio.Event
-    state: State
+class _Tenant:
+    """The views of one tenant, and their turns to be read."""
+
+    def __init__(self) -> None:
+        self.views: set[LiveView] = set()
+        self.reads = asyncio.Semaphore(READS_AT_ONCE)
 
 
 class Hub:
     """Views live while a stream shows them, and are kept newest inside `running()`."""
 
-    def __init__(self, reading: Reading, drain_spread_s: float = DRAIN_SPREAD_S) -> None:
+    def __init__(self, reading: Reading, places: Places, clock: Clock, drain_spread_s: float = DRAIN_SPREAD_S) -> None:
         self._reading = reading
+        self._places = places
+        self._clock = clock
         self.drain_spread_s = drain_spread_s
         self._views: dict[ViewKey, LiveView] = {}
-        self._by_tenant: dict[str, set[LiveView]] = {}
+        self._by_tenant: dict[str, _Tenant] = {}
+        self._streams: set[Stream] = set()
         self._group: asyncio.TaskGroup | None = None
-        self.seats = 0
-        """Streams open now: those that only wait for their first state are none yet."""
+        self._subscribed = False
         self.draining = False
+        self.tally = Tally()
 
     @asynccontextmanager
     async def running(self, listen: Listen) -> AsyncIterator["Hub"]:
@@ -49,59 +61,86 @@ class Hub:
             finally:
                 self._group = None
                 hints.cancel()
+                for stream in self._streams:
+                    stream.stop()
                 for view in self._views.values():
                     view.stop()
 
+    @property
+    def seats(self) -> int:
+        """Streams open now: those that only wait for their first state are none yet."""
+        return len(self._streams)
+
     def drain(self) -> None:
-        """The process is about to end: every stream says so, and ends."""
+        """The process is about to end: every stream says so within the spread, and ends."""
         self.draining = True
-        for view in self._views.values():
-            view.wake()
+        now = asyncio.get_running_loop().time()
+        for stream in self._streams:
+            stream.drain(now + random.uniform(0, self.drain_spread_s))
 
     @asynccontextmanager
-    async def seat(self, key: ViewKey) -> AsyncIterator[Seat]:
-        """A place in the view, which has a state and is kept newest while the context is open.
+    async def view(self, key: ViewKey) -> AsyncIterator[tuple[LiveView, State]]:
+        """The view and its state as read now, kept while the context is open or a stream shows it.
 
         Registers before it reads, so that no change falls in between. Raises what `Reading.answer` does.
         """
         view = self._views.get(key)
         if view is None or view.ended:
-            view = self._views[key] = LiveView(key, self._reading)
-            self._by_tenant.setdefault(key.tenant_id, set()).add(view)
-        woken = asyncio.Event()
-        view.waiting.add(woken)
+            tenant = self._by_tenant.setdefault(key.tenant_id, _Tenant())
+            view = self._views[key] = LiveView(key, self._reading, tenant.reads, self.tally)
+            tenant.views.add(view)
+        view.guests += 1
         try:
-            state = await view.begin()
-            if self._group is not None:
-                view.start(self._group)
-            with self._counted():
-                yield Seat(view, woken, state)
+            yield view, await view.begin()
         finally:
-            view.waiting.discard(woken)
-            if not view.waiting:
-                self._forget(view)
+            view.guests -= 1
+            self._forget_unless_shown(view)
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self.seats += 1
-        try:
-            yield
-        finally:
-            self.seats -= 1
+    def open(self, view: LiveView, state: State, terms: Terms, holder: Holder) -> Stream | None:
+        """A stream of the view, to be called as the answer; None when there is no place for it."""
+        if self._group is None:
+            raise RuntimeError("streams are opened while the hub is running")
+        if self.draining or not self._places.take(holder):
+            return None
+        view.start(self._group)
+        stream = Stream(view, state, terms, holder, self._clock, self._group, self.tally, self._close)
+        view.streams[stream] = None
+        self._streams.add(stream)
+        self.tally.open[terms.kind] += 1
+        return stream
 
-    def _forget(self, view: LiveView) -> None:
+    def turned_away(self, state: State, terms: Terms) -> TurnedAway:
+        """The answer instead of a stream."""
+        reason = "drain" if self.draining else "overload"
+        self.tally.turned_away[reason] += 1
+        return TurnedAway(state.turned_away(reason, terms.last_event_id, retry_ms()), terms.headers)
+
+    def _close(self, stream: Stream) -> None:
+        self._streams.discard(stream)
+        del stream.view.streams[stream]
+        self._places.give_back(stream.holder)
+        self.tally.open[stream.terms.kind] -= 1
+        self.tally.closed[stream.reason] += 1
+        self._forget_unless_shown(stream.view)
+
+    def _forget_unless_shown(self, view: LiveView) -> None:
+        if view.streams or view.guests:
+            return
         view.stop()
         if self._views.get(view.key) is view:
             del self._views[view.key]
-        tenant = self._by_tenant.get(view.key.tenant_id, set())
-        tenant.discard(view)
-        if not tenant:
-            self._by_tenant.pop(view.key.tenant_id, None)
+        tenant = self._by_tenant[view.key.tenant_id]
+        tenant.views.discard(view)
+        if not tenant.views:
+            del self._by_tenant[view.key.tenant_id]
 
     def _changed(self, tenant_id: str) -> None:
-        for view in self._by_tenant.get(tenant_id, ()):
+        tenant = self._by_tenant.get(tenant_id)
+        for view in () if tenant is None else tenant.views:
             view.touch()
 
     def _gap(self) -> None:
+        self.tally.gaps += self._subscribed
+        self._subscribed = True
         for view in self._views.values():
             view.touch()

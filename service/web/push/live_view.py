@@ -5,7 +5,7 @@ is read at the end of it. Without any hint it reads every `RECONCILE_S`, so that
 """
 
 import asyncio
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -14,6 +14,7 @@ from service.domain.view import InvalidIds, Wanted, Warming
 from service.store.port import StoreUnavailable
 from service.store.reading import Reading, UnknownTenant
 from service.web.push.state import State, state_of
+from service.web.push.tally import Tally
 from service.web.replies import encode
 
 log = structlog.stdlib.get_logger(__name__)
@@ -23,6 +24,12 @@ SPACING_S = 0.1
 
 RECONCILE_S = 5.0
 """How late a view is at worst when hints are lost."""
+
+TURN_S = 5.0
+"""Longest wait of a view for its turn to be read: numbers that old are called stale by the contract."""
+
+TOGETHER = 64
+"""Streams that are told without letting go of the loop: some milliseconds, so that others are answered in between."""
 
 
 class ViewKey(NamedTuple):
@@ -34,26 +41,45 @@ class ViewKey(NamedTuple):
     timezone: str
 
 
-class LiveView:
-    """Streams register, then wait for `state` to become another one or for `ended`."""
+class Shown(Protocol):
+    """Whoever shows a view: a stream."""
 
-    def __init__(self, key: ViewKey, reading: Reading) -> None:
+    async def push(self) -> None:
+        """Looks at the view and sends what is new, without waiting for a slow client. Raises nothing."""
+
+
+class LiveView:
+    """Streams register; they are told when `state` becomes another one, and when the view has `ended`.
+
+    `reads` bounds how many views of a tenant are read at once: thousands of them must not hold up everybody else.
+    """
+
+    def __init__(self, key: ViewKey, reading: Reading, reads: asyncio.Semaphore, tally: Tally) -> None:
         self.key = key
         self._reading = reading
+        self._reads = reads
+        self._tally = tally
         self._dirty = asyncio.Event()
+        self._touched_at = 0.0
         self._details: tuple[str, msgspec.Raw] = ("", msgspec.Raw(b"{}"))
         self._told: int | None = None
         self.state: State | None = None
         """The newest; it never goes back within an epoch."""
         self.ended = ""
         """Why streams of this view have to end; "" while they needn't."""
-        self.waiting: set[asyncio.Event] = set()
-        """An event per stream, set when there is something new for it."""
+        self.streams: dict[Shown, None] = {}
+        """In the order they came."""
+        self.guests = 0
+        """Requests that wait for a state to begin with."""
+        self.heard_at = 0.0
+        """When it heard of what it shows now, by the loop's time."""
         self._following: asyncio.Task[None] | None = None
 
     def touch(self) -> None:
         """Something may have changed."""
-        self._dirty.set()
+        if not self._dirty.is_set():
+            self._touched_at = asyncio.get_running_loop().time()
+            self._dirty.set()
 
     async def begin(self) -> State:
         """The state for a stream to begin with, read after this call. Raises what `Reading.answer` does."""
@@ -82,10 +108,12 @@ class LiveView:
                 async with asyncio.timeout(RECONCILE_S):
                     await self._dirty.wait()
             except TimeoutError:
-                pass
+                self.touch()
             self._dirty.clear()
-            read_at = loop.time()
+            touched_at, read_at = self._touched_at, loop.time()
             await self._refresh()
+            self.heard_at = touched_at
+            await self._tell()
             await asyncio.sleep(max(0.0, read_at + SPACING_S - loop.time()))
 
     async def _refresh(self) -> None:
@@ -93,17 +121,23 @@ class LiveView:
             self._take(await self._read())
         except (InvalidIds, UnknownTenant):
             self.ended = "access"
-            self.wake()
         except (StoreUnavailable, Warming) as error:
             self._stale(str(error))
         except Exception:  # the last resort: what is wrong with one view must not end those of others
             log.exception("a view failed", tenant=self.key.tenant_id)
             self._stale("it failed")
-        self._tell()
 
     async def _read(self) -> State:
         key = self.key
-        answer = await self._reading.answer(key.tenant_id, key.realm, key.wanted, key.timezone)
+        try:
+            async with asyncio.timeout(TURN_S):
+                await self._reads.acquire()
+        except TimeoutError:
+            raise StoreUnavailable(f"no turn to read within {TURN_S} s") from None
+        try:
+            answer = await self._reading.answer(key.tenant_id, key.realm, key.wanted, key.timezone)
+        finally:
+            self._reads.release()
         if self._details[0] != answer.token:
             self._details = (answer.token, msgspec.Raw(encode(answer.view.details(key.wanted.filter_ids))))
         return state_of(answer, key.wanted, key.timezone, self._details[1])
@@ -113,8 +147,9 @@ class LiveView:
         kept = self.state
         if kept is not None and kept.epoch == state.epoch and state.version < kept.version:
             return kept
-        if kept is not None and state.since(kept) is None:
-            state.look = kept.look
+        if kept is not None:
+            same = state.since(kept) is None
+            state.look, state.edition = (kept.look, kept.edition) if same else (state.look, kept.edition + 1)
         self.state = state
         return state
 
@@ -123,13 +158,14 @@ class LiveView:
             log.info("a view can't be read now", tenant=self.key.tenant_id, problem=problem)
             self.state = self.state.stale()
 
-    def _tell(self) -> None:
-        """Wakes the streams when there is something to see."""
-        if self.state is not None and self.state.look != self._told:
-            self._told = self.state.look
-            self.wake()
-
-    def wake(self) -> None:
-        """Has every stream look."""
-        for event in self.waiting:
-            event.set()
+    async def _tell(self) -> None:
+        """Has the streams look when there is something to see."""
+        if self.state is None or (self.state.look == self._told and not self.ended):
+            return
+        self._told = self.state.look
+        if self.state.fresh and self.state.age_us is not None:
+            self._tally.age.note(self.state.age_us / 1_000_000)
+        for number, stream in enumerate([*self.streams], start=1):
+            await stream.push()
+            if number % TOGETHER == 0:
+                await asyncio.sleep(0)

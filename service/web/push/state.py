@@ -9,7 +9,7 @@ import msgspec
 from service.domain.instant import format_instant
 from service.domain.view import Wanted
 from service.store.reading import Answer
-from service.web.push.frames import frame
+from service.web.push.frames import Frame, frame
 from service.web.snapshot_headers import is_fresh, version
 from service.web.view_id import view_id
 
@@ -34,10 +34,14 @@ class State(msgspec.Struct, eq=False):
     version: int
     look: int
     """The same number for states that show the same, whatever their versions."""
-    steps: dict[int, bytes | None] = {}
+    edition: int = 0
+    """How many states that show something else a view had before: what a slow reader misses is counted by it."""
+    age_us: int | None = None
+    """How old the newest event in it was when it was read."""
+    steps: dict[int, Frame | None] = {}
     """Encoded steps to here, by the look that they start from: streams that go along share them."""
 
-    def snapshot(self, retry_ms: int | None = None) -> bytes:
+    def snapshot(self, retry_ms: int | None = None) -> Frame:
         """All of it."""
         data = {
             "counts": self.counts,
@@ -51,19 +55,19 @@ class State(msgspec.Struct, eq=False):
         }
         return frame("snapshot", self.identity, data, retry_ms)
 
-    def current(self, retry_ms: int) -> bytes:
+    def current(self, retry_ms: int) -> Frame:
         """For a client that shows exactly this already."""
         return frame("current", self.identity, self._heartbeat(), retry_ms)
 
-    def heartbeat(self) -> bytes:
+    def heartbeat(self) -> Frame:
         """That there is nothing new, and how fresh that is."""
         return frame("heartbeat", self.identity, self._heartbeat())
 
-    def bye(self, reason: str, retry_ms: int) -> bytes:
+    def bye(self, reason: str, retry_ms: int) -> Frame:
         """The planned end."""
         return frame("bye", self.identity, {"reason": reason, "version": self.identity}, retry_ms)
 
-    def turned_away(self, reason: str, last_event_id: str, retry_ms: int) -> bytes:
+    def turned_away(self, reason: str, last_event_id: str, retry_ms: int) -> Frame:
         """The end before the beginning. Its id must not name this state, which the client was not shown.
 
         So it is what the client came with, or for one that shows nothing version 0, which no state has.
@@ -71,7 +75,7 @@ class State(msgspec.Struct, eq=False):
         identity = last_event_id if IDENTITY.fullmatch(last_event_id) else f"{self.epoch}.0.{self._view}"
         return frame("bye", identity, {"reason": reason, "version": identity}, retry_ms)
 
-    def since(self, shown: "State") -> bytes | None:
+    def since(self, shown: "State") -> Frame | None:
         """What turns `shown` into this; None when nothing that is shown differs."""
         if shown.look == self.look:
             return None
@@ -79,7 +83,7 @@ class State(msgspec.Struct, eq=False):
             self.steps[shown.look] = self._since(shown)
         return self.steps[shown.look]
 
-    def _since(self, shown: "State") -> bytes | None:
+    def _since(self, shown: "State") -> Frame | None:
         if bytes(shown.details) != bytes(self.details):
             return self.snapshot()
         counts = _changed(shown.counts, self.counts)
@@ -93,7 +97,9 @@ class State(msgspec.Struct, eq=False):
                 "version": self.identity,
             }
             changes = frame("counts", self.identity, data)
-            return changes if shown.fresh == self.fresh else changes + self.heartbeat()  # `counts` can't say it
+            if shown.fresh == self.fresh:
+                return changes
+            return Frame(changes.event, changes.encoded + self.heartbeat().encoded)  # `counts` can't say it
         return self.heartbeat() if shown.fresh != self.fresh else None
 
     def _heartbeat(self) -> dict[str, Any]:
@@ -101,7 +107,7 @@ class State(msgspec.Struct, eq=False):
 
     def stale(self) -> "State":
         """The same while the store is away: nobody knows what has changed since."""
-        return msgspec.structs.replace(self, fresh=False, look=_looks(), steps={})
+        return msgspec.structs.replace(self, fresh=False, look=_looks(), edition=self.edition + 1, steps={})
 
     @property
     def _view(self) -> str:
@@ -115,7 +121,7 @@ def _changed(shown: dict[str, int], now: dict[str, int]) -> dict[str, int]:
 def state_of(answer: Answer, wanted: Wanted, timezone: str, details: msgspec.Raw) -> State:
     """What a view shows by this answer."""
     snapshot = answer.snapshot
-    as_of = None if snapshot.as_of is None else format_instant(min(snapshot.as_of, answer.now))
+    as_of = None if snapshot.as_of is None else min(snapshot.as_of, answer.now)
     return State(
         identity=f"{version(snapshot)}.{view_id(wanted, answer.view.version, timezone, answer.now)}",
         timezone=timezone,
@@ -123,9 +129,10 @@ def state_of(answer: Answer, wanted: Wanted, timezone: str, details: msgspec.Raw
         summary=answer.summary,
         details=details,
         computed_at=format_instant(answer.now),
-        as_of=as_of,
+        as_of=None if as_of is None else format_instant(as_of),
         fresh=is_fresh(snapshot),
         epoch=snapshot.epoch,
         version=snapshot.version,
         look=_looks(),
+        age_us=None if as_of is None else answer.now - as_of,
     )

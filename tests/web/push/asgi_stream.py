@@ -116,6 +116,7 @@ class Stream:
         self.sent += [(at, event) for event in self._parser.feed(message["body"])]
         if not message.get("more_body", False):
             self._parser.end()
+            self._left.set()  # ASGI: after the whole answer a server says that the client is gone
 
     async def _until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(FOREVER_S), self._news:

@@ -134,14 +134,4 @@ async def a_pushing_world(**settings: Any) -> AsyncIterator[Pushing]:
             yield pushing
         finally:
             await pushing.close()
-    await _end_the_library_watcher()
     assert pushing.is_idle()
-
-
-async def _end_the_library_watcher() -> None:
-    """sse-starlette starts one task for each loop that looks for uvicorn's end, and never ends it."""
-    watchers = [task for task in asyncio.all_tasks() if "_shutdown_watcher" in repr(task.get_coro())]
-    assert len(watchers) <= 1
-    for watcher in watchers:
-        watcher.cancel()
-    await asyncio.gather(*watchers, return_exceptions=True)

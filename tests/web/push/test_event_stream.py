@@ -15,7 +15,9 @@ def test_frames_are_read_back_whatever_they_say_and_however_they_are_cut(
     texts: list[str], cuts: list[int], retry: bool
 ) -> None:
     texts = [text.encode(errors="replace").decode() for text in texts]  # JSON can't hold half a surrogate pair
-    encoded = b"".join(frame("counts", ID, {"text": text, "version": ID}, 5 if retry else None) for text in texts)
+    encoded = b"".join(
+        frame("counts", ID, {"text": text, "version": ID}, 5 if retry else None).encoded for text in texts
+    )
     parser, events, before = Parser(), [], 0
     for cut in [*sorted(cuts), len(encoded)]:
         events += parser.feed(encoded[before:cut])
