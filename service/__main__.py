@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 import uvloop
 
-from service import logs, settings, timezones
+from service import descriptors, logs, settings, timezones
 from service.clock import SystemClock
 from service.listener import BACKLOG, listen, url
 from service.settings import Settings
@@ -39,6 +39,9 @@ def main() -> int:
     wanted = settings.load(sys.argv)
     gc.set_threshold(*GC_THRESHOLDS)
     logs.set_up(wanted.log_level, wanted.log_format, process="service")
+    allowed = descriptors.allow(wanted.streams)
+    if 0 <= allowed < wanted.streams:
+        log.warning("fewer files may be open than streams are allowed", files=allowed, streams=wanted.streams)
     shared = wanted.workers > 1
     try:
         listener = listen(wanted.host, wanted.port)

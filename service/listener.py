@@ -6,6 +6,18 @@ BACKLOG = 2_048
 """Connections that may wait to be accepted: a fleet of dashboards reconnecting at once after a restart."""
 
 
+UNSENT_BYTES = 4_096
+"""What the kernel keeps for a slow client beyond what is on its way: a few blocks of a stream. With the usual megabytes
+a dashboard that was frozen for 12 s first reads 1,008 stale blocks, with this some tens."""
+
+GONE_MS = 18_000
+"""How long a peer may take nothing of what was sent before the kernel gives it up, be it frozen or vanished. With the
+15 s between heartbeats it is noticed within the 35 s of the contract, and two are left for cleaning up."""
+
+KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""Seconds of silence before the kernel asks, and between the times it asks: a vanished peer to whom nothing is sent."""
+
+
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """A bound, not yet listening socket; `shared` lets further processes bind the same port. Raises OSError."""
     family, kind, protocol, _, address = _resolved(host, port)
@@ -14,11 +26,20 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        _bound_waits(listener)
         listener.bind(address)
     except OSError:
         listener.close()
         raise
     return listener
+
+
+def _bound_waits(listener: socket.socket) -> None:
+    """Options that accepted connections inherit; a system without one of them does without it."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in {"TCP_NOTSENT_LOWAT": UNSENT_BYTES, "TCP_USER_TIMEOUT": GONE_MS, **KEEP_ALIVE}.items():
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def url(listener: socket.socket) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from service import environment
 from service.environment import Environment
+from service.origins import origin_problem, origins_in
 
 PROGRAM = "python -m service"
 PURPOSE = "Serves exact ticket counts over HTTP and server-sent events, from the counters in Redis."
@@ -150,6 +151,11 @@ class Settings(SharedSettings):
         description="Most of them from one network address; 0 means no limit, which is right behind a proxy: there all "
         "come from its address.",
     )
+    cors_origins: str = Field(
+        default="",
+        description="Web pages of other origins that may ask, with their users' cookies too: exact origins with commas "
+        "between, like https://desk.example,https://desk.example:8443. Empty for none but our own.",
+    )
     preview_tickets: int = Field(
         default=1_000_000,
         ge=1,
@@ -184,6 +190,14 @@ class Settings(SharedSettings):
         description="Checked tokens remembered, so that a signature is verified once and not per request (some 0.1 ms "
         "each). About 2 KiB an entry; 0 verifies every time.",
     )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        problems = filter(None, map(origin_problem, origins_in(value)))
+        for problem in problems:
+            raise ValueError(problem)
+        return value
 
 
 def known_variables() -> frozenset[str]:

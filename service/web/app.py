@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp
 
 from service.clock import Clock
+from service.origins import origins_in
 from service.settings import Settings
 from service.store.grants import GrantStore
 from service.store.port import CounterReader
@@ -10,6 +11,7 @@ from service.store.previewing import Limits, Previewing
 from service.store.reading import Reading
 from service.web import count, filters, preview, streaming
 from service.web.access_log import AccessLog
+from service.web.cors import with_origins
 from service.web.count import Counting
 from service.web.dashboard_page import dashboard_endpoints
 from service.web.documents import document_endpoints
@@ -59,4 +61,5 @@ def create_app(
         **document_endpoints(),
         **(dashboard_endpoints(settings.development_sign_in) if settings.dashboard else {}),
     }
-    return Observation(Failures(Paths(endpoints), clock), metrics, access_log, clock, endpoints)
+    answering = with_origins(Failures(Paths(endpoints), clock), origins_in(settings.cors_origins))
+    return Observation(answering, metrics, access_log, clock, endpoints)

@@ -1,6 +1,5 @@
 """Metrics of one process, for Prometheus. Never names a tenant or a user: labels stay few."""
 
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 

@@ -6,12 +6,20 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 
+import structlog
 import uvicorn
-from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
-KEEP_ALIVE_S = 75
-"""Longer than the 60 s after which common proxies drop an idle connection: so they close it, and no request is lost."""
+from service.web.connection import KEEP_ALIVE_S, Connection, check_all
+
+log = structlog.stdlib.get_logger(__name__)
+
+CUT_SHARE = 0.85
+"""Of the time to end, after which connections are cut whose clients take nothing or send nothing: or uvicorn would
+cancel what serves them at its end, with an error line."""
+
+TICKS_A_CHECK = 10
+"""uvicorn ticks ten times a second."""
 
 
 class Server(uvicorn.Server):
@@ -24,7 +32,24 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Has streams end first: uvicorn waits for them."""
         self._drain()
-        await super().shutdown(sockets)
+        cut_after_s = CUT_SHARE * (self.config.timeout_graceful_shutdown or 0)
+        cutting = asyncio.get_running_loop().call_later(cut_after_s, self._cut)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_CHECK == 0:
+            check_all(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    def _cut(self) -> None:
+        left = [*self.server_state.connections]
+        if left:
+            log.warning("connections are cut at the end", connections=len(left))
+        for connection in left:
+            connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -48,11 +73,9 @@ def new_server(app: ASGIApp, drain_s: float, drain: Callable[[], None]) -> Serve
 
     `drain` is called when it was told to end: it has the streams end.
     """
-    # sse-starlette would cut streams off at the signal; ours end by saying why.
-    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",  # everything is opened before and closed after, whole
         log_config=None,

@@ -5,6 +5,7 @@ meet, with which the browser's reconnects to the same URL go on until the token 
 """
 
 import hashlib
+from collections.abc import Collection
 
 import msgspec
 
@@ -39,12 +40,13 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class StreamTickets:
-    """Gives tickets and takes them. Raises StoreUnavailable."""
+    """Gives tickets and takes them, for pages of these `origins` too. Raises StoreUnavailable."""
 
-    def __init__(self, store: GrantStore, clock: Clock, path: str) -> None:
+    def __init__(self, store: GrantStore, clock: Clock, path: str, origins: Collection[str]) -> None:
         self._store = store
         self._clock = clock
         self._path = path
+        self._origins = origins
 
     async def give(self, caller: Caller, asked: Asked) -> tuple[str, int]:
         """A ticket, and for how many seconds it is good."""
@@ -78,8 +80,11 @@ class StreamTickets:
         return left_ms
 
     def _set_cookie(self, request: Request, name: str, secret: str, left_ms: int) -> str:
-        secure = "; Secure" if _is_secure(request) else ""
-        return f"{name}={secret}; Path={self._path}; Max-Age={left_ms // 1000}; HttpOnly; SameSite=Lax{secure}"
+        # A page of another site sends none but a cookie for all sites, which browsers take over TLS alone; where they
+        # keep third parties out, one for that page's site alone (Partitioned).
+        elsewhere = (request.header(b"origin") or b"").decode("latin-1") in self._origins
+        same_site = "Lax" if not _is_secure(request) else "None; Secure; Partitioned" if elsewhere else "Lax; Secure"
+        return f"{name}={secret}; Path={self._path}; Max-Age={left_ms // 1000}; HttpOnly; SameSite={same_site}"
 
 
 def _cookie_name(ticket: str) -> str:

@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp
 
 from service.clock import Clock
+from service.origins import origins_in
 from service.settings import Settings
 from service.store.grants import GrantStore
 from service.store.reading import Reading
@@ -34,7 +35,7 @@ class Streaming:
         self._gate = gate
         self._reading = reading
         self._hub = hub
-        self._tickets = StreamTickets(grants, clock, PATH)
+        self._tickets = StreamTickets(grants, clock, PATH, origins_in(settings.cors_origins))
         self._clock = clock
 
     async def ticket(self, request: Request) -> Reply:

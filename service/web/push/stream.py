@@ -100,13 +100,14 @@ class Stream:
         """Why it has ended; "" while it goes on."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._send, self._link = send, link_of(scope)
-        if self._link is not None:
-            self._link.hold_nothing()
         try:
+            self._send, self._link = send, link_of(scope)
+            if self._link is not None:
+                self._link.hold_nothing()
             async with asyncio.timeout(None) as self._stay:
                 await send({"type": "http.response.start", "status": 200, "headers": HEADERS + self.terms.headers})
                 await self._deliver(self._first())
+                scope["headers"].clear()  # a token needn't be kept as long as the stream, nor its memory
                 self._begin()
                 while (await receive())["type"] != "http.disconnect":
                     pass  # what a client still sends is of no interest
