@@ -6,9 +6,9 @@ BACKLOG = 2_048
 """Connections that may wait to be accepted: a fleet of dashboards reconnecting at once after a restart."""
 
 
-UNSENT_BYTES = 4_096
-"""What the kernel keeps for a slow client beyond what is on its way: a few blocks of a stream. With the usual megabytes
-a dashboard that was frozen for 12 s first reads 1,008 stale blocks, with this some tens."""
+UNSENT_BYTES = 16_384
+"""What the kernel keeps for a slow client beyond what is on its way, instead of megabytes: one usual answer. Streams
+set it lower for themselves (`web.connection`), at which answers of 40 KB would be a third slower."""
 
 GONE_MS = 18_000
 """How long a peer may take nothing of what was sent before the kernel gives it up, be it frozen or vanished. With the

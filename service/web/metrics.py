@@ -1,5 +1,7 @@
 """Metrics of one process, for Prometheus. Never names a tenant or a user: labels stay few."""
 
+import asyncio
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
@@ -41,6 +43,8 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(StreamMetrics(streams))
+        tasks = Gauge("ticket_counts_tasks", "Tasks on the event loop.", registry=self.registry)
+        tasks.set_function(lambda: len(asyncio.all_tasks()))
         build = Info("ticket_counts_build", "Versions of this process.", registry=self.registry)
         build.info({"version": VERSION, "tzdata": timezones.version()})
         # Looking a child up costs more than counting: remembered, and few.

@@ -26,7 +26,7 @@ from tests.benchmarks.stream_load import Order, Result
 from tests.servers.guardian import guardian
 from tests.servers.ports import HOST
 from tests.servers.redis_server import RedisServer, find_redis
-from tests.service.serving import ASKED, BUCKETS, STREAM, Filling, found_tenant, headers_of
+from tests.service.serving import BUCKETS, Filling, found_tenant, headers_of, stream_request
 
 COUNTS = (1_000, 4_000)
 
@@ -111,9 +111,7 @@ async def _ours(redis: RedisServer, directory: Path, count: int) -> Pass:
             return filling.version
 
         with _running(service(directory, SETTINGS | {"TICKET_COUNTS_REDIS": redis.url})) as program:
-            head = "".join(f"{name}: {value}\r\n" for name, value in {"host": "x", **headers_of()}.items())
-            query = "&".join(f"{name}={value}" for name, value in ASKED.items())
-            return await _passed(program, f"GET {STREAM}?{query} HTTP/1.1\r\n{head}\r\n".encode(), count, change)
+            return await _passed(program, stream_request(headers_of()), count, change)
 
 
 async def _bare(redis: RedisServer, directory: Path, count: int) -> Pass:

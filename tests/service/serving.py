@@ -27,8 +27,8 @@ KEY = generate()
 BUCKETS = 64
 
 
-def token(ttl_s: int = 600, user: str = "ann") -> str:
-    """An administrator's."""
+def token(ttl_s: int = 600, user: str = "ann", role: str = "ticket_admin") -> str:
+    """A good one."""
     now_s = int(time.time())
     return mint(
         KEY,
@@ -36,15 +36,22 @@ def token(ttl_s: int = 600, user: str = "ann") -> str:
         issuer="https://id.example/r",
         tenants=["acme"],
         user=user,
-        roles=["ticket_admin"],
+        roles=[role],
         now_s=now_s,
         ttl_s=ttl_s,
     )
 
 
-def headers_of(user: str = "ann", ttl_s: int = 600) -> dict[str, str]:
-    """What an administrator's requests carry."""
-    return {"authorization": f"Bearer {token(ttl_s, user)}", "x-tenantid": "acme", "realmname": "r"}
+def headers_of(user: str = "ann", role: str = "ticket_admin") -> dict[str, str]:
+    """What this user's requests carry."""
+    return {"authorization": f"Bearer {token(user=user, role=role)}", "x-tenantid": "acme", "realmname": "r"}
+
+
+def stream_request(headers: Mapping[str, str], more: str = "") -> bytes:
+    """A whole request for the usual stream, for clients that are sockets; `more` are lines of its head."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in {"host": "x", **headers}.items())
+    query = "&".join(f"{name}={value}" for name, value in ASKED.items())
+    return f"GET {STREAM}?{query} HTTP/1.1\r\n{lines}{more}\r\n".encode()
 
 
 class Filling:
