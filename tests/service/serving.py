@@ -100,6 +100,10 @@ class Serving:
     async def metric(self, name: str) -> float:
         return await asyncio.to_thread(self.program.metric, name)
 
+    def restart(self) -> None:
+        """Starts the process again after its end; blocking. At the same address only with a PORT of its own."""
+        self.program.launch(_address)
+
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.program.pid}/fd").iterdir()))
 

@@ -85,10 +85,11 @@ def _event(block: bytes) -> Event:
         if not colon or name not in FIELDS or name in fields or not value.startswith(" "):
             raise BadStream(f"not one known field a line: {line!r}")
         fields[name] = value[1:]
-    return _checked(fields)
+    return checked(fields)
 
 
-def _checked(fields: dict[str, str]) -> Event:
+def checked(fields: Mapping[str, str]) -> Event:
+    """The event of these fields. Raises BadStream when they are not as the contract says."""
     if not {"event", "id", "data"} <= fields.keys():
         raise BadStream(f"a field is missing: {fields}")
     if fields["event"] not in NAMES or not IDENTITY.fullmatch(fields["id"]):
