@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 CLIENTS = ("chromium", "eventsource", "undici", "httpx_sse", "launchdarkly")
 
 LONG, SHORT = "long", "short"
-SHORT_S = 3
+SHORT_S = 6
 """Life of the second stream's token."""
 
 COMES_BACK_S = 30.0
