@@ -92,7 +92,9 @@ class Watched:
         try:
             await wait_until(shown, within_s, f"all clients to show {total}")
         except AssertionError as late:
-            late.add_note(str({name: (heard[LONG].names(), heard[LONG].closed) for name, heard in self.heard().items()}))
+            late.add_note(
+                str({name: (heard[LONG].names(), heard[LONG].closed) for name, heard in self.heard().items()})
+            )
             raise
 
     async def all_given_up(self, within_s: float = COMES_BACK_S + SHORT_S) -> None:

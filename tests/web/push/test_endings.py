@@ -218,6 +218,36 @@ async def test_as_many_streams_as_allowed_are_taken_when_all_come_at_once() -> N
         assert small.hub.seats == 5
 
 
+@pytest.mark.parametrize("limit", ["streams_per_user", "streams_per_address"])
+async def test_a_user_and_an_address_have_so_many_streams_and_others_as_many_again(limit: str) -> None:
+    async with a_pushing_world(**{limit: 2}) as small:
+
+        async def opened(user: str, address: str) -> Stream:
+            stream = await small.request(
+                "GET", _asked(), small.world.headers(small.world.token(user)), client=(address, 5)
+            )
+            await stream.next()
+            return stream
+
+        for other in (("ann", "10.0.0.1"), ("bob", "10.0.0.2")):
+            streams = [await opened(*other) for _ in range(3)]
+            assert [stream.sent[0][1].name for stream in streams] == ["snapshot", "snapshot", "bye"]
+            assert streams[-1].sent[0][1].data["reason"] == "overload"
+        same = ("ann", "10.0.0.9") if limit == "streams_per_user" else ("zoe", "10.0.0.1")
+        assert (await opened(*same)).sent[0][1].name == "bye"
+        different = ("zoe", "10.0.0.1") if limit == "streams_per_user" else ("ann", "10.0.0.9")
+        assert (await opened(*different)).sent[0][1].name == "snapshot"
+        await small._streams[0].leave()
+        assert (await opened(*same)).sent[0][1].name == "snapshot", "a place that was given back"
+
+
+async def test_who_is_not_known_is_not_turned_away_softly() -> None:
+    async with a_pushing_world(streams=0) as small:
+        for bearer, ids, error in (("x.y.z", "all", (401, "UNAUTHORIZED")), (None, "no", (422, "INVALID_FILTER_ID"))):
+            assert await (await small.open(ids, bearer=bearer)).error() == error
+        assert [event.name for event in await (await small.open()).rest()] == ["bye"]
+
+
 async def test_a_profile_that_is_gone_ends_the_stream(pushing: Pushing) -> None:
     await pushing.put_entries(profiles=PROFILES | {"plain": Profile("plain", "Plain", AllOf(()))})
     stream = await pushing.open(query="&templateProfileFilterId=plain")

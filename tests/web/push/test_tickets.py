@@ -8,7 +8,7 @@ import pytest
 
 from service.domain.ticket import Ticket
 from tests.web.push.asgi_stream import Stream
-from tests.web.push.streams import STREAM, STREAM_TICKET, Pushing, later
+from tests.web.push.streams import STREAM, STREAM_TICKET, Pushing, a_pushing_world, later
 from tests.web.world import NOW_S, QUERY
 
 TICKET_S = 60
@@ -106,6 +106,26 @@ async def test_the_cookie_is_for_this_stream_alone(pushing: Pushing, scheme: str
     assert int(morsel["max-age"]) == 599, "as long as the token"
     assert bool(morsel["secure"]) is secure
     assert morsel["domain"] == ""
+
+
+@pytest.mark.parametrize(
+    ("origin", "scheme", "same_site"),
+    [
+        ("https://desk.example", "https", "None; Secure; Partitioned"),
+        ("https://other.example", "https", "Lax; Secure"),
+        ("https://desk.example", "http", "Lax"),
+        ("", "https", "Lax; Secure"),
+    ],
+)
+async def test_pages_of_allowed_origins_get_a_cookie_that_is_sent_from_their_site(
+    origin: str, scheme: str, same_site: str
+) -> None:
+    async with a_pushing_world(cors_origins="https://desk.example") as pushing:
+        headers = {"origin": origin} if origin else {}
+        stream = await pushing.request("GET", f"ticket={await pushing.ticket()}", headers, scheme=scheme)
+        assert stream.headers["set-cookie"].endswith(f"; HttpOnly; SameSite={same_site}")
+        allowed = "https://desk.example" if origin == "https://desk.example" else None
+        assert stream.headers.get("access-control-allow-origin") == allowed
 
 
 async def test_the_browsers_reconnects_work_until_the_token_expires(pushing: Pushing) -> None:
