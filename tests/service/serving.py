@@ -93,6 +93,11 @@ class Serving:
     def stream(self, **how: Any) -> Any:
         return opened(self.client, STREAM, params=ASKED, headers={**self.headers, **how})
 
+    @property
+    def total(self) -> int:
+        """Tickets counted so far."""
+        return self._filling.total
+
     async def add(self) -> int:
         """Counts one more ticket; returns the total."""
         return await self._filling.add()
