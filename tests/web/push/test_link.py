@@ -7,35 +7,11 @@ import pytest
 from service.domain.ticket import Ticket
 from service.web.push.link import EXTENSION
 from tests.web.push.asgi_stream import Stream
+from tests.web.push.set_link import SetLink
 from tests.web.push.streams import Pushing, later
 from tests.web.world import QUERY
 
 OPEN = "3745"
-
-
-class SetLink:
-    """A link that is full when a test says so."""
-
-    def __init__(self) -> None:
-        self.held_nothing = 0
-        self._free = asyncio.Event()
-        self._free.set()
-
-    @property
-    def is_full(self) -> bool:
-        return not self._free.is_set()
-
-    async def writable(self) -> None:
-        await self._free.wait()
-
-    def hold_nothing(self) -> None:
-        self.held_nothing += 1
-
-    def fill(self) -> None:
-        self._free.clear()
-
-    def empty(self) -> None:
-        self._free.set()
 
 
 async def begun(pushing: Pushing) -> tuple[Stream, SetLink]:
