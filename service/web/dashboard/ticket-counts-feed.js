@@ -1,0 +1,289 @@
+// Keeps some counts of one view newest: by a stream, or by asking where streams don't get through. Part of
+// ticket-counts.js; knows neither pages nor tabs.
+
+const COUNT = "/api/v2/ticketing/ticket/count";
+
+/** How long what may take, in milliseconds. */
+export const LIMITS = {
+  stallMs: 25_000, // the server is never silent for longer than 15 s
+  firstEventMs: 10_000, // by then a proxy that holds events back is found out
+  returnMs: 7_000, // a browser comes back after the 1 to 5 s that the server asked for
+  backoffMs: [1_000, 30_000],
+  answerMs: 10_000,
+  pollMs: 10_000,
+  streamAgainMs: 60_000,
+  deniedMs: 60_000,
+  tokenMs: 10_000,
+  pingMs: 30_000, // tabs in the background are slow to answer, but not that slow
+  gatherMs: 20, // the counts of a page are asked for one by one, and asked for together
+};
+
+const STREAMS = 4; // browsers open six connections to an origin over HTTP/1.1; two are left for requests
+const FRUITLESS = 2; // streams in a row without any event: something between holds them back
+
+/** An answer that is no success. Network failures are other errors. */
+class Refused extends Error {
+  constructor(response, { code = "", message = "", details = {} } = {}) {
+    super(message || `status ${response.status}`);
+    this.status = response.status;
+    this.code = code;
+    this.details = details;
+    this.retryMs = 1_000 * Number(response.headers.get("retry-after") ?? 0);
+  }
+}
+
+/** Asks the API for a view's `path`; returns `data` and the response. Raises Refused. */
+export async function ask(view, token, path, body) {
+  const query = new URLSearchParams({ type: view.perspective, module: "ticketing" });
+  const response = await fetch(`${view.base}${path}?${query}`, {
+    method: body ? "POST" : "GET",
+    headers: {
+      authorization: `Bearer ${token}`,
+      "x-tenantid": view.tenant,
+      realmname: view.realm,
+      ...(body && { "content-type": "application/json" }),
+    },
+    signal: AbortSignal.timeout(LIMITS.answerMs),
+    body: body && JSON.stringify(body),
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response, answer.error);
+  return { data: answer.data, response };
+}
+
+let open = 0;
+
+/** A place among the origin's streams, as a function that gives it back; null when all are taken. */
+async function place() {
+  const { locks } = navigator; // only where the origin is secure
+  for (let number = 0; number < STREAMS && locks; number += 1) {
+    const free = await new Promise((resolve) => {
+      const held = (lock) => (lock ? new Promise((release) => resolve(release)) : resolve(null));
+      locks.request(`ticket-counts-stream-${number}`, { ifAvailable: true }, held);
+    });
+    if (free) return free;
+  }
+  if (locks || open >= STREAMS) return null;
+  open += 1;
+  return () => { open -= 1; };
+}
+
+/** Up to 500 counts of one view, kept newest while somebody wants them. */
+export class Feed {
+  #url = null; // of the stream: good for as long as the cookie that came with it
+  #asked = []; // what it shows
+  #fruitless = 0;
+  #streamsAgainAt = 0;
+  #fresh = true;
+  #wake = () => {};
+  #end = null; // ends the stream that is open
+  #gathering = 0;
+  #running = false;
+
+  constructor(group, limits, tell) {
+    this.ids = new Set();
+    this.state = { status: "connecting", problem: null, counts: {}, details: {}, summary: {}, invalid: [] };
+    Object.assign(this.state, { heardAt: 0, knownAt: 0, version: "", asOf: null, computedAt: null });
+    this.group = group;
+    this.limits = limits;
+    this.tell = tell;
+  }
+
+  /** Wants these too. */
+  add(ids) {
+    for (const id of ids) this.ids.add(id);
+    this.state.invalid = this.state.invalid.filter((id) => !this.ids.has(id));
+    clearTimeout(this.#gathering);
+    this.#gathering = setTimeout(() => this.#widen(), this.limits.gatherMs);
+  }
+
+  /** Wants no others than these. What is streamed already goes on being streamed. */
+  keep(wanted) {
+    for (const id of this.ids) if (!wanted.has(id)) this.ids.delete(id);
+    this.state.invalid = this.state.invalid.filter((id) => wanted.has(id));
+    if (this.ids.size === 0) this.#end?.(0);
+    if (this.ids.size === 0) this.#wake();
+  }
+
+  /** Waits no longer: there is a new token, or the network is back. */
+  hurry() {
+    this.#wake();
+  }
+
+  /** The old stream goes on until there is a ticket for the wider one. */
+  async #widen() {
+    if (!this.#running) return this.#run();
+    if (!this.#end) {
+      this.#url = null;
+      return this.#wake();
+    }
+    try {
+      this.#url = await this.#ticket();
+    } catch (error) {
+      if (error.code === "COUNTS_WARMING") {
+        this.#gathering = setTimeout(() => this.#widen(), error.retryMs || this.limits.backoffMs[0]);
+        return undefined;
+      }
+      this.#url = null; // the next round meets the same and deals with it
+    }
+    return this.#end?.(0);
+  }
+
+  async #run() {
+    this.#running = true;
+    for (let failures = 0; this.ids.size > 0; ) {
+      const heardBefore = this.state.heardAt;
+      const pauseMs = await this.#round().catch((error) => this.#refused(error));
+      failures = this.state.heardAt === heardBefore ? failures + 1 : 0;
+      const [first, longest] = this.limits.backoffMs;
+      await this.#pause(pauseMs ?? Math.min(first * 2 ** failures, longest) * (0.5 + Math.random() / 2));
+    }
+    this.#running = false;
+  }
+
+  /** One stream to its end, or one poll. Returns how long to pause; undefined for longer each time. */
+  async #round() {
+    const mayStream = this.#fruitless < FRUITLESS || Date.now() > this.#streamsAgainAt;
+    const free = mayStream ? await place() : null;
+    if (!free) return this.#poll();
+    try {
+      this.#url ??= await this.#ticket();
+      if (this.ids.size > 0 && [...this.ids].every((id) => this.#asked.includes(id))) return await this.#listen();
+      this.#url = null; // something else is wanted by now
+      return 0;
+    } finally {
+      free();
+    }
+  }
+
+  async #ticket() {
+    this.#asked = [...this.ids];
+    const { data } = await ask(this.group.view, this.group.token, `${COUNT}/stream-ticket`, this.#question());
+    return `${this.group.view.base}${COUNT}/stream?ticket=${encodeURIComponent(data.ticket)}`;
+  }
+
+  #question() {
+    const { timezone, profile } = this.group.view;
+    return { filterIds: [...this.ids], timezone, templateProfileFilterId: profile };
+  }
+
+  async #poll() {
+    const { data, response } = await ask(this.group.view, this.group.token, COUNT, this.#question());
+    const version = response.headers.get("x-counts-version") ?? "";
+    const fresh = response.headers.get("x-counts-fresh") !== "false";
+    this.#show({ ...data, version: `${version}.`, fresh, asOf: response.headers.get("x-counts-as-of") }, "polling");
+    return this.limits.pollMs * (0.9 + Math.random() / 5);
+  }
+
+  #listen() {
+    const last = this.state.version ? `&last_event_id=${encodeURIComponent(this.state.version)}` : "";
+    const source = new EventSource(this.#url + last);
+    return new Promise((resolve) => {
+      let silence = 0;
+      let errors = 0;
+      let planned = false;
+      let heard = false;
+      const end = (pauseMs) => {
+        clearTimeout(silence);
+        source.close();
+        this.#end = null;
+        resolve(pauseMs);
+      };
+      const patience = (ms) => {
+        clearTimeout(silence);
+        silence = setTimeout(() => {
+          if (!heard && errors === 0) this.#noEvents();
+          this.#say("reconnecting");
+          end(heard ? 0 : undefined);
+        }, ms);
+      };
+      this.#end = end;
+      patience(this.limits.firstEventMs);
+      for (const name of ["snapshot", "counts", "current", "heartbeat"]) {
+        source.addEventListener(name, ({ data }) => {
+          [errors, planned, heard, this.#fruitless] = [0, false, true, 0];
+          patience(this.limits.stallMs);
+          this.#show(JSON.parse(data), "live");
+        });
+      }
+      source.addEventListener("bye", ({ data }) => {
+        const { reason } = JSON.parse(data);
+        planned = reason === "rotation" || reason === "drain";
+        if (reason === "expired" || reason === "access") {
+          this.#url = null;
+          end(0); // the ticket that is asked for next is refused with what there is to say
+        }
+      });
+      source.onerror = () => {
+        errors += 1;
+        if (!planned || errors > 1) this.#say("reconnecting");
+        if (source.readyState === EventSource.CLOSED) this.#url = null; // refused: only a new ticket helps
+        // The browser comes back once by itself, after the pause that the server asked for; then our pauses grow.
+        if (source.readyState === EventSource.CLOSED || errors > 1) end();
+        else patience(this.limits.returnMs);
+      };
+    });
+  }
+
+  #noEvents() {
+    this.#fruitless += 1;
+    this.#streamsAgainAt = Date.now() + this.limits.streamAgainMs;
+  }
+
+  #show({ counts = {}, summary = {}, ...data }, how) {
+    const { state } = this;
+    if (data.filterDetails) Object.assign(state, { counts: {}, summary: {}, details: data.filterDetails });
+    Object.assign(state.counts, counts);
+    Object.assign(state.summary, summary);
+    for (const key of ["asOf", "computedAt", "version"]) if (key in data) state[key] = data[key];
+    this.#fresh = data.fresh ?? this.#fresh; // `counts` doesn't say it
+    state.heardAt = Date.now();
+    if (this.#fresh) state.knownAt = state.heardAt;
+    this.#say(this.#fresh ? how : "delayed");
+  }
+
+  #say(status, problem = null) {
+    Object.assign(this.state, { status, problem });
+    this.tell();
+  }
+
+  /** What to do about an answer that is no success, or about none. Returns how long to pause. */
+  #refused(error) {
+    const { code = "", status = 0, message, details = {}, retryMs = 0 } = error;
+    const problem = { code, status, message };
+    if (status === 401) return this.#tokenRefused(problem);
+    if (status === 422 && this.#without(details.invalidIds ?? []) && this.ids.size > 0) return 0;
+    if (code === "COUNTS_WARMING") this.#say("warming", problem);
+    else if (status >= 400 && status < 500 && status !== 429) {
+      this.#say("denied", problem);
+      return this.limits.deniedMs;
+    } else this.#say("reconnecting", problem);
+    return retryMs || undefined;
+  }
+
+  async #tokenRefused(problem) {
+    if (await this.group.renew()) return undefined;
+    this.#say("expired", problem);
+    await this.#pause();
+    return 0;
+  }
+
+  /** Goes on without ids that may not be asked for. Returns whether there were any. */
+  #without(invalidIds) {
+    const invalid = invalidIds.filter((id) => this.ids.delete(id));
+    this.state.invalid = [...this.state.invalid, ...invalid];
+    for (const id of invalid) delete this.state.counts[id];
+    if (invalid.length > 0) this.tell();
+    return invalid.length > 0;
+  }
+
+  #pause(ms) {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? 0 : setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
