@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.example import ISSUER, PEOPLE, REALM, TENANT, Person
+from deploy.example import ISSUER, PEOPLE, REALM, TENANT, TENANT_NAME, Person
 from service.token import PrivateKey, load_key, mint, new_key
 
 TOKENS_LAST_S = 30 * 24 * 3_600
@@ -24,8 +24,15 @@ def tokens(key: PrivateKey, now_s: int) -> Mapping[str, str]:
 def page_sign_in(signed_in: Mapping[str, str]) -> str:
     """What the page at / signs in with by itself, as JSON."""
     viewers = [
-        {"label": role.removeprefix("ticket_"), "realm": REALM, "tenant": TENANT, "token": token}
-        for role, token in signed_in.items()
+        {
+            "role": person.role,
+            "label": f"{person.role.removeprefix('ticket_').title()} ({person.user})",
+            "realm": REALM,
+            "tenant": TENANT,
+            "tenantName": TENANT_NAME,
+            "token": signed_in[person.role],
+        }
+        for person in PEOPLE
     ]
     return json.dumps({"viewers": viewers})
 

@@ -1,28 +1,34 @@
 """The page at `/` and its files, read once. Knows nothing of counts: the page asks for them as any client does."""
 
 import asyncio
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 
 from service.web.endpoint import Endpoint, Handler
-from service.web.errors import Code, Refused
+from service.web.etag import is_not_modified
 from service.web.replies import Headers, Reply
 from service.web.requests import Request
 
-FILES = {
-    "/": ("index.html", b"text/html; charset=utf-8"),
-    "/dashboard/dashboard.css": ("dashboard.css", b"text/css; charset=utf-8"),
-    "/dashboard/icon.svg": ("icon.svg", b"image/svg+xml"),
-    "/dashboard/dashboard.js": ("dashboard.js", b"text/javascript; charset=utf-8"),
+FOLDER = "/dashboard"
+PAGE = "index.html"
+
+KINDS = {
+    ".html": b"text/html; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".svg": b"image/svg+xml",
 }
 
 SIGN_IN_PATH = "/development-sign-in.json"
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; worker-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types ticket-counts"
 )
-"""Nothing inline, nothing from elsewhere."""
+"""Nothing inline, nothing from elsewhere, no form that is sent anywhere, and no text that becomes HTML: browsers with
+trusted types refuse `innerHTML` and its like. The one policy named makes the address of the client's worker."""
 
 HEADERS: Headers = [
     (b"content-security-policy", POLICY.encode()),
@@ -30,38 +36,44 @@ HEADERS: Headers = [
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-cache"),
 ]
+"""Asked for again each time, and then mostly answered with 304: files of two versions never meet in one page."""
 
 
 def dashboard_endpoints(sign_in: str) -> dict[str, Endpoint]:
     """Path -> endpoint. `sign_in` names the file with the tokens that a demo hands to the page; "" for none."""
-    folder = files("service.web").joinpath("dashboard")
     endpoints = {
-        path: Endpoint({"GET": _always([(b"content-type", kind), *HEADERS], folder.joinpath(name).read_bytes())})
-        for path, (name, kind) in FILES.items()
+        "/" if each.name == PAGE else f"{FOLDER}/{each.name}": Endpoint({"GET": _static(each.name, each.read_bytes())})
+        for each in files("service.web").joinpath("dashboard").iterdir()
+        if Path(each.name).suffix in KINDS
     }
-    endpoints[SIGN_IN_PATH] = Endpoint({"GET": _file(Path(sign_in)) if sign_in else _nothing})
+    endpoints[SIGN_IN_PATH] = Endpoint({"GET": _viewers(Path(sign_in) if sign_in else None)})
     return endpoints
 
 
-def _always(headers: Headers, body: bytes) -> Handler:
-    reply = Reply(200, headers, body)
+def _static(name: str, body: bytes) -> Handler:
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'.encode()
+    headers = [*HEADERS, (b"etag", etag)]
+    whole = Reply(200, [(b"content-type", KINDS[Path(name).suffix]), *headers], body)
+    unchanged = Reply(304, headers, b"")
 
     async def answer(request: Request) -> Reply:
-        return reply
+        return unchanged if is_not_modified(request, etag) else whole
 
     return answer
 
 
-def _file(path: Path) -> Handler:
+def _viewers(path: Path | None) -> Handler:
+    """Those whom the page may be looked at as: nobody but in a demo, and there not before it has written them down."""
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    nobody = Reply(200, headers, b'{"viewers": []}')
+
     async def answer(request: Request) -> Reply:
+        if path is None:
+            return nobody
         try:
             body = await asyncio.to_thread(path.read_bytes)  # each time: a demo renews its tokens
         except FileNotFoundError:
-            return await _nothing(request)
-        return Reply(200, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")], body)
+            return nobody
+        return Reply(200, headers, body)
 
     return answer
-
-
-async def _nothing(request: Request) -> Reply:
-    raise Refused(Code.NOT_FOUND, "There is nothing at this path")
