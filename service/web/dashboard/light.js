@@ -30,7 +30,7 @@ export class Light {
     const { status, knownAt } = this.#state;
     const ms = Date.now() - knownAt;
     let age = ms < JUST_NOW_MS ? "just now" : `${inWords(ms)} ago`;
-    if (status !== "live" && status !== "polling") age = `numbers ${inWords(ms)} old`;
+    if (status !== "live" && status !== "polling") age = `${inWords(ms)} old`;
     put(element("light-age"), knownAt === 0 ? "" : age);
   }
 
