@@ -124,7 +124,7 @@ class Settings(SharedSettings):
         "in the logs of proxies and clients.",
     )
     access_log: bool = Field(default=True, description="Whether each request gets a line in the log.")
-    dashboard: bool = Field(default=True, description="Whether the page at / is served.")
+    dashboard: bool = Field(default=True, description="Whether the page at / and its files in /dashboard/ are served.")
     development_sign_in: str = Field(
         default="",
         description="File with tokens that the page at / signs in with by itself. For demos only: whoever reaches the "

@@ -1,11 +1,11 @@
 """Tabs share one stream, so that eight of them work over HTTP/1.1, where a browser opens six connections."""
 
-import json
-
 import pytest
 
 from tests.browser.page import SHOWN_S, Page
 from tests.browser.world import World
+from tests.deploy.clone import ROOT
+from tests.deploy.documents import blocks_of
 from tests.waiting import wait_until_blocking
 
 TABS = 8
@@ -18,6 +18,8 @@ VIEWS = [
     for perspective in ("template", "user")
     for profile in ("", "hot")
 ]
+
+PAGE_DOCUMENT = ROOT / "docs" / "page.md"
 
 ONLY_LOCKS = "Reflect.deleteProperty(window, 'SharedWorker')"
 NEITHER = f"{ONLY_LOCKS}; Object.defineProperty(Navigator.prototype, 'locks', {{value: undefined}})"
@@ -84,22 +86,31 @@ def test_a_tab_alone_without_workers_and_locks_still_streams(world: World, page:
         wait_until_blocking(lambda: page.numbers() == world.counts(), SHOWN_S, "the new ticket")
 
 
-def test_another_page_shows_single_counts_by_the_same_client(world: World, page: Page) -> None:
-    """As the documentation says: a module, `connect`, and an element."""
-    page.open(viewer="ticket_admin")
-    viewer = json.loads(world.sign_in.read_text())["viewers"][0]
-    page.run_async(
-        """
-        const { connect } = await import('/dashboard/ticket-counts.js');
-        const made = document.createElement('ticket-count');
-        made.setAttribute('filter', '3745');
-        document.body.replaceChildren(made);
-        window.changes = [];
-        document.body.addEventListener('count', ({detail}) => window.changes.push(detail));
-        connect({tenant: args[0].tenant, realm: args[0].realm, token: args[0].token});
-        """,
-        viewer,
+def test_another_page_shows_single_counts_as_documented(world: World, page: Page) -> None:
+    page.driver.get(f"{page.url}/docs")  # of the same origin, with nothing of the dashboard
+    page.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
+    page.driver.get(f"{page.url}/docs")
+    blocks = [block for block in blocks_of(PAGE_DOCUMENT) if block.kind in ("js", "html")]
+    script = blocks[0].text.replace(
+        'import { connect } from "/ticket-counts/', 'const { connect } = await import("/dashboard/'
     )
+    script = script.replace('ticket-counts.js";', 'ticket-counts.js");')
+    assert "/my-session/token" in script
+    page.run_async(
+        f"""
+        const real = window.fetch;
+        window.fetch = async (url, ...how) =>
+          String(url) === '/my-session/token' ? new Response(args[0]) : real(url, ...how);
+        document.body.innerHTML = args[1];
+        window.changes = [];
+        document.body.addEventListener('count', ({{target, detail}}) =>
+          target.hasAttribute('filter') && window.changes.push(detail));
+        {script}
+        """,
+        world.token(),
+        blocks[1].text,
+    )
+    page.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
     open_before = world.counts()["3745"]
     shown = "return document.querySelector('ticket-count').textContent"
     wait_until_blocking(lambda: page.run(shown) == str(open_before), SHOWN_S, "the count")

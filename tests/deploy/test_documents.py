@@ -21,7 +21,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUNS_THIS = ("make test", "make check")
 """What this test is a part of: run by whoever reads its result."""
 
-ONLY_READ = {"text", "json", "ndjson", "yaml", "python", "js", "lua"}
+ONLY_READ = {"text", "json", "ndjson", "yaml", "python", "js", "html", "lua"}
 
 RUN_ELSEWHERE = {"docs/streams.md": "tests/service/test_streams_page.py"}
 """Pages whose examples need no demo, and the test that runs every one of them."""

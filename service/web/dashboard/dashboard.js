@@ -111,7 +111,10 @@ element("summary").addEventListener("count", ({ target, detail }) => {
   changed(target, tile, detail);
 });
 setInterval(() => trends.forEach((trend) => trend.draw()), TREND_EVERY_MS);
-setInterval(() => counts && document.visibilityState === "visible" && listFilters(counts), FILTERS_EVERY_MS);
+setInterval(() => {
+  if (counts && document.visibilityState === "visible") listFilters(counts);
+  if (isDemo && latest?.status === "expired") counts.renew();
+}, FILTERS_EVERY_MS);
 
 const development = await developmentViewers().catch(() => []);
 isDemo = development.length > 0;

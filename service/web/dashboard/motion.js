@@ -11,7 +11,7 @@ export function changed(count, place, { value, before }) {
   clearTimeout(tinted.get(place));
   place.classList.remove("changed");
   if (!calm.matches) {
-    const from = value > before ? "45%" : "-45%";
+    const from = value > before ? "min(45%, 1rem)" : "max(-45%, -1rem)"; // the largest would cross what is above them
     count.animate([{ transform: `translateY(${from})`, opacity: 0.2 }, { transform: "none", opacity: 1 }], {
       duration: 320,
       easing: "cubic-bezier(0.2, 0.9, 0.3, 1)",

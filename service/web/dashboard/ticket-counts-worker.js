@@ -8,7 +8,15 @@ const MOST_IDS = 500; // in one question
 /** All feeds of one view, and who wants which counts of it. */
 class Group {
   constructor(view, limits) {
-    Object.assign(this, { view, limits, token: "", feeds: [], wanted: new Map(), renewed: new Set(), without: new Set() });
+    this.view = view;
+    this.limits = limits;
+    this.token = "";
+    /** @type {Feed[]} */
+    this.feeds = [];
+    /** @type {Map<MessagePort, string[]>} */
+    this.wanted = new Map();
+    this.waiting = new Set(); // for another token
+    this.without = new Set(); // ports that have none
   }
 
   /** This port wants these counts, and no others. */
@@ -39,8 +47,8 @@ class Group {
   }
 
   #renewed(whether) {
-    for (const resolve of this.renewed) resolve(whether);
-    this.renewed.clear();
+    for (const resolve of this.waiting) resolve(whether);
+    this.waiting.clear();
   }
 
   hurry() {
@@ -52,7 +60,7 @@ class Group {
     this.without.clear();
     for (const port of this.wanted.keys()) port.postMessage({ refused: this.token });
     return new Promise((resolve) => {
-      this.renewed.add(resolve);
+      this.waiting.add(resolve);
       setTimeout(() => resolve(false), this.limits.tokenMs);
     });
   }

@@ -40,8 +40,7 @@ import { Hub } from "./ticket-counts-worker.js";
 const PROTOCOL = "ticket-counts-1"; // a page never meets a worker of another version
 const WORST_LAST = ["live", "polling", "delayed", "connecting", "reconnecting", "warming", "denied", "expired"];
 
-/** @type {TrustedTypePolicy | undefined} For pages that take scripts from named policies only. */
-let policy;
+let policy; // for pages that take scripts from named policies only
 /** @type {Hub | null} */
 let hubOfThisPage = null;
 let sharing = "SharedWorker" in globalThis;
@@ -289,7 +288,8 @@ export class TicketCountElement extends HTMLElement {
     if (value === this.value) return;
     const before = this.value;
     this.value = value;
-    this.textContent = value === null ? "–" : new Intl.NumberFormat(this.closest("[lang]")?.lang).format(value);
+    const language = this.closest("[lang]")?.getAttribute("lang") ?? undefined;
+    this.textContent = value === null ? "–" : new Intl.NumberFormat(language).format(value);
     this.dispatchEvent(new CustomEvent("count", { bubbles: true, detail: { value, before } }));
   }
 }
