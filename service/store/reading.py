@@ -12,6 +12,7 @@ import msgspec
 from service import timezones
 from service.clock import Clock
 from service.domain.catalogue import Realm
+from service.domain.local_days import LocalDay
 from service.domain.ticket import Instant
 from service.domain.view import MOST_DATED, SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
 from service.lru import Lru
@@ -57,6 +58,8 @@ class Answer(msgspec.Struct, frozen=True):
     summary: dict[str, int]
     snapshot: Snapshot
     now: Instant
+    day: LocalDay
+    """Of `now`, where the viewer is: what calendar words were taken to mean."""
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -218,4 +221,5 @@ class Reading:
             dict(zip(SUMMARY_KEYS, sums[places:], strict=True)),
             snapshot,
             now,
+            day,
         )

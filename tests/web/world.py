@@ -161,10 +161,13 @@ class World:
         columns = Columns(numbered(stored.record))
         changes = Changes()
         for ticket in tickets.values():
-            changes.add(None, Image(0, ticket, 0, columns.mask(ticket, NOW_US)))
+            counted = columns.counted(ticket, self.clock.now_us())
+            changes.add(None, Image(0, ticket, 0, counted.mask, counted.next_change_at, counted.moments))
         bucket = self.store.bucket(tenant)
         progress = {0: Progress(None, position, lag_ms), 1: Progress(None, 0, 0)}
-        batch = TenantBatch(tenant, stored.token, stored.generation, (), changes.deltas(), NOW_US - 5_000_000)
+        batch = TenantBatch(
+            tenant, stored.token, stored.generation, (), changes.deltas(), NOW_US - 5_000_000, changes.moments()
+        )
         await self.store.apply(Batch(bucket, "topic", progress, [batch], NOW_US - 500_000))
 
     def claims(self, user: str = "ann", *roles: str, teams: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """One view, kept at its newest state for all streams that show it. Level-triggered: keeps no backlog, replays nothing.
 
 A hint makes it dirty. The first is followed at once, then at most one read every `SPACING_S`; what comes meanwhile
-is read at the end of it. Without any hint it reads every `RECONCILE_S`, so that a lost one costs seconds only.
+is read at the end of it. Without any hint it reads every `RECONCILE_S`, so that a lost one costs seconds only, and at
+the viewer's next midnight, when calendar words begin to mean other days.
 """
 
 import asyncio
@@ -73,6 +74,8 @@ class LiveView:
         """Requests that wait for a state to begin with."""
         self.heard_at = 0.0
         """When it heard of what it shows now, by the loop's time."""
+        self._midnight_at = float("inf")
+        """By the loop's time, as of the last read."""
         self._following: asyncio.Task[None] | None = None
 
     def touch(self) -> None:
@@ -105,7 +108,7 @@ class LiveView:
         loop = asyncio.get_running_loop()
         while not self.ended:
             try:
-                async with asyncio.timeout(RECONCILE_S):
+                async with asyncio.timeout_at(min(loop.time() + RECONCILE_S, self._midnight_at)):
                     await self._dirty.wait()
             except TimeoutError:
                 self.touch()
@@ -138,6 +141,8 @@ class LiveView:
             answer = await self._reading.answer(key.tenant_id, key.realm, key.wanted, key.timezone)
         finally:
             self._reads.release()
+        left_s = (answer.day.ends - answer.now) / 1_000_000
+        self._midnight_at = asyncio.get_running_loop().time() + left_s
         if self._details[0] != answer.token:
             self._details = (answer.token, msgspec.Raw(encode(answer.view.details(key.wanted.filter_ids))))
         return state_of(answer, key.wanted, key.timezone, self._details[1])
