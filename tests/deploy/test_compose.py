@@ -40,8 +40,6 @@ BACK_S = 90.0
 """From a kill to healthy takes 10 s, most of it between two health checks."""
 CAUGHT_UP_S = 60.0
 
-BY_TIME = ("dueToday", "overdue", "slaBreached")
-
 MEANWHILE = {"COUNTS_UNAVAILABLE", "ConnectError", "ReadError", "RemoteProtocolError"}
 """What may be answered instead of counts while a container is away."""
 
@@ -167,10 +165,10 @@ async def log_ends(demo: Project) -> dict[int, int]:
 
 
 async def judge(demo: Project, snapshots: Sequence[Snapshot]) -> None:
-    """Fails unless every snapshot is what a recount of the topic says at its position."""
+    """Fails unless every snapshot is what a recount of the topic says at its position and its timers."""
     log = topic_log.as_log(await topic_log.read(demo.kafka, Settings().events_topic))
     catalogue = await topic_log.read(demo.kafka, Settings().catalogue_topic)
-    told = Judge(log, [(one.offset, one.key, one.value) for one in catalogue], not_told=BY_TIME)
+    told = Judge(log, [(one.offset, one.key, one.value) for one in catalogue], timed=True)
     wrong = told.differences(snapshots)
     assert not wrong, f"{len(wrong)} of {len(snapshots)} snapshots differ from the recount, the first: {wrong[0]}"
     assert not impossible(snapshots)

@@ -11,6 +11,7 @@ import httpx
 
 from service.token import PrivateKey, generate, jwks, mint
 from tests.oracle.catalogue import Viewer
+from tests.oracle.instants import parse_instant
 
 COUNT = "/api/v2/ticketing/ticket/count"
 FILTERS = "/api/v2/ticketing/ticket/filters"
@@ -37,6 +38,7 @@ class Question:
     perspective: str = "template"
     filter_ids: tuple[str, ...] = ("all",)
     profile_id: str | None = None
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Snapshot:
     catalogue: int
     fresh: bool
     as_of: str | None
+    timers_us: int
+    """The instant through which deadlines are applied; 0 before the first."""
     details: dict[str, Any] = field(default_factory=dict)
 
     def reaches(self, ends: Mapping[int, int]) -> bool:
@@ -103,7 +107,11 @@ class Asking:
         answer = await self._client.post(
             COUNT,
             params={"type": question.perspective, "module": "ticketing"},
-            json={"filterIds": list(question.filter_ids), "templateProfileFilterId": question.profile_id},
+            json={
+                "filterIds": list(question.filter_ids),
+                "templateProfileFilterId": question.profile_id,
+                "timezone": question.timezone,
+            },
             headers=self._headers(question.tenant, question.viewer),
         )
         if answer.status_code != httpx.codes.OK:
@@ -152,5 +160,6 @@ def _snapshot(question: Question, answer: httpx.Response) -> Snapshot:
         int(headers["x-counts-catalogue"]),
         {"true": True, "false": False}[headers["x-counts-fresh"]],
         headers.get("x-counts-as-of"),
+        parse_instant(headers["x-counts-timers"]) if "x-counts-timers" in headers else 0,
         data["filterDetails"],
     )

@@ -1,4 +1,4 @@
-"""Compares snapshots with a recount of the log at exactly their positions. Takes every one; samples nothing.
+"""Compares snapshots with a recount of the log at exactly their positions and timers. Takes every one; samples nothing.
 
 A ticket's records all lie in one partition, so a count at a vector of positions is the sum of the partitions' counts
 at each of them: each partition is gone through once, from its start, stopping wherever a snapshot stands.
@@ -6,7 +6,7 @@ at each of them: each partition is gone through once, from its start, stopping w
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 from tests.journeys.asking import Question, Snapshot
 from tests.oracle.catalogue import Catalogue, CatalogueItem
@@ -17,17 +17,19 @@ CatalogueRecord = tuple[int, bytes, bytes | None]
 """Offset, key and value, as they lie in the topic."""
 
 
+STARTED_US = time.time_ns() // 1000
+"""Any instant will do where nothing depends on it."""
+
+
 class Judge:
     """One log and one catalogue, both from their first record."""
 
-    def __init__(
-        self, log: Sequence[Record], catalogue: Sequence[CatalogueRecord], *, not_told: Collection[str] = ()
-    ) -> None:
-        """`not_told`: of the summary, what isn't compared; no position tells what changes with time alone."""
+    def __init__(self, log: Sequence[Record], catalogue: Sequence[CatalogueRecord], *, timed: bool = False) -> None:
+        """`timed`: time alone changes some of the counts, so each snapshot needs a recount of its own."""
         self._partitions: dict[int, list[Record]] = defaultdict(list)
         for record in log:
             self._partitions[record.partition].append(record)
-        self._not_told = {f"summary {key}" for key in not_told}
+        self._timed = timed
         for records in self._partitions.values():
             assert [record.offset for record in records] == list(range(len(records)))
         homes = Counter(key for key, _ in {(record.key, record.partition) for record in log if record.key is not None})
@@ -46,11 +48,8 @@ class Judge:
         return [
             f"{snapshot}: not {wanted}"
             for snapshot, wanted in zip(snapshots, expected, strict=True)
-            if self._told(_numbers(snapshot.counts, snapshot.summary)) != self._told(wanted)
+            if _numbers(snapshot.counts, snapshot.summary) != wanted
         ]
-
-    def _told(self, numbers: Mapping[str, int]) -> dict[str, int]:
-        return {name: number for name, number in numbers.items() if name not in self._not_told}
 
     def _counted(self, partition: int, snapshots: Sequence[Snapshot]) -> Iterator[tuple[int, dict[str, int]]]:
         records = self._partitions[partition]
@@ -61,7 +60,9 @@ class Judge:
             snapshot = snapshots[index]
             walk.oracle.catalogue = everything  # a tenant that is known at all was known from the start
             walk.forward(records, snapshot.positions.get(partition, 0))
-            yield index, walk.counted(snapshot.question, snapshot.catalogue, self._catalogue_at(snapshot.catalogue))
+            now_us = snapshot.timers_us if self._timed else STARTED_US
+            catalogue = self._catalogue_at(snapshot.catalogue)
+            yield index, walk.counted(snapshot.question, snapshot.catalogue, catalogue, now_us)
         walk.oracle.catalogue = everything
         walk.forward(records, len(records))
         for item, _ in walk.oracle.dead_letters:
@@ -90,7 +91,6 @@ class _Walk:
         self._next = 0
         self._touched: Counter[str] = Counter()
         self._answers: dict[Hashable, tuple[int, dict[str, int]]] = {}
-        self._now_us = time.time_ns() // 1000
 
     def forward(self, records: Sequence[Record], position: int) -> None:
         """Counts everything below the position, which is never behind the last one."""
@@ -100,9 +100,9 @@ class _Walk:
         self.oracle.feed(records[self._next : position])
         self._next = max(self._next, position)
 
-    def counted(self, question: Question, version: int, catalogue: Catalogue) -> dict[str, int]:
-        """Counts and summary; remembered until a record of the tenant comes by."""
-        key = (question, version)
+    def counted(self, question: Question, version: int, catalogue: Catalogue, now_us: int) -> dict[str, int]:
+        """Counts and summary at that instant; remembered until a record of the tenant comes by."""
+        key = (question, version, now_us)
         known = self._answers.get(key)
         if known is None or known[0] != self._touched[question.tenant]:
             self.oracle.catalogue = catalogue
@@ -112,7 +112,8 @@ class _Walk:
                 question.perspective,
                 question.filter_ids,
                 question.profile_id,
-                self._now_us,
+                now_us,
+                question.timezone,
             )
             known = self._touched[question.tenant], _numbers(answer["counts"], answer["summary"])
             self._answers[key] = known

@@ -8,6 +8,7 @@ import pytest
 from tests.journeys.asking import Question, Snapshot, admin
 from tests.journeys.catalogue_lines import CLOSED, OPEN, deletion, event, saved_filter, tenant
 from tests.journeys.faults.judge import CatalogueRecord, Judge, impossible
+from tests.oracle.instants import parse_instant
 from tests.oracle.records import Record
 
 WHERE = {"field": "status", "op": "eq", "value": OPEN}
@@ -45,7 +46,7 @@ def snapshot(positions: dict[int, int], counted: tuple[int, int], closed: int = 
     """One that says these counts of `all` and `f`."""
     counts = dict(zip(("all", "f"), counted, strict=True))
     summary = {**SUMMARY, "totalOpen": counts["all"] - closed, "totalClosed": closed}
-    return Snapshot(QUESTION, counts, summary, "epoch", 1, positions, catalogue, True, None)
+    return Snapshot(QUESTION, counts, summary, "epoch", 1, positions, catalogue, True, None, 0)
 
 
 RIGHT = (
@@ -76,6 +77,19 @@ def test_one_more_one_less_and_another_position_are_differences(index: int) -> N
         replace(right, positions={0: 1, 1: 0}),
     ]
     assert len(judge().differences([*RIGHT, *wrong])) == len(wrong)
+
+
+def test_a_timed_log_is_judged_at_each_snapshots_timers() -> None:
+    due = parse_instant("2026-11-21T12:00:00Z")
+    line = event("acme", "INC1", 1, dueAt="2026-11-21T12:00:00Z")
+    log = [Record(json.dumps(line).encode(), b"acme/INC1", partition=0, offset=0)]
+    judging = Judge(log, [(0, b"tenant/acme", json.dumps(tenant("acme")["value"]).encode())], timed=True)
+    whole = replace(snapshot({0: 1}, (1, 1)), question=Question("acme", admin()), counts={"all": 1}, catalogue=0)
+    before = replace(whole, timers_us=due, summary={**whole.summary, "dueToday": 1})
+    after = replace(whole, timers_us=due + 1, summary={**whole.summary, "dueToday": 1, "overdue": 1})
+    assert judging.differences([before, after]) == []
+    early, late = replace(after, timers_us=due), replace(before, timers_us=due + 1)
+    assert len(judging.differences([early, late])) == 2
 
 
 def test_what_no_row_of_snapshots_may_show_is_named() -> None:
