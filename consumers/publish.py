@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
@@ -159,6 +160,10 @@ async def _numbered(lines: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncGener
 
 
 async def _run_files(job: _Job, names: Sequence[str]) -> Totals:
+    task = asyncio.current_task()
+    # asyncio's own handler wakes a loop that waits, not one that is just about to: Ctrl-C would do nothing for minutes.
+    if task is not None and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
     async with aclosing(lines_of(names)) as lines:
         return await job.run(lines)
 
@@ -182,7 +187,7 @@ def main(argv: Sequence[str]) -> int:
     except PublishStopped as error:
         say_on_stderr(f"{error}\nstopped; published before that: {job.totals()}")
         return EXIT_STOPPED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         say_on_stderr(f"interrupted; published before that: {job.totals()}")
         return EXIT_INTERRUPTED
     say_on_stderr(f"published {totals}")
