@@ -70,7 +70,7 @@ def place(service: Serving) -> tuple[str, int]:
 async def test_a_client_that_was_frozen_reads_few_stale_blocks_and_one_that_stays_frozen_does_not_hold_up_the_end(
     redis_process: RedisServer, tmp_path: Path
 ) -> None:
-    async with serving(redis_process.url, tmp_path) as service, AsyncExitStack() as stack:
+    async with serving(redis_process.url, tmp_path, DRAIN_S=3) as service, AsyncExitStack() as stack:
         frozen, stays = (SlowReader(*place(service), stream_request(service.headers)) for _ in range(2))
         stack.callback(frozen.close)
         stack.callback(stays.close)
