@@ -73,4 +73,6 @@ def far_away() -> Iterator[FarAway]:
         yield there
     finally:
         there.close()
-        ip("netns", "del", name)  # and with it both ends of the link
+        # The link by itself: connections that were cut off keep the network alive for minutes, and the address with it.
+        subprocess.run(["ip", "link", "del", near], check=False, capture_output=True, timeout=10)
+        ip("netns", "del", name)
