@@ -5,7 +5,7 @@ from itertools import product
 
 import msgspec
 
-from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Asks, Condition, Const, Leaf, Not, Question
+from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Asks, Condition, Const, Not, Question, leaves_of
 
 SEMANTICS = 1
 """Raise it whenever the same condition starts to mean something else: old columns are then filled anew."""
@@ -116,11 +116,4 @@ def _joined(kind: type[AllOf] | type[AnyOf], children: list[Condition], neutral:
 
 def fields_of(condition: Condition) -> frozenset[str]:
     """Names of the stored fields that the condition reads."""
-    match condition:
-        case Leaf(field):
-            return frozenset((field,))
-        case AllOf(children) | AnyOf(children):
-            return frozenset().union(*(fields_of(child) for child in children))
-        case Not(child):
-            return fields_of(child)
-    return frozenset()
+    return frozenset(leaf.field for leaf in leaves_of(condition))

@@ -1,5 +1,6 @@
 """The condition language as values: what a saved filter or profile asks of a ticket. Pure, and knows no syntax."""
 
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,32 @@ Condition = Const | Asks | Leaf | AllOf | AnyOf | Not
 
 ALWAYS = Const(True)
 NEVER = Const(False)
+
+
+def leaves_of(condition: Condition) -> Iterator[Leaf]:
+    """Every leaf, from left to right."""
+    match condition:
+        case Leaf():
+            yield condition
+        case AllOf(children) | AnyOf(children):
+            for child in children:
+                yield from leaves_of(child)
+        case Not(child):
+            yield from leaves_of(child)
+
+
+def with_leaves(condition: Condition, changed: Callable[[Leaf], Condition]) -> Condition:
+    """The same tree with what `changed` makes of each leaf in its place."""
+    match condition:
+        case Leaf():
+            return changed(condition)
+        case AllOf(children):
+            return AllOf(tuple(with_leaves(child, changed) for child in children))
+        case AnyOf(children):
+            return AnyOf(tuple(with_leaves(child, changed) for child in children))
+        case Not(child):
+            return Not(with_leaves(child, changed))
+    return condition
 
 
 class ConditionError(ValueError):

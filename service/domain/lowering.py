@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from service.domain.catalogue import TenantSettings
-from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Condition, FromNow, Leaf, Not
+from service.domain.condition import ALWAYS, NEVER, AllOf, AnyOf, Condition, FromNow, Leaf, Not, with_leaves
 from service.domain.predicates import predicate
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
@@ -23,20 +23,18 @@ BREACHED_FLAG = Leaf("slaBreached", "is_true")
 
 def lower(condition: Condition, settings: TenantSettings) -> Condition:
     """The same condition with everything the catalogue decides written out."""
-    match condition:
-        case AllOf(children):
-            return AllOf(tuple(lower(child, settings) for child in children))
-        case AnyOf(children):
-            return AnyOf(tuple(lower(child, settings) for child in children))
-        case Not(child):
-            return Not(lower(child, settings))
+    return with_leaves(condition, lambda leaf: _written_out(leaf, settings))
+
+
+def _written_out(leaf: Leaf, settings: TenantSettings) -> Condition:
+    match leaf:
         case Leaf(field="state"):
-            return _two_valued(condition, "category", closed(settings), "closed", "open")
+            return _two_valued(leaf, "category", closed(settings), "closed", "open")
         case Leaf(field="slaBreached"):
-            return _two_valued(condition, "slaBreached", breached(settings), True, False)
+            return _two_valued(leaf, "slaBreached", breached(settings), True, False)
         case Leaf(field="priority" | "status", op="lt" | "le" | "gt" | "ge" | "between"):
-            return _ranked(condition, settings)
-    return condition
+            return _ranked(leaf, settings)
+    return leaf
 
 
 def closed(settings: TenantSettings) -> Leaf:

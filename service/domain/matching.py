@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import NamedTuple, cast
 
 from service.domain.columns import Column, fields_of
-from service.domain.condition import NEVER, AllOf, AnyOf, Condition, Const, Leaf, Not
+from service.domain.condition import NEVER, AllOf, AnyOf, Condition, Const, Leaf, Not, leaves_of
 from service.domain.fields import kind_of
 from service.domain.predicates import predicate, time_dependent, turns_of
 from service.domain.ticket import QUARTER_US, Instant, Moment, Ticket
@@ -73,7 +73,7 @@ class Columns:
         condition = column.condition
         for conjunct in condition.children if isinstance(condition, AllOf) else (condition,):
             fields = fields_of(conjunct)
-            if any(_watches_time(leaf) for leaf in _leaves(conjunct)):
+            if any(_watches_time(leaf) for leaf in leaves_of(conjunct)):
                 moving.append(conjunct)
             elif len(fields) == 1:
                 tables.setdefault(next(iter(fields)), {}).setdefault(number, []).append(conjunct)
@@ -139,7 +139,7 @@ class _Moving:
     def __init__(self, number: int, condition: Condition) -> None:
         self.bit = 1 << number
         self.holds = compiled(condition)
-        self._turns = [(getter(leaf.field), turns_of(leaf)) for leaf in _leaves(condition) if _watches_time(leaf)]
+        self._turns = [(getter(leaf.field), turns_of(leaf)) for leaf in leaves_of(condition) if _watches_time(leaf)]
 
     def turns(self, ticket: Ticket, now: Instant) -> Iterator[Instant]:
         """Every later instant at which it may hold otherwise for this ticket."""
@@ -229,14 +229,3 @@ def _is_closed(pair: object, shut: frozenset[str], known: frozenset[str]) -> boo
 
 def _watches_time(leaf: Leaf) -> bool:
     return leaf.field != "state" and time_dependent(leaf)
-
-
-def _leaves(condition: Condition) -> Iterator[Leaf]:
-    match condition:
-        case Leaf():
-            yield condition
-        case AllOf(children) | AnyOf(children):
-            for child in children:
-                yield from _leaves(child)
-        case Not(child):
-            yield from _leaves(child)

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from service.domain.columns import Column, residuals, simplify
-from service.domain.condition import NEVER, AllOf, AnyOf, At, Condition, Const, Leaf, Not
+from service.domain.condition import NEVER, AllOf, At, Condition, Const, Leaf, leaves_of, with_leaves
 from service.domain.local_days import LocalDay
 from service.domain.operators import BETWEEN, WITHIN, WORDS
 from service.domain.ticket import QUARTER_US, Instant
@@ -83,30 +83,28 @@ def needs_day(condition: Condition) -> bool:
 
 def on_day(condition: Condition, day: LocalDay) -> Condition:
     """The same condition with each calendar word written out as the instants it means on that day."""
-    match condition:
-        case AllOf(children):
-            return AllOf(tuple(on_day(child, day) for child in children))
-        case AnyOf(children):
-            return AnyOf(tuple(on_day(child, day) for child in children))
-        case Not(child):
-            return Not(on_day(child, day))
-        case Leaf(field, op, value) if op == WITHIN:
-            first, beyond = day.window(value)
-            return Leaf(field, BETWEEN, (At(first), At(beyond - 1)))  # instants are whole microseconds
-    return condition
+
+    def written_out(leaf: Leaf) -> Condition:
+        if leaf.op != WITHIN:
+            return leaf
+        first, beyond = day.window(leaf.value)
+        return Leaf(leaf.field, BETWEEN, (At(first), At(beyond - 1)))  # instants are whole microseconds
+
+    return with_leaves(condition, written_out)
 
 
 def words_by_field(condition: Condition) -> Mapping[str, tuple[str, ...]]:
     """The fields asked about with `within`, each with its words in their order."""
     found: dict[str, set[str]] = {}
-    for leaf in _calendar_leaves(condition):
-        found.setdefault(leaf.field, set()).add(leaf.value)
+    for leaf in leaves_of(condition):
+        if leaf.op == WITHIN:
+            found.setdefault(leaf.field, set()).add(leaf.value)
     return {field: tuple(word for word in WORDS if word in words) for field, words in sorted(found.items())}
 
 
 def decided(condition: Condition, inside: frozenset[str]) -> Condition:
     """The condition for tickets whose instant lies within exactly these of the words."""
-    return simplify(_with_words(condition, inside))
+    return simplify(with_leaves(condition, lambda leaf: Const(leaf.value in inside) if leaf.op == WITHIN else leaf))
 
 
 def reach(field: str, words: tuple[str, ...]) -> Condition:
@@ -114,31 +112,6 @@ def reach(field: str, words: tuple[str, ...]) -> Condition:
     back = max(_REACH_DAYS[word][0] for word in words) + _MARGIN_DAYS
     ahead = max(_REACH_DAYS[word][1] for word in words) + _MARGIN_DAYS
     return AllOf((Leaf(field, "newer_than", back * _DAY_US), Leaf(field, "older_than", -ahead * _DAY_US)))
-
-
-def _with_words(condition: Condition, inside: frozenset[str]) -> Condition:
-    match condition:
-        case AllOf(children):
-            return AllOf(tuple(_with_words(child, inside) for child in children))
-        case AnyOf(children):
-            return AnyOf(tuple(_with_words(child, inside) for child in children))
-        case Not(child):
-            return Not(_with_words(child, inside))
-        case Leaf(op=op, value=word) if op == WITHIN:
-            return Const(word in inside)
-    return condition
-
-
-def _calendar_leaves(condition: Condition) -> Iterator[Leaf]:
-    match condition:
-        case Leaf(op=op):
-            if op == WITHIN:
-                yield condition
-        case AllOf(children) | AnyOf(children):
-            for child in children:
-                yield from _calendar_leaves(child)
-        case Not(child):
-            yield from _calendar_leaves(child)
 
 
 def _possible(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
