@@ -15,7 +15,7 @@ from consumers.settings import Settings
 from service.token import mint
 from tests.journeys.asking import COUNT, FILTERS, issuer, realm, signing_key
 from tests.journeys.catalogue_lines import HIGH, OPEN, Line, event, saved_filter, tenant
-from tests.journeys.program import Program
+from tests.journeys.program import LOST_SESSION, Program
 from tests.servers.ports import free_port
 from tests.servers.topics import Topics
 from tests.waiting import wait_until_blocking
@@ -148,7 +148,7 @@ class World:
         programs: Sequence[Program] = (self.consumers, self.service)
         for program in programs:
             if quietly and program.running:
-                program.terminate()
+                program.terminate(expected_errors=LOST_SESSION)  # of the one that a test froze
             program.kill()
 
 

@@ -9,6 +9,7 @@ import { connect } from "./ticket-counts.js";
 import { Trend } from "./trend.js";
 
 const FILTERS_EVERY_MS = 60_000; // a new filter is announced to nobody
+const FILTERS_AGAIN_MS = 5_000; // after a failure
 const TREND_EVERY_MS = 10_000;
 
 const element = (id) => document.getElementById(id);
@@ -70,9 +71,9 @@ async function listFilters(mine) {
     if (!choices.offerProfiles(profiles)) choices.reset("profile");
     if ((choices.get("profile") || null) !== mine.view.profile) restart(); // it came with the page's address, or is gone
     else sidebar.show(filters);
-  } catch (error) {
-    if (mine !== counts || latest?.problem) return; // the watch has met the same, and says so
-    if (error.status >= 400 && error.status < 500) light.show({ status: "denied", knownAt: 0, problem: error });
+  } catch {
+    // The watch meets the same, and says what it is.
+    setTimeout(() => mine === counts && listFilters(mine), FILTERS_AGAIN_MS);
   }
 }
 
