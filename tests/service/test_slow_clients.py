@@ -109,7 +109,6 @@ async def test_frozen_and_vanished_clients_are_gone_in_time_and_nothing_is_left_
             there.run(script, (host, str(port)), stream_request(headers_of(user, role)))
         try:
             await wait_until(lambda: _has(service, 3), 10, "three streams")
-            assert service.descriptors() >= before[2] + 3
             async with constant_changes(service):
                 there.cut()
                 await wait_until(lambda: _has(service, 0), GONE_S, "all three to be gone")
