@@ -1,6 +1,8 @@
 """A plan: which counters one answer reads, and how they add up. Pure."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,14 +33,22 @@ class Group(msgspec.Struct, frozen=True):
     minus: tuple[Share, ...]
     columns: tuple[int, ...]
 
-    def totals(self, counters: Sequence[Counter]) -> dict[int, int]:
-        """Column number -> what the scopes come to."""
+    def totals(self, counters: Sequence[Counter]) -> list[int]:
+        """Per column: what the scopes come to."""
         plus, minus = _found(self.plus, counters), _found(self.minus, counters)
-        return {
+        return [
             # Lists, because a generator costs more than what it would go through here.
-            column: sum([cells.get(column, 0) for cells in plus]) - sum([cells.get(column, 0) for cells in minus])
+            sum([cells.get(column, 0) for cells in plus]) - sum([cells.get(column, 0) for cells in minus])
             for column in self.columns
-        }
+        ]
+
+
+class Sum(NamedTuple):
+    """A sum over values by their places. Nearly all are one value as it is, `alone`; else `terms` are taken."""
+
+    alone: int
+    terms: tuple[tuple[int, int], ...] | None
+    """(sign, place)."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -50,33 +60,25 @@ class Plan(msgspec.Struct, frozen=True):
     columns: tuple[int, ...]
     counters: tuple[str, ...]
     groups: tuple[Group, ...]
-    everyone: tuple[tuple[tuple[int, int], ...], ...]
-    """Per sum: (sign, index into `columns`)."""
-    sums: tuple[tuple[tuple[int, int], ...], ...]
-    """Per sum: (index into `groups`, column number)."""
+    sums: tuple[Sum, ...]
+    """Over the values that are read: of `columns`, then of each group's columns, then of `timed`."""
     asked: int
     """The columns that `groups` need, as a mask."""
     timed_counters: tuple[str, ...] = ()
     """Counters of which something kept by time is read."""
     timed: tuple[Timed, ...] = ()
     """Their scopes are by index into `timed_counters`."""
-    timed_sums: tuple[tuple[tuple[int, int], ...], ...] = ()
-    """Per sum: (sign, index into `timed`)."""
 
     def evaluate(self, columns: Sequence[int], counters: Sequence[Counter], timed: Sequence[int]) -> list[int]:
         """The sums, from counts read in the plan's order."""
-        totals = [group.totals(counters) for group in self.groups]
-        counts = []
-        for plain, grouped, by_time in zip(self.everyone, self.sums, self.timed_sums, strict=True):
-            count = 0
-            for sign, index in plain:
-                count += sign * columns[index]
-            for index, column in grouped:
-                count += totals[index][column]
-            for sign, index in by_time:
-                count += sign * timed[index]
-            counts.append(count)
-        return counts
+        values = [*columns]
+        for group in self.groups:
+            values += group.totals(counters)
+        values += timed
+        return [
+            values[alone] if terms is None else sum([sign * values[place] for sign, place in terms])
+            for alone, terms in self.sums
+        ]
 
 
 def _found(scopes: Sequence[Share], counters: Sequence[Counter]) -> list[Mapping[int, int]]:
@@ -87,13 +89,11 @@ def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: V
     """Turns signed sums into the fewest reads for this viewer."""
     columns: dict[int, int] = {}
     counters: dict[str, int] = {}
-    groups: dict[tuple[tuple[Share, ...], tuple[Share, ...]], tuple[int, dict[int, None]]] = {}
-    everyone: list[tuple[tuple[int, int], ...]] = []
-    grouped: list[tuple[tuple[int, int], ...]] = []
+    groups: dict[tuple[tuple[Share, ...], tuple[Share, ...]], tuple[int, dict[int, int]]] = {}
     timed = _TimedReads(numbers, viewer)
-    timed_sums: list[tuple[tuple[int, int], ...]] = []
+    found_sums: list[_Found] = []
     for terms in sums:
-        timed_sums.append(tuple((term.sign, timed.index(term)) for term in terms if term.region is not None))
+        by_time = [(term.sign, timed.index(term)) for term in terms if term.region is not None]
         plain: list[tuple[int, int]] = []
         signed: dict[int, tuple[list[Share], list[Share]]] = {}
         for term in terms:
@@ -107,26 +107,44 @@ def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: V
             found = [(counters.setdefault(scope.counter, len(counters)), scope.part) for scope in scopes]
             # A sign may be ±2 or more: then the scopes stand there so often.
             signed.setdefault(number, ([], []))[term.sign < 0].extend(found * abs(term.sign))
-        everyone.append(tuple(plain))
         mine = []
         for number, (plus, minus) in signed.items():
             index, wanted = groups.setdefault((tuple(plus), tuple(minus)), (len(groups), {}))
-            wanted[number] = None
-            mine.append((index, number))
-        grouped.append(tuple(mine))
+            mine.append((index, wanted.setdefault(number, len(wanted))))
+        found_sums.append(_Found(plain, mine, by_time))
     made = tuple(Group(plus, minus, tuple(wanted)) for (plus, minus), (_, wanted) in groups.items())
     asked = sum(1 << number for number in {number for group in made for number in group.columns})
     return Plan(
         tuple(columns),
         tuple(counters),
         made,
-        tuple(everyone),
-        tuple(grouped),
+        _placed(found_sums, len(columns), made),
         asked,
         tuple(timed.counters),
         tuple(timed.reads),
-        tuple(timed_sums),
     )
+
+
+class _Found(NamedTuple):
+    """A sum while the plan is made."""
+
+    plain: list[tuple[int, int]]
+    """(sign, index into the columns)."""
+    grouped: list[tuple[int, int]]
+    """(index into the groups, index into that group's columns)."""
+    by_time: list[tuple[int, int]]
+    """(sign, index into what is kept by time)."""
+
+
+def _placed(sums: Sequence[_Found], columns: int, groups: Sequence[Group]) -> tuple[Sum, ...]:
+    starts = list(accumulate((len(group.columns) for group in groups), initial=columns))
+    placed = []
+    for plain, grouped, by_time in sums:
+        terms = [*plain, *((1, starts[index] + at) for index, at in grouped)]
+        terms += [(sign, starts[-1] + index) for sign, index in by_time]
+        alone = len(terms) == 1 and terms[0][0] == 1
+        placed.append(Sum(terms[0][1], None) if alone else Sum(0, tuple(terms)))
+    return tuple(placed)
 
 
 class _TimedReads:
