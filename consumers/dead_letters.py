@@ -1,10 +1,11 @@
 """Parks records that can never be applied, with their bytes, key and headers, where people can look at them.
 
 Never drops one: the position moves only after the broker has acknowledged the letter. A flood of bad records stops the
-consumer instead of emptying the topic.
+consumer instead of emptying the topic. `python -m consumers.dead_letters` shows them and sends them again.
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Sequence
 from itertools import repeat
@@ -12,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from consumers.letters.command import main
 from consumers.metrics import Metrics
 
 log = structlog.get_logger()
@@ -144,3 +146,7 @@ class DeadLetters:
         waiting, self._unacknowledged = self._unacknowledged, []
         for future in waiting:
             await future
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv))

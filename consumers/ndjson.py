@@ -1,5 +1,6 @@
 """What a line of NDJSON publishes: the record it becomes. Pure: no I/O; never judges what the consumers will judge."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,11 +27,15 @@ class BadLine(ValueError):
 
 
 class Record(NamedTuple):
-    """One record to publish; `value` None removes a catalogue entry."""
+    """One record to publish; `value` None removes a catalogue entry, or is a ticket's tombstone."""
 
     is_event: bool
-    key: bytes
+    key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, bytes]] | None = None
+    """None: those that mark its value as a whole event, or none for an entry."""
+    timestamp_ms: int | None = None
+    """None: now."""
 
 
 class _Line(msgspec.Struct):

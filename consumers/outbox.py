@@ -63,7 +63,8 @@ class Outbox:
             self._topics[record.is_event],
             key=record.key,
             value=record.value,
-            headers=list(EVENT_HEADERS) if record.is_event else None,
+            headers=_headers(record),
+            timestamp_ms=record.timestamp_ms,
         )
         try:
             # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the result.
@@ -146,6 +147,12 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         await asyncio.wait({stopping})
     elif not stopping.cancelled():
         stopping.exception()  # with the brokers gone it ends as it likes
+
+
+def _headers(record: Record) -> list[tuple[str, bytes]] | None:
+    if record.headers is not None:
+        return list(record.headers)
+    return list(EVENT_HEADERS) if record.is_event else None
 
 
 def _silence() -> NotAcknowledged:

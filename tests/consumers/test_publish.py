@@ -143,7 +143,9 @@ class FakeProducer:
         self.sent: list[tuple[str, bytes]] = []
         self.futures: list[asyncio.Future[object]] = []
 
-    async def send(self, topic: str, *, key: bytes, value: bytes | None, headers: object) -> asyncio.Future[object]:
+    async def send(
+        self, topic: str, *, key: bytes, value: bytes | None, headers: object, timestamp_ms: int | None
+    ) -> asyncio.Future[object]:
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self.sent.append((topic, key))
         self.futures.append(future)

@@ -1,0 +1,121 @@
+"""`python -m consumers.dead_letters` over a real topic: everything listed, and records sent again as they were."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from consumers.dead_letters import DeadLetters, FloodGuard
+from consumers.kafka import dead_letter_producer
+from consumers.metrics import Metrics
+from consumers.settings import Settings
+from consumers.topics import ensure_topics
+from tests.journeys import topic_log
+from tests.pipeline import KafkaRecord
+from tests.servers.ports import free_port
+from tests.servers.topics import Topics
+
+AT_MS = 1_795_000_000_000
+
+
+@pytest.fixture
+def settings(kafka: str, topics: Topics) -> Settings:
+    return Settings(
+        kafka=kafka,
+        events_topic=topics.events,
+        catalogue_topic=topics.catalogue,
+        dead_letter_topic=topics.dead_letters,
+        partitions=2,
+    )
+
+
+def run_command(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    names = ("kafka", "events_topic", "catalogue_topic", "dead_letter_topic")
+    environ = os.environ | {f"TICKET_COUNTS_{name.upper()}": str(getattr(settings, name)) for name in names}
+    command = [sys.executable, "-m", "consumers.dead_letters", *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, timeout=40, check=False)
+
+
+async def park(settings: Settings, records: Sequence[tuple[KafkaRecord, str]]) -> None:
+    """Parks them as a consumer does."""
+    await ensure_topics(settings)
+    producer = dead_letter_producer(settings)
+    await producer.start()
+    try:
+        letters = DeadLetters(producer, settings.dead_letter_topic, Metrics(), FloodGuard(1000, 1000, 1.0))
+        for record, reason in records:
+            await letters.park(record, reason)
+        await letters.acknowledged()
+    finally:
+        await producer.stop()
+
+
+def records_of(settings: Settings) -> list[tuple[KafkaRecord, str]]:
+    trace = (("trace", b"\x00\xff"), ("reason", b"the record's own"))
+    events, catalogue = settings.events_topic, settings.catalogue_topic
+    return [
+        (KafkaRecord(0, 5, b"acme/INC1", b"\xff not JSON", trace, AT_MS, events), "value: not JSON"),
+        (KafkaRecord(1, 9, b"globex/INC2", None, (), AT_MS + 1_000, events), "tenantid: no such tenant"),
+        (KafkaRecord(0, 3, b"filter/acme/f", b'{"id": 1}', (), AT_MS + 2_000, catalogue), "where: missing"),
+        (KafkaRecord(0, 5, b"acme/INC1", b"\xff not JSON", trace, AT_MS, events), "value: not JSON"),
+        (KafkaRecord(0, 1, b"acme/INC4", b"{}", (), AT_MS, "elsewhere"), "id: missing"),
+    ]
+
+
+def as_sent(record: ConsumerRecord | KafkaRecord) -> tuple[object, ...]:
+    return record.key, record.value, tuple(record.headers), record.timestamp
+
+
+async def test_letters_are_listed_whole_and_their_records_sent_again_once_each(settings: Settings) -> None:
+    await park(settings, records_of(settings))
+    listed = run_command(settings, "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    lines = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [(line["topic"], line["partition"], line["offset"], line["tenant"]) for line in lines] == [
+        (settings.events_topic, 0, 5, "acme"),
+        (settings.events_topic, 1, 9, "globex"),
+        (settings.catalogue_topic, 0, 3, "acme"),
+        (settings.events_topic, 0, 5, "acme"),
+        ("elsewhere", 0, 1, "acme"),
+    ]
+    assert lines[1]["reason"] == "tenantid: no such tenant"
+    assert b"5 letters read, 5 listed" in listed.stderr
+
+    tried = run_command(settings, "replay", "--dry-run")
+    assert b"4 chosen, 3 records would be sent, 1 parked more than once, 1 of other topics" in tried.stderr
+    assert await topic_log.read(settings.kafka, settings.events_topic) == []
+
+    sent = run_command(settings, "replay")
+    assert sent.returncode == 1, "one of them has no topic to go to"
+    assert b"3 records sent" in sent.stderr
+    events = await topic_log.read(settings.kafka, settings.events_topic)
+    wanted = [record for record, _ in records_of(settings)]
+    assert sorted(map(repr, map(as_sent, events))) == sorted(map(repr, map(as_sent, wanted[:2])))
+    assert [as_sent(one) for one in await topic_log.read(settings.kafka, settings.catalogue_topic)] == [
+        as_sent(wanted[2])
+    ]
+
+
+async def test_only_the_chosen_ones_are_sent(settings: Settings) -> None:
+    await park(settings, records_of(settings))
+    sent = run_command(settings, "replay", "--topic", settings.events_topic, "--reason", "no such tenant")
+    assert (sent.returncode, sent.stdout.count(b"\n")) == (0, 1)
+    assert b"1:9 'globex/INC2' tenantid: no such tenant" in sent.stdout
+    assert [one.key for one in await topic_log.read(settings.kafka, settings.events_topic)] == [b"globex/INC2"]
+    assert await topic_log.read(settings.kafka, settings.catalogue_topic) == []
+
+
+def test_what_is_missing_or_wrong_is_one_clear_line(settings: Settings) -> None:
+    absent = run_command(settings, "list")
+    assert absent.returncode == 1
+    assert f"there is no topic {settings.dead_letter_topic}".encode() in absent.stderr
+    nowhere = run_command(settings.model_copy(update={"kafka": f"127.0.0.1:{free_port()}"}), "replay")
+    assert nowhere.returncode == 1
+    assert b"no broker answers at" in nowhere.stderr
+    assert b"Traceback" not in nowhere.stderr
+    wrong = run_command(settings.model_copy(update={"kafka": "nowhere"}), "list")
+    assert (wrong.returncode, wrong.stderr.count(b"\n")) == (2, 1)
