@@ -75,11 +75,11 @@ def _tenant_plan(tenant: TenantBatch, masks: _Masks) -> dict[str, object]:
             for counter, parts in tenant.deltas.items()
             if counter != EVERYONE
         ],
-        "timed": [_timed(counter, parts) for counter, parts in tenant.moments.items()],
+        "timed": [timed_fields(counter, parts) for counter, parts in tenant.moments.items()],
     }
 
 
-def _timed(counter: str, parts: Mapping[str, Mapping[Moment, int]]) -> dict[str, int]:
+def timed_fields(counter: str, parts: Mapping[str, Mapping[Moment, int]]) -> dict[str, int]:
     """Field -> change. Whoever is not a person is read over whole days, so is kept by hours and days too."""
     if counter.startswith(PERSONS):
         return {

@@ -1,11 +1,12 @@
 """How values are packed in Redis: MessagePack, versioned by position. Pure, and knows no key."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from service.domain.catalogue import Credential, Realm
-from service.domain.contributions import numbers_in
+from service.domain.contributions import column_changes, numbers_in
 from service.domain.record import Ask, TenantRecord
 from service.domain.ticket import Image, Ticket
 
@@ -74,6 +75,26 @@ def unpack_counter(packed: bytes, asked: int) -> dict[str, dict[int, int]]:
         else:
             _add_masks(cells, _masks_decoder.decode(packed_part), asked)
     return counter
+
+
+def counter_plan(masks: Mapping[str, Mapping[int, int]]) -> dict[str, dict[str, int] | dict[int, int]]:
+    """A whole counter (part -> mask -> tickets) as the repair script packs it, in the manner of the apply script.
+
+    A part of many masks is added up by column; mask 0 then says of how many tickets (see `apply.lua`).
+    """
+    parts: dict[str, dict[str, int] | dict[int, int]] = {}
+    for part, tickets in masks.items():
+        if len(tickets) > MASKS_IN_PART:
+            cells = column_changes(tickets)
+            parts[BASE + part] = cells
+            parts[part] = {mask_text(0): cells[0]}
+        elif tickets:
+            parts[part] = {mask_text(mask): count for mask, count in tickets.items()}
+    return parts
+
+
+MASKS_IN_PART = 4
+"""Of more different ones a repaired part is added up: what the apply script allows the narrowest masks."""
 
 
 def _add_masks(cells: dict[int, int], masks: dict[str, int], asked: int) -> None:

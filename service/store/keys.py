@@ -6,7 +6,7 @@ that people choose stand percent-encoded in key names; as fields of hashes they 
 
 import zlib
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 LAYOUT = "tc:layout"
 """Hash: how the data is laid out; refused when it differs from the settings."""
@@ -73,6 +73,16 @@ def sweep(bucket: int, name: str) -> str:
     return f"tc:{{{bucket}}}:sweep:{name}"
 
 
+def audit(bucket: int) -> str:
+    """String with a time to live: "<tenant> <generation> <holder>" of the audit under way."""
+    return f"tc:{{{bucket}}}:audit"
+
+
+def noted(bucket: int) -> str:
+    """Set: tickets of the audited tenant that were written since the audit last looked."""
+    return f"tc:{{{bucket}}}:noted"
+
+
 def orphans(bucket: int) -> str:
     """Set: "<tenant> <generation>" whose tickets and counters are still to be removed."""
     return f"tc:{{{bucket}}}:orphans"
@@ -86,6 +96,18 @@ def tickets(bucket: int, name: str, generation: str) -> str:
 def counter(bucket: int, name: str, generation: str, scope: str) -> str:
     """The counter of all tickets is a hash column -> count; the others are one packed value each."""
     return f"tc:{{{bucket}}}:count:{name}:{generation}:{_encoded(scope)}"
+
+
+ANY_BUCKET = "tc:{*"
+"""A pattern for the keys of all buckets, and a few others."""
+
+
+def counter_in(key: str) -> tuple[str, str, str] | None:
+    """Tenant, generation and name of the counter that a key is of; None for a key of anything else."""
+    _, _, *rest = [*key.split(":", 5), "", ""]
+    if rest[0] not in ("count", "time") or len(rest) < 6:
+        return None
+    return rest[1], rest[2], unquote(rest[3])
 
 
 def timed(bucket: int, name: str, generation: str, scope: str) -> str:

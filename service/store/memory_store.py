@@ -10,6 +10,8 @@ from service.domain.contributions import column_changes
 from service.domain.record import Ask
 from service.domain.scopes import EVERYONE, parts_of
 from service.domain.ticket import Instant, Moment
+from service.store.apply_plan import timed_fields
+from service.store.auditing import MARK_MS, AuditAsk, AuditedTicket, AuditRead, Repair, StoredCounter
 from service.store.epoch import epoch_in
 from service.store.keys import bucket_of
 from service.store.port import (
@@ -53,6 +55,10 @@ class _Bucket:
     timers: Instant | None = None
     due: dict[tuple[str, str, str], Instant] = field(default_factory=dict)
     """By tenant, generation and ticket."""
+    audited: tuple[str, str, str] = ("", "", "")
+    """Tenant, generation and holder of the audit under way."""
+    audited_until_ms: int = 0
+    noted: set[str] = field(default_factory=set)
 
     def first_due(self) -> Instant | None:
         return min(self.due.values(), default=None)
@@ -239,6 +245,8 @@ class MemoryStore:
         negative = 0
         for tenant in batch.tenants:
             found = self._tenants[tenant.tenant]
+            if self._audited(batch.bucket)[:2] == (tenant.tenant, tenant.generation):
+                self._states[batch.bucket].noted |= {write.ticket for write in tenant.writes}
             for write in tenant.writes:
                 if write.image is None:
                     found.tickets.pop(write.ticket, None)
@@ -287,6 +295,79 @@ class MemoryStore:
             return False
         self._leases[bucket] = (holder, self._clock_ms() + ttl_ms)
         return True
+
+    # -- audits -------------------------------------------------------------------------------------------------------
+
+    def _audited(self, bucket: Bucket) -> tuple[str, str, str]:
+        """The audit under way."""
+        state = self._states[bucket]
+        return state.audited if state.audited_until_ms > self._clock_ms() else ("", "", "")
+
+    async def audit(self, ask: AuditAsk) -> AuditRead | None:
+        """See `auditing.AuditedStore` for what this and the next ones promise."""
+        bucket = self.bucket(ask.tenant)
+        found, state, mark = (
+            self._tenants.get(ask.tenant),
+            self._states[bucket],
+            (ask.tenant, ask.generation, ask.holder),
+        )
+        current = self._audited(bucket)
+        if found is None or found.stored.generation != ask.generation:
+            return None
+        if current != (("", "", "") if ask.begin else mark):
+            return None
+        state.audited, state.audited_until_ms = mark, self._clock_ms() + MARK_MS
+        if ask.begin:
+            state.noted.clear()
+        noted = [state.noted.pop() for _ in range(min(ask.limit, len(state.noted)))]
+        cursor, page = (
+            (0, ())
+            if ask.cursor is None
+            else await MemoryStore.scan(self, ask.tenant, ask.generation, ask.cursor, ask.limit)
+        )
+        tickets = []
+        for name in (*noted, *ask.tickets, *page):
+            stored = found.tickets.get(name)
+            due_at = state.due.get((ask.tenant, ask.generation, name))
+            tickets.append(AuditedTicket(name, None if stored is None else stored.image, due_at))
+        counters = {name: _stored_counter(found, name) for name in ask.counters}
+        return AuditRead(
+            self._run,
+            found.stored.token,
+            found.version,
+            state.timers,
+            state.first_due(),
+            cursor,
+            len(state.noted),
+            tickets,
+            None if state.noted else counters,
+        )
+
+    async def end_audit(self, tenant: str, generation: str, holder: str) -> None:
+        bucket = self.bucket(tenant)
+        if self._audited(bucket) == (tenant, generation, holder):
+            self._states[bucket].audited = ("", "", "")
+            self._states[bucket].noted.clear()
+
+    async def repair(self, repair: Repair) -> int | None:
+        found = self._tenants.get(repair.tenant)
+        mark = (repair.tenant, repair.generation, repair.holder)
+        if found is None or found.version != repair.version or self._audited(self.bucket(repair.tenant)) != mark:
+            return None
+        for name, right in repair.counters.items():
+            found.counters.pop(name, None)
+            found.timed.pop(name, None)
+            _add(found.counters, {name: right.masks} if right.masks else {})
+            _add(found.timed, {name: right.moments} if right.moments else {})
+        found.version += 1
+        return found.version
+
+    async def counter_names(self, cursor: int, limit: int) -> tuple[int, Sequence[tuple[str, str, str]]]:
+        return 0, [
+            (tenant, found.stored.generation, name)
+            for tenant, found in self._tenants.items()
+            for name in found.counters.keys() | found.timed.keys()
+        ]
 
     # -- grants -------------------------------------------------------------------------------------------------------
 
@@ -376,6 +457,11 @@ class MemoryStore:
 
     async def set_judged(self, position: Position) -> None:
         self._judged = max(self._judged or 0, position)
+
+
+def _stored_counter(found: _Tenant, name: str) -> StoredCounter:
+    columns = {part: column_changes(masks) for part, masks in found.counters.get(name, {}).items()}
+    return StoredCounter(columns, timed_fields(name, found.timed.get(name, {})))
 
 
 def _windowed(timed: Mapping[str, TimedCounter], counters: Sequence[str], window: Window) -> int:

@@ -22,7 +22,7 @@ from service.store.port import (
     StoredTenant,
     StoreRefused,
 )
-from service.store.redis_reader import RedisReader
+from service.store.redis_auditing import RedisAuditing
 from service.store.replies import bucket_state, due_ticket, info_field, instant_in, outcome, pairs_of, stored_ticket
 from service.store.script import Script
 from service.store.token import minted
@@ -56,7 +56,7 @@ async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator[
         yield RedisStore(wire, buckets)
 
 
-class RedisStore(RedisReader):
+class RedisStore(RedisAuditing):
     """See `port.CounterStore` for what each method promises."""
 
     async def found(self) -> None:
@@ -121,6 +121,7 @@ class RedisStore(RedisReader):
             for write in tenant.writes:
                 image = b"" if write.image is None else revision + codec.pack_image(write.image)
                 arguments += [write.ticket, write.revision, image, due_text(write)]
+        places += [keys.audit(batch.bucket), keys.noted(batch.bucket)]
         return outcome(await APPLY.run(self._wire, places, arguments))
 
     async def due(self, bucket: Bucket, now: Instant, limit: int) -> Sequence[DueTicket]:

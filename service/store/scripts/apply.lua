@@ -1,7 +1,7 @@
 -- One atomic step of one bucket. Validates everything, then writes everything: Redis never rolls back.
 --
 -- KEYS  state, due, then per tenant: its hash, its tickets, the counter of all tickets, its other counters, its counters
---       kept by time
+--       kept by time; last the bucket's audit, and what is noted for it
 -- ARGV  1 plan (MessagePack), then per tenant and write: ticket, revision, revision and image ("" forgets it), when it is
 --       due ("" as before, "-" never)
 -- plan  topic, epoch, now (text), first_due (text or ""): of the writes, some_of_many,
@@ -15,6 +15,7 @@
 local call, packed_of, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack -- a global costs a look-up each time
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
 local PER_WRITE = 4 -- arguments
+local NOTED_MS = 600000 -- what is noted for an audit that ended unheard is gone soon; one under way reads it at once
 
 local function fields(key, names)
   local values = {}
@@ -200,10 +201,21 @@ local function put_sums(hash, new)
   put(hash, list)
 end
 
+-- An audit reads again what was written since it looked.
+local audit, noted = KEYS[#KEYS - 1], KEYS[#KEYS]
+local audited = writes > 0 and call('GET', audit)
+local function note(tenant, first)
+  local whose = tenant.name .. ' ' .. tenant.generation .. ' '
+  if string.sub(audited, 1, #whose) ~= whose then return end
+  for n = 1, tenant.writes do call('SADD', noted, ARGV[first + PER_WRITE * (n - 1)]) end
+  call('PEXPIRE', noted, NOTED_MS)
+end
+
 local result = {'applied', negative}
 argument = 2
 for i, tenant in ipairs(plan.tenants) do
   local hash, tickets, all = KEYS[places[i]], KEYS[places[i] + 1], KEYS[places[i] + 2]
+  if audited then note(tenant, argument) end
   local images = {}
   for n = 1, tenant.writes do
     local id, image, due_at = ARGV[argument], ARGV[argument + 2], ARGV[argument + 3]
