@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.adoption import Adoption
 from consumers.assignment import Assignment, RetentionOvertook
+from consumers.audit.cycle import AuditSchedule
 from consumers.backoff import Backoff
 from consumers.catalogue_log import CatalogueLog
 from consumers.catalogue_reader import CatalogueReader
@@ -157,12 +158,14 @@ async def _run(
         wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs, settings.dated_columns)
         leases = Leases(store)
         timers = Timers(store, step, leases, clock, metrics, range(settings.buckets))
+        audits = AuditSchedule(store, leases, clock, metrics, range(settings.buckets), settings.audit_every_s)
         async with asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),
                 tasks.create_task(pulse(health, reader, assignment, events, catalogue_topic), name="pulse"),
                 tasks.create_task(Sweeper(store, adoption, step, wanted, leases, metrics).run(), name="sweeper"),
                 tasks.create_task(timers.run(), name="timers"),
+                tasks.create_task(audits.run(), name="audits"),
             ]
             await reader.readable.wait()
             events.subscribe([settings.events_topic], listener=assignment)

@@ -51,7 +51,7 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers, timestamp_m
         raise PoisonEvent("key: says otherwise than tenantid and subject")
     if attributes.sequence is None:
         raise PoisonEvent("sequence: missing")
-    sequence = _sequence(attributes.sequence)
+    sequence = read_sequence(attributes.sequence)
     time = _time(attributes.time, timestamp_ms)
     return TicketEvent(tenant, ticket, sequence, type_, time, _change(type_, event))
 
@@ -65,7 +65,7 @@ def _tombstone(key: bytes | None, attributes: Attributes, timestamp_ms: int) -> 
     tenant, ticket = _tenant_and_ticket(attributes)
     if key is not None and key != f"{tenant}/{ticket}".encode():
         raise PoisonEvent("key: says otherwise than ce_tenantid and ce_subject")
-    sequence = None if attributes.sequence is None else _sequence(attributes.sequence)
+    sequence = None if attributes.sequence is None else read_sequence(attributes.sequence)
     return TicketEvent(tenant, ticket, sequence, EventType.DELETED, _time(attributes.time, timestamp_ms), None)
 
 
@@ -97,7 +97,8 @@ def _tenant_and_ticket(attributes: Attributes) -> tuple[str, str]:
     return attributes.tenantid, attributes.subject
 
 
-def _sequence(given: int | str) -> int:
+def read_sequence(given: int | str) -> int:
+    """The sequence that is written so. Raises PoisonEvent."""
     if isinstance(given, str):
         if not (given.isascii() and given.isdigit()):
             raise PoisonEvent("sequence: must be a whole number, in digits alone")

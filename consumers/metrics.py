@@ -54,6 +54,16 @@ class Metrics:
             "asked_columns_dropped_total",
             "Pairs of profile and filter, and filters by the days of two fields, dropped: unused, or over the limit.",
         )
+        self.audit_drift = Gauge(
+            "ticket_counts_audit_drift_cells",
+            "Counts, and tickets' own contributions, that this consumer's last audit found wrong.",
+            registry=self.registry,
+        )
+        self.audit_finished = Gauge(
+            "ticket_counts_audit_finished_timestamp",
+            "When this consumer's last audit ended that could prove all of its tenants, in seconds since 1970.",
+            registry=self.registry,
+        )
         self.timers_fired = self._counter("timers_fired_total", "Tickets applied again because time changed them.")
         self.timers_late_ms = Gauge(
             "ticket_counts_timers_late_ms",

@@ -117,6 +117,13 @@ class Settings(SharedSettings):
         le=1,
         description="Share of bad ones among those last records that stops the consumer with an alarm, from 0 to 1.",
     )
+    audit_every_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=31_536_000,
+        description="How often each consumer recounts the tenants of its buckets and compares their counters, in "
+        "seconds; 0 means never. It repairs nothing. A day is usual: it reads every stored ticket once, at half speed.",
+    )
     metrics_host: str = Field(
         default="127.0.0.1",
         min_length=1,

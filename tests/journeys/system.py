@@ -32,7 +32,7 @@ class System:
     def __init__(
         self, kafka: str, redis: str, topics: Topics, directory: Path, settings: Mapping[str, object], realm: str
     ) -> None:
-        self.kafka, self.topics, self.realm = kafka, topics, realm
+        self.kafka, self.redis, self.topics, self.realm = kafka, redis, topics, realm
         self.directory = directory
         self.consumers: list[Program] = []
         self.service: Program | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from service.store.auditing import AuditAsk, AuditRead, Repair
 from service.store.memory_store import MemoryStore
 from service.store.port import Batch, CounterStore, Loaded, Outcome, StoredTenant
 from tests.oracle.choices import Choices
@@ -50,6 +51,16 @@ class InterleavedStore(MemoryStore):
         stored = await super().tenant(tenant)
         await self._turns()
         return stored
+
+    async def audit(self, ask: AuditAsk) -> AuditRead | None:
+        await self._turns()
+        read = await super().audit(ask)
+        await self._turns()
+        return read
+
+    async def repair(self, repair: Repair) -> int | None:
+        await self._turns()
+        return await super().repair(repair)
 
     async def scan(self, tenant: str, generation: str, cursor: int, limit: int) -> tuple[int, Sequence[str]]:
         await self._turns()

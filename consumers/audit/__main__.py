@@ -1,0 +1,149 @@
+"""`python -m consumers.audit`: wires audits to Redis, and comparisons to files and Kafka. Decides nothing itself."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from consumers.audit import arguments
+from consumers.audit.against import Against
+from consumers.audit.cycle import audited, stored_counters
+from consumers.audit.export import BadExport
+from consumers.audit.mending import StepMender, lone_step
+from consumers.audit.tenant_audit import Mender, TenantAudit, TenantReport, Unproven
+from consumers.catalogue.reading import NothingFound, opened, stored_tenant
+from consumers.line_source import SourceUnusable, lines_of
+from consumers.outbox import NotAcknowledged, open_outbox
+from consumers.settings import Settings, known_variables
+from consumers.step import ForeignTopic
+from consumers.tenants import OlderCode
+from service import environment, logs
+from service.clock import SystemClock
+from service.environment import EXIT_WRONG_USE, SettingsError
+from service.store.port import Bucket, StoreRefused, StoreUnavailable
+from service.store.redis_store import RedisStore
+
+EXIT_DRIFT = 1
+EXIT_UNPROVEN = 3
+EXIT_INTERRUPTED = 130
+"""What shells report for a program that Ctrl-C ended."""
+
+PROGRESS_S = 5.0
+"""Seconds between two lines of progress."""
+
+
+async def _audit(asked: argparse.Namespace, settings: Settings) -> int:
+    drift = tenants = tickets = unproven = 0
+    next_progress = time.monotonic() + PROGRESS_S
+    async with opened(settings) as store:
+        if asked.tenant is not None:
+            await stored_tenant(store, asked.tenant)
+        counters = await stored_counters(store, asked.tenant)
+        for bucket, names in (await _tenants(store, asked.tenant)).items():
+            audit = TenantAudit(store, SystemClock(), await _mender(store, bucket) if asked.repair else None)
+            async with aclosing(audited(audit, names, counters)) as results:
+                async for result in results:
+                    tenants += 1
+                    if isinstance(result, Unproven):
+                        unproven += 1
+                        _say(f"unproven: {result}")
+                        continue
+                    _print(result)
+                    drift, tickets = drift + result.drift, tickets + result.tickets
+                    if time.monotonic() >= next_progress:
+                        _say(f"so far {tenants:,} tenants, {tickets:,} tickets, {drift:,} things wrong")
+                        next_progress = time.monotonic() + PROGRESS_S
+    repaired = ", all repaired" if drift and asked.repair else ""
+    missing = f"; {unproven:,} tenants could not be proven" if unproven else ""
+    _say(f"audited {tenants:,} tenants, {tickets:,} tickets: {drift:,} things wrong{repaired}{missing}")
+    return EXIT_UNPROVEN if unproven else EXIT_DRIFT if drift else 0
+
+
+async def _tenants(store: RedisStore, only: str | None) -> Mapping[Bucket, Sequence[str]]:
+    if only is not None:
+        return {store.bucket(only): [only]}
+    return {bucket: await store.tenants(bucket) for bucket in range(store.buckets)}
+
+
+async def _mender(store: RedisStore, bucket: Bucket) -> Mender:
+    """Writes as a consumer of the very topic that the bucket's positions are of."""
+    states = await store.states([bucket])
+    return StepMender(store, lone_step(store, SystemClock(), states[bucket].topic))
+
+
+def _print(report: TenantReport) -> None:
+    for cell in report.cells:
+        part = f", part {cell.part}" if cell.part else ""
+        _write(
+            f"{report.tenant}: counter {cell.counter}{part}, cell {cell.cell}: {cell.stored}, should be {cell.right}"
+        )
+    for ticket, problem in report.wrong_tickets.items():
+        _write(f"{report.tenant}: ticket {ticket} {problem}")
+
+
+async def _against(asked: argparse.Namespace, settings: Settings) -> int:
+    async with AsyncExitStack() as open_now:
+        store = await open_now.enter_async_context(opened(settings))
+        outbox = await open_now.enter_async_context(open_outbox(settings, _say)) if asked.publish else None
+        against = Against(store, _write, asked.tenant, None if outbox is None else outbox.send)
+        async with aclosing(lines_of([asked.against])) as lines:
+            await against.run(lines)
+        if outbox is not None:
+            await outbox.flush()
+    _say(str(against.totals))
+    return EXIT_DRIFT if against.totals.different else 0
+
+
+def _write(line: str) -> None:
+    print(line, flush=True)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+async def run(asked: argparse.Namespace, settings: Settings) -> int:
+    """Does what was asked; the exit status."""
+    try:
+        return await (_audit if asked.against is None else _against)(asked, settings)
+    except (SourceUnusable, BadExport, StoreRefused, NothingFound) as error:
+        _say(str(error))
+        return EXIT_WRONG_USE
+    except StoreUnavailable as error:
+        _say(f"TICKET_COUNTS_REDIS: {error}")
+    except (ForeignTopic, OlderCode, NotAcknowledged) as error:
+        _say(str(error))
+    except KafkaConnectionError:
+        _say(f"no broker answers at {settings.kafka}")
+    except KafkaError as error:
+        _say(f"Kafka at {settings.kafka}: {error!r}")
+    return EXIT_UNPROVEN
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command line. Returns the exit status: 0, 1 drift found, 2 wrong use, 3 not proven or unreachable, 130."""
+    asked = arguments.parse(argv)
+    try:
+        settings = Settings.read(os.environ)
+    except SettingsError as error:
+        _say(str(error))
+        return EXIT_WRONG_USE
+    for warning in environment.unknown_variables(os.environ, known_variables()):
+        _say(warning)
+    logs.set_up("warning", "console", "audit")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what the client meets ends in a message of ours
+    try:
+        return asyncio.run(run(asked, settings))
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv))

@@ -1,0 +1,122 @@
+"""Compares what the log told us with an export of the source system, and sends the events that were never published."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+import msgspec
+
+from consumers.audit.export import Exported, difference, event_of, exported, mendable
+from consumers.line_source import Line
+from consumers.ndjson import Record
+from service.domain.ticket import Image
+from service.store.port import CounterStore
+
+PAGE = 200
+"""Tickets looked up at once."""
+
+Send = Callable[[Record], Awaitable[None]]
+
+
+class AgainstTotals(msgspec.Struct):
+    """What came of a comparison."""
+
+    tickets: int = 0
+    skipped: int = 0
+    """Of tenants that weren't asked about."""
+    different: int = 0
+    sent: int = 0
+    only_here: int = 0
+
+    def __str__(self) -> str:
+        skipped = f" ({self.skipped:,} of other tenants left out)" if self.skipped else ""
+        return (
+            f"{self.tickets:,} tickets of the export{skipped}: {self.different:,} never told or told otherwise, "
+            f"{self.sent:,} of them sent; {self.only_here:,} tickets are only here"
+        )
+
+
+class Against:
+    """One comparison. `send` publishes what is missing; None: nothing is sent."""
+
+    def __init__(
+        self, store: CounterStore, write: Callable[[str], None], only: str | None = None, send: Send | None = None
+    ) -> None:
+        self._store = store
+        self._write = write
+        self._only = only
+        self._send = send
+        self._named: dict[str, set[str]] = {}
+        self._strangers: set[str] = set()
+        self.totals = AgainstTotals()
+
+    async def run(self, lines: AsyncIterator[Line]) -> None:
+        """Raises BadExport, StoreUnavailable, and what `send` raises."""
+        doubtful: list[Exported] = []
+        page: list[Exported] = []
+        async for line in lines:
+            if not line.text.strip():
+                continue
+            one = exported(line)
+            if self._only not in (None, one.tenant):
+                self.totals.skipped += 1
+                continue
+            self.totals.tickets += 1
+            self._named.setdefault(one.tenant, set()).add(one.name)
+            page.append(one)
+            if len(page) == PAGE:
+                doubtful += [each for each, _, _ in await self._different(page)]
+                page = []
+        doubtful += [each for each, _, _ in await self._different(page)]
+        # Once more: what was on its way when it was looked at first has mostly arrived.
+        for start in range(0, len(doubtful), PAGE):
+            for one, image, text in await self._different(doubtful[start : start + PAGE]):
+                await self._tell(one, image, text)
+        for tenant, names in sorted(self._named.items()):
+            await self._only_here(tenant, names)
+
+    async def _different(self, page: Iterable[Exported]) -> list[tuple[Exported, Image | None, str]]:
+        by_tenant: dict[str, list[Exported]] = {}
+        for one in page:
+            by_tenant.setdefault(one.tenant, []).append(one)
+        found: list[tuple[Exported, Image | None, str]] = []
+        for tenant, exports in by_tenant.items():
+            stored = await self._store.tenant(tenant)
+            names = list(dict.fromkeys(one.name for one in exports))
+            if stored is None:
+                self._strangers.add(tenant)
+                found += [(one, None, "its tenant is not in the catalogue") for one in exports]
+                continue
+            loaded = await self._store.load(self._store.bucket(tenant), {tenant: names}, {tenant: stored.generation})
+            for one in exports:
+                image = loaded.tickets[tenant, one.name].image
+                if text := difference(one, image):
+                    found.append((one, image, text))
+        return found
+
+    async def _tell(self, one: Exported, image: Image | None, text: str) -> None:
+        self.totals.different += 1
+        note = ""
+        if self._send is not None and one.tenant not in self._strangers and mendable(one, image):
+            key, value = event_of(one)
+            await self._send(Record(is_event=True, key=key, value=value))
+            self.totals.sent += 1
+            note = "; sent"
+        elif self._send is not None:
+            note = "; not sent: the export has no data of it" if one.data is None else "; not sent"
+        self._write(f"{one.tenant}: ticket {one.name}: {text}{note}")
+
+    async def _only_here(self, tenant: str, names: set[str]) -> None:
+        stored = await self._store.tenant(tenant)
+        if stored is None:
+            return
+        seen: set[str] = set()
+        cursor = 0
+        while True:
+            page = await self._store.images(tenant, stored.generation, cursor, PAGE)
+            for name, image in page.tickets:
+                if image.ticket is not None and name not in names and name not in seen:
+                    seen.add(name)
+                    self._write(f"{tenant}: ticket {name}: only here, at sequence {image.sequence}")
+            cursor = page.cursor
+            if not cursor:
+                break
+        self.totals.only_here += len(seen)

@@ -1,0 +1,53 @@
+"""What a stored counter has wrong beside the recount of its tickets. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeVar
+
+from service.domain.contributions import column_changes
+from service.domain.recount import Recount
+from service.store.apply_plan import timed_fields
+from service.store.auditing import RightCounter, StoredCounter
+
+_Key = TypeVar("_Key", int, str)
+
+_TIMED = "by time"
+"""Stands for the part of a cell that is kept by time; no part is called so."""
+
+
+class WrongCell(NamedTuple):
+    """One count that isn't what the tickets come to."""
+
+    counter: str
+    part: str
+    cell: str
+    """A column's number, or a field of what is kept by time."""
+    stored: int
+    right: int
+
+
+def wrong_cells(counter: str, stored: StoredCounter, recount: Recount) -> list[WrongCell]:
+    """Every cell of the counter that is wrong, missing or there without a ticket."""
+    right = {part: column_changes(masks) for part, masks in recount.masks(counter).items()}
+    found = [
+        WrongCell(counter, part, str(column), count, should_be)
+        for part in sorted(stored.columns.keys() | right.keys())
+        for column, count, should_be in _differences(stored.columns.get(part, {}), right.get(part, {}))
+    ]
+    fields = timed_fields(counter, recount.moments(counter))
+    found += [WrongCell(counter, _TIMED, *difference) for difference in _differences(stored.fields, fields)]
+    return found
+
+
+def right_counter(counter: str, wrong: list[WrongCell], recount: Recount) -> RightCounter:
+    """What the counter has to be."""
+    return RightCounter(
+        {part: dict(masks) for part, masks in recount.masks(counter).items()},
+        {part: dict(moments) for part, moments in recount.moments(counter).items()},
+        {cell.cell: cell.right for cell in wrong if cell.part == _TIMED},
+    )
+
+
+def _differences(stored: Mapping[_Key, int], right: Mapping[_Key, int]) -> Iterator[tuple[_Key, int, int]]:
+    for key in sorted(stored.keys() | right.keys()):
+        if (count := stored.get(key, 0)) != (should_be := right.get(key, 0)):
+            yield key, count, should_be

@@ -1,0 +1,87 @@
+"""A line of an export of the source system: a ticket as it is there. Pure."""
+
+from typing import Any
+
+import msgspec
+
+from consumers.decode import read_sequence
+from consumers.ids import check_id, check_tenant
+from consumers.line_source import Line
+from consumers.ticket_data import read_ticket
+from service.domain.event import PoisonEvent
+from service.domain.ticket import Image, Ticket
+
+
+class BadExport(Exception):
+    """A line that is no ticket of an export. The message has its place."""
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """One ticket of the source system; `ticket` and `data` are None where the export has only its sequence."""
+
+    tenant: str
+    name: str
+    sequence: int
+    ticket: Ticket | None
+    data: bytes | None
+
+
+_NONE = msgspec.Raw(b"null")
+
+
+class _Line(msgspec.Struct):
+    tenant: str
+    ticket: str
+    sequence: int | str
+    data: msgspec.Raw = _NONE
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def exported(line: Line) -> Exported:
+    """The ticket of a line `{"tenant", "ticket", "sequence", "data"?}`. Raises BadExport."""
+    try:
+        read = _decoder.decode(line.text)
+        check_tenant(read.tenant, "tenant")
+        check_id(read.ticket, "ticket")
+        data = None if read.data == _NONE else bytes(read.data)
+        ticket = None if data is None else read_ticket(data, closed_by_event=False)
+        return Exported(read.tenant, read.ticket, read_sequence(read.sequence), ticket, data)
+    except (msgspec.DecodeError, UnicodeDecodeError, PoisonEvent) as error:
+        raise BadExport(f"{line.place}: {error}") from None
+
+
+def difference(one: Exported, image: Image | None) -> str:
+    """What we were not told, or told otherwise; "" for nothing. An export may be older than what we have."""
+    if image is None:
+        return "the log never told of it"
+    if image.sequence < one.sequence:
+        return f"the log told of sequence {image.sequence}, the source has {one.sequence}"
+    if image.sequence > one.sequence or one.ticket is None:
+        return ""
+    if image.ticket is None:
+        return f"deleted here at sequence {one.sequence}, which the source still has"
+    # Which event closed it isn't in an export.
+    same = msgspec.structs.replace(image.ticket, closed_by_event=False) == one.ticket
+    return "" if same else f"other content at sequence {one.sequence}: the source has to raise the sequence"
+
+
+def mendable(one: Exported, image: Image | None) -> bool:
+    """Whether the export's ticket, sent as an event, would mend the difference."""
+    return one.data is not None and (image is None or image.sequence < one.sequence)
+
+
+def event_of(one: Exported) -> tuple[bytes, bytes]:
+    """Key and value of the event that tells what the export says."""
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": f"{one.name}-{one.sequence}",
+        "source": "/audit",
+        "type": "ticket.updated",
+        "tenantid": one.tenant,
+        "subject": one.name,
+        "sequence": str(one.sequence),
+        "data": _NONE if one.data is None else msgspec.Raw(one.data),
+    }
+    return f"{one.tenant}/{one.name}".encode(), msgspec.json.encode(event)

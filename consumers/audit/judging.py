@@ -1,0 +1,67 @@
+"""Whether a ticket's stored contributions are what they should be, and whether it is due when it says. Pure."""
+
+from collections.abc import Sequence
+
+from service.domain.columns import SEMANTICS
+from service.domain.instant import format_instant_exactly
+from service.domain.matching import Columns
+from service.domain.record import numbered
+from service.domain.ticket import Image, Instant
+from service.store.auditing import AuditedTicket, AuditRead
+from service.store.port import StoredTenant
+
+
+class Judge:
+    """Knows one state of a tenant's record. What is being filled or cleared isn't judged: a sweep is at it."""
+
+    def __init__(self, stored: StoredTenant) -> None:
+        record = stored.record
+        columns = numbered(record)
+        filling = {record.numbers[name] for name in record.filling}
+        self.token = stored.token
+        self._columns = Columns(columns)
+        self._settled = not (record.filling or record.retired) and record.semantics == SEMANTICS
+        self._numbers = columns.keys() - filling
+        self._mask = sum(1 << number for number in self._numbers)
+
+    def problem(self, one: AuditedTicket, instants: Sequence[Instant]) -> str:
+        """What is wrong with a ticket that has to be right at one of these instants; "" for nothing."""
+        image = one.image
+        if image is None:
+            return "" if one.due_at is None else "is due, but there is no such ticket"
+        if image.due_at != one.due_at:
+            return f"is due {_shown(one.due_at)} by the due set, and {_shown(image.due_at)} by itself"
+        problems = [self._at(image, instant) for instant in instants]
+        return "" if "" in problems or not problems else problems[0]
+
+    def _at(self, image: Image, instant: Instant) -> str:
+        if image.ticket is None:
+            return "" if not image.mask and not image.moments and image.due_at is None else "is deleted, but counts"
+        counted = self._columns.counted(image.ticket, instant)
+        wrong = (image.mask ^ counted.mask) & (self._mask if self._settled is False else -1)
+        if wrong:
+            numbers = [number for number in range(wrong.bit_length()) if wrong >> number & 1] if wrong > 0 else []
+            return f"counts otherwise than its columns say: {', '.join(map(str, numbers))}"
+        if self._kept(image.moments) != self._kept(counted.moments):
+            return "counts at other times than its columns say"
+        if self._settled and image.due_at != counted.next_change_at:
+            return f"is due {_shown(image.due_at)}, and should be {_shown(counted.next_change_at)}"
+        return ""
+
+    def _kept(self, moments: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        return sorted(one for one in moments if self._settled or one[0] in self._numbers)
+
+
+def instants_of(read: AuditRead, now: Instant) -> list[Instant]:
+    """When the tickets of a read have to be right: at the bucket's timers.
+
+    Where too many tickets are due at one instant to be applied at once, those that are have gone there already.
+    """
+    if read.timers is None:
+        return []
+    crowded = read.next_due is not None and read.timers < read.next_due <= now
+    return [read.timers, read.next_due] if crowded and read.next_due is not None else [read.timers]
+
+
+def _shown(instant: Instant | None) -> str:
+    return "never" if instant is None else f"at {format_instant_exactly(instant)}"

@@ -1,0 +1,218 @@
+"""The audit of one tenant: recounts its stored tickets, compares every counter at one version, repairs what is proven.
+
+Online: tickets are read page by page while events go on. The store notes what is written meanwhile; those tickets are
+read again in the same atomic read as the counters, so that nothing is ever compared across two versions.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+
+from consumers.audit.comparing import WrongCell, right_counter, wrong_cells
+from consumers.audit.judging import Judge, instants_of
+from service.clock import Clock
+from service.domain.recount import Recount
+from service.domain.scopes import EVERYONE
+from service.store.auditing import AuditAsk, AuditedStore, AuditRead, Repair
+from service.store.port import StoreUnavailable
+from service.store.token import minted
+
+PAGE = 200
+"""Tickets per read: a few ms of Redis, so that events wait no longer behind one."""
+
+COUNTERS = 50
+"""Counters per read; a person's is some hundred bytes, a team's some KB."""
+
+REST_SHARE = 1.0
+"""Rest after each read, as a share of what it took: an audit takes at most half of a core and of Redis."""
+
+BEGINNINGS = 5
+"""Times that an audit is begun anew (another generation, another run of the store) before it is given up."""
+
+TRIES = 200
+"""Reads of the same counters until nothing was written just before, and tries of one repair: milliseconds each."""
+
+AGAIN_S = 0.05
+"""Between two tries of what somebody else was quicker with."""
+
+
+class Unproven(Exception):
+    """Neither drift nor its absence could be shown: try again later. The message says why."""
+
+
+class _Lost(Exception):
+    """What was noted so far is worth nothing: begin anew."""
+
+
+class Mender(Protocol):
+    """Applies tickets again, so that they contribute what they should."""
+
+    async def mend(self, tenant: str, generation: str, tickets: Iterable[str]) -> None:
+        """One try for tickets that were found wrong. Raises StoreUnavailable."""
+
+
+class TenantReport(msgspec.Struct):
+    """What was found; `repaired` says that none of it is left."""
+
+    tenant: str
+    tickets: int = 0
+    counters: int = 0
+    version: int = 0
+    cells: list[WrongCell] = []
+    wrong_tickets: dict[str, str] = {}
+    repaired: bool = False
+
+    @property
+    def drift(self) -> int:
+        """Wrong cells, and tickets whose stored contributions or due times are wrong."""
+        return len(self.cells) + len(self.wrong_tickets)
+
+
+class TenantAudit:
+    """Audits tenants one after another. With a `mender` it also repairs."""
+
+    def __init__(self, store: AuditedStore, clock: Clock, mender: Mender | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._mender = mender
+
+    async def run(self, tenant: str, stored_counters: Iterable[str] = ()) -> TenantReport:
+        """The report; `stored_counters` are looked at beside those that tickets count in. Raises Unproven.
+
+        A tenant that goes meanwhile has nothing wrong.
+        """
+        problem = ""
+        for attempt in range(BEGINNINGS):
+            if attempt:
+                await asyncio.sleep(AGAIN_S)
+            try:
+                stored = await self._store.tenant(tenant)
+                if stored is None:
+                    return TenantReport(tenant)
+                one = _Pass(self._store, self._clock, self._mender, tenant, stored.generation)
+                try:
+                    return await one.run(stored_counters)
+                finally:
+                    await self._store.end_audit(tenant, stored.generation, one.holder)
+            except (_Lost, StoreUnavailable) as error:
+                problem = str(error)
+        raise Unproven(f"tenant {tenant}: {problem}")
+
+
+class _Pass:
+    """One try, in one generation and one run of the store."""
+
+    def __init__(self, store: AuditedStore, clock: Clock, mender: Mender | None, tenant: str, generation: str) -> None:
+        self.holder = minted()
+        self._store = store
+        self._clock = clock
+        self._mender = mender
+        self._ask = AuditAsk(tenant, generation, self.holder, limit=PAGE)
+        self._run = ""
+        self._recount = Recount()
+        self._judge: Judge | None = None
+        self._unjudged: set[str] = set()
+        self._wrong: dict[str, str] = {}
+
+    async def run(self, stored_counters: Iterable[str]) -> TenantReport:
+        report = TenantReport(self._ask.tenant, cells=[], wrong_tickets={})
+        read = await self._read(begin=True, cursor=0)
+        while read.cursor:
+            read = await self._read(cursor=read.cursor)
+        done: set[str] = set()
+        while names := ({EVERYONE, *stored_counters} | self._recount.counters()) - done:
+            for chunk in _chunks(sorted(names), COUNTERS):
+                report.version = await self._compare(chunk, report)
+            done |= names
+        while self._unjudged:
+            await self._read(tickets=tuple(islice(self._unjudged, PAGE)))
+        report.tickets, report.counters = len(self._recount), len(done)
+        report.wrong_tickets = dict(self._wrong)
+        if self._mender is not None:
+            await self._mend_tickets(self._mender)
+            report.repaired = True
+        return report
+
+    async def _read(
+        self,
+        *,
+        begin: bool = False,
+        cursor: int | None = None,
+        tickets: tuple[str, ...] = (),
+        counters: tuple[str, ...] = (),
+    ) -> AuditRead:
+        """One read, taken in; rests afterwards, but for what is still to be read before counters can be."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        ask = msgspec.structs.replace(self._ask, begin=begin, cursor=cursor, tickets=tickets, counters=counters)
+        read = await self._store.audit(ask)
+        if read is None:
+            raise _Lost("another audit of its bucket is under way" if begin else "it was interrupted")
+        if read.run != (self._run or read.run):
+            raise _Lost("the store restarted or failed over")
+        self._run = read.run
+        await self._take(read)
+        if not read.left:
+            await asyncio.sleep(REST_SHARE * (loop.time() - began))
+        return read
+
+    async def _take(self, read: AuditRead) -> None:
+        judge = await self._judge_of(read.token)
+        instants = instants_of(read, self._clock.now_us())
+        for one in read.tickets:
+            self._recount.put(one.ticket, one.image)
+            self._wrong.pop(one.ticket, None)
+            self._unjudged.discard(one.ticket)
+            if judge is None:
+                self._unjudged.add(one.ticket)
+            elif problem := judge.problem(one, instants):
+                self._wrong[one.ticket] = problem
+
+    async def _judge_of(self, token: str) -> Judge | None:
+        """None where the record has changed once more since this was read."""
+        if self._judge is None or self._judge.token != token:
+            stored = await self._store.tenant(self._ask.tenant)
+            self._judge = None if stored is None else Judge(stored)
+        return self._judge if self._judge is not None and self._judge.token == token else None
+
+    async def _compare(self, names: tuple[str, ...], report: TenantReport) -> int:
+        """Compares some counters at one version, which is returned; repairs them where that is asked for."""
+        for _ in range(TRIES):
+            version, wrong = await self._wrong_cells(names)
+            cells = [cell for found in wrong.values() for cell in found]
+            if not cells or self._mender is None:
+                report.cells += cells
+                return version
+            right = {name: right_counter(name, found, self._recount) for name, found in wrong.items()}
+            ask = self._ask
+            if await self._store.repair(Repair(ask.tenant, ask.generation, self.holder, version, right)) is not None:
+                report.cells += cells  # and they are looked at once more
+            else:
+                await asyncio.sleep(0)  # somebody was quicker: what was compared is of an older version
+        raise Unproven(f"tenant {self._ask.tenant}: its counts change faster than they can be repaired")
+
+    async def _wrong_cells(self, names: tuple[str, ...]) -> tuple[int, dict[str, list[WrongCell]]]:
+        for _ in range(TRIES):
+            read = await self._read(counters=names)
+            if read.counters is not None:
+                found = {name: wrong_cells(name, stored, self._recount) for name, stored in read.counters.items()}
+                return read.version, {name: cells for name, cells in found.items() if cells}
+        raise Unproven(f"tenant {self._ask.tenant}: its tickets change faster than they can be read")
+
+    async def _mend_tickets(self, mender: Mender) -> None:
+        for _ in range(TRIES):
+            if not self._wrong:
+                return
+            some = tuple(islice(self._wrong, PAGE))
+            await mender.mend(self._ask.tenant, self._ask.generation, some)
+            await self._read(tickets=some)
+            await asyncio.sleep(AGAIN_S if some == tuple(islice(self._wrong, PAGE)) else 0)
+        raise Unproven(f"tenant {self._ask.tenant}: {len(self._wrong)} tickets could not be applied again")
+
+
+def _chunks(names: list[str], size: int) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(names), size):
+        yield tuple(names[start : start + size])

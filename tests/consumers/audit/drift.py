@@ -1,0 +1,41 @@
+"""Ways to spoil a store behind the consumers' backs, over its own port, so that both kinds can be spoilt."""
+
+from typing import Any
+
+import msgspec
+
+from service.domain.contributions import Deltas, Moments
+from service.store.port import UNKNOWN_DUE, Applied, Batch, CounterStore, DueTicket, TenantBatch, TicketWrite
+from tests.pipeline import TOPIC_ID
+
+
+async def spoil(
+    store: CounterStore, tenant: str, deltas: Deltas | None = None, moments: Moments | None = None, *writes: TicketWrite
+) -> None:
+    """Changes counters by so much, or tickets, and not the other."""
+    while True:
+        stored = await store.tenant(tenant)
+        assert stored is not None
+        state = (await store.states([store.bucket(tenant)]))[store.bucket(tenant)]
+        one = TenantBatch(tenant, stored.token, stored.generation, writes, deltas or {}, None, moments or {})
+        batch = Batch(store.bucket(tenant), state.topic or TOPIC_ID, {}, [one], state.timers or 0)
+        if isinstance(await store.apply(batch), Applied):
+            return
+
+
+async def spoil_ticket(store: CounterStore, tenant: str, ticket: str, **changes: Any) -> None:
+    """Changes what a ticket says of itself, and no counter."""
+    stored = await store.tenant(tenant)
+    assert stored is not None
+    loaded = await store.load(store.bucket(tenant), {tenant: [ticket]}, {tenant: stored.generation})
+    found = loaded.tickets[tenant, ticket]
+    assert found.image is not None
+    image = msgspec.structs.replace(found.image, **changes)
+    await spoil(store, tenant, None, None, TicketWrite(ticket, found.revision, image, UNKNOWN_DUE))
+
+
+async def spoil_due(store: CounterStore, tenant: str, ticket: str) -> None:
+    """Takes a ticket out of the due set."""
+    stored = await store.tenant(tenant)
+    assert stored is not None
+    await store.forget_due(store.bucket(tenant), [DueTicket(tenant, stored.generation, ticket, 0)])
