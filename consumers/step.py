@@ -12,13 +12,11 @@ from consumers.backoff import Backoff
 from consumers.dead_letters import DeadLetters, Letter
 from consumers.metrics import Metrics
 from consumers.tenants import CompiledTenant, Tenants
+from consumers.work import Work, judged_at
 from service.clock import Clock
-from service.domain.contributions import Changes
 from service.domain.event import PoisonEvent, TicketEvent
-from service.domain.history import Advanced, Unchanged, advance
-from service.domain.ticket import Image, Instant, Ticket
+from service.domain.ticket import Instant, Ticket
 from service.store.port import (
-    UNKNOWN_DUE,
     Applied,
     Batch,
     Behind,
@@ -33,7 +31,6 @@ from service.store.port import (
     StaleCatalogue,
     StoreUnavailable,
     TenantBatch,
-    TicketWrite,
     Untimely,
 )
 
@@ -122,7 +119,7 @@ class Step:
             await self._reload(stale)
             return 0
         at = max(at, loaded.state.timers or at)
-        works = {name: _Work(compiled[name], loaded, at, at) for name in wanted}
+        works = {name: Work(compiled[name], loaded, at, at) for name in wanted}
         for one in current:
             works[one.tenant].fire(one.ticket)
         tenants = [work.batch() for work in works.values() if work.changed]
@@ -147,7 +144,7 @@ class Step:
                 continue
             now = self._clock.now_us()
             at = judged_at(loaded, now)
-            work = _Work(compiled, loaded, at, now)
+            work = Work(compiled, loaded, at, now)
             for ticket in tickets:
                 work.recount(ticket)
             outcome = await self._store.apply(Batch(bucket, self._topic_id, {}, [work.batch()], at))
@@ -178,7 +175,7 @@ class Step:
         letters = [(one, "tenantid: no such tenant in the catalogue") for one in fresh if one.event.tenant in strangers]
         now = self._clock.now_us()
         at = judged_at(loaded, now)
-        works = {name: _Work(tenant, loaded, at, now) for name, tenant in compiled.items()}
+        works = {name: Work(tenant, loaded, at, now) for name, tenant in compiled.items()}
         became: dict[str, int] = {}
         for one in fresh:
             if one.event.tenant in works:
@@ -272,82 +269,3 @@ class Step:
         if outcome.negative:
             self._metrics.negative_cells.inc(outcome.negative)
             log.error("counters below zero: there is drift, run an audit", cells=outcome.negative)
-
-
-def judged_at(loaded: Loaded, now: Instant) -> Instant:
-    """The instant that tickets of the bucket have to be judged at: as late as may be, but before the next is due.
-
-    So all of the bucket is always what it should be at one instant, its timers.
-    """
-    latest = now if loaded.next_due is None else min(now, loaded.next_due - 1)
-    return latest if loaded.state.timers is None else max(latest, loaded.state.timers)
-
-
-class _Work:
-    """The tickets of one tenant while a batch is applied in memory, judged `at` an instant no later than `now`."""
-
-    def __init__(self, tenant: CompiledTenant, loaded: Loaded, at: Instant, now: Instant) -> None:
-        self._tenant = tenant
-        self._loaded = loaded
-        self._at = at
-        self._now = now
-        self._images: dict[str, Image] = {}
-        self._fired: set[str] = set()
-        self._as_of: Instant | None = None
-
-    @property
-    def changed(self) -> bool:
-        return bool(self._images)
-
-    def advance(self, event: TicketEvent) -> str:
-        """Applies one event; returns what became of it, for the metrics. Raises PoisonEvent."""
-        before = self._images.get(event.ticket) or self._loaded.tickets[event.tenant, event.ticket].image
-        after = advance(before, event)
-        if isinstance(after, Unchanged):
-            return after.name.lower()
-        assert isinstance(after, Advanced)
-        self._images[event.ticket] = after.image
-        seen = min(event.time, self._now)
-        self._as_of = seen if self._as_of is None else max(self._as_of, seen)
-        return "applied_after_gap" if after.gap else "applied"
-
-    def recount(self, ticket: str) -> None:
-        """Takes a ticket in as it is, so that its contributions are worked out again."""
-        image = self._loaded.tickets[self._tenant.name, ticket].image
-        if image is not None and image.ticket is not None and image != self._counted(image):
-            self._images[ticket] = image
-
-    def knows(self, ticket: str) -> bool:
-        """Whether there is such a ticket, be it deleted."""
-        return self._loaded.tickets[self._tenant.name, ticket].image is not None
-
-    def fire(self, ticket: str) -> None:
-        """Takes a ticket in that is due, whatever it says of that itself."""
-        image = self._loaded.tickets[self._tenant.name, ticket].image
-        if image is not None:
-            self._images[ticket] = image
-            self._fired.add(ticket)
-
-    def batch(self) -> TenantBatch:
-        """What to write: each ticket once, each cell once."""
-        changes = Changes()
-        writes = []
-        for ticket, image in self._images.items():
-            stored = self._loaded.tickets[self._tenant.name, ticket]
-            after = self._counted(image)
-            changes.add(stored.image, after)
-            due_before = UNKNOWN_DUE if ticket in self._fired else stored.image.due_at if stored.image else None
-            writes.append(TicketWrite(ticket, stored.revision, after, due_before))
-        tenant = self._tenant
-        return TenantBatch(
-            tenant.name, tenant.token, tenant.generation, writes, changes.deltas(), self._as_of, changes.moments()
-        )
-
-    def _counted(self, image: Image) -> Image:
-        """The image with what it contributes."""
-        if image.ticket is None:
-            return Image(image.sequence, None, image.changed_at)
-        counted = self._tenant.columns.counted(image.ticket, self._at)
-        return Image(
-            image.sequence, image.ticket, image.changed_at, counted.mask, counted.next_change_at, counted.moments
-        )

@@ -31,7 +31,8 @@ LOOK_S = 0.2
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """How far a sweep is. Good for the same sweep, and in one run of the store: another orders hashes otherwise."""
+    """How far a sweep is. Good for the same sweep, over the same generation, and in one run of the store: another
+    orders hashes otherwise."""
 
     sweep: str
     run: str
@@ -93,7 +94,7 @@ class Sweeper:
 
     async def _turn(self, name: str, stored: StoredTenant, sweep: Sweep) -> None:
         """Goes on with a sweep for a while, and settles it when it has been everywhere."""
-        mark = await self._mark(name, sweep)
+        mark = await self._mark(name, stored.generation, sweep)
         if mark.cursor == 0:
             log.info("sweep begins", tenant=name, filling=len(sweep.filling), clearing=len(sweep.retired))
         loop = asyncio.get_running_loop()
@@ -118,10 +119,10 @@ class Sweeper:
         self._metrics.sweep_left.set(0)
         log.info("sweep ended", tenant=name, tickets=mark.tickets)
 
-    async def _mark(self, name: str, sweep: Sweep) -> Mark:
+    async def _mark(self, name: str, generation: str, sweep: Sweep) -> Mark:
         """Where to go on: what somebody noted for this very sweep, or its beginning."""
         run = await self._store.run()
-        beginning = Mark(_digest(sweep), run)
+        beginning = Mark(_digest(generation, sweep), run)
         noted = await self._store.sweep_mark(name)
         if not noted:
             return beginning
@@ -142,7 +143,7 @@ class Sweeper:
                 return
 
 
-def _digest(sweep: Sweep) -> str:
-    """Names what a sweep settles: with anything more to fill, it has to begin anew."""
-    settled = (sorted(sweep.filling.items()), sorted(sweep.retired.items()))
+def _digest(generation: str, sweep: Sweep) -> str:
+    """Names what a sweep settles, and where: with anything more to fill, or in a rebuilt tenant, it begins anew."""
+    settled = (generation, sorted(sweep.filling.items()), sorted(sweep.retired.items()))
     return hashlib.blake2b(msgspec.json.encode(settled), digest_size=16).hexdigest()

@@ -66,12 +66,15 @@ class Timers:
         return any(len(page) == PAGE for page in pages)
 
     async def _fire(self, bucket: Bucket, page: Sequence[DueTicket], now: Instant) -> None:
-        """All that is due by some instant at once; a part of it only where too many are due at the same one."""
-        some_of_many = False
-        if len(page) == PAGE:
-            last = page[-1].due_at
-            earlier = [ticket for ticket in page if ticket.due_at < last]
-            some_of_many = not earlier
-            page, now = (earlier, last - 1) if earlier else (page, last)
-        fired = await self._step.fire(bucket, page, now, some_of_many=some_of_many)
+        together, at, some_of_many = fired_together(page, now)
+        fired = await self._step.fire(bucket, together, at, some_of_many=some_of_many)
         self._metrics.timers_fired.inc(fired)
+
+
+def fired_together(page: Sequence[DueTicket], now: Instant) -> tuple[Sequence[DueTicket], Instant, bool]:
+    """All of a page that is due by some instant at once; a part of it only where too many are due at the same one."""
+    if len(page) < PAGE:
+        return page, now, False
+    last = page[-1].due_at
+    earlier = [ticket for ticket in page if ticket.due_at < last]
+    return (earlier, last - 1, False) if earlier else (page, last, True)

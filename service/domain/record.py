@@ -187,6 +187,17 @@ def numbered(record: TenantRecord) -> dict[int, Column]:
     return {record.numbers[name]: column for name, column in columns.items() if name in record.numbers}
 
 
+def judged_by(record: TenantRecord) -> dict[ColumnId, int]:
+    """The columns that a ticket judged by this record is asked about, with their numbers."""
+    numbers = numbered(record)
+    return {name: number for name, number in record.numbers.items() if number in numbers}
+
+
+def in_force(record: TenantRecord) -> dict[ColumnId, int]:
+    """The columns that answers may be made of now, with their numbers: those that every ticket was asked about."""
+    return {name: number for name, number in record.numbers.items() if name not in record.filling}
+
+
 def founded(entries: Entries, version: int) -> TenantRecord:
     """The record of a tenant that has no tickets yet: everything is in force at once."""
     others = sorted(set(columns_of(entries)) - {EVERY_TICKET})

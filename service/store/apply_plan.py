@@ -10,7 +10,7 @@ from service.store.port import Batch, TenantBatch, TicketWrite
 from service.store.token import minted
 
 
-def packed_plan(batch: Batch) -> bytes:
+def packed_plan(batch: Batch, *, muted: bool = False) -> bytes:
     """The first argument of the apply script, which says what is in it."""
     masks = _Masks()
     return codec.pack(
@@ -20,6 +20,7 @@ def packed_plan(batch: Batch) -> bytes:
             "now": str(batch.now),
             "first_due": _first_due(batch),
             "some_of_many": batch.some_of_many,
+            "muted": muted,
             "progress": [
                 (partition, -1 if progress.known is None else progress.known, progress.position, progress.lag_ms)
                 for partition, progress in batch.progress.items()

@@ -83,6 +83,16 @@ def noted(bucket: int) -> str:
     return f"tc:{{{bucket}}}:noted"
 
 
+def building(bucket: int, name: str) -> str:
+    """Hash: a tenant's next generation on its way, with the fields of a bucket's state and of a tenant in one."""
+    return f"tc:{{{bucket}}}:building:{name}"
+
+
+def building_due(bucket: int, name: str) -> str:
+    """Sorted set: like `due`, of a tenant's next generation."""
+    return f"tc:{{{bucket}}}:building-due:{name}"
+
+
 def orphans(bucket: int) -> str:
     """Set: "<tenant> <generation>" whose tickets and counters are still to be removed."""
     return f"tc:{{{bucket}}}:orphans"

@@ -27,6 +27,7 @@ from service.store.port import (
     OtherTopic,
     Outcome,
     Position,
+    Progress,
     Snapshot,
     StaleCatalogue,
     StoredTenant,
@@ -65,7 +66,9 @@ class _Bucket:
 
 
 @dataclass
-class _Tenant:
+class Kept:
+    """All that is kept of one tenant."""
+
     stored: StoredTenant
     version: int = 0
     as_of: Instant | None = None
@@ -82,7 +85,7 @@ class MemoryStore:
         self._clock_ms = clock_ms
         self._run = secrets.token_hex(8)
         self._states = {bucket: _Bucket() for bucket in range(buckets)}
-        self._tenants: dict[str, _Tenant] = {}
+        self._tenants: dict[str, Kept] = {}
         self._realms: dict[str, tuple[int, Realm | None]] = {}
         self._credentials: dict[str, tuple[int, Credential | None]] = {}
         self._leases: dict[Bucket, tuple[str, int]] = {}
@@ -369,6 +372,36 @@ class MemoryStore:
             for name in found.counters.keys() | found.timed.keys()
         ]
 
+    # -- for the next generation of a tenant, which is a store of its own until it takes the serving one's place ------
+
+    def kept(self, tenant: str) -> Kept | None:
+        """All that is kept of a tenant; None where there is no such tenant."""
+        return self._tenants.get(tenant)
+
+    def replace(self, tenant: str, kept: Kept) -> None:
+        """Puts this in the place of what is kept of a tenant, and orphans that."""
+        self._orphans.add((tenant, self._tenants[tenant].stored.generation))
+        self._tenants[tenant] = kept
+
+    def orphan(self, tenant: str, generation: str) -> None:
+        """This generation serves nobody."""
+        self._orphans.add((tenant, generation))
+
+    def take_due(self, bucket: Bucket, since: Instant, limit: int) -> dict[tuple[str, str, str], Instant]:
+        """Takes those that are due at `since` or later away."""
+        due = self._states[bucket].due
+        taken = [place for place, due_at in sorted(due.items(), key=lambda one: one[1]) if due_at >= since][:limit]
+        return {place: due.pop(place) for place in taken}
+
+    def raise_positions(self, bucket: Bucket, progress: Mapping[int, Progress]) -> None:
+        """Has everything below these positions applied."""
+        state = self._states[bucket]
+        state.positions.update({partition: one.position for partition, one in progress.items()})
+
+    def add_due(self, bucket: Bucket, due: Mapping[tuple[str, str, str], Instant]) -> None:
+        """Has these due as well."""
+        self._states[bucket].due.update(due)
+
     # -- grants -------------------------------------------------------------------------------------------------------
 
     async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:
@@ -418,7 +451,7 @@ class MemoryStore:
         if (None if found is None else found.stored.token) != expected:
             return False
         if found is None:
-            self._tenants[tenant] = _Tenant(new, version=1)
+            self._tenants[tenant] = Kept(new, version=1)
         else:
             found.stored = new
             found.version += 1
@@ -459,7 +492,7 @@ class MemoryStore:
         self._judged = max(self._judged or 0, position)
 
 
-def _stored_counter(found: _Tenant, name: str) -> StoredCounter:
+def _stored_counter(found: Kept, name: str) -> StoredCounter:
     columns = {part: column_changes(masks) for part, masks in found.counters.get(name, {}).items()}
     return StoredCounter(columns, timed_fields(name, found.timed.get(name, {})))
 

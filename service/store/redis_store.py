@@ -50,10 +50,15 @@ FORMAT = 2
 @asynccontextmanager
 async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator["RedisStore"]:
     """A store that connects when first used. Raises StoreRefused for a cluster."""
+    async with opened_wire(url, timeout_s) as wire:
+        yield RedisStore(wire, buckets)
+
+
+def opened_wire(url: str, timeout_s: float) -> Wire:
+    """A connection to be entered. Raises StoreRefused for a cluster."""
     if "+cluster:" in url:
         raise StoreRefused("TICKET_COUNTS_REDIS: Redis Cluster is not supported yet; give one server")
-    async with Wire(url, timeout_s) as wire:
-        yield RedisStore(wire, buckets)
+    return Wire(url, timeout_s)
 
 
 class RedisStore(RedisAuditing):
@@ -110,12 +115,16 @@ class RedisStore(RedisAuditing):
         )
 
     async def apply(self, batch: Batch) -> Outcome:
-        places = [keys.state(batch.bucket), keys.due(batch.bucket)]
+        hashes = [keys.tenant(batch.bucket, tenant.tenant) for tenant in batch.tenants]
+        return await self._apply(batch, [keys.state(batch.bucket), keys.due(batch.bucket)], hashes, muted=False)
+
+    async def _apply(self, batch: Batch, places: list[str], hashes: Sequence[str], *, muted: bool) -> Outcome:
+        """Applies a batch against this state and due set, and these tenants' hashes."""
         revision = secrets.token_bytes(codec.REVISION_BYTES)
-        arguments: list[Argument] = [packed_plan(batch)]
-        for tenant in batch.tenants:
+        arguments: list[Argument] = [packed_plan(batch, muted=muted)]
+        for tenant, tenant_hash in zip(batch.tenants, hashes, strict=True):
             place = (batch.bucket, tenant.tenant, tenant.generation)
-            places += [keys.tenant(batch.bucket, tenant.tenant), keys.tickets(*place), keys.counter(*place, "*")]
+            places += [tenant_hash, keys.tickets(*place), keys.counter(*place, "*")]
             places += [keys.counter(*place, counter) for counter in tenant.deltas if counter != "*"]
             places += [keys.timed(*place, counter) for counter in tenant.moments]
             for write in tenant.writes:
@@ -189,6 +198,8 @@ class RedisStore(RedisAuditing):
             keys.orphans(bucket),
             keys.asks(bucket, tenant),
             keys.sweep(bucket, tenant),
+            keys.building(bucket, tenant),
+            keys.building_due(bucket, tenant),
         ]
         return bool(await PUT_TENANT.run(self._wire, places, [tenant, *arguments]))
 

@@ -4,7 +4,7 @@
 --       kept by time; last the bucket's audit, and what is noted for it
 -- ARGV  1 plan (MessagePack), then per tenant and write: ticket, revision, revision and image ("" forgets it), when it is
 --       due ("" as before, "-" never)
--- plan  topic, epoch, now (text), first_due (text or ""): of the writes, some_of_many,
+-- plan  topic, epoch, now (text), first_due (text or ""): of the writes, some_of_many, muted: nobody is told,
 --       progress {{partition, known or -1, position, lag_ms}},
 --       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta},
 --                 counters {{part = {number of a mask, delta, ...}}}, timed {{field = delta}}}}
@@ -248,7 +248,7 @@ for i, tenant in ipairs(plan.tenants) do
     local version = call('HINCRBY', hash, 'version', 1)
     result[#result + 1] = tenant.name
     result[#result + 1] = version
-    call('PUBLISH', 'tc:hints', tenant.name .. ' ' .. version)
+    if not plan.muted then call('PUBLISH', 'tc:hints', tenant.name .. ' ' .. version) end
   end
 end
 

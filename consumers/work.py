@@ -1,0 +1,100 @@
+"""The tickets of one tenant while a batch is applied in memory: what to write, and judged at which instant. No I/O."""
+
+from consumers.tenants import CompiledTenant
+from service.domain.contributions import Changes
+from service.domain.event import TicketEvent
+from service.domain.history import Advanced, Unchanged, advance
+from service.domain.ticket import Image, Instant
+from service.store.port import UNKNOWN_DUE, Loaded, TenantBatch, TicketWrite
+
+
+def judged_at(loaded: Loaded, now: Instant) -> Instant:
+    """The instant that tickets of the bucket have to be judged at: as late as may be, but before the next is due.
+
+    So all of the bucket is always what it should be at one instant, its timers.
+    """
+    latest = now if loaded.next_due is None else min(now, loaded.next_due - 1)
+    return latest if loaded.state.timers is None else max(latest, loaded.state.timers)
+
+
+class Work:
+    """The tickets of one tenant while a batch is applied in memory, judged `at` an instant no later than `now`."""
+
+    def __init__(self, tenant: CompiledTenant, loaded: Loaded, at: Instant, now: Instant) -> None:
+        self._tenant = tenant
+        self._loaded = loaded
+        self._at = at
+        self._now = now
+        self._images: dict[str, Image] = {}
+        self._fired: set[str] = set()
+        self._as_of: Instant | None = None
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._images)
+
+    def advance(self, event: TicketEvent) -> str:
+        """Applies one event; returns what became of it, for the metrics. Raises PoisonEvent."""
+        before = self._images.get(event.ticket) or self._loaded.tickets[event.tenant, event.ticket].image
+        after = advance(before, event)
+        if isinstance(after, Unchanged):
+            return after.name.lower()
+        assert isinstance(after, Advanced)
+        self._images[event.ticket] = after.image
+        seen = min(event.time, self._now)
+        self._as_of = seen if self._as_of is None else max(self._as_of, seen)
+        return "applied_after_gap" if after.gap else "applied"
+
+    def take(self, ticket: str, original: Image | None) -> None:
+        """Takes a ticket over as it is in another generation."""
+        if original is None:
+            return
+        stored = self._loaded.tickets[self._tenant.name, ticket].image
+        if stored is None or _content(stored) != _content(original) or stored != self._counted(stored):
+            self._images[ticket] = original
+
+    def recount(self, ticket: str) -> None:
+        """Takes a ticket in as it is, so that its contributions are worked out again."""
+        image = self._loaded.tickets[self._tenant.name, ticket].image
+        if image is not None and image.ticket is not None and image != self._counted(image):
+            self._images[ticket] = image
+
+    def knows(self, ticket: str) -> bool:
+        """Whether there is such a ticket, be it deleted."""
+        return self._loaded.tickets[self._tenant.name, ticket].image is not None
+
+    def fire(self, ticket: str) -> None:
+        """Takes a ticket in that is due, whatever it says of that itself."""
+        image = self._loaded.tickets[self._tenant.name, ticket].image
+        if image is not None:
+            self._images[ticket] = image
+            self._fired.add(ticket)
+
+    def batch(self) -> TenantBatch:
+        """What to write: each ticket once, each cell once."""
+        changes = Changes()
+        writes = []
+        for ticket, image in self._images.items():
+            stored = self._loaded.tickets[self._tenant.name, ticket]
+            after = self._counted(image)
+            changes.add(stored.image, after)
+            due_before = UNKNOWN_DUE if ticket in self._fired else stored.image.due_at if stored.image else None
+            writes.append(TicketWrite(ticket, stored.revision, after, due_before))
+        tenant = self._tenant
+        return TenantBatch(
+            tenant.name, tenant.token, tenant.generation, writes, changes.deltas(), self._as_of, changes.moments()
+        )
+
+    def _counted(self, image: Image) -> Image:
+        """The image with what it contributes."""
+        if image.ticket is None:
+            return Image(image.sequence, None, image.changed_at)
+        counted = self._tenant.columns.counted(image.ticket, self._at)
+        return Image(
+            image.sequence, image.ticket, image.changed_at, counted.mask, counted.next_change_at, counted.moments
+        )
+
+
+def _content(image: Image) -> tuple[object, ...]:
+    """What an image says but for what it contributes."""
+    return image.sequence, image.ticket, image.changed_at
