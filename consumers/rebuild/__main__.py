@@ -1,0 +1,166 @@
+"""`python -m consumers.rebuild`: counts tenants anew beside what serves, and swaps. Builds every part once."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from consumers.kafka import events_reader
+from consumers.rebuild.build_step import BuildStep
+from consumers.rebuild.events_log import EventsLog
+from consumers.rebuild.filling import Filling
+from consumers.rebuild.log_checks import check_beginnings, check_policy
+from consumers.rebuild.progress import say_on_stderr
+from consumers.rebuild.rebuilding import Rebuilding
+from consumers.rebuild.refusal import Refused
+from consumers.rebuild.room import Room
+from consumers.settings import Settings, known_variables
+from consumers.tenants import OlderCode
+from consumers.topic_metadata import describe_topics
+from service import environment, logs
+from service.clock import SystemClock
+from service.environment import SettingsError
+from service.store.port import StoreRefused, StoreUnavailable
+from service.store.redis_building import RedisBuildingStore, open_building_store
+
+SETTINGS_USED = ("kafka", "redis", "events_topic", "buckets", "redis_timeout_s", "batch_records", "apply_events")
+
+EXIT_REFUSED = 1
+EXIT_INTERRUPTED = 130
+"""What shells report for a program that Ctrl-C ended."""
+
+STOP_LIMIT_S = 3.0
+"""Longest wait for the Kafka client to leave: a broker that hangs must not hold the end."""
+
+
+class Asked(argparse.Namespace):
+    """The command line, taken apart."""
+
+    tenant: str | None
+    from_store: bool
+    give_up: bool
+
+
+async def rebuild(settings: Settings, asked: Asked) -> None:
+    """Rebuilds one tenant or all. Raises Refused, and what says that Redis or Kafka is away from the start."""
+    async with open_building_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
+        await store.found()
+        tenants = [asked.tenant] if asked.tenant else await _all_tenants(store)
+        async with AsyncExitStack() as clients:
+            topics = await describe_topics(settings.kafka, [settings.events_topic])
+            if settings.events_topic not in topics:
+                raise Refused(f"there is no topic {settings.events_topic}")
+            topic = topics[settings.events_topic]
+            consumer = await clients.enter_async_context(_running(events_reader(settings)))
+            log = EventsLog(consumer, settings.events_topic)
+            beginnings = await log.beginnings(range(topic.partitions))
+            if not asked.from_store and not asked.give_up:
+                check_beginnings(beginnings)
+                await check_policy(settings.kafka, settings.events_topic)
+            room = Room(store, settings.buckets)
+            step = BuildStep(store, SystemClock())
+            filling = Filling(
+                store,
+                log,
+                step,
+                room,
+                say_on_stderr,
+                batch_records=settings.batch_records,
+                apply_events=settings.apply_events,
+            )
+            rebuilding = Rebuilding(
+                store,
+                filling,
+                step,
+                SystemClock(),
+                topic.id or settings.events_topic,
+                beginnings,
+                say_on_stderr,
+                from_store=asked.from_store,
+            )
+            if asked.give_up:
+                await _give_up(rebuilding, tenants)
+                return
+            await room.check_before(tenants)
+            await rebuilding.run(tenants)
+
+
+async def _give_up(rebuilding: Rebuilding, tenants: Sequence[str]) -> None:
+    for name in tenants:
+        if await rebuilding.give_up(name):
+            say_on_stderr(f"{name}: the abandoned generation is removed")
+
+
+async def _all_tenants(store: RedisBuildingStore) -> list[str]:
+    return [name for bucket in range(store.buckets) for name in await store.tenants(bucket)]
+
+
+@asynccontextmanager
+async def _running(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        try:
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await consumer.stop()
+        except (KafkaError, TimeoutError):
+            pass  # the process ends
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command line. Returns the exit status: 0, 1 when it was refused, 2 for wrong use, 130 after Ctrl-C."""
+    asked = _parser().parse_args(argv[1:], namespace=Asked())
+    try:
+        settings = Settings.read(os.environ)
+    except SettingsError as error:
+        say_on_stderr(str(error))
+        return environment.EXIT_WRONG_USE
+    for warning in environment.unknown_variables(os.environ, known_variables()):
+        say_on_stderr(warning)
+    logs.set_up("warning", "console", "rebuild")
+    # Whatever the client meets ends in a message of ours; its own would come on top, for what is then mended too.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        asyncio.run(rebuild(settings, asked))
+    except (Refused, OlderCode, StoreRefused) as error:
+        say_on_stderr(f"refused: {error}")
+        return EXIT_REFUSED
+    except (StoreUnavailable, KafkaError) as error:
+        say_on_stderr(f"can't begin: {error}")
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        say_on_stderr("interrupted; run it again, and it goes on where it was")
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m consumers.rebuild",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="""Counts tenants anew, from the log's start, beside the counts that are served, and swaps when both
+stand at the same place. Consumers and the service go on meanwhile, and nobody sees anything but whole counts. It may be
+stopped or killed at any time: run again, it goes on where it was. Redis has to have room for both generations.""",
+        epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
+    )
+    parser.add_argument("--tenant", metavar="ID", help="only this tenant (default: all)")
+    parser.add_argument(
+        "--from-store",
+        action="store_true",
+        help="recompute from the stored tickets, where the log no longer has everything",
+    )
+    parser.add_argument(
+        "--give-up", action="store_true", help="rebuild nothing: remove what an unfinished rebuild has left"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv))

@@ -1,0 +1,270 @@
+"""Rebuilds tenants: begins or resumes their buildings, has them filled, and swaps each in one step.
+
+Whatever happens to this process, what serves goes on serving; another one goes on where this one was.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from consumers.backoff import Backoff
+from consumers.rebuild.build_step import BuildStep, Job, Lost
+from consumers.rebuild.events_log import LogSilent
+from consumers.rebuild.filling import Filling
+from consumers.rebuild.progress import Say
+from consumers.rebuild.refusal import Refused
+from consumers.tenants import compile_tenant
+from service.clock import Clock
+from service.domain.record import in_force, judged_by
+from service.store.building import (
+    AHEAD,
+    DUE,
+    LAPSED,
+    OTHER_RECORD,
+    OTHER_TOPIC,
+    Building,
+    BuildingStore,
+    Gone,
+    NotYet,
+    Swapped,
+)
+from service.store.port import BucketState, Position, StoredTenant, StoreUnavailable
+from service.store.token import minted
+
+CLOCKS_APART_US = 5 * 60 * 1_000_000
+"""No two of our hosts' clocks are farther apart, and no call takes as long."""
+
+MERGE_AFTER_US = 3_600 * 1_000_000
+"""What is due later than this from now is moved to the bucket's due set before the swap, so that the swap itself is
+short. An hour is far more than is left to do then."""
+
+MERGE_BITE = 1_000
+"""Members moved in one call: a few ms of Redis."""
+
+FINISH_S = 120.0
+"""How long the last steps may chase a bucket that moves all the time. Each try takes some 5 ms and succeeds when no
+batch came in meanwhile, so hundreds fail in a row only where something else is wrong."""
+
+MOST_LOST = 20
+"""Times a building may be found changed before somebody has to look: restarts of Redis and edits are rarer."""
+
+COLLECT_BITE = 200
+
+
+class Rebuilding:
+    """One run over some tenants. `from_store`: from the stored tickets instead of the log."""
+
+    def __init__(
+        self,
+        store: BuildingStore,
+        filling: Filling,
+        step: BuildStep,
+        clock: Clock,
+        topic_id: str,
+        beginnings: Mapping[int, Position],
+        say: Say,
+        *,
+        from_store: bool,
+    ) -> None:
+        self._store = store
+        self._filling = filling
+        self._step = step
+        self._clock = clock
+        self._topic_id = topic_id
+        self._beginnings = beginnings
+        self._say = say
+        self._from_store = from_store
+        self._built: dict[str, str] = {}
+        """The generation that a swap was tried with: after a time-out only the store knows whether it was done."""
+        self._copied: dict[str, str] = {}
+        """Generations over which the stored tickets were gone, and in which run of the store."""
+
+    async def run(self, tenants: Sequence[str]) -> None:
+        """Returns when every tenant is served by a new generation. Raises Refused."""
+        left, lost, backoff = sorted(tenants), 0, Backoff()
+        while left:
+            try:
+                jobs = [job for name in left if (job := await self._job(name)) is not None]
+                left = [job.name for job in jobs]
+                await self._fill(jobs)
+                for job in jobs:
+                    await self._finish(job)
+                    left.remove(job.name)
+                    await self.collect(job.name)
+                    backoff = Backoff()
+            except OffsetOutOfRangeError as error:
+                raise Refused(f"the log lost records before they were read: {error}; use --from-store") from error
+            except Lost as reason:
+                lost += 1
+                if lost > MOST_LOST:
+                    raise Refused(f"found changed {lost} times, the last time because {reason}") from reason
+                self._say(f"reading again where it stands: {reason}")
+            except (StoreUnavailable, KafkaError, LogSilent) as error:
+                self._say(f"waiting for Redis and Kafka: {error}")
+                await backoff.pause()
+
+    async def give_up(self, tenant: str) -> bool:
+        """Gives up what a rebuild has left behind, and removes it; whether there was anything."""
+        building = await self._store.building(tenant)
+        if building is not None:
+            await self._store.begin_building(tenant, building.generation, None)
+        await self.collect(tenant)
+        return building is not None
+
+    async def collect(self, tenant: str) -> None:
+        """Removes every generation of the tenant that serves nobody."""
+        for name, generation in await self._store.orphans():
+            while name == tenant and not await self._store.collect(name, generation, COLLECT_BITE):
+                pass
+
+    # -- beginning and resuming ---------------------------------------------------------------------------------------
+
+    async def _job(self, name: str) -> Job | None:
+        """The tenant's building, begun or resumed; None when it serves already."""
+        stored = await self._stored(name)
+        if self._built.get(name) == stored.generation:
+            self._say(f"{name}: swapped")
+            await self.collect(name)
+            return None
+        state = (await self._store.states([self._store.bucket(name)]))[self._store.bucket(name)]
+        if state.topic not in ("", self._topic_id):
+            raise Refused(f"{name} is counted from another events topic (id {state.topic}) than there is now")
+        last = await self._store.building(name)
+        if last is not None and self._can_go_on(last, stored):
+            self._say(f"{name}: going on with generation {last.generation}")
+            job = Job(last, compile_tenant(name, stored))
+            await self._adopt(job, stored)
+            return job
+        return await self._begin(name, stored, state, last)
+
+    async def _begin(self, name: str, stored: StoredTenant, state: BucketState, last: Building | None) -> Job:
+        # From the store: what is copied is at these positions or later, so the log is followed from here.
+        positions = state.positions if self._from_store else {}
+        new = Building(
+            name,
+            minted(),
+            stored.generation,
+            stored.token,
+            judged_by(stored.record),
+            self._from_store,
+            BucketState(self._topic_id, positions),
+        )
+        if not await self._store.begin_building(name, last.generation if last else None, new):
+            raise Lost(f"somebody else changed {name}")
+        self._say(f"{name}: generation {new.generation} begun" + (", an abandoned one is given up" if last else ""))
+        await self.collect(name)
+        return Job(new, compile_tenant(name, stored))
+
+    def _can_go_on(self, last: Building, stored: StoredTenant) -> bool:
+        state = last.state
+        return (
+            last.base == stored.generation
+            and last.from_store == self._from_store
+            and state.topic == self._topic_id
+            and (last.merged_from is None or last.merged_from > self._latest())
+            and all(state.positions.get(partition, 0) >= begins for partition, begins in self._beginnings.items())
+        )
+
+    async def _stored(self, name: str) -> StoredTenant:
+        stored = await self._store.tenant(name)
+        if stored is None:
+            raise Refused(f"there is no tenant {name}")
+        return stored
+
+    async def _fill(self, jobs: Sequence[Job]) -> None:
+        if jobs and not self._from_store:
+            await self._filling.from_log(jobs)
+        run = await self._store.run()
+        for job in jobs:
+            if self._from_store and self._copied.get(job.building.generation) != run:
+                await self._filling.copy(job)
+                self._copied[job.building.generation] = run
+
+    # -- the last steps -----------------------------------------------------------------------------------------------
+
+    async def _finish(self, job: Job) -> None:
+        """Chases the bucket until the building stands exactly where it does, and swaps."""
+        await self._complete(job)
+        await self._merge(job)
+        loop, bucket = asyncio.get_running_loop(), self._store.bucket(job.name)
+        give_up, reasons = loop.time() + FINISH_S, Counter[str]()
+        while True:
+            state = (await self._store.states([bucket]))[bucket]
+            await self._filling.up_to([job], state.positions, None)
+            self._built[job.name] = job.building.generation
+            outcome = await self._store.swap(job.building, minted(), self._latest())
+            match outcome:
+                case Swapped():
+                    self._say(_compared(job, outcome))
+                    return
+                case Gone():
+                    raise Lost(f"somebody else has rebuilt or removed {job.name}")
+                case NotYet(why):
+                    reasons[why] += 1
+                    await self._catch_up(job, why, state)
+            if loop.time() > give_up:
+                raise Refused(
+                    f"{job.name} moves on faster than this process follows ({reasons.total()} tries in "
+                    f"{FINISH_S:.0f} s: {dict(reasons)}); run it again when there is less load, it goes on from here"
+                )
+
+    async def _catch_up(self, job: Job, why: str, state: BucketState) -> None:
+        if why in (AHEAD, LAPSED, OTHER_TOPIC):
+            await self._store.begin_building(job.name, job.building.generation, None)
+            raise Lost(f"{job.name} has to begin anew ({why})")
+        if why == OTHER_RECORD:
+            await self._complete(job)
+        elif why == DUE and state.timers is not None:
+            await self._step.rejudge(job, state.timers)
+
+    async def _complete(self, job: Job) -> None:
+        """Has the building judged by the tenant's record, with each column in force asked of every ticket."""
+        while True:
+            stored = await self._stored(job.name)
+            if stored.generation != job.building.base:
+                raise Lost(f"somebody else has rebuilt {job.name}")
+            if stored.token != job.building.token:
+                await self._adopt(job, stored)
+            judged = judged_by(stored.record)
+            needed = in_force(stored.record)
+            if needed.items() <= job.building.complete.items():
+                return
+            if not needed.items() <= judged.items():
+                raise Refused(
+                    f"{job.name} still has columns of another release: let the consumers of this one run first"
+                )
+            await self._filling.sweep(job)
+            await self._adopted(job, stored.token, judged)
+
+    async def _adopt(self, job: Job, stored: StoredTenant) -> None:
+        """Judged by this record from now on; a column that it gives another number, or not, has to be asked again."""
+        judged = judged_by(stored.record).items() & job.building.complete.items()
+        job.compiled = compile_tenant(job.name, stored)
+        await self._adopted(job, stored.token, dict(judged))
+
+    async def _adopted(self, job: Job, token: str, complete: dict[str, int]) -> None:
+        if not await self._store.adopt_building(job.building, token, complete):
+            raise Lost(f"somebody else changed {job.name}")
+        found = await self._store.building(job.name)
+        if found is None or found.token != token:
+            raise Lost(f"somebody else changed {job.name}")
+        job.building = found
+
+    async def _merge(self, job: Job) -> None:
+        since = self._clock.now_us() + MERGE_AFTER_US
+        while await self._store.merge_due(job.building, since, MERGE_BITE) == MERGE_BITE:
+            pass
+
+    def _latest(self) -> int:
+        return self._clock.now_us() + CLOCKS_APART_US
+
+
+def _compared(job: Job, swapped: Swapped) -> str:
+    before, after = swapped.before, swapped.after
+    columns = before.keys() | after.keys()
+    differ = sum(before.get(column, 0) != after.get(column, 0) for column in columns)
+    said = f"{differ} of {len(columns)} counts differ" if differ else "every count as before"
+    tickets = f"{after.get(0, 0):,} tickets (before {before.get(0, 0):,})"
+    return f"{job.name}: swapped at version {swapped.version}, {tickets}, {said}"
