@@ -15,7 +15,7 @@ from consumers.rebuild.events_log import LogSilent
 from consumers.rebuild.filling import Filling
 from consumers.rebuild.progress import Say
 from consumers.rebuild.refusal import Refused
-from consumers.tenants import compile_tenant
+from consumers.tenants import CompiledTenant, compile_tenant
 from service.clock import Clock
 from service.domain.record import in_force, judged_by
 from service.store.building import (
@@ -134,7 +134,7 @@ class Rebuilding:
         last = await self._store.building(name)
         if last is not None and self._can_go_on(last, stored):
             self._say(f"{name}: going on with generation {last.generation}")
-            job = Job(last, compile_tenant(name, stored))
+            job = Job(last, _compiled(last, stored))
             await self._adopt(job, stored)
             return job
         return await self._begin(name, stored, state, last)
@@ -155,7 +155,7 @@ class Rebuilding:
             raise Lost(f"somebody else changed {name}")
         self._say(f"{name}: generation {new.generation} begun" + (", an abandoned one is given up" if last else ""))
         await self.collect(name)
-        return Job(new, compile_tenant(name, stored))
+        return Job(new, _compiled(new, stored))
 
     def _can_go_on(self, last: Building, stored: StoredTenant) -> bool:
         state = last.state
@@ -241,7 +241,7 @@ class Rebuilding:
     async def _adopt(self, job: Job, stored: StoredTenant) -> None:
         """Judged by this record from now on; a column that it gives another number, or not, has to be asked again."""
         judged = judged_by(stored.record).items() & job.building.complete.items()
-        job.compiled = compile_tenant(job.name, stored)
+        job.compiled = _compiled(job.building, stored)
         await self._adopted(job, stored.token, dict(judged))
 
     async def _adopted(self, job: Job, token: str, complete: dict[str, int]) -> None:
@@ -259,6 +259,11 @@ class Rebuilding:
 
     def _latest(self) -> int:
         return self._clock.now_us() + CLOCKS_APART_US
+
+
+def _compiled(building: Building, stored: StoredTenant) -> CompiledTenant:
+    """The tenant's record as the building is written by it."""
+    return compile_tenant(building.tenant, StoredTenant(stored.token, building.generation, stored.record))
 
 
 def _compared(job: Job, swapped: Swapped) -> str:

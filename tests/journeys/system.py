@@ -144,6 +144,10 @@ class System:
             await asyncio.to_thread(program.kill)
         await self._clients.aclose()
 
+    def environ(self) -> dict[str, str]:
+        """The variables of one more program on the same servers and topics."""
+        return self._environ({})
+
     def logs(self) -> str:
         """The ends of all logs, for the report of a failed test."""
         return "\n".join(f"--- {program.name}\n{program.log_tail()}" for program in self._programs())

@@ -7,7 +7,8 @@ from itertools import count
 from typing import Any
 
 from service.store.auditing import AuditAsk, AuditRead, Repair
-from service.store.memory_store import MemoryStore
+from service.store.building import Building, SwapOutcome
+from service.store.memory_building import MemoryBuildingStore
 from service.store.port import Batch, CounterStore, Loaded, Outcome, StoredTenant
 from tests.oracle.choices import Choices
 from tests.oracle.log import laid_out
@@ -23,7 +24,7 @@ SWEPT_S = 20.0
 """Far longer than any sweep of a few tickets; whoever held a lease and is gone holds it for milliseconds."""
 
 
-class InterleavedStore(MemoryStore):
+class InterleavedStore(MemoryBuildingStore):
     """A memory store whose callers take turns around each call, as they do on a network."""
 
     def __init__(self, choices: Choices, buckets: int) -> None:
@@ -65,6 +66,24 @@ class InterleavedStore(MemoryStore):
     async def scan(self, tenant: str, generation: str, cursor: int, limit: int) -> tuple[int, Sequence[str]]:
         await self._turns()
         return await super().scan(tenant, generation, cursor, limit)
+
+    async def load_building(self, building: Building, tickets: Sequence[str]) -> Loaded:
+        await self._turns()
+        loaded = await super().load_building(building, tickets)
+        await self._turns()
+        return loaded
+
+    async def apply_building(self, batch: Batch) -> Outcome:
+        await self._turns()
+        outcome = await super().apply_building(batch)
+        await self._turns()
+        return outcome
+
+    async def swap(self, building: Building, token: str, latest: int) -> SwapOutcome:
+        await self._turns()
+        outcome = await super().swap(building, token, latest)
+        await self._turns()
+        return outcome
 
 
 @dataclass(slots=True)

@@ -1,0 +1,222 @@
+"""Rebuilds while a random world goes through the consumers, killed anywhere: every answer is the recount's.
+
+Each world takes three times as long as without rebuilds, so a third of them are drawn.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+import redis
+from aiokafka import TopicPartition
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from consumers import leases, sweeps, timers
+from consumers.rebuild import filling, rebuilding
+from consumers.rebuild.build_step import BuildStep
+from consumers.rebuild.events_log import EventsLog
+from consumers.rebuild.filling import Filling
+from consumers.rebuild.rebuilding import Rebuilding
+from consumers.rebuild.room import Room
+from service.store.building import BuildingStore
+from service.store.redis_building import open_building_store
+from tests.oracle.choices import SeededChoices
+from tests.oracle.recount import Recount
+from tests.oracle.worlds import Shape, World, seeded_world, worlds
+from tests.pipeline import TIMESTAMP_MS, TOPIC_ID, KafkaRecord, SetClock, buckets_of
+from tests.properties.driving import Drive, InterleavedStore
+from tests.properties.test_worlds import accepted, compare, compare_on_the_way, delete_everything, want_all_profiles
+
+WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS", "50")) // 3 + 1
+REDIS_WORLDS = max(4, WORLDS // 20)
+FLAT = Shape(edits=True, shadows=True, bad=True)
+TIMED = Shape(language="full", times=True, edits=True, shadows=True)
+
+many = settings(
+    max_examples=WORLDS,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+limit = pytest.mark.timeout(60 + 3 * WORLDS)
+large = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # a world is as large as it is
+
+LONGER_THAN_ANY_JUMP_US = 200 * 86_400 * 1_000_000
+"""The clock of these worlds jumps by days while a swap is under way, which no clock does."""
+
+DONE_S = 20.0
+"""Far longer than any rebuild of a few tickets takes once nothing else moves."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_bites() -> Iterator[None]:
+    """Everything takes several bites even of a few tickets, and rests for nobody."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeps, "BITE", 2)
+        patch.setattr(filling, "BITE", 2)
+        patch.setattr(timers, "PAGE", 3)
+        patch.setattr(rebuilding, "MERGE_BITE", 1)
+        patch.setattr(rebuilding, "MERGE_AFTER_US", LONGER_THAN_ANY_JUMP_US)
+        patch.setattr(rebuilding, "CLOCKS_APART_US", 0)
+        patch.setattr(leases, "LEASE_MS", 25)
+        patch.setattr(leases, "ASK_AGAIN_S", 0.0)
+        patch.setattr(sweeps, "REST_SHARE", 0.0)
+        yield
+
+
+@limit
+@large
+@many
+@given(worlds(FLAT), st.integers(0, 2**32), st.booleans())
+def test_a_flat_world_that_is_rebuilt_meanwhile_is_right_at_every_moment(
+    world: World, seed: int, from_store: bool
+) -> None:
+    asyncio.run(rebuilt_in_memory(world, seed, from_store))
+
+
+@limit
+@large
+@many
+@given(worlds(TIMED), st.integers(0, 2**32), st.booleans())
+def test_a_world_with_deadlines_that_is_rebuilt_meanwhile_is_right_at_every_moment(
+    world: World, seed: int, from_store: bool
+) -> None:
+    asyncio.run(rebuilt_in_memory(world, seed, from_store))
+
+
+@limit
+@pytest.mark.parametrize("from_store", [False, True], ids=["from the log", "from the store"])
+@pytest.mark.parametrize("shape", [FLAT, TIMED], ids=["flat", "timed"])
+async def test_the_same_over_redis(shape: Shape, from_store: bool, redis_db: str) -> None:
+    with redis.Redis.from_url(redis_db) as client:
+        for seed in range(REDIS_WORLDS):
+            choices = SeededChoices(seed)
+            async with open_building_store(redis_db, choices.integer(1, 4), timeout_s=5) as store:
+                await rebuilt(seeded_world(seed, shape), store, choices, from_store)
+            left = [key for key in client.scan_iter() if b":count:" in key or b":building" in key]
+            assert left == []
+            client.flushdb()
+
+
+async def rebuilt_in_memory(world: World, seed: int, from_store: bool) -> None:
+    choices = SeededChoices(seed)
+    await rebuilt(world, InterleavedStore(choices, choices.integer(1, 4)), choices, from_store)
+
+
+async def rebuilt(world: World, store: BuildingStore, choices: SeededChoices, from_store: bool) -> None:
+    """Sends the world through beside rebuilds that are killed, compares on the way, lets the last one end."""
+    run = Drive(world, store, choices)
+    run.prepare()
+    await asyncio.gather(*(worker.catch_up() for worker in run.workers))  # so that every tenant is there
+    rebuilds = _Rebuilds(run, store, choices, from_store)
+    while not run.done:
+        await run.some_steps()
+        await rebuilds.some_steps()
+        if choices.chance(25):
+            await compare_on_the_way(run)
+    await run.finish()
+    letters = len(run.producer.sent)
+    before = {name: stored.generation for name in rebuilds.tenants if (stored := await store.tenant(name))}
+    await rebuilds.finish()
+    for name, generation in before.items():
+        stored = await store.tenant(name)
+        assert stored is not None
+        assert stored.generation != generation, "it was rebuilt"
+        assert await store.building(name) is None
+    assert [one for one in await store.orphans() if one[0] in before] == []
+    assert len(run.producer.sent) == letters, "a rebuild parks nothing"
+    oracle = Recount(accepted(run))
+    oracle.feed(run.log)
+    await run.settle()
+    await want_all_profiles(run, oracle)
+    for ask in world.asks:
+        assert await compare(run, oracle, ask)
+    await delete_everything(run, oracle)
+    assert sum(worker.metrics.negative_cells._value.get() for worker in run.workers) == 0
+
+
+class _Rebuilds:
+    """Rebuilds all tenants again and again, one process after another."""
+
+    def __init__(self, run: Drive, store: BuildingStore, choices: SeededChoices, from_store: bool) -> None:
+        self._run, self._store, self._choices, self._from_store = run, store, choices, from_store
+        self._task: asyncio.Task[None] | None = None
+        self.tenants = sorted({item["value"]["id"] for item in run.world.catalogue if item["kind"] == "tenant"})
+
+    async def some_steps(self) -> None:
+        """Begins one where there is none, lets it work for a while, and kills it now and then."""
+        if self._task is not None and self._task.done():
+            await self._task
+            self._task = None
+        if self._task is None and self._choices.chance(40):
+            self._task = asyncio.create_task(self._rebuild())
+        for _ in range(self._choices.integer(0, 40)):
+            await asyncio.sleep(0)
+        if self._task is not None and self._choices.chance(15):
+            await self._kill()
+
+    async def finish(self) -> None:
+        """One that nobody kills, while nothing else moves."""
+        await self._kill()
+        async with asyncio.timeout(DONE_S):
+            await self._rebuild()
+
+    async def _kill(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            for result in await asyncio.gather(task, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
+
+    async def _rebuild(self) -> None:
+        clock = SetClock(self._run.now_us)
+        log = EventsLog(LogOf(self._run), "ticket-events")
+        step = BuildStep(self._store, clock)
+        room = Room(self._store, buckets_of(self._store))
+        size = self._choices.pick((1000, 3, 1))
+        fills = Filling(self._store, log, step, room, nothing, batch_records=size, apply_events=size)
+        rebuilding = Rebuilding(self._store, fills, step, clock, TOPIC_ID, {}, nothing, from_store=self._from_store)
+        await rebuilding.run(self.tenants)
+
+
+def nothing(_: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(slots=True)
+class LogOf:
+    """The world's log as the rebuild's Kafka client would hand it out."""
+
+    run: Drive
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset(self.positions)
+
+    def assign(self, partitions: Collection[TopicPartition]) -> None:
+        self.positions = dict.fromkeys(partitions, -1)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.positions[partition] = offset
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.positions[partition]
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int, max_records: int
+    ) -> Mapping[TopicPartition, deque[KafkaRecord]]:
+        await asyncio.sleep(0)
+        batches: dict[TopicPartition, deque[KafkaRecord]] = {}
+        for tp in partitions:
+            log, start = self.run.partitions.get(tp.partition, []), self.positions[tp]
+            assert start >= 0, "fetched before it was positioned"
+            batches[tp] = deque(
+                KafkaRecord(one.partition, one.offset, one.key, one.value, one.headers, TIMESTAMP_MS)
+                for one in log[start : start + max_records]
+            )
+            self.positions[tp] = start + len(batches[tp])
+        return batches
