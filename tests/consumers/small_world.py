@@ -5,7 +5,7 @@ from typing import Any
 
 from service.domain.view import TenantView, Wanted
 from service.domain.viewer import Perspective, Role, Viewer
-from service.store.memory_store import MemoryStore
+from service.store.memory_building import MemoryBuildingStore
 from service.store.port import Batch, CounterStore, Loaded, Outcome, query_for
 from tests.days import day
 from tests.oracle.log import laid_out
@@ -59,7 +59,7 @@ def log_of(*items: LogItem) -> list[Record]:
     return laid_out(items)
 
 
-class MeddledStore(MemoryStore):
+class MeddledStore(MemoryBuildingStore):
     """Does what a test wants done just before a call; each once, first come first served."""
 
     def __init__(self) -> None:

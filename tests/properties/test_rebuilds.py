@@ -5,31 +5,23 @@ Each world takes three times as long as without rebuilds, so a third of them are
 
 import asyncio
 import os
-from collections import deque
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import pytest
 import redis
-from aiokafka import TopicPartition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers import leases, sweeps, timers
 from consumers.rebuild import filling, rebuilding
-from consumers.rebuild.build_step import BuildStep
-from consumers.rebuild.events_log import EventsLog
-from consumers.rebuild.filling import Filling
-from consumers.rebuild.rebuilding import Rebuilding
-from consumers.rebuild.room import Room
 from service.store.building import BuildingStore
 from service.store.redis_building import open_building_store
 from tests.oracle.choices import SeededChoices
 from tests.oracle.recount import Recount
 from tests.oracle.worlds import Shape, World, seeded_world, worlds
-from tests.pipeline import TIMESTAMP_MS, TOPIC_ID, KafkaRecord, SetClock, buckets_of
 from tests.properties.driving import Drive, InterleavedStore
 from tests.properties.test_worlds import accepted, compare, compare_on_the_way, delete_everything, want_all_profiles
+from tests.rebuilds import rebuilding_over
 
 WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS", "50")) // 3 + 1
 REDIS_WORLDS = max(4, WORLDS // 20)
@@ -173,50 +165,8 @@ class _Rebuilds:
                     raise result
 
     async def _rebuild(self) -> None:
-        clock = SetClock(self._run.now_us)
-        log = EventsLog(LogOf(self._run), "ticket-events")
-        step = BuildStep(self._store, clock)
-        room = Room(self._store, buckets_of(self._store))
         size = self._choices.pick((1000, 3, 1))
-        fills = Filling(self._store, log, step, room, nothing, batch_records=size, apply_events=size)
-        rebuilding = Rebuilding(self._store, fills, step, clock, TOPIC_ID, {}, nothing, from_store=self._from_store)
+        rebuilding = rebuilding_over(
+            self._store, self._run.partitions, self._run.now_us, [], from_store=self._from_store, at_once=size
+        )
         await rebuilding.run(self.tenants)
-
-
-def nothing(_: str) -> None:
-    """Says nothing."""
-
-
-@dataclass(slots=True)
-class LogOf:
-    """The world's log as the rebuild's Kafka client would hand it out."""
-
-    run: Drive
-    positions: dict[TopicPartition, int] = field(default_factory=dict)
-
-    def assignment(self) -> frozenset[TopicPartition]:
-        return frozenset(self.positions)
-
-    def assign(self, partitions: Collection[TopicPartition]) -> None:
-        self.positions = dict.fromkeys(partitions, -1)
-
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        self.positions[partition] = offset
-
-    async def position(self, partition: TopicPartition) -> int:
-        return self.positions[partition]
-
-    async def getmany(
-        self, *partitions: TopicPartition, timeout_ms: int, max_records: int
-    ) -> Mapping[TopicPartition, deque[KafkaRecord]]:
-        await asyncio.sleep(0)
-        batches: dict[TopicPartition, deque[KafkaRecord]] = {}
-        for tp in partitions:
-            log, start = self.run.partitions.get(tp.partition, []), self.positions[tp]
-            assert start >= 0, "fetched before it was positioned"
-            batches[tp] = deque(
-                KafkaRecord(one.partition, one.offset, one.key, one.value, one.headers, TIMESTAMP_MS)
-                for one in log[start : start + max_records]
-            )
-            self.positions[tp] = start + len(batches[tp])
-        return batches
