@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from consumers.adoption import Adoption
 from consumers.assignment import Assignment, RetentionOvertook
@@ -92,6 +92,8 @@ async def _foundations(settings: Settings, store: RedisStore) -> str:
             await store.found()
             await ensure_topics(settings)
             ids = await topic_ids(settings.kafka, [settings.events_topic])
+            if settings.events_topic not in ids:  # made a moment ago, and this broker hasn't heard of it yet
+                raise UnknownTopicOrPartitionError(settings.events_topic)
             topic_id = ids[settings.events_topic] or settings.events_topic
             await _check_topic(settings, store, topic_id)
             return topic_id

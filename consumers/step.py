@@ -3,6 +3,7 @@
 Never trusts what it read to be still true: the store compares, and says what to do next.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -35,6 +36,9 @@ from service.store.port import (
 )
 
 log = structlog.get_logger()
+
+UNTIMELY_S = 0.005
+"""Before another try where something else is due: the clock that applies it needs some milliseconds."""
 
 
 class Rewind(Exception):
@@ -123,7 +127,6 @@ class Step:
         for one in current:
             works[one.tenant].fire(one.ticket)
         tenants = [work.batch() for work in works.values() if work.changed]
-        await self._store.forget_due(bucket, [one for one in current if not works[one.tenant].knows(one.ticket)])
         if await self._written(Batch(bucket, self._topic_id, {}, tenants, at, some_of_many)):
             return len(current)
         return 0
@@ -252,8 +255,11 @@ class Step:
                 return True
             case StaleCatalogue(tenants):
                 await self._reload(tenants)
-            case Conflict() | Untimely():
+            case Conflict():
                 self._metrics.conflicts.inc()
+            case Untimely():
+                self._metrics.conflicts.inc()
+                await asyncio.sleep(UNTIMELY_S)
             case Behind(positions):
                 raise Rewind(batch.bucket, positions)
             case OtherTopic(topic):

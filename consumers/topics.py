@@ -65,12 +65,12 @@ async def ensure_topics(settings: Settings) -> None:
 
 
 async def topic_ids(bootstrap: str, topics: Collection[str]) -> dict[str, str]:
-    """The id of every topic: it changes when a topic is deleted and made anew under the same name.
+    """The id of every topic that the broker asked knows: it changes when a topic is made anew under the same name.
 
-    "" for a topic that doesn't exist, and from a broker that gives none. Raises KafkaError.
+    "" from a broker that gives none. Raises KafkaError.
     """
     described = await describe_topics(bootstrap, topics)
-    return {topic: described[topic].id if topic in described else "" for topic in topics}
+    return {topic: found.id for topic, found in described.items()}
 
 
 def new_topics(settings: Settings, brokers: int) -> dict[str, NewTopic]:

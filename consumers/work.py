@@ -5,7 +5,7 @@ from service.domain.contributions import Changes
 from service.domain.event import TicketEvent
 from service.domain.history import Advanced, Unchanged, advance
 from service.domain.ticket import Image, Instant
-from service.store.port import UNKNOWN_DUE, Loaded, TenantBatch, TicketWrite
+from service.store.port import NEVER_WRITTEN, UNKNOWN_DUE, Loaded, TenantBatch, TicketWrite
 
 
 def judged_at(loaded: Loaded, now: Instant) -> Instant:
@@ -27,11 +27,12 @@ class Work:
         self._now = now
         self._images: dict[str, Image] = {}
         self._fired: set[str] = set()
+        self._absent: set[str] = set()
         self._as_of: Instant | None = None
 
     @property
     def changed(self) -> bool:
-        return bool(self._images)
+        return bool(self._images or self._absent)
 
     def advance(self, event: TicketEvent) -> str:
         """Applies one event; returns what became of it, for the metrics. Raises PoisonEvent."""
@@ -64,16 +65,18 @@ class Work:
         return self._loaded.tickets[self._tenant.name, ticket].image is not None
 
     def fire(self, ticket: str) -> None:
-        """Takes a ticket in that is due, whatever it says of that itself."""
+        """Takes a ticket in that is due, whatever it says of that itself; where there is none, that it stays away."""
         image = self._loaded.tickets[self._tenant.name, ticket].image
-        if image is not None:
+        if image is None:
+            self._absent.add(ticket)
+        else:
             self._images[ticket] = image
             self._fired.add(ticket)
 
     def batch(self) -> TenantBatch:
         """What to write: each ticket once, each cell once."""
         changes = Changes()
-        writes = []
+        writes = [TicketWrite(ticket, NEVER_WRITTEN, None, UNKNOWN_DUE) for ticket in sorted(self._absent)]
         for ticket, image in self._images.items():
             stored = self._loaded.tickets[self._tenant.name, ticket]
             after = self._counted(image)

@@ -95,6 +95,9 @@ class TicketWrite(msgspec.Struct, frozen=True, gc=False):
         return None if self.image is None else self.image.due_at
 
 
+NEVER_WRITTEN = b""
+"""The revision of a ticket that there isn't."""
+
 UNKNOWN_DUE: Instant = -1
 """No ticket is due then."""
 

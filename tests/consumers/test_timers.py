@@ -144,6 +144,26 @@ async def test_what_is_due_of_a_removed_tenant_holds_nobody_up() -> None:
     assert state(world).timers == NOW_US + 3 * SECOND
 
 
+async def test_what_is_due_of_a_ticket_that_there_isnt_is_forgotten_unless_it_comes() -> None:
+    world, consumer = await a_world()
+    await consumer.consume(log_of(told(1, "T1")))
+    stored = await world.store.tenant(TENANT)
+    assert stored is not None
+    for name in ("ghost", "late"):
+        state(world).due[TENANT, stored.generation, name] = NOW_US + SECOND
+    log = log_of(told(1, "T1"), told(1, "late", dueAt=text(NOW_US + 60 * SECOND)))
+
+    async def it_comes() -> None:
+        await consumer.consume(log[1:])
+
+    world.store.before_apply.append(it_comes)  # between what the clock read and what it writes
+    await at(consumer, NOW_US + SECOND)
+    await at(consumer, NOW_US + SECOND)
+    assert {place[2]: due_at for place, due_at in state(world).due.items() if place[2] != "T1"} == {
+        "late": NOW_US + 60 * SECOND + 1
+    }
+
+
 async def test_created_today_ends_at_each_viewers_midnight_and_is_forgotten_in_time() -> None:
     """10:15 in UTC is 16:00 in Kathmandu and 05:15 in New York."""
     world, consumer = await a_world(filter_entry("new", TODAY))
