@@ -6,6 +6,7 @@ import pytest
 
 from consumers import sweeps
 from service.domain.contributions import column_changes
+from service.domain.record import begun
 from service.domain.view import Warming
 from service.store.port import StoreUnavailable
 from tests.consumers.small_world import (
@@ -164,6 +165,20 @@ async def test_another_run_of_the_store_starts_the_sweep_again() -> None:
         await world.counts("vip")
     await settled(consumer)
     assert await world.counts("vip") == (MANY // 2,)
+
+
+async def test_half_a_sweep_of_one_generation_is_none_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "SLICE_S", 0.0)
+    world, consumer = await many_tickets()
+    world.topic.publish(filter_entry())
+    await consumer.catch_up()
+    await consumer.sweep()
+    stored = await world.store.tenant(TENANT)
+    assert stored is not None
+    sweep = begun(stored.record)
+    assert sweep is not None
+    assert (await consumer.sweeper._mark(TENANT, stored.generation, sweep)).cursor == 4
+    assert (await consumer.sweeper._mark(TENANT, "the next", sweep)).cursor == 0
 
 
 async def test_a_tenant_that_goes_during_its_sweep_ends_it() -> None:
