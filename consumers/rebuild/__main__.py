@@ -62,7 +62,7 @@ async def rebuild(settings: Settings, asked: Asked) -> None:
             beginnings = await log.beginnings(range(topic.partitions))
             if not asked.from_store and not asked.give_up:
                 check_beginnings(beginnings)
-                await check_policy(settings.kafka, settings.events_topic)
+                await check_policy(settings.kafka, settings.events_topic, say_on_stderr)
             room = Room(store, settings.buckets)
             step = BuildStep(store, SystemClock())
             filling = Filling(

@@ -5,14 +5,25 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, NoError, UnsupportedVersionError, for_code
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    NoError,
+    UnsupportedVersionError,
+    for_code,
+)
 
+from consumers.rebuild.progress import Say
 from consumers.rebuild.refusal import Refused
 from service.store.port import Position
 
 INSTEAD = "use --from-store, which recomputes the counts from the stored tickets"
 
 POLICY = "cleanup.policy"
+
+ASKED = 2
+"""Times, each over a new connection: one may be lost by chance, two are no answer."""
 
 
 def check_beginnings(beginnings: Mapping[int, Position]) -> None:
@@ -22,23 +33,42 @@ def check_beginnings(beginnings: Mapping[int, Position]) -> None:
         raise Refused(f"the log was trimmed: {', '.join(trimmed)}; {INSTEAD}")
 
 
-async def check_policy(kafka: str, topic: str) -> None:
-    """Raises Refused for a log that is compacted, and KafkaError. A broker that has no such setting is believed."""
+async def check_policy(kafka: str, topic: str, say: Say) -> None:
+    """Raises Refused for a log that is compacted, and KafkaError. Says so when the broker doesn't tell."""
     policy = await _policy(kafka, topic)
+    if policy is None:
+        say("this broker doesn't tell whether the log is compacted: going on as if it weren't")
+        return
     if "compact" in policy.split(","):
         raise Refused(f"the log is compacted ({POLICY}={policy}): patches and deletes may be missing; {INSTEAD}")
 
 
-async def _policy(kafka: str, topic: str) -> str:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+async def _policy(kafka: str, topic: str) -> str | None:
+    """None from a broker that doesn't answer such a question; the embedded one hangs up on it."""
+    responses: Sequence[Any] | None = None
+    for _ in range(ASKED):
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        try:
+            await admin.start()
+            responses = await _described(admin, topic)
+        finally:
+            await admin.close()
+        if responses is not None:
+            return _policy_in(responses)
+    return None
+
+
+async def _described(admin: AIOKafkaAdminClient, topic: str) -> Sequence[Any] | None:
     try:
-        await admin.start()
-        wanted = ConfigResource(ConfigResourceType.TOPIC, topic, {POLICY: ""})
-        responses = await admin.describe_configs([wanted])
-    except (IncompatibleBrokerVersion, UnsupportedVersionError):
-        return ""
-    finally:
-        await admin.close()
+        described: Sequence[Any] = await admin.describe_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic, {POLICY: ""})]
+        )
+    except (IncompatibleBrokerVersion, UnsupportedVersionError, KafkaConnectionError):
+        return None
+    return described
+
+
+def _policy_in(responses: Sequence[Any]) -> str:
     resources: Sequence[Sequence[Any]] = [one for response in responses for one in response.resources]
     for code, message, _, _, entries in resources:
         error: type[KafkaError] = for_code(code)
