@@ -23,7 +23,8 @@ from service.store.building import (
     SwapOutcome,
     Swapped,
 )
-from service.store.memory_store import Kept, MemoryStore
+from service.store.memory_kept import Kept
+from service.store.memory_store import MemoryStore
 from service.store.port import Batch, BucketState, DueTicket, Loaded, Outcome, Progress, StaleCatalogue, StoredTenant
 
 ALWAYS_DUE: Instant = -(2**63)

@@ -1,0 +1,101 @@
+"""What the memory store keeps beside tickets and counters: realms, credentials, asks, sweeps, leases, grants."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from service.domain.catalogue import Credential, Realm
+from service.domain.record import Ask
+from service.domain.ticket import Instant
+from service.store.port import Bucket, Position
+
+
+class MemoryAsides:
+    """See `port.CounterStore` and `grants.GrantStore` for what each method promises."""
+
+    def __init__(self, clock_ms: Callable[[], int]) -> None:
+        self._clock_ms = clock_ms
+        self._realms: dict[str, tuple[int, Realm | None]] = {}
+        self._credentials: dict[str, tuple[int, Credential | None]] = {}
+        self._leases: dict[Bucket, tuple[str, int]] = {}
+        self._asked: dict[str, dict[Ask, Instant]] = {}
+        self._wanting: set[str] = set()
+        self._sweeps: dict[str, str] = {}
+        self._grants: dict[str, tuple[bytes, int]] = {}
+        self._judged: Position | None = None
+
+    # -- entries that no tenant owns ----------------------------------------------------------------------------------
+
+    async def realm(self, name: str) -> Realm | None:
+        return self._realms.get(name, (0, None))[1]
+
+    async def credential(self, identifier: str) -> Credential | None:
+        return self._credentials.get(identifier, (0, None))[1]
+
+    async def credentials_of(self, username: str) -> Sequence[Credential]:
+        found = [credential for _, credential in self._credentials.values()]
+        return [each for each in found if each is not None and each.admin.username == username]
+
+    async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
+        if offset > self._realms.get(name, (-1, None))[0]:
+            self._realms[name] = (offset, realm)
+
+    async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
+        if offset > self._credentials.get(identifier, (-1, None))[0]:
+            self._credentials[identifier] = (offset, credential)
+
+    async def judged(self) -> Position:
+        return self._judged or 0
+
+    async def set_judged(self, position: Position) -> None:
+        self._judged = max(self._judged or 0, position)
+
+    async def catalogue_read(self) -> bool:
+        return self._judged is not None
+
+    async def lease(self, bucket: Bucket, holder: str, ttl_ms: int) -> bool:
+        current, until_ms = self._leases.get(bucket, (holder, 0))
+        if current != holder and until_ms > self._clock_ms():
+            return False
+        self._leases[bucket] = (holder, self._clock_ms() + ttl_ms)
+        return True
+
+    # -- grants -------------------------------------------------------------------------------------------------------
+
+    async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:
+        self._grants[name] = (grant, self._clock_ms() + ttl_ms)
+
+    async def grant(self, name: str) -> bytes | None:
+        found, until_ms = self._grants.get(name, (None, 0))
+        return found if until_ms > self._clock_ms() else None
+
+    async def take_grant(self, name: str) -> bytes | None:
+        found = await self.grant(name)
+        self._grants.pop(name, None)
+        return found
+
+    # -- wanted columns and sweeps ------------------------------------------------------------------------------------
+
+    async def note_asks(self, tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
+        asked = self._asked.setdefault(tenant, {})
+        for ask in asks:
+            asked[ask] = max(asked.get(ask, 0), now // 1000 * 1000)
+        if missing:
+            self._wanting.add(tenant)
+
+    async def wanting(self) -> Sequence[str]:
+        return sorted(self._wanting)
+
+    async def settle_wanting(self, tenant: str) -> None:
+        self._wanting.discard(tenant)
+
+    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
+        return dict(self._asked.get(tenant, {}))
+
+    async def forget_asks(self, tenant: str, asks: Sequence[Ask]) -> None:
+        for ask in asks:
+            self._asked.get(tenant, {}).pop(ask, None)
+
+    async def sweep_mark(self, tenant: str) -> str:
+        return self._sweeps.get(tenant, "")
+
+    async def set_sweep_mark(self, tenant: str, mark: str) -> None:
+        self._sweeps[tenant] = mark
