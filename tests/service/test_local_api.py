@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -61,10 +62,15 @@ def test_importing_it_opens_and_reads_nothing() -> None:
     assert ran(program, environ) == "1"
 
 
+SLOW = re.compile(r"Executing .* took [0-9.]+ seconds")
+
+
 def ran(program: str, environ: dict[str, str]) -> str:
     command = [sys.executable, "-W", "error", "-X", "dev", "-c", program]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=50, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    # What the development mode says of a slow machine is no fault of the program.
+    said = [line for line in done.stderr.splitlines() if not SLOW.fullmatch(line)]
+    assert (done.returncode, said) == (0, [])
     return done.stdout.strip()
 
 
