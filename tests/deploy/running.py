@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from tests.deploy.answers import curl_in
@@ -21,14 +21,14 @@ END_S = 15.0
 class Running:
     """A command of a clone, in a session of its own, as a terminal gives it."""
 
-    def __init__(self, where: Clone, command: Sequence[str]) -> None:
+    def __init__(self, where: Clone, command: Sequence[str], environ: Mapping[str, str]) -> None:
         self.clone = where
         self._output = where.folder / "output"
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
                 cwd=where.project,
-                env=where.environ,
+                env={**where.environ, **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -85,9 +85,9 @@ class Running:
 
 
 @contextmanager
-def running(where: Clone, *command: str) -> Iterator[Running]:
-    """The command, ended at the latest when the context is left."""
-    run = Running(where, command)
+def running(where: Clone, *command: str, **environ: str) -> Iterator[Running]:
+    """The command, with `environ` beside the clone's, ended at the latest when the context is left."""
+    run = Running(where, command, environ)
     try:
         yield run
     finally:

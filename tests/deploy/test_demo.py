@@ -75,7 +75,7 @@ def check_answers(fresh: Sequence[Clone], limit_s: float) -> None:
 @pytest.fixture
 def demo(here: Clone) -> Iterator[Running]:
     """One that answers, started as people do."""
-    with running(here, "make", "demo", "ARGS=--rate 20 --seed 4") as run:
+    with running(here, "make", "demo", "ARGS=--rate 20 --seed 4 --port 0") as run:
         run.wait_ready()
         yield run
 
@@ -106,7 +106,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(demo: Running) -> None:
 
 @pytest.mark.parametrize("victim", ["consumers", "service", "redis-server", "tansu"])
 def test_a_crash_of_one_ends_the_rest_with_its_log_shown(here: Clone, victim: str) -> None:
-    with running(here, sys.executable, "-m", "deploy.local") as run:
+    with running(here, sys.executable, "-m", "deploy.local", "--port", "0") as run:
         run.wait_ready()
         os.kill(run.child(rf"(-m |/){victim} "), signal.SIGKILL)
         assert run.wait() == 1
@@ -118,7 +118,7 @@ def test_a_crash_of_one_ends_the_rest_with_its_log_shown(here: Clone, victim: st
 
 
 def test_killed_without_a_word_it_still_leaves_nothing(here: Clone) -> None:
-    with running(here, sys.executable, "-m", "deploy.local", "--no-publisher") as run:
+    with running(here, sys.executable, "-m", "deploy.local", "--no-publisher", "--port", "0") as run:
         run.wait_ready()
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
