@@ -77,11 +77,14 @@ class Sweeper:
         return await self._leases.take(self._store.bucket(tenant))
 
     async def _tenant(self, name: str) -> None:
-        stored = await self._store.tenant(name)
+        self._adoption.unswept.discard(name)  # before it is read: what is adopted meanwhile notes it again
+        try:
+            stored = self._adoption.noted(name, await self._store.tenant(name))
+        except StoreUnavailable:
+            self._adoption.unswept.add(name)
+            raise
         sweep = None if stored is None else begun(stored.record)
-        if stored is None or sweep is None:
-            self._adoption.unswept.discard(name)
-        elif await self._may(name):
+        if stored is not None and sweep is not None and await self._may(name):
             await self._turn(name, stored, sweep)
 
     async def _collect(self, name: str, generation: str) -> None:

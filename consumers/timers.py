@@ -20,8 +20,8 @@ log = structlog.get_logger()
 LOOK_S = 0.2
 """How often to look for what is due: how late a change may be, and how old the timers get meanwhile."""
 
-PAGE = 200
-"""Most tickets applied in one call: some 10 ms of Redis, so that events wait no longer behind one."""
+PAGE = 100
+"""Most tickets applied in one call: some 5 ms of Redis, so that events wait no longer behind one."""
 
 REST_SHARE = 1.0
 """Rest after a round of full pages, as a share of what it took: a crowd at one instant gets half of the consumer."""

@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import Select
 
 from tests.waiting import wait_until_blocking
 
-SHOWN_S = 20.0
+SHOWN_S = 40.0
 """A browser on a busy machine."""
 
 NUMBERS = """

@@ -8,7 +8,7 @@ from consumers import sweeps
 from service.domain.contributions import column_changes
 from service.domain.record import begun
 from service.domain.view import Warming
-from service.store.port import StoreUnavailable
+from service.store.port import StoredTenant, StoreUnavailable
 from tests.consumers.small_world import (
     TENANT,
     SmallWorld,
@@ -80,6 +80,28 @@ async def test_an_edited_filter_counts_as_before_until_it_is_filled_and_its_old_
         for column in column_changes(masks)
     }
     assert used <= set(stored.record.numbers.values())
+
+
+async def test_what_is_adopted_while_the_sweeper_reads_is_swept_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, consumer = await many_tickets()
+    read, published = world.store.tenant, False
+
+    async def meanwhile(name: str) -> StoredTenant | None:
+        nonlocal published
+        found = await read(name)
+        if not published:
+            published = True
+            world.topic.publish(filter_entry("new", OTHER))
+            await consumer.catch_up()
+        return found
+
+    consumer.adoption.unswept.add(TENANT)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "tenant", meanwhile)
+        await consumer.sweeper._tenant(TENANT)
+    assert consumer.adoption.unswept == {TENANT}
+    await settled(consumer)
+    assert await world.counts("new") == (MANY - MANY // 2,)
 
 
 async def settled(consumer: Pipeline) -> None:

@@ -32,6 +32,8 @@ FLAT = Shape(edits=True, shadows=True, bad=True)
 FULL = Shape(language="full", edits=True, shadows=True)
 TIMED = Shape(language="full", times=True, edits=True, shadows=True)
 
+MANY_FILTERS = Shape(language="full", times=True, tenants=1, filters=500)
+
 many = settings(
     max_examples=WORLDS,
     deadline=None,
@@ -76,6 +78,14 @@ def test_every_count_equals_the_recount_at_the_instant_that_deadlines_are_applie
     world: World, seed: int
 ) -> None:
     asyncio.run(drive_in_memory(world, seed))
+
+
+@pytest.mark.timeout(180)
+async def test_five_hundred_filters_in_one_tenant_count_exactly() -> None:
+    """As many as a large tenant has saved over the years, edited while events and time go on."""
+    large_ones = (seeded_world(seed, MANY_FILTERS) for seed in range(100))
+    found = next(one for one in large_ones if sum(item["kind"] == "filter" for item in one.catalogue) >= 450)
+    await drive_in_memory(found, 500)
 
 
 @limit
