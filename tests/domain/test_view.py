@@ -8,7 +8,7 @@ import pytest
 from service.domain.catalogue import Filter, Priority, Profile, Sharing, Status, TenantSettings
 from service.domain.condition import AllOf, Asks, Condition, Leaf, Question
 from service.domain.record import SUMMARY, Entries, TenantRecord, adopted, begun, founded, swept, with_asked
-from service.domain.view import SUMMARY_KEYS, FilterDetail, InvalidIds, TenantView, Wanted, Warming
+from service.domain.view import SUMMARY_KEYS, FilterDetail, InvalidIds, TenantView, TooManyDays, Wanted, Warming
 from service.domain.viewer import Perspective, Role, Viewer
 from tests.days import day
 
@@ -184,3 +184,14 @@ def test_pairs_of_what_there_is_not_are_dropped() -> None:
     both = entries(saved("a"), profiles=(Profile("base", "B", AllOf(())),))
     asked = [("base", "a"), ("base", "gone"), ("gone", "a"), ("base", SUMMARY), ("base", "1")]
     assert with_asked(both, asked, ()).pairs == {("base", "a"), ("base", SUMMARY), ("base", "1")}
+
+
+def test_what_looks_at_two_fields_days_is_refused_at_the_tenants_limit() -> None:
+    both = AllOf((Leaf("createdAt", "within", "today"), Leaf("dueAt", "within", "today")))
+    record = founded(entries(saved("both", both)), 1)
+    with pytest.raises(Warming) as warming:
+        TenantView(record, most_dated=1).plan(wanted("both"), day())
+    assert warming.value.asks == (("", "both", "UTC"),)
+    with pytest.raises(TooManyDays) as refused:
+        TenantView(record, most_dated=0).plan(wanted("all", "both"), day())
+    assert refused.value.ids == ("both",)

@@ -1,7 +1,7 @@
 """Zones come from the `tzdata` package alone."""
 
 import zoneinfo
-from datetime import date
+from datetime import date, timedelta, timezone
 
 import pytest
 
@@ -29,3 +29,8 @@ def test_the_local_date_turns_at_local_midnight() -> None:
     midnight_us = 1_000_000 * (18 * 3600 + 15 * 60)
     assert timezones.local_date(midnight_us - 1_800_000_001, "Asia/Kathmandu") == date(1970, 1, 1)
     assert timezones.local_date(midnight_us + 900_000_000, "Asia/Kathmandu") == date(1970, 1, 2)
+
+
+def test_a_zone_whose_days_do_not_begin_with_a_quarter_of_an_hour_is_uneven() -> None:
+    for minutes, even in ((0, True), (345, True), (-210, True), (10, False), (-44, False)):
+        assert timezones.is_even(timezone(timedelta(minutes=minutes)), 2026) is even
