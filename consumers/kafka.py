@@ -34,21 +34,19 @@ def events_consumer(settings: Settings) -> AIOKafkaConsumer:
 
 def events_reader(settings: Settings) -> AIOKafkaConsumer:
     """A reader of the events from any offset, outside of any group. It never jumps over what is no longer there."""
-    return AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
-        auto_offset_reset="none",
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=FETCH_BYTES,
-        metadata_max_age_ms=int(settings.metadata_max_age_s * 1000),
-    )
+    return _reader(settings, start="none")
 
 
 def catalogue_consumer(settings: Settings) -> AIOKafkaConsumer:
     """A reader of the whole catalogue, outside of any group."""
+    return _reader(settings, start="earliest")
+
+
+def _reader(settings: Settings, start: str) -> AIOKafkaConsumer:
+    """Outside of any group; `start` says where to go on where an offset isn't there."""
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
-        auto_offset_reset="earliest",
+        auto_offset_reset=start,
         enable_auto_commit=False,
         isolation_level="read_committed",
         max_partition_fetch_bytes=FETCH_BYTES,

@@ -159,7 +159,6 @@ if not drained and writes > 0 then
   if not drained and not plan.some_of_many then return {'untimely'} end
 end
 
--- New values of every counter, before anything is written: a value of a wrong type fails here.
 -- Adds changes to the fields of a hash: {field = new value}.
 local function sums_of(hash, changes)
   local names, new = {}, {}
@@ -173,6 +172,7 @@ local function sums_of(hash, changes)
   return new
 end
 
+-- New values of every counter, before anything is written: a value of a wrong type fails here.
 local sums = {}
 for i, tenant in ipairs(plan.tenants) do
   local packed, timed = {}, {}
@@ -187,7 +187,7 @@ for i, tenant in ipairs(plan.tenants) do
   sums[i] = {everyone = sums_of(KEYS[places[i] + 2], tenant.everyone), packed = packed, timed = timed}
 end
 
--- From here on everything is written.
+-- Writes what `sums_of` gave.
 local function put_sums(hash, new)
   local list = {}
   for name, count in pairs(new) do
@@ -211,6 +211,7 @@ local function note(tenant, first)
   call('PEXPIRE', noted, NOTED_MS)
 end
 
+-- From here on everything is written.
 local result = {'applied', negative}
 argument = 2
 for i, tenant in ipairs(plan.tenants) do
