@@ -2,17 +2,19 @@
 
 A column's condition is a conjunction. Each conjunct that reads a single field that time doesn't touch goes into that
 field's table, value -> mask of the columns it leaves possible, filled as values are met. The rest are functions, called
-only for the columns that are still possible; those that time touches also say when they may change their mind.
+only for the columns that are still possible; those that time touches say when they hold, and are asked once for all
+columns that have the same.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import NamedTuple, cast
 
 from service.domain.columns import Column, fields_of
 from service.domain.condition import NEVER, AllOf, AnyOf, Condition, Const, Leaf, Not, leaves_of
 from service.domain.fields import kind_of
-from service.domain.predicates import predicate, time_dependent, turns_of
+from service.domain.flips import AT_ALL_TIMES, AT_NO_TIME, Flips, both, either, inverted
+from service.domain.predicates import flips_of, predicate, time_dependent
 from service.domain.ticket import QUARTER_US, Instant, Moment, Ticket
 from service.domain.values import InstantOf, instant_reader
 
@@ -57,30 +59,38 @@ class Columns:
         self.numbers = frozenset(columns)
         self._every = 0
         self._rest: list[tuple[int, Callable[[Ticket, Instant], bool]]] = []
-        self._moving: list[_Moving] = []
         self._timed: list[tuple[int, int, Getter, InstantOf]] = []
         tables: dict[str, dict[int, list[Condition]]] = {}
+        moving: dict[Condition, int] = {}
         for number, column in columns.items():
             if column.condition != NEVER:
                 self._every |= 1 << number
-                self._place(number, column, tables)
+                self._place(number, column, tables, moving)
+        self._moving = [(bits, ~bits, compiled_flips(condition)) for condition, bits in moving.items()]
         made = [(getter(field), _Table(parts, self._every)) for field, parts in tables.items()]
         # Getter and memo beside the table: a call less for each field of each event.
         self._tables = [(get, table.known, table) for get, table in made]
 
-    def _place(self, number: int, column: Column, tables: dict[str, dict[int, list[Condition]]]) -> None:
-        moving = []
+    def _place(
+        self,
+        number: int,
+        column: Column,
+        tables: dict[str, dict[int, list[Condition]]],
+        moving: dict[Condition, int],
+    ) -> None:
+        watching = []
         condition = column.condition
         for conjunct in condition.children if isinstance(condition, AllOf) else (condition,):
             fields = fields_of(conjunct)
             if any(_watches_time(leaf) for leaf in leaves_of(conjunct)):
-                moving.append(conjunct)
+                watching.append(conjunct)
             elif len(fields) == 1:
                 tables.setdefault(next(iter(fields)), {}).setdefault(number, []).append(conjunct)
             elif fields:
                 self._rest.append((1 << number, compiled(conjunct)))
-        if moving:
-            self._moving.append(_Moving(number, AllOf(tuple(moving))))
+        if watching:
+            condition = watching[0] if len(watching) == 1 else AllOf(tuple(watching))
+            moving[condition] = moving.get(condition, 0) | 1 << number
         if column.by is not None:
             kind = kind_of(column.by)
             assert kind is not None
@@ -89,17 +99,17 @@ class Columns:
     def counted(self, ticket: Ticket, now: Instant) -> Counted:
         """What the ticket contributes at `now`."""
         mask = self._steady(ticket)
-        turns: list[tuple[Instant, _Moving, bool]] = []
-        for moving in self._moving:
-            if mask & moving.bit:
-                held = moving.holds(ticket, now)
-                if not held:
-                    mask ^= moving.bit
-                turns += [(turn, moving, held) for turn in moving.turns(ticket, now)]
-        if turns:
-            turns.sort(key=_by_instant)
-        changes = (turn for turn, moving, held in turns if moving.holds(ticket, turn) != held)
-        first = next(changes, FARTHEST_CHANGE)
+        first = FARTHEST_CHANGE
+        for bits, others, flips in self._moving:
+            if mask & bits:
+                holds = False
+                for at in flips(ticket):
+                    if at > now:
+                        first = min(first, at)
+                        break
+                    holds = not holds
+                if not holds:
+                    mask &= others
         return Counted(mask, self._moments(ticket, mask), first if first < FARTHEST_CHANGE else None)
 
     def mask(self, ticket: Ticket, now: Instant) -> int:
@@ -125,26 +135,6 @@ class Columns:
             if mask & bit and (at := instant(get(ticket))) is not None:
                 found.append((number, at // QUARTER_US))
         return tuple(found)
-
-
-def _by_instant(turn: "tuple[Instant, _Moving, bool]") -> Instant:
-    return turn[0]
-
-
-class _Moving:
-    """The part of a column that time touches."""
-
-    __slots__ = ("_turns", "bit", "holds")
-
-    def __init__(self, number: int, condition: Condition) -> None:
-        self.bit = 1 << number
-        self.holds = compiled(condition)
-        self._turns = [(getter(leaf.field), turns_of(leaf)) for leaf in leaves_of(condition) if _watches_time(leaf)]
-
-    def turns(self, ticket: Ticket, now: Instant) -> Iterator[Instant]:
-        """Every later instant at which it may hold otherwise for this ticket."""
-        for get, turns in self._turns:
-            yield from turns(get(ticket), now)
 
 
 class _Table:
@@ -200,6 +190,39 @@ def compiled(condition: Condition) -> Callable[[Ticket, Instant], bool]:
             parts = tuple(compiled(child) for child in children)
             return lambda ticket, now: any(part(ticket, now) for part in parts)
     raise ValueError(f"{condition!r} still asks about the viewer")
+
+
+def compiled_flips(condition: Condition) -> Callable[[Ticket], Flips]:
+    """A function that says when a plain condition holds for a ticket."""
+    match condition:
+        case Leaf(field) if _watches_time(condition):
+            read, flips = getter(field), flips_of(condition)
+            return lambda ticket: flips(read(ticket))
+        case Not(child):
+            inner = compiled_flips(child)
+            return lambda ticket: inverted(inner(ticket))
+        case AllOf(children):
+            return _combined(tuple(compiled_flips(child) for child in children), both, AT_ALL_TIMES)
+        case AnyOf(children):
+            return _combined(tuple(compiled_flips(child) for child in children), either, AT_NO_TIME)
+    holds = compiled(condition)
+    return lambda ticket: AT_ALL_TIMES if holds(ticket, 0) else AT_NO_TIME
+
+
+def _combined(
+    parts: tuple[Callable[[Ticket], Flips], ...], combine: Callable[[Flips, Flips], Flips], neutral: Flips
+) -> Callable[[Ticket], Flips]:
+    final = inverted(neutral)
+
+    def flips(ticket: Ticket) -> Flips:
+        found = neutral
+        for part in parts:
+            found = combine(found, part(ticket))
+            if found == final:
+                break
+        return found
+
+    return flips
 
 
 def _on_value(condition: Condition) -> Holds:

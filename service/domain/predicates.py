@@ -1,12 +1,13 @@
 """Leaves as functions of one field's value and of now. Pure; knows no catalogue, no viewer and no time zone."""
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from service.domain import operators as ops
 from service.domain.condition import At, FromNow, Leaf
 from service.domain.fields import FieldKind, kind_of
+from service.domain.flips import AT_ALL_TIMES, AT_NO_TIME, BEGINNING, Flips, both, either, held, inverted
 from service.domain.ticket import Instant
 from service.domain.values import InstantOf, instant_in, instant_reader, is_empty, key
 
@@ -35,6 +36,9 @@ def predicate(leaf: Leaf) -> Holds:
     ranked = kind is FieldKind.RANKED and (leaf.op in ops.ORDER or leaf.op == ops.BETWEEN)
     if kind is None or kind is FieldKind.STATE or ranked or leaf.op not in ops.OPERATORS[kind] - {ops.WITHIN}:
         raise ValueError(f"{leaf.field} {leaf.op} isn't decided by the field's value alone")
+    if time_dependent(leaf):
+        flips = flips_of(leaf)
+        return lambda value, now: held(flips(value), now)
     opposite = ops.OPPOSITES.get(leaf.op)
     if opposite is None:
         return _positive(kind, leaf.op, leaf.value)
@@ -44,39 +48,73 @@ def predicate(leaf: Leaf) -> Holds:
 
 def time_dependent(leaf: Leaf) -> bool:
     """Whether the leaf may change its mind while the value stays the same."""
-    return leaf.op == ops.WITHIN or bool(_offsets(leaf))
-
-
-def turns_of(leaf: Leaf) -> Callable[[object, Instant], Iterator[Instant]]:
-    """A function of a value and `now`: the later instants at which `predicate(leaf)` may say otherwise of the value."""
-    offsets, kind = _offsets(leaf), kind_of(leaf.field)
-    if not offsets or kind is None:
-        return lambda value, now: iter(())
-    read = instant_reader(kind)
-
-    def turns(value: object, now: Instant) -> Iterator[Instant]:
-        at = read(value)
-        if at is None:
-            return
-        # All that is asked is whether now + offset lies before, at or after the value: nothing changes in between.
-        for offset in offsets:
-            if at - offset > now:
-                yield at - offset
-            if at - offset + 1 > now:
-                yield at - offset + 1
-
-    return turns
-
-
-def _offsets(leaf: Leaf) -> tuple[int, ...]:
-    """What is added to now, each time the leaf looks at it."""
-    match leaf.op:
-        case "older_than" | "newer_than":
-            return (-leaf.value,)
-        case "due_within":
-            return (0, leaf.value)
+    if leaf.op in ops.AGES or leaf.op == ops.WITHIN:
+        return True
     members = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
-    return tuple(member.offset_us for member in members if isinstance(member, FromNow))
+    return any(isinstance(member, FromNow) for member in members)
+
+
+def flips_of(leaf: Leaf) -> Callable[[object], Flips]:
+    """A time-dependent leaf as a function of a value: when it holds for that. Not for `within`: see `predicate`."""
+    kind = kind_of(leaf.field)
+    assert kind is not None
+    opposite = ops.OPPOSITES.get(leaf.op)
+    if opposite is None:
+        return _moving(kind, leaf.op, leaf.value)
+    flips = _moving(kind, opposite, leaf.value)
+    return lambda value: inverted(flips(value))
+
+
+def _moving(kind: FieldKind, op: str, value: Any) -> Callable[[object], Flips]:
+    """An operator with `now` in it: at the instant in a value, less or plus what is added, it changes its mind."""
+    read = instant_reader(kind)
+    match op:
+        case "eq" | "in":
+            return _moving_one_of(kind, (value,) if op == "eq" else value)
+        case "between":
+            low, high = _moving_end(kind, "ge", value[0]), _moving_end(kind, "le", value[1])
+            return lambda found: both(low(found), high(found))
+        case "older_than":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (at + value,)
+        case "newer_than":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (BEGINNING, at + value)
+        case "due_within":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (at - value, at + 1)
+    return _moving_end(kind, op, value)
+
+
+def _moving_end(kind: FieldKind, op: str, bound: Any) -> Callable[[object], Flips]:
+    """The value against now plus an offset, or one end of two that stands still."""
+    if not isinstance(bound, FromNow):
+        holds = _compared(kind, bound, _ORDER[op])
+        return lambda found: AT_ALL_TIMES if holds(found, 0) else AT_NO_TIME
+    read, offset = instant_reader(kind), bound.offset_us
+    match op:
+        case "lt" | "before":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (at - offset + 1,)
+        case "le":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (at - offset,)
+        case "gt" | "after":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (BEGINNING, at - offset)
+    return lambda found: AT_NO_TIME if (at := read(found)) is None else (BEGINNING, at - offset + 1)
+
+
+def _moving_one_of(kind: FieldKind, values: tuple[Any, ...]) -> Callable[[object], Flips]:
+    read = instant_reader(kind)
+    still = _one_of(kind, tuple(value for value in values if not isinstance(value, FromNow)))
+    offsets = {value.offset_us for value in values if isinstance(value, FromNow)}
+
+    def flips(found: object) -> Flips:
+        if still(found, 0):
+            return AT_ALL_TIMES
+        at = read(found)
+        moments = AT_NO_TIME
+        if at is not None:
+            for offset in offsets:
+                moments = either(moments, (at - offset, at - offset + 1))
+        return moments
+
+    return flips
 
 
 def _positive(kind: FieldKind, op: str, value: Any) -> Holds:
@@ -96,17 +134,14 @@ def _positive(kind: FieldKind, op: str, value: Any) -> Holds:
             return lambda found, now: low(found, now) and high(found, now)
         case "lt" | "le" | "gt" | "ge" | "before" | "after":
             return _compared(kind, value, _ORDER[op])
-        case "older_than" | "newer_than" | "due_within":
-            return _aged(instant_reader(kind), op, value)
         case "contains" | "starts_with" | "ends_with":
             return _text(op, value.casefold())
     return _listed(op, value)
 
 
 def _one_of(kind: FieldKind, values: tuple[Any, ...]) -> Holds:
-    offsets = frozenset(value.offset_us for value in values if isinstance(value, FromNow))
     if kind is FieldKind.INSTANT:
-        return _instant_of(instant_reader(kind), frozenset(v.us for v in values if isinstance(v, At)), offsets)
+        return _instant_of(instant_reader(kind), frozenset(value.us for value in values if isinstance(value, At)))
     # The empty text is empty, and what is empty equals nothing.
     keys = frozenset(member for value in values if value != "" and (member := key(value)) is not None)
     if kind is FieldKind.TEXT or kind is FieldKind.RANKED:
@@ -114,18 +149,14 @@ def _one_of(kind: FieldKind, values: tuple[Any, ...]) -> Holds:
     instants: frozenset[int] = frozenset()
     if kind is FieldKind.CUSTOM:
         instants = frozenset(at for value in values if (at := instant_in(value)) is not None)
-    if not instants and not offsets:
+    if not instants:
         return lambda found, now: key(found) in keys
-    same_instant = _instant_of(instant_in, instants, offsets)
+    same_instant = _instant_of(instant_in, instants)
     return lambda found, now: key(found) in keys or same_instant(found, now)
 
 
-def _instant_of(read: InstantOf, instants: frozenset[int], offsets: frozenset[int]) -> Holds:
-    def holds(found: object, now: Instant) -> bool:
-        at = read(found)
-        return at is not None and (at in instants or at - now in offsets)
-
-    return holds
+def _instant_of(read: InstantOf, instants: frozenset[int]) -> Holds:
+    return lambda found, now: (at := read(found)) is not None and at in instants
 
 
 def _compared(kind: FieldKind, bound: Any, test: _Test) -> Holds:
@@ -134,8 +165,6 @@ def _compared(kind: FieldKind, bound: Any, test: _Test) -> Holds:
     match bound:
         case At(us):
             return lambda found, now: (at := read(found)) is not None and test(at, us)
-        case FromNow(offset_us):
-            return lambda found, now: (at := read(found)) is not None and test(at, now + offset_us)
         case bool():
             return lambda found, now: False  # true and false have no order
         case str():
@@ -157,15 +186,6 @@ def _instant_or_text_compared(us: Instant, bound: str, test: _Test) -> Holds:
         return as_text(found, now) if at is None else test(at, us)
 
     return holds
-
-
-def _aged(read: InstantOf, op: str, duration_us: int) -> Holds:
-    match op:
-        case "older_than":
-            return lambda found, now: (at := read(found)) is not None and at <= now - duration_us
-        case "newer_than":
-            return lambda found, now: (at := read(found)) is not None and at > now - duration_us
-    return lambda found, now: (at := read(found)) is not None and now <= at <= now + duration_us
 
 
 def _text(op: str, folded: str) -> Holds:

@@ -1,5 +1,6 @@
-"""When a leaf that looks at now changes its mind: never too early, never too late, against trying every instant."""
+"""When a leaf that looks at now holds, against trying every instant by its definition; and how flips combine."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,44 +8,81 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.domain.condition import At, FromNow, Leaf
+from service.domain.flips import AT_ALL_TIMES, AT_NO_TIME, BEGINNING, Flips, both, either, held, inverted
 from service.domain.instant import format_instant_exactly
-from service.domain.predicates import predicate, time_dependent, turns_of
+from service.domain.predicates import flips_of, predicate, time_dependent
 
 SMALL = st.integers(-12, 12)
 MOVING = st.builds(FromNow, SMALL)
 INSTANT = MOVING | st.builds(At, SMALL)
 LEAVES = (
-    st.tuples(st.sampled_from(("eq", "ne", "lt", "le", "gt", "ge", "before", "after")), INSTANT)
-    | st.tuples(st.sampled_from(("in", "nin")), st.lists(INSTANT, max_size=3).map(tuple))
-    | st.tuples(st.just("between"), st.tuples(INSTANT, INSTANT))
+    st.tuples(st.sampled_from(("eq", "ne", "lt", "le", "gt", "ge", "before", "after")), MOVING)
+    | st.tuples(st.sampled_from(("in", "nin")), st.tuples(MOVING, INSTANT, INSTANT))
+    | st.tuples(st.just("between"), st.tuples(MOVING, INSTANT) | st.tuples(INSTANT, MOVING))
     | st.tuples(st.sampled_from(("older_than", "newer_than", "due_within")), st.integers(0, 12))
-    | st.tuples(st.sampled_from(("is_empty", "is_not_empty")), st.none())
 )
-LAST = 60
-"""Beyond every instant at which one of these leaves can still change."""
+INSTANTS = range(-60, 60)
+"""Beyond every instant at which one of these leaves can still change, before and after."""
+
+rows = st.sets(st.integers(-5, 5) | st.just(BEGINNING), max_size=5).map(lambda found: tuple(sorted(found)))
 
 
-@given(LEAVES, SMALL, SMALL, st.booleans())
-@example(("due_within", 0), 5, 0, False)
-@example(("between", (FromNow(3), FromNow(-3))), 0, -12, True)
-def test_a_leaf_keeps_its_mind_until_the_flip_and_has_changed_it_there(
-    asked: tuple[str, Any], found: int, now: int, custom: bool
-) -> None:
-    leaf = Leaf("fields.x" if custom else "dueAt", *asked)
+def by_definition(op: str, value: Any, at: int, now: int) -> bool:
+    """What the operator's documentation says of an instant, word by word."""
+
+    def end(bound: At | FromNow) -> int:
+        return bound.us if isinstance(bound, At) else now + bound.offset_us
+
+    said: dict[str, Callable[[], bool]] = {
+        "eq": lambda: at == end(value),
+        "ne": lambda: at != end(value),
+        "in": lambda: any(at == end(one) for one in value),
+        "nin": lambda: all(at != end(one) for one in value),
+        "lt": lambda: at < end(value),
+        "before": lambda: at < end(value),
+        "le": lambda: at <= end(value),
+        "gt": lambda: at > end(value),
+        "after": lambda: at > end(value),
+        "ge": lambda: at >= end(value),
+        "between": lambda: end(value[0]) <= at <= end(value[1]),
+        "older_than": lambda: at <= now - int(value),
+        "newer_than": lambda: at > now - int(value),
+        "due_within": lambda: now <= at <= now + int(value),
+    }
+    return said[op]()
+
+
+def as_written(value: Any) -> Any:
+    """A value for a custom field, where an instant that stands still is the text it was written as."""
+    if isinstance(value, tuple):
+        return tuple(as_written(one) for one in value)
+    return format_instant_exactly(value.us) if isinstance(value, At) else value
+
+
+@given(LEAVES, SMALL, st.booleans())
+@example(("due_within", 0), 5, False)
+@example(("between", (FromNow(3), FromNow(-3))), 0, True)
+def test_a_leaf_holds_between_its_flips_and_nowhere_else(asked: tuple[str, Any], found: int, custom: bool) -> None:
+    leaf = Leaf("fields.x", asked[0], as_written(asked[1])) if custom else Leaf("dueAt", *asked)
     value = format_instant_exactly(found) if custom else found
-    holds = predicate(leaf)
-    changed = [instant for instant in range(now + 1, LAST) if holds(value, instant) != holds(value, now)]
-    turns = sorted(turns_of(leaf)(value, now))
-    flips = [turn for turn in turns if holds(value, turn) != holds(value, now)]
-    assert all(turn > now for turn in turns)
-    assert flips[:1] == changed[:1]
-    assert time_dependent(leaf) or not changed
+    flips = flips_of(leaf)(value)
+    expected = [by_definition(*asked, found, now) for now in INSTANTS]
+    assert time_dependent(leaf)
+    assert [held(flips, now) for now in INSTANTS] == expected
+    assert [predicate(leaf)(value, now) for now in INSTANTS] == expected
+    assert list(flips) == sorted(set(flips)), "each of them is a change"
 
 
 @pytest.mark.parametrize("value", [None, "", "soon", 5, True, []])
 def test_a_value_that_is_no_instant_never_changes(value: object) -> None:
-    assert list(turns_of(Leaf("fields.x", "older_than", 1))(value, 0)) == []
-    assert list(turns_of(Leaf("fields.x", "ne", FromNow(0)))(value, 0)) == []
+    assert flips_of(Leaf("fields.x", "older_than", 1))(value) == AT_NO_TIME
+    assert flips_of(Leaf("fields.x", "before", FromNow(0)))(value) == AT_NO_TIME
+    assert flips_of(Leaf("fields.x", "ne", FromNow(0)))(value) == AT_ALL_TIMES
+
+
+def test_a_member_that_stands_still_holds_at_all_times() -> None:
+    assert flips_of(Leaf("fields.x", "in", ("a", FromNow(0))))("a") == AT_ALL_TIMES
+    assert flips_of(Leaf("fields.x", "nin", ("a", FromNow(0))))("a") == AT_NO_TIME
 
 
 def test_what_looks_at_now_depends_on_time() -> None:
@@ -53,3 +91,12 @@ def test_what_looks_at_now_depends_on_time() -> None:
     assert not time_dependent(Leaf("dueAt", "between", (At(0), At(1))))
     assert not time_dependent(Leaf("fields.x", "is_empty"))
     assert not time_dependent(Leaf("fields.x", "eq", "older_than"))
+
+
+@given(rows, rows)
+def test_flips_combine_as_what_they_stand_for_does(one: Flips, other: Flips) -> None:
+    for now in range(-6, 7):
+        assert held(inverted(one), now) is not held(one, now)
+        assert held(both(one, other), now) is (held(one, now) and held(other, now))
+        assert held(either(one, other), now) is (held(one, now) or held(other, now))
+    assert list(both(one, other)) == sorted(set(both(one, other)))
