@@ -1,5 +1,6 @@
 """How values are packed in Redis: MessagePack, versioned by position. Pure, and knows no key."""
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,6 +93,22 @@ def counter_plan(masks: Mapping[str, Mapping[int, int]]) -> dict[str, dict[str, 
             parts[part] = {mask_text(mask): count for mask, count in tickets.items()}
     return parts
 
+
+def pack_columns(counts: Mapping[int, int]) -> bytes:
+    """The counter of all tickets: eight bytes a column from 0 on, the last of them not 0. Raises ValueError below 0."""
+    if min(counts.values(), default=0) < 0:
+        raise ValueError(f"a count below zero: {counts}")
+    size = max((column + 1 for column, count in counts.items() if count), default=0)
+    return struct.pack(f"<{size}q", *(counts.get(column, 0) for column in range(size)))
+
+
+def unpack_columns(packed: bytes) -> tuple[int, ...]:
+    """The counter of all tickets, by column; those beyond its end are 0."""
+    return struct.unpack(f"<{len(packed) // COLUMN_BYTES}q", packed)
+
+
+COLUMN_BYTES = 8
+"""Of the counter of all tickets: any number that Lua holds exactly, always at the same place."""
 
 MASKS_IN_PART = 4
 """Of more different ones a repaired part is added up: what the apply script allows the narrowest masks."""

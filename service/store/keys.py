@@ -104,7 +104,7 @@ def tickets(bucket: int, name: str, generation: str) -> str:
 
 
 def counter(bucket: int, name: str, generation: str, scope: str) -> str:
-    """The counter of all tickets is a hash column -> count; the others are one packed value each."""
+    """String: the counter of all tickets is eight bytes a column; the others are one packed value each."""
     return f"tc:{{{bucket}}}:count:{name}:{generation}:{_encoded(scope)}"
 
 

@@ -24,17 +24,15 @@ class RedisAuditing(RedisReader):
     async def audit(self, ask: AuditAsk) -> AuditRead | None:
         bucket = self.bucket(ask.tenant)
         place = (bucket, ask.tenant, ask.generation)
-        packed = [name for name in ask.counters if name != EVERYONE]
-        hashes = [keys.counter(*place, EVERYONE)] if EVERYONE in ask.counters else []
         places = [keys.state(bucket), keys.due(bucket), keys.tenant(bucket, ask.tenant), keys.tickets(*place)]
-        places += [keys.audit(bucket), keys.noted(bucket), *(keys.counter(*place, name) for name in packed)]
-        places += [*hashes, *(keys.timed(*place, name) for name in ask.counters)]
+        places += [keys.audit(bucket), keys.noted(bucket)]
+        places += [key(*place, name) for key in (keys.counter, keys.timed) for name in ask.counters]
         whose = keys.due_member(ask.tenant, ask.generation, "")
         cursor: Argument = "" if ask.cursor is None else ask.cursor
         arguments: list[Argument] = [whose, ask.holder, ask.generation, MARK_MS, "begin" if ask.begin else "", cursor]
-        arguments += [ask.limit, len(packed), *ask.tickets]
+        arguments += [ask.limit, len(ask.counters), *ask.tickets]
         run, reply = await AUDIT.run_in(self._wire, places, arguments)
-        return None if reply is None else _read(run, ask, packed, reply)
+        return None if reply is None else _read(run, ask, reply)
 
     async def end_audit(self, tenant: str, generation: str, holder: str) -> None:
         bucket = self.bucket(tenant)
@@ -44,19 +42,20 @@ class RedisAuditing(RedisReader):
     async def repair(self, repair: Repair) -> int | None:
         bucket = self.bucket(repair.tenant)
         place = (bucket, repair.tenant, repair.generation)
-        packed = {name: right for name, right in repair.counters.items() if name != EVERYONE}
-        by_column = {name: right for name, right in repair.counters.items() if name == EVERYONE}
+        everyone = repair.counters.get(EVERYONE)
+        others = {name: right for name, right in repair.counters.items() if name != EVERYONE}
         by_time = {name: right for name, right in repair.counters.items() if right.fields}
         places = [keys.tenant(bucket, repair.tenant), keys.audit(bucket)]
-        places += [keys.counter(*place, name) for name in (*packed, *by_column)]
+        places += [keys.counter(*place, name) for name in (EVERYONE, *others)]
         places += [keys.timed(*place, name) for name in by_time]
         plan = {
-            "packed": [codec.counter_plan(right.masks) for right in packed.values()],
-            "columns": [column_changes(right.masks.get("", {})) for right in by_column.values()],
+            "counters": [codec.counter_plan(right.masks) for right in others.values()],
             "fields": [right.fields for right in by_time.values()],
         }
         mark = _mark(repair.tenant, repair.generation, repair.holder)
         arguments: list[Argument] = [repair.tenant, mark, repair.generation, repair.version, codec.pack(plan)]
+        if everyone is not None:
+            arguments.append(codec.pack_columns(column_changes(everyone.masks.get("", {}))))
         version: int | None = await REPAIR.run(self._wire, places, arguments)
         return version
 
@@ -70,9 +69,9 @@ def _mark(tenant: str, generation: str, holder: str) -> str:
     return keys.due_member(tenant, generation, holder)
 
 
-def _read(run: str, ask: AuditAsk, packed: Sequence[str], reply: list[Reply]) -> AuditRead:
-    token, version, timers, next_due, cursor, left, found, values, hashes = reply
-    counters = dict(_counters(ask, packed, values, hashes)) if left == 0 else None
+def _read(run: str, ask: AuditAsk, reply: list[Reply]) -> AuditRead:
+    token, version, timers, next_due, cursor, left, found, counts, timed = reply
+    counters = dict(_counters(ask.counters, counts, timed)) if left == 0 else None
     return AuditRead(
         run,
         codec.text(token),
@@ -90,14 +89,12 @@ def _read(run: str, ask: AuditAsk, packed: Sequence[str], reply: list[Reply]) ->
 
 
 def _counters(
-    ask: AuditAsk, packed: Sequence[str], values: Sequence[bytes], hashes: Sequence[list[bytes]]
+    names: Sequence[str], counts: Sequence[bytes], timed: Sequence[list[bytes]]
 ) -> Iterator[tuple[str, StoredCounter]]:
-    by_name = {
-        name: codec.unpack_counter(value, _EVERY_COLUMN) if value else {}
-        for name, value in zip(packed, values, strict=True)
-    }
-    if EVERYONE in ask.counters:
-        everyone, *hashes = hashes
-        by_name[EVERYONE] = {"": {int(column): int(count) for column, count in pairs_of(everyone)}}
-    for name, flat in zip(ask.counters, hashes, strict=True):
-        yield name, StoredCounter(by_name[name], {codec.text(field): int(count) for field, count in pairs_of(flat)})
+    for name, packed, flat in zip(names, counts, timed, strict=True):
+        parts = _everyone(packed) if name == EVERYONE else codec.unpack_counter(packed, _EVERY_COLUMN) if packed else {}
+        yield name, StoredCounter(parts, {codec.text(field): int(count) for field, count in pairs_of(flat)})
+
+
+def _everyone(packed: bytes) -> dict[str, dict[int, int]]:
+    return {"": {column: count for column, count in enumerate(codec.unpack_columns(packed)) if count}}

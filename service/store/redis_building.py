@@ -133,5 +133,5 @@ def _swap_outcome(reply: list[Reply]) -> SwapOutcome:
     return Gone()
 
 
-def _counts(flat: Sequence[bytes]) -> dict[int, int]:
-    return {int(column): int(tickets) for column, tickets in pairs_of(flat)}
+def _counts(everyone: bytes) -> dict[int, int]:
+    return {column: tickets for column, tickets in enumerate(codec.unpack_columns(everyone)) if tickets}

@@ -73,7 +73,8 @@ class RedisReader:
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         bucket = self.bucket(query.tenant)
         places = keys.snapshot(bucket, query.tenant, query.generation, query.counters, query.timed_counters)
-        arguments: list[Argument] = [query.token, len(query.timed_counters), _packed_windows(query), *query.columns]
+        arguments: list[Argument] = [query.token, len(query.timed_counters), _packed_windows(query)]
+        arguments.append(1 if query.columns else 0)
         run, reply = await SNAPSHOT.run_in(self._wire, places, arguments)
         return None if reply is None else snapshot_in(run, query, reply)
 

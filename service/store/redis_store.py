@@ -43,7 +43,7 @@ LEASE = Script("lease", writes=True)
 
 _COUNTER_KEYS = (keys.counter, keys.timed)
 
-FORMAT = 2
+FORMAT = 3
 """How values are packed; raise it with a change that older data can't be read with."""
 
 

@@ -77,7 +77,9 @@ def bucket_state(flat: Sequence[bytes]) -> BucketState:
 
 def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
     """What the snapshot script says, in that run of Redis."""
-    time_of_day, flat, version, as_of, columns, counters, timed = reply
+    time_of_day, flat, version, as_of, everyone, counters, timed = reply
+    columns = codec.unpack_columns(everyone)
+    beyond = len(columns)
     now_ms = int(time_of_day[0]) * 1000 + int(time_of_day[1]) // 1000
     state = _state_in(tuple(flat))
     return Snapshot(
@@ -88,7 +90,7 @@ def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
         timers=state.timers,
         as_of=instant_in(as_of),
         # Lists, because a generator costs as much as what it goes through here.
-        columns=tuple([int(value or 0) for value in columns]),
+        columns=tuple([columns[column] if column < beyond else 0 for column in query.columns]),
         counters=tuple([_counter_in(value, query.asked) if value else {} for value in counters]),
         timed=tuple(timed),
     )

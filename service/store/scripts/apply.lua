@@ -11,10 +11,12 @@
 --       masks {hexadecimal text}: a ticket's masks are the same in all of its places
 -- Other counters have per part how many tickets there are with which mask, so that a change touches two numbers. Masks
 -- of more than a few different kinds are added up by column, and kept as a part of their own with "+" before its name.
+-- The counter of all tickets is eight bytes a column: most events change most of its columns.
 -- Numbers here stay below 2^53: offsets, instants in microseconds, counts. Sequences and masks stay packed.
 local call, packed_of, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack -- a global costs a look-up each time
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
 local PER_WRITE = 4 -- arguments
+local WIDTH = 8 -- bytes of a column
 local NOTED_MS = 600000 -- what is noted for an audit that ended unheard is gone soon; one under way reads it at once
 
 local function fields(key, names)
@@ -57,6 +59,32 @@ local function columns_in(mask)
 end
 
 local negative = 0
+
+-- The counter of all tickets with changes added: {column = change} is what they are.
+local function everyone_of(value, changes)
+  local last = value and #value / WIDTH or 0
+  if last % 1 ~= 0 then error('a counter of all tickets with part of a column') end
+  local counts = {}
+  for first = 1, last, CHUNK do
+    local size = math.min(CHUNK, last - first + 1)
+    local part = {struct.unpack('<' .. string.rep('i8', size), value, WIDTH * (first - 1) + 1)}
+    for i = 1, size do counts[first + i - 1] = part[i] end
+  end
+  for column, change in pairs(changes) do
+    for place = last + 1, column do counts[place] = 0 end
+    last = math.max(last, column + 1)
+    local count = (counts[column + 1] or 0) + change
+    if count < 0 then negative = negative + 1 end
+    counts[column + 1] = count
+  end
+  while last > 0 and counts[last] == 0 do last = last - 1 end
+  local packed = {}
+  for first = 1, last, CHUNK do
+    local beyond = math.min(first + CHUNK, last + 1)
+    packed[#packed + 1] = struct.pack('<' .. string.rep('i8', beyond - first), unpack(counts, first, beyond - 1))
+  end
+  return table.concat(packed)
+end
 
 -- How many different masks a part may have before they are added up: adding one up costs as much as it has columns.
 local function most_masks(mask) return math.max(4, math.floor(#mask / 4)) end
@@ -184,7 +212,8 @@ for i, tenant in ipairs(plan.tenants) do
   end
   local first_timed = places[i] + 2 + #tenant.counters
   for n, changes in ipairs(tenant.timed) do timed[n] = sums_of(KEYS[first_timed + n], changes) end
-  sums[i] = {everyone = sums_of(KEYS[places[i] + 2], tenant.everyone), packed = packed, timed = timed}
+  local everyone = next(tenant.everyone) and everyone_of(call('GET', KEYS[places[i] + 2]), tenant.everyone)
+  sums[i] = {everyone = everyone, packed = packed, timed = timed}
 end
 
 -- Writes what `sums_of` gave.
@@ -234,7 +263,7 @@ for i, tenant in ipairs(plan.tenants) do
     argument = argument + PER_WRITE
   end
   put(tickets, images)
-  put_sums(all, sums[i].everyone)
+  if sums[i].everyone == '' then call('DEL', all) elseif sums[i].everyone then call('SET', all, sums[i].everyone) end
   for n, value in ipairs(sums[i].packed) do
     local counter = KEYS[places[i] + 2 + n]
     if value then call('SET', counter, value) else call('DEL', counter) end

@@ -1,10 +1,10 @@
 -- One atomic read of an audit: some tickets of a tenant, those noted as written meanwhile, and, once none of these is
 -- left, counters.
 --
--- KEYS  state, due, the tenant's hash, its tickets, the bucket's audit, what is noted for it, then counters whose values
---       are packed, then counters that are hashes
+-- KEYS  state, due, the tenant's hash, its tickets, the bucket's audit, what is noted for it, then counters, then
+--       counters kept by time
 -- ARGV  1 "<tenant> <generation> ", 2 holder, 3 generation, 4 how long the audit lasts from now on in ms, 5 "begin" or "",
---       6 cursor ("" for none), 7 how many tickets at once, 8 how many counters are packed, then tickets by name
+--       6 cursor ("" for none), 7 how many tickets at once, 8 how many counters, then tickets by name
 local call = redis.call
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
 local state, due, tenant, tickets, audit, noted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -54,12 +54,12 @@ if ARGV[6] ~= '' then
 end
 
 local left = call('SCARD', noted)
-local packed, hashes = {}, {}
+local counters, timed = {}, {}
 if left == 0 then
   local last = 6 + ARGV[8]
-  for i = 7, last do packed[i - 6] = call('GET', KEYS[i]) or '' end
-  for i = last + 1, #KEYS do hashes[i - last] = call('HGETALL', KEYS[i]) end
+  for i = 7, last do counters[i - 6] = call('GET', KEYS[i]) or '' end
+  for i = last + 1, #KEYS do timed[i - last] = call('HGETALL', KEYS[i]) end
 end
 local timers = call('HGET', state, 'timers') or ''
 local first_due = call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] or ''
-return {known[1], known[3] or '0', timers, first_due, cursor, left, found, packed, hashes}
+return {known[1], known[3] or '0', timers, first_due, cursor, left, found, counters, timed}

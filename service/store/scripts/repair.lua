@@ -1,11 +1,10 @@
 -- Replaces counters by what they have to be, while the tenant is at the version that they were compared at. Validates
 -- everything first, then writes: Redis never rolls back.
 --
--- KEYS  the tenant's hash, the bucket's audit, then counters whose values are packed, then those by column, then those
---       by time
--- ARGV  1 tenant, 2 the audit's mark, 3 generation, 4 version, 5 plan (MessagePack)
--- plan  packed {{part = {mask or column = count}}}: whole counters, columns {{column = count}}: whole hashes,
---       fields {{field = count}}: the wrong ones
+-- KEYS  the tenant's hash, the bucket's audit, the counter of all tickets, then other counters, then those by time
+-- ARGV  1 tenant, 2 the audit's mark, 3 generation, 4 version, 5 plan (MessagePack), 6 the counter of all tickets as it
+--       is stored; absent when it is right
+-- plan  counters {{part = {mask or column = count}}}: whole ones, fields {{field = count}}: the wrong ones
 local call, packed_of = redis.call, cmsgpack.pack
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
 
@@ -19,7 +18,7 @@ local function check(counts)
   end
 end
 local values = {}
-for i, parts in ipairs(plan.packed) do
+for i, parts in ipairs(plan.counters) do
   local counter = {}
   for part, counts in pairs(parts) do
     check(counts)
@@ -27,7 +26,6 @@ for i, parts in ipairs(plan.packed) do
   end
   values[i] = next(counter) and packed_of(counter) or false
 end
-for _, columns in ipairs(plan.columns) do check(columns) end
 for _, fields in ipairs(plan.fields) do check(fields) end
 
 -- From here on everything is written.
@@ -44,14 +42,14 @@ local function put(key, counts)
   for first = 1, #list, CHUNK do call('HSET', key, unpack(list, first, math.min(first + CHUNK - 1, #list))) end
 end
 
-local key = 3
-for _, value in ipairs(values) do
-  if value then call('SET', KEYS[key], value) else call('DEL', KEYS[key]) end
-  key = key + 1
+local function set(key, value)
+  if value and value ~= '' then call('SET', key, value) else call('DEL', key) end
 end
-for _, columns in ipairs(plan.columns) do
-  call('DEL', KEYS[key])
-  put(KEYS[key], columns)
+
+if ARGV[6] then set(KEYS[3], ARGV[6]) end
+local key = 4
+for _, value in ipairs(values) do
+  set(KEYS[key], value)
   key = key + 1
 end
 for _, fields in ipairs(plan.fields) do

@@ -1,16 +1,15 @@
 -- One atomic read of one tenant's counts. Decides nothing but whether the caller's record is still the current one.
 --
 -- KEYS  state, the tenant's hash, the counter of all tickets, other counters, then counters kept by time
--- ARGV  1 token, 2 how many counters kept by time, 3 windows (MessagePack, "" for none), then columns of the counter of
---       all tickets
+-- ARGV  1 token, 2 how many counters kept by time, 3 windows (MessagePack, "" for none), 4 whether the counter of all
+--       tickets is asked for
 -- windows  {{column, {first quarter, quarter beyond, ...}, {{number of a counter kept by time, part, or false}, ...}}}
 local call = redis.call
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
 
 local tenant = call('HMGET', KEYS[2], 'token', 'version', 'as_of')
 if tenant[1] ~= ARGV[1] then return false end
-local columns = {}
-if #ARGV > 3 then columns = call('HMGET', KEYS[3], unpack(ARGV, 4)) end
+local everyone = ARGV[4] == '1' and call('GET', KEYS[3])
 local last = #KEYS - ARGV[2]
 local counters = {}
 for i = 4, last do counters[i - 3] = call('GET', KEYS[i]) end
@@ -99,4 +98,4 @@ local timed = {}
 if ARGV[3] ~= '' then
   for n, window in ipairs(cmsgpack.unpack(ARGV[3])) do timed[n] = window_sum(window[1], window[2], window[3]) end
 end
-return {call('TIME'), call('HGETALL', KEYS[1]), tenant[2] or '0', tenant[3] or '', columns, counters, timed}
+return {call('TIME'), call('HGETALL', KEYS[1]), tenant[2] or '0', tenant[3] or '', everyone or '', counters, timed}

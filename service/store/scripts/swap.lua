@@ -34,7 +34,7 @@ if number(building.timers) > number(state.timers) then return {'not yet', 'ahead
 if #call('ZRANGEBYSCORE', KEYS[5], '-inf', state.timers or '-inf', 'LIMIT', 0, 1) > 0 then return {'not yet', 'due'} end
 if building.merged_from and number(building.merged_from) <= number(ARGV[4]) then return {'not yet', 'lapsed'} end
 
-local before, after = call('HGETALL', KEYS[8]), call('HGETALL', KEYS[9])
+local before, after = call('GET', KEYS[8]) or '', call('GET', KEYS[9]) or ''
 local due = call('ZRANGE', KEYS[5], 0, -1, 'WITHSCORES')
 for i = 1, #due, 2 do due[i], due[i + 1] = due[i + 1], due[i] end
 for first = 1, #due, CHUNK do call('ZADD', KEYS[2], unpack(due, first, math.min(first + CHUNK - 1, #due))) end
