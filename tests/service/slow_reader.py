@@ -15,11 +15,12 @@ SMALL_BYTES = 4_096
 
 
 class SlowReader:
-    """One connection; blocking."""
+    """One connection; blocking. Without `buffer_bytes` its kernel takes what it takes for any program."""
 
-    def __init__(self, host: str, port: int, request: bytes) -> None:
+    def __init__(self, host: str, port: int, request: bytes, buffer_bytes: int | None = SMALL_BYTES) -> None:
         self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
+        if buffer_bytes is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         self.socket.settimeout(30)
         self.socket.connect((host, port))
         self.socket.sendall(request)

@@ -1,7 +1,7 @@
 """One view, kept at its newest state for all streams that show it. Level-triggered: keeps no backlog, replays nothing.
 
-A hint makes it dirty. The first is followed at once, then at most one read every `SPACING_S`; what comes meanwhile
-is read at the end of it. Without any hint it reads every `RECONCILE_S`, so that a lost one costs seconds only, and at
+A hint makes it dirty. The first is followed at once, then reads keep a pace; what comes meanwhile is read at the
+end of it. Without any hint it reads every `RECONCILE_S`, so that a lost one costs seconds only, and at
 the viewer's next midnight, when calendar words begin to mean other days.
 """
 
@@ -14,14 +14,12 @@ import structlog
 from service.domain.view import InvalidIds, Wanted, Warming
 from service.store.port import StoreUnavailable
 from service.store.reading import Reading, UnknownTenant
+from service.web.push.pace import Pace
 from service.web.push.state import State, state_of
 from service.web.push.tally import Tally
 from service.web.replies import encode
 
 log = structlog.stdlib.get_logger(__name__)
-
-SPACING_S = 0.1
-"""At most ten frames a second: faster than people read, slow enough for a burst to become one frame."""
 
 RECONCILE_S = 5.0
 """How late a view is at worst when hints are lost."""
@@ -76,6 +74,7 @@ class LiveView:
         """When it heard of what it shows now, by the loop's time."""
         self._midnight_at = float("inf")
         """By the loop's time, as of the last read."""
+        self._pace = Pace()
         self._following: asyncio.Task[None] | None = None
 
     def touch(self) -> None:
@@ -116,8 +115,8 @@ class LiveView:
             touched_at, read_at = self._touched_at, loop.time()
             await self._refresh()
             self.heard_at = touched_at
-            await self._tell()
-            await asyncio.sleep(max(0.0, read_at + SPACING_S - loop.time()))
+            told = await self._tell()
+            await asyncio.sleep(max(0.0, read_at + self._pace.rest_s(read_at, told=told) - loop.time()))
 
     async def _refresh(self) -> None:
         try:
@@ -163,10 +162,10 @@ class LiveView:
             log.info("a view can't be read now", tenant=self.key.tenant_id, problem=problem)
             self.state = self.state.stale()
 
-    async def _tell(self) -> None:
-        """Has the streams look when there is something to see."""
+    async def _tell(self) -> bool:
+        """Has the streams look when there is something to see; False when there is nothing."""
         if self.state is None or (self.state.look == self._told and not self.ended):
-            return
+            return False
         self._told = self.state.look
         if self.state.fresh and self.state.age_us is not None:
             self._tally.age.note(self.state.age_us / 1_000_000)
@@ -174,3 +173,4 @@ class LiveView:
             await stream.push()
             if number % TOGETHER == 0:
                 await asyncio.sleep(0)
+        return True

@@ -48,7 +48,7 @@ async def test_who_was_slow_is_sent_the_newest_and_nothing_that_was_newest_befor
     link.fill()
     for _ in range(20):
         await pushing.add(Ticket(OPEN, 0))
-        await later(0.1)
+        await later(0.25)
     assert len(slow.sent) == 1
     assert len(quick.sent) == 21
     assert len(senders()) == 1

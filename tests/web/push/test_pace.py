@@ -1,4 +1,6 @@
-"""When a stream says something: at once, then at most ten times a second, and after 15 s of silence anyway."""
+"""When a stream says something: at once, then at most ten times a second for a moment and four times for as long as it
+changes, and after 15 s of silence anyway.
+"""
 
 from itertools import pairwise
 
@@ -76,6 +78,34 @@ async def test_a_burst_is_at_most_ten_events_a_second_and_its_end_is_shown(pushi
     assert all(after - before >= SPACING_S - 0.001 for before, after in pairwise(times))
     assert 10 <= len(times) <= 12
     assert times[-1] <= 2 + SPACING_S
+
+
+async def test_a_view_that_never_rests_is_shown_four_times_a_second_and_the_end_is_shown(pushing: Pushing) -> None:
+    stream = await begun(pushing)
+    await later(3)
+    for _ in range(240):
+        await pushing.add(Ticket(OPEN, 0))
+        await later(0.05)
+    times = stream.times()[1:]
+    assert len(times) <= 60, "what 12 s of a frozen client's are at most, however much its kernel takes"
+    assert all(after - before >= SPACING_S - 0.001 for before, after in pairwise(times))
+    steady = [time for time in times if time > 3 + 2]
+    assert all(0.24 <= after - before <= 0.31 for before, after in pairwise(steady))
+    await later(0.3)
+    assert total(stream.sent[-1][1]) == 245
+
+
+async def test_after_a_rest_a_view_is_as_quick_as_before(pushing: Pushing) -> None:
+    stream = await begun(pushing)
+    for _ in range(100):
+        await pushing.add(Ticket(OPEN, 0))
+        await later(0.05)
+    await later(5)
+    seen = len(stream.sent)
+    for _ in range(10):
+        await pushing.add(Ticket(OPEN, 0))
+        await later(SPACING_S)
+    assert len(stream.sent) == seen + 10
 
 
 async def test_whoever_joins_does_not_make_a_view_faster(pushing: Pushing) -> None:
@@ -162,7 +192,7 @@ async def test_a_slow_reader_gets_the_newest_state_and_never_a_backlog(pushing: 
     slow.stop_reading()
     for _ in range(100):
         await pushing.add(Ticket(OPEN, 0))
-        await later(SPACING_S)
+        await later(0.25)
         assert slow.pending <= 1
     assert len(quick.sent) == 101
     slow.read_on()
