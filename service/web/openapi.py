@@ -24,7 +24,7 @@ from service.web.openapi_streams import SCHEMAS as STREAM_SCHEMAS
 from service.web.openapi_streams import stream_paths
 
 CALLER = ("tenant", "realm", "support", "type", "module")
-CALLER_ERRORS = (400, 401, 403, 404, 405, 429, 500, 503)
+CALLER_ERRORS = (400, 401, 403, 404, 405, 429, 431, 500, 503)
 
 
 def openapi() -> Json:

@@ -16,7 +16,7 @@ from service.web.openapi_components import (
 
 CALLER = ("tenant", "realm", "support", "type", "module")
 ASKED = ("filterIds", "timezone", "profile")
-ERRORS = (400, 401, 403, 404, 405, 422, 429, 500, 503)
+ERRORS = (400, 401, 403, 404, 405, 422, 429, 431, 500, 503)
 
 IDENTITY: Json = {"type": "string", "pattern": r"^[0-9a-f]+\.[0-9]+\.[A-Za-z0-9_-]+$"}
 AS_OF: Json = {"oneOf": [INSTANT, {"type": "null"}]}
