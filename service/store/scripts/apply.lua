@@ -34,25 +34,31 @@ local function put(key, list)
   for first = 1, #list, CHUNK do call('HSET', key, unpack(list, first, math.min(first + CHUNK - 1, #list))) end
 end
 
-local BITS = {}
-for digit = 0, 15 do
-  local bits = {}
-  for bit = 0, 3 do
-    if math.floor(digit / 2 ^ bit) % 2 == 1 then bits[#bits + 1] = bit end
+-- Bits of each hexadecimal digit, by its byte. Made when first needed: most calls add no masks up.
+local function bits_by_digit()
+  local bits_of = {}
+  for digit = 0, 15 do
+    local bits = {}
+    for bit = 0, 3 do
+      if math.floor(digit / 2 ^ bit) % 2 == 1 then bits[#bits + 1] = bit end
+    end
+    bits_of[string.byte(string.format('%x', digit))] = bits
   end
-  BITS[string.byte(string.format('%x', digit))] = bits
+  return bits_of
 end
 
+local bits_of
 local known_columns = {}
 -- The columns in a mask.
 local function columns_in(mask)
   local columns = known_columns[mask]
   if columns then return columns end
+  bits_of = bits_of or bits_by_digit()
   columns = {}
   local last = #mask
   for place = 1, last do
     local lowest = 4 * (last - place)
-    for _, bit in ipairs(BITS[string.byte(mask, place)]) do columns[#columns + 1] = lowest + bit end
+    for _, bit in ipairs(bits_of[string.byte(mask, place)]) do columns[#columns + 1] = lowest + bit end
   end
   known_columns[mask] = columns
   return columns
