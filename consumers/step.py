@@ -41,6 +41,9 @@ UNTIMELY_S = 0.005
 """Before another try where something else is due: the clock that applies it needs some milliseconds."""
 
 
+_APPLIED = ("applied", "applied_after_gap")
+
+
 class Rewind(Exception):
     """The store lost acknowledged writes: start again from its positions, in a new epoch."""
 
@@ -179,20 +182,30 @@ class Step:
         now = self._clock.now_us()
         at = judged_at(loaded, now)
         works = {name: Work(tenant, loaded, at, now) for name, tenant in compiled.items()}
-        became: dict[str, int] = {}
-        for one in fresh:
-            if one.event.tenant in works:
-                try:
-                    result = works[one.event.tenant].advance(one.event)
-                except PoisonEvent as poison:
-                    letters.append((one, str(poison)))
-                else:
-                    became[result] = became.get(result, 0) + 1
-        for result, count in became.items():
-            self._metrics.events[result].inc(count)
+        letters += self._advance([one for one in fresh if one.event.tenant in works], works, compiled)
         await self._park(letters, parked)
         tenants = [work.batch() for work in works.values() if work.changed]
         return await self._written(self._batch(bucket, goals, tenants, at))
+
+    def _advance(
+        self, incoming: Iterable[Incoming], works: Mapping[str, Work], compiled: Mapping[str, CompiledTenant]
+    ) -> list[tuple[Incoming, str]]:
+        """Takes events in, and notes what became of them; gives those that are bad, and why."""
+        letters: list[tuple[Incoming, str]] = []
+        became: dict[str, int] = {}
+        for one in incoming:
+            try:
+                result = works[one.event.tenant].advance(one.event)
+            except PoisonEvent as poison:
+                letters.append((one, str(poison)))
+                continue
+            became[result] = became.get(result, 0) + 1
+            if result in _APPLIED and isinstance(one.event.change, Ticket):
+                for kind in compiled[one.event.tenant].unknown(one.event.change):
+                    self._metrics.unknown_ids[kind].inc()
+        for result, count in became.items():
+            self._metrics.events[result].inc(count)
+        return letters
 
     def _batch(self, bucket: Bucket, goals: Mapping[int, Goal], tenants: Sequence[TenantBatch], now: Instant) -> Batch:
         progress = {
@@ -265,11 +278,6 @@ class Step:
             case OtherTopic(topic):
                 raise ForeignTopic(topic)
         return False
-
-    def _note_unknown(self, tenant: CompiledTenant, event: TicketEvent) -> None:
-        if isinstance(event.change, Ticket):
-            for kind in tenant.unknown(event.change):
-                self._metrics.unknown_ids[kind].inc()
 
     def _note(self, outcome: Applied) -> None:
         if outcome.negative:

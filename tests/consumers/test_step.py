@@ -61,6 +61,16 @@ async def test_late_and_repeated_events_change_nothing_and_deletes_stick() -> No
     assert await world.counts("all", "open") == (1, 1)
 
 
+async def test_ids_that_the_catalogue_does_not_know_count_and_raise_a_metric() -> None:
+    world = SmallWorld()
+    consumer = await world.consumer()
+    log = log_of(told(1, status="odd", priority="p9"), told(2, team="t9"), told(1, team="t9"), told(3))
+    await consumer.consume(log)
+    assert await world.counts("all", "open") == (1, 1)
+    unknown = {kind: counter._value.get() for kind, counter in consumer.metrics.unknown_ids.items()}
+    assert unknown == {"status": 1, "priority": 1, "team": 1}, "the late one was not applied"
+
+
 async def test_a_tombstone_without_sequence_counts_only_when_it_is_first_read() -> None:
     world = SmallWorld()
     consumer = await world.consumer()
