@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from service.domain.catalogue import Filter, FilterType, Profile, Sharing
+from service.domain.columns import SEMANTICS
 from service.domain.condition import AllOf, Condition
 from service.domain.local_days import LocalDay
 from service.domain.lowering import lower
@@ -19,6 +20,7 @@ from service.domain.record import (
     by_status,
     columns_for,
     counted,
+    in_force,
     summary_conditions,
 )
 from service.domain.scopes import Term, signed_sum
@@ -87,7 +89,8 @@ class TenantView:
         self.loading = record.newest.settings.loading
         self._serving = record.entries
         self._newest = record.newest
-        self._numbers = {name: number for name, number in record.numbers.items() if name not in record.filling}
+        # A newer release no longer asks tickets about this one's columns: what is in them stands still or crumbles.
+        self._numbers = in_force(record) if record.semantics <= SEMANTICS else {}
         self._details = details(record.entries)
         self._newest_details = self._details if record.pending is None else details(record.pending)
         self._conditions: dict[str, Condition] = counted(record.entries)

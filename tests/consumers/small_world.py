@@ -88,10 +88,11 @@ class SmallWorld:
         self.topic = published(entries or (tenant_entry(), filter_entry()))
         self.producer = FakeProducer()
 
-    async def consumer(self, **more: Any) -> Pipeline:
-        """One that has read the catalogue and filled what it asks for."""
+    async def consumer(self, *, catch_up: bool = True, **more: Any) -> Pipeline:
+        """One that has read the catalogue, unless it is told not to yet, and filled what it asks for."""
         pipeline = Pipeline(self.store, self.topic, self.producer, NOW_US, **more)
-        await pipeline.catch_up()
+        if catch_up:
+            await pipeline.catch_up()
         await pipeline.sweep()
         return pipeline
 
