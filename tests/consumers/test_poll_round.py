@@ -1,0 +1,129 @@
+"""One round of the loop and one tick, over a log in memory: what is parked, what is raised, and what comes first."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+
+from aiokafka import TopicPartition
+
+from consumers.assignment import Assignment
+from consumers.poll import Limits, Poll
+from tests.consumers.small_world import TENANT, SmallWorld, log_of, told
+from tests.oracle.records import Record
+from tests.pipeline import TIMESTAMP_MS, FakeProducer, KafkaRecord, Pipeline, buckets_of
+from tests.waiting import wait_until
+
+PARTITION = TopicPartition("ticket-events", 0)
+BAD = Record(b"{", f"{TENANT}/T1".encode())
+
+
+class OnePartition:
+    """As much of a Kafka client as the loop asks for: one partition, all of it fetched at once."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = [
+            KafkaRecord(0, offset, one.key, one.value, one.headers, TIMESTAMP_MS) for offset, one in enumerate(records)
+        ]
+        self.at = 0
+
+    def batch(self) -> Mapping[TopicPartition, Sequence[KafkaRecord]]:
+        """The next fetch."""
+        found, self.at = self.records[self.at :], len(self.records)
+        return {PARTITION: found}
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset({PARTITION})
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Nothing is fetched but by `batch`."""
+
+    resume = pause
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.at = offset
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.at
+
+    async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    def last_stable_offset(self, partition: TopicPartition) -> int:
+        return len(self.records)
+
+    def last_poll_timestamp(self, partition: TopicPartition) -> int:
+        return TIMESTAMP_MS
+
+
+async def positioned(consumer: Pipeline, events: OnePartition) -> Poll:
+    """The loop of that consumer, with its partition at hand."""
+    buckets = buckets_of(consumer.store)
+    assignment = Assignment(events, consumer.store, buckets, consumer.metrics)
+    poll = Poll(
+        events, assignment, consumer.store, consumer.step, consumer.tenants, consumer.adoption, consumer.dead_letters,
+        consumer.clock, consumer.metrics, Limits(1_000, 10), buckets, lambda: None,
+    )  # fmt: skip
+    await assignment.on_partitions_assigned([PARTITION])
+    await poll._position_partitions()
+    return poll
+
+
+async def stored(world: SmallWorld) -> list[int]:
+    """Each bucket's position of the partition; -1 where it has none."""
+    states = await world.store.states(range(world.store.buckets))
+    return [state.positions.get(0, -1) for state in states.values()]
+
+
+async def test_no_position_moves_before_the_letters_of_a_round_are_acknowledged() -> None:
+    acknowledgement: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    class Slow(FakeProducer):
+        async def send(self, *arguments: object, **more: object) -> "asyncio.Future[object]":
+            return acknowledgement
+
+    world = SmallWorld()
+    world.producer = Slow()
+    consumer, events = await world.consumer(), OnePartition(log_of(told(1), BAD))
+    poll = await positioned(consumer, events)
+    work = asyncio.create_task(poll._round(events.batch()))
+    await wait_until(consumer.metrics.dead_letters._value.get, 5, "a letter")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not work.done()
+    assert set(await stored(world)) == {-1}
+    acknowledgement.set_result(None)
+    await work
+    assert max(await stored(world)) == 2
+
+
+async def test_a_tick_raises_the_buckets_that_have_nothing_to_apply() -> None:
+    world = SmallWorld()
+    consumer, events = await world.consumer(), OnePartition(log_of(told(1), told(2)))
+    poll = await positioned(consumer, events)
+    await poll._round(events.batch())
+    assert sorted(set(await stored(world))) == [-1, 2], "only the tenant's bucket had something to apply"
+    await poll._tick()
+    assert set(await stored(world)) == {2}
+
+
+async def test_what_was_looked_at_before_is_not_parked_again() -> None:
+    world = SmallWorld()
+    consumer, events = await world.consumer(), OnePartition(log_of(BAD, told(1)))
+    first = await positioned(consumer, events)
+    await first._round(events.batch())
+    assert world.producer.places() == [(0, 0)]
+    again = await positioned(await world.consumer(), events)
+    assert events.at == 0, "buckets that have nothing yet begin at the start"
+    await again._round(events.batch())
+    assert world.producer.places() == [(0, 0)]
+    assert await world.counts("all") == (1,)
+
+
+async def test_records_of_a_partition_that_is_not_positioned_are_thrown_away() -> None:
+    world = SmallWorld()
+    consumer, events = await world.consumer(), OnePartition(log_of(told(1), BAD))
+    poll = await positioned(consumer, events)
+    batch = events.batch()
+    poll._assignment.restart()
+    await poll._round(batch)
+    assert set(await stored(world)) == {-1}
+    assert world.producer.places() == []
