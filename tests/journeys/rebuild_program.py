@@ -20,11 +20,11 @@ class Rebuild(ServerProcess):
         command = [sys.executable, "-m", "consumers.rebuild", *arguments]
         super().__init__("python -m consumers.rebuild", command, directory / "rebuild.log", system.environ())
 
-    async def run(self) -> tuple[int, str]:
+    async def run(self, within_s: float = ENDS_S) -> tuple[int, str]:
         """Starts it and waits for its end: its exit status, and what it said."""
         self.spawn()
         process = self._running()
-        await wait_until(lambda: not self.running, ENDS_S, "the rebuild to end")
+        await wait_until(lambda: not self.running, within_s, "the rebuild to end")
         status = await asyncio.to_thread(process.wait)
         return status, self.log_since_start()
 

@@ -62,12 +62,12 @@ class FaultRun:
         """What an administrator sees of that tenant now."""
         return await self.system.ask.count(Question(self.load.tenants[tenant].name, admin()))
 
-    async def settled(self) -> None:
+    async def settled(self, within_s: float = REST_S) -> None:
         """Returns once all that is in the log now is applied, for every tenant."""
         await self.load.flush()
         ends = await self.system.ends()
         for tenant in self.load.tenants:
-            await self.system.reached(Question(tenant.name, admin()), ends, within_s=REST_S)
+            await self.system.reached(Question(tenant.name, admin()), ends, within_s=within_s)
 
     async def up_to_date(self) -> None:
         """Returns once the newest entries are in force, for every tenant: no sweep was forgotten."""

@@ -1,9 +1,14 @@
 """Tenants rebuilt under load on real servers, killed anywhere: no snapshot is ever zero, half, or wrong."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
 
 import pytest
 
+from tests.journeys.catalogue_lines import event
+from tests.journeys.faults.load import Tenant
 from tests.journeys.faults.run import fault_run
 from tests.journeys.rebuild_program import Rebuild, generations, left_of_buildings, read_by_buildings
 from tests.servers.redis_server import RedisServer
@@ -12,34 +17,58 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.usefixtures("apache_kafka")]
 
-HISTORY = 20_000
-"""Records before the first rebuild: some seconds of its work, so that kills hit the middle."""
 
-KILLED_AT = (0.02, 0.2, 0.4, 0.6)
-"""Shares of the history that a rebuild has read when it is killed."""
+class Ordeal(NamedTuple):
+    """How much there is to rebuild, and the shares of it that a rebuild has read each time that it is killed."""
 
-WITHIN_S = 60.0
+    records: int
+    killed_at: Sequence[float]
+    rate: float
+    """Records a second meanwhile."""
+    within_s: float
+    """Longest wait for any one part of it."""
 
 
+SHORT = Ordeal(20_000, (0.02, 0.2, 0.4, 0.6), 300.0, 60.0)
+"""Some seconds of a rebuild's work, so that kills hit the middle."""
+
+LONG = Ordeal(1_000_000, sorted(Random(10).uniform(0.0, 0.95) for _ in range(10)), 100.0, 900.0)
+
+WILD = 15_000
+"""Records of random histories, of all kinds; the others are plain, as a recount goes through many tickets slowly."""
+
+PLAIN_TICKETS = 50
+"""Of each tenant."""
+
+
+@pytest.mark.parametrize(
+    "ordeal",
+    [
+        pytest.param(SHORT, id="short"),
+        pytest.param(LONG, id="a million", marks=[pytest.mark.faults_long, pytest.mark.timeout(3_600)]),
+    ],
+)
 async def test_a_rebuild_under_load_killed_at_several_points_ends_right(
-    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float
+    ordeal: Ordeal, kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float
 ) -> None:
     async with fault_run(kafka, redis_process.url, topics, tmp_path, seed=21, session_s=session_s) as run:
-        await run.load.burst(HISTORY)
-        await run.settled()
+        run.load.rate = ordeal.rate
+        await run.load.burst(WILD)
+        await run.system.publish_all(plain(run.load.tenants, ordeal.records - WILD))
+        await run.settled(within_s=ordeal.within_s)
         before = generations(redis_process.url)
         snapshots = [await run.snapshot(number) for number in range(len(run.load.tenants))]
         rebuild = Rebuild(run.system, tmp_path)
-        read = 0
-        for share in KILLED_AT:
+        read: list[int] = [0]
+        for share in ordeal.killed_at:
             rebuild.spawn()
-            await has_read(redis_process.url, share * HISTORY)
+            await has_read(redis_process.url, share * ordeal.records, ordeal.within_s)
             rebuild.kill()
-            then = read_by_buildings(redis_process.url)
-            assert read <= then < HISTORY, "it went on where the last one was, and was killed in the middle"
-            read = then
+            read.append(read_by_buildings(redis_process.url))
+            assert read[-2] <= read[-1] < ordeal.records, "it went on where the last one was, and not to the end"
         await run.watched(20)
-        status, said = await rebuild.run()
+        status, said = await rebuild.run(ordeal.within_s)
+        print(f"killed after {read[1:]} records; then:\n{said}")
         assert status == 0, said
         assert said.count("going on with generation") == len(before), said
         assert said.count("swapped at version") == len(before), said
@@ -50,6 +79,17 @@ async def test_a_rebuild_under_load_killed_at_several_points_ends_right(
             after = await run.snapshot(number)
             assert after.epoch != earlier.epoch
             assert after.reaches(earlier.positions)
+
+
+def plain(tenants: Sequence[Tenant], records: int) -> Iterator[dict[str, Any]]:
+    """So many whole-ticket events of a few tickets in turn, each of which says something else than the one before."""
+    for number in range(records):
+        turn, place = divmod(number, len(tenants))
+        sequence, ticket = divmod(turn, PLAIN_TICKETS)
+        statuses = tenants[place].entry["statuses"]
+        status = statuses[(sequence + ticket) % len(statuses)]["id"]
+        person = f"agent-{(sequence + 2 * ticket) % 7}"
+        yield event(tenants[place].name, f"PLAIN/{ticket}", sequence, status=status, assignee=person)
 
 
 async def test_a_rebuild_from_the_stored_tickets_under_load_ends_right(
@@ -66,6 +106,6 @@ async def test_a_rebuild_from_the_stored_tickets_under_load_ends_right(
         await run.watched(20)
 
 
-async def has_read(redis_url: str, records: float) -> None:
+async def has_read(redis_url: str, records: float, within_s: float) -> None:
     """Returns once every unfinished rebuild has so many records behind it."""
-    await wait_until(lambda: read_by_buildings(redis_url) >= records, WITHIN_S, f"{records:.0f} records to be read")
+    await wait_until(lambda: read_by_buildings(redis_url) >= records, within_s, f"{records:.0f} records to be read")
