@@ -13,6 +13,7 @@ from aiokafka.errors import (
     UnknownError,
     UnsupportedVersionError,
 )
+from aiokafka.structs import RecordMetadata
 
 from consumers.ndjson import EVENT_HEADERS, Record
 from consumers.settings import Settings
@@ -47,12 +48,14 @@ class Outbox:
     def __init__(self, producer: AIOKafkaProducer, events_topic: str, catalogue_topic: str) -> None:
         self._producer = producer
         self._topics = {True: events_topic, False: catalogue_topic}
-        self._under_way: deque[asyncio.Future[object]] = deque()
+        self._under_way: deque[asyncio.Future[RecordMetadata]] = deque()
         self._sending_events = True
         self.events = 0
         """Events acknowledged."""
         self.entries = 0
         """Catalogue records acknowledged."""
+        self.ends: dict[int, int] = {}
+        """By partition of the events topic, the offset after the last one acknowledged."""
 
     async def send(self, record: Record) -> None:
         """Takes the record; it is on its way when this returns. Raises NotAcknowledged when an earlier one failed."""
@@ -93,7 +96,7 @@ class Outbox:
         first = self._under_way[0]
         try:
             async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
-                await asyncio.shield(first)
+                sent = await asyncio.shield(first)
         except TimeoutError:
             raise _silence() from None
         except KafkaError as error:
@@ -101,6 +104,7 @@ class Outbox:
         del self._under_way[0]
         if self._sending_events:
             self.events += 1
+            self.ends[sent.partition] = max(self.ends.get(sent.partition, 0), sent.offset + 1)
         else:
             self.entries += 1
 

@@ -8,11 +8,12 @@ import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from consumers.applied import until_applied
 from consumers.line_source import STDIN, Line, SourceUnusable, lines_of
 from consumers.ndjson import BadLine, record
 from consumers.outbox import NotAcknowledged, Outbox, open_outbox
@@ -20,11 +21,16 @@ from consumers.settings import Settings, known_variables
 from consumers.topics import TopicsUnusable, ensure_topics
 from service import environment, logs
 from service.environment import SettingsError
+from service.store.port import StoreRefused, StoreUnavailable
+from service.store.redis_store import RedisStore, open_store
 
 PROGRESS_S = 5.0
 """Seconds between two lines of progress: often enough to see that it moves."""
 
-SETTINGS_USED = ("kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "partitions", "replication_factor")
+SETTINGS_USED = (
+    *("kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "partitions", "replication_factor"),
+    *("redis", "buckets", "redis_timeout_s"),  # to wait until all is applied
+)
 
 EXIT_STOPPED = 1
 EXIT_INTERRUPTED = 130
@@ -66,23 +72,26 @@ async def publish(
     rate: float | None = None,
     *,
     skip_bad: bool = False,
+    wait_applied: bool = False,
     say: Say = say_on_stderr,
 ) -> Totals:
     """Publishes every line, at most `rate` a second, and returns once all are acknowledged. Makes absent topics.
 
+    With `wait_applied` it returns only when the consumers have applied the events too, dead letters among them.
     Blank lines count for nothing. Raises PublishStopped at the first bad line (unless `skip_bad`) or when Kafka fails.
     """
     async with aclosing(_numbered(lines)) as numbered:
-        return await _Job(settings, rate, skip_bad, say).run(numbered)
+        return await _Job(settings, rate, skip_bad, wait_applied, say).run(numbered)
 
 
 class _Job:
     """One run: its options and what came of it so far."""
 
-    def __init__(self, settings: Settings, rate: float | None, skip_bad: bool, say: Say) -> None:
+    def __init__(self, settings: Settings, rate: float | None, skip_bad: bool, wait_applied: bool, say: Say) -> None:
         self._settings = settings
         self._rate = rate
         self._skip_bad = skip_bad
+        self._wait_applied = wait_applied
         self._say = say
         self._outbox: Outbox | None = None
         self._skipped = 0
@@ -97,17 +106,33 @@ class _Job:
 
     async def run(self, lines: AsyncIterator[Line]) -> Totals:
         try:
-            await ensure_topics(self._settings)
-            async with open_outbox(self._settings, self._say) as outbox:
-                self._outbox = outbox
-                await self._send_all(lines, outbox)
-        except (TopicsUnusable, NotAcknowledged) as error:
+            async with AsyncExitStack() as store_open:
+                store = await self._store(store_open)  # before anything is sent: a wrong address is found out at once
+                await ensure_topics(self._settings)
+                async with open_outbox(self._settings, self._say) as outbox:
+                    self._outbox = outbox
+                    await self._send_all(lines, outbox)
+                totals = self.totals()
+                if store is not None:
+                    self._say(f"acknowledged {totals}")
+                    await until_applied(store, range(self._settings.buckets), outbox.ends, self._say)
+        except (TopicsUnusable, NotAcknowledged, StoreRefused, StoreUnavailable) as error:
             raise PublishStopped(str(error)) from error
         except KafkaConnectionError as error:
             raise PublishStopped(f"no broker answers at {self._settings.kafka}") from error
         except KafkaError as error:
             raise PublishStopped(f"Kafka at {self._settings.kafka}: {error}") from error
-        return self.totals()
+        return totals
+
+    async def _store(self, open_now: AsyncExitStack) -> RedisStore | None:
+        """The store whose positions are waited for, if they are."""
+        if not self._wait_applied:
+            return None
+        settings = self._settings
+        opened = open_store(settings.redis, settings.buckets, settings.redis_timeout_s)
+        store = await open_now.enter_async_context(opened)
+        await store.found()
+        return store
 
     async def _send_all(self, lines: AsyncIterator[Line], outbox: Outbox) -> None:
         self._began = time.monotonic()
@@ -181,7 +206,7 @@ def main(argv: Sequence[str]) -> int:
     logs.set_up("warning", "console", "publish")
     # Whatever the client meets ends in a message of ours; its own would come on top, for what is then mended too.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    job = _Job(settings, asked.rate, asked.skip_bad, say_on_stderr)
+    job = _Job(settings, asked.rate, asked.skip_bad, asked.until_applied, say_on_stderr)
     try:
         totals = asyncio.run(_run_files(job, asked.files or [STDIN]))
     except PublishStopped as error:
@@ -190,7 +215,7 @@ def main(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         say_on_stderr(f"interrupted; published before that: {job.totals()}")
         return EXIT_INTERRUPTED
-    say_on_stderr(f"published {totals}")
+    say_on_stderr(f"published {totals}" + (", and all of it is applied" if asked.until_applied else ""))
     return 0
 
 
@@ -224,6 +249,9 @@ would refuse in a well-formed event isn't checked here; it becomes a dead letter
         "--rate", type=_rate, metavar="N", help="records a second at most (default: as fast as they go)"
     )
     parser.add_argument("--skip-bad", action="store_true", help="report bad lines, leave them out and go on")
+    parser.add_argument(
+        "--until-applied", action="store_true", help="end only when the consumers have applied it all, by Redis"
+    )
     return parser
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.structs import RecordMetadata
 
 from consumers import outbox
 from consumers.ndjson import Record
@@ -20,8 +21,11 @@ from consumers.outbox import NotAcknowledged, Outbox
 from consumers.publish import PublishStopped, publish
 from consumers.settings import Settings
 from consumers.topic_metadata import describe_topics
+from service.store.port import Applied, Batch, Progress
+from service.store.redis_store import open_store
 from tests.servers.ports import free_port
 from tests.servers.topics import Topics
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -130,6 +134,35 @@ async def test_an_event_over_a_mebibyte_gets_in_so_that_it_can_be_dead_lettered(
     assert [len(one.value) for one in await records(settings.kafka, settings.events_topic)] == [len(large)]
 
 
+async def test_it_ends_only_when_every_bucket_has_what_was_published_where_it_is_told_to(
+    settings: Settings, redis_db: str
+) -> None:
+    said: list[str] = []
+    own = settings.model_copy(update={"redis": redis_db, "buckets": 2})
+    waiting = asyncio.create_task(publish([event(1)], own, wait_applied=True, say=said.append))
+    await wait_until(lambda: any(line.startswith("acknowledged 1 event") for line in said), 20, "acknowledgement")
+    assert not (await asyncio.wait({waiting}, timeout=1))[0]
+    async with open_store(redis_db, 2, 5) as store:
+        for bucket in range(2):
+            assert not waiting.done()
+            reached = {partition: Progress(None, 1, 0) for partition in range(3)}
+            assert isinstance(await store.apply(Batch(bucket, "topic", reached)), Applied)
+    assert (await asyncio.wait_for(waiting, 10)).events == 1
+
+
+async def test_a_store_that_is_away_or_another_stops_it_before_anything_is_sent(
+    settings: Settings, redis_db: str
+) -> None:
+    nowhere = settings.model_copy(update={"redis": f"redis://127.0.0.1:{free_port()}/0"})
+    with pytest.raises(PublishStopped, match="Redis"):
+        await publish([event(1)], nowhere, wait_applied=True)
+    async with open_store(redis_db, 2, 5) as store:
+        await store.found()
+    with pytest.raises(PublishStopped, match="laid out with 2, not 64"):
+        await publish([event(1)], settings.model_copy(update={"redis": redis_db}), wait_applied=True)
+    assert await describe_topics(settings.kafka, [settings.events_topic]) == {}
+
+
 async def test_without_a_broker_it_stops_and_says_where_none_is() -> None:
     port = free_port()
     with pytest.raises(PublishStopped, match=f"no broker answers at 127.0.0.1:{port}"):
@@ -141,15 +174,19 @@ class FakeProducer:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes]] = []
-        self.futures: list[asyncio.Future[object]] = []
+        self.futures: list[asyncio.Future[RecordMetadata]] = []
 
     async def send(
         self, topic: str, *, key: bytes, value: bytes | None, headers: object, timestamp_ms: int | None
-    ) -> asyncio.Future[object]:
-        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    ) -> asyncio.Future[RecordMetadata]:
+        future: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         self.sent.append((topic, key))
         self.futures.append(future)
         return future
+
+
+def acknowledged(partition: int, offset: int) -> RecordMetadata:
+    return RecordMetadata("t", partition, None, offset, None, 0, 0)
 
 
 AN_EVENT = Record(is_event=True, key=b"t/1", value=b"{}")
@@ -168,10 +205,25 @@ async def test_events_and_entries_wait_for_each_others_acknowledgement(first: Re
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert len(producer.sent) == 2
-        future.set_result(None)
+        future.set_result(acknowledged(1, 5))
     await waiting
     assert len(producer.sent) == 3
     box.abandon()
+
+
+async def test_the_ends_are_those_of_the_events_acknowledged() -> None:
+    producer = FakeProducer()
+    box = Outbox(producer, "events", "catalogue")
+    for record in (AN_ENTRY, AN_EVENT, AN_EVENT, AN_EVENT):
+        sending = asyncio.create_task(box.send(record))
+        await asyncio.sleep(0)
+        if record is AN_ENTRY:
+            producer.futures[0].set_result(acknowledged(0, 99))
+        await sending
+    for future, place in zip(producer.futures[1:], ((3, 7), (1, 0), (3, 6)), strict=True):
+        future.set_result(acknowledged(*place))
+    await box.flush()
+    assert box.ends == {1: 1, 3: 8}
 
 
 async def test_a_silent_broker_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
