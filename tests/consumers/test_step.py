@@ -148,6 +148,16 @@ async def test_a_store_that_lost_what_it_acknowledged_is_rewound(with_events: bo
     assert world.positions == {0: 1}
 
 
+async def test_a_loss_in_another_partition_is_noticed_by_the_next_read() -> None:
+    world = SmallWorld()
+    consumer = await world.consumer()
+    await consumer.tick({0: 0, 1: 9})
+    world.positions[1] = 4
+    with pytest.raises(Rewind, match=r"is back at \{0: 0, 1: 4\}"):
+        await consumer.consume(log_of(told(1)))
+    assert await world.counts("all") == (0,)
+
+
 async def test_a_loss_between_reading_and_writing_is_rewound_too() -> None:
     world = SmallWorld()
     consumer = await world.consumer()

@@ -24,7 +24,7 @@ from service.store.port import (
     TenantBatch,
     TicketWrite,
 )
-from service.store.redis_store import RedisStore, open_store
+from service.store.redis_store import FORMAT, RedisStore, open_store
 from tests.servers.redis_server import closing_client
 from tests.store.contract import (
     BUCKETS,
@@ -226,6 +226,16 @@ async def test_a_server_laid_out_otherwise_is_refused(redis_store: RedisStore, r
     async with open_store(redis_db, BUCKETS + 1, 5) as other:
         with pytest.raises(StoreRefused, match="TICKET_COUNTS_BUCKETS: this Redis was laid out with 4, not 5"):
             await other.found()
+
+
+@pytest.mark.parametrize("written_in", [FORMAT - 1, FORMAT + 1])
+async def test_counters_packed_by_another_release_are_refused(
+    written_in: int, redis_store: RedisStore, raw: redis.Redis
+) -> None:
+    await redis_store.found()
+    raw.hset(keys.LAYOUT, "format", str(written_in))
+    with pytest.raises(StoreRefused, match=f"counters of another release .format {written_in}, not {FORMAT}"):
+        await redis_store.found()
 
 
 async def test_another_run_of_the_server_is_another_epoch(redis_store: RedisStore) -> None:
