@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
-from tests.browser.axe_core import NotFetched, axe_script
+from tests.browser.axe_core import axe_script
 from tests.browser.chromium import browser, needs_browser
 from tests.browser.page import Page
 from tests.browser.world import World, running_world
+from tests.fetched import NotFetched
 from tests.servers.redis_server import RedisServer, find_redis
 from tests.servers.topics import new_topics
 

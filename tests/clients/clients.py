@@ -121,7 +121,7 @@ def has_chromium() -> bool:
 
 
 def npm_client(package: str, folder: Path) -> ProgramClient:
-    """An `EventSource` of an npm package. Raises NoPackages."""
+    """An `EventSource` of an npm package. Raises NotFetched."""
     modules = node_modules()
     command = ["node", str(HERE / "event_source.mjs"), package, str(modules)]
     return ProgramClient(command, folder / f"{package}.lines")

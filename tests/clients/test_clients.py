@@ -13,7 +13,7 @@ import pytest
 
 from tests.clients.clients import Chromium, Client, has_chromium, npm_client, python_client
 from tests.clients.heard import Heard
-from tests.clients.npm_packages import NoPackages
+from tests.fetched import NotFetched
 from tests.servers.ports import free_port
 from tests.servers.redis_server import RedisServer, find_redis
 from tests.service.serving import ASKED, STREAM, STREAM_TICKET, Serving, headers_of, serving, token
@@ -49,10 +49,10 @@ class Story:
 
 
 def started(name: str, page: str, folder: Path) -> Client:
-    """Raises NoPackages."""
+    """Raises NotFetched."""
     if name == "chromium":
         if not has_chromium():
-            raise NoPackages("needs chromium and chromedriver on PATH")
+            raise NotFetched("needs chromium and chromedriver on PATH")
         return Chromium(page, folder / "profile")
     if name in ("eventsource", "undici"):
         return npm_client(name, folder)
@@ -132,7 +132,7 @@ async def lived(redis: RedisServer, folder: Path) -> Story:
             for name in CLIENTS:
                 try:
                     clients[name] = await asyncio.to_thread(started, name, f"{service.program.address}/healthz", folder)
-                except NoPackages as reason:
+                except NotFetched as reason:
                     missing[name] = str(reason)
                 else:
                     stack.callback(clients[name].close)

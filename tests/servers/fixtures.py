@@ -9,10 +9,11 @@ import redis
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from tests.fetched import NotFetched
 from tests.servers.choice import REDIS_VARIABLE, Choice, NoServer, choose_kafka, choose_redis
 from tests.servers.guardian import close_guardian, guardian
 from tests.servers.kafka_broker import KafkaBroker, KafkaCluster
-from tests.servers.kafka_jars import KafkaNotFetched, fetch_jars, kafka_can_run
+from tests.servers.kafka_jars import fetch_jars, kafka_can_run
 from tests.servers.redis_server import RedisServer, closing_client, find_redis
 from tests.servers.serving import serve_kafka, serve_redis
 from tests.servers.topics import Topics, new_topics
@@ -40,8 +41,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not session.config.option.collectonly and (process or ("kafka" in wanted and _kafka_choice().way == "process")):
         try:
             fetch_jars()
-        except KafkaNotFetched as error:
-            pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
+        except NotFetched as error:
+            hint = f"Apache Kafka for the tests; TICKET_COUNTS_TEST_SERVERS=embedded does without. {error}"
+            pytest.exit(hint, pytest.ExitCode.USAGE_ERROR)
 
 
 def pytest_unconfigure() -> None:

@@ -1,16 +1,16 @@
-"""Apache Kafka by its Maven coordinates, once per user. Never a run's own copy, never half a folder."""
+"""Apache Kafka by its Maven coordinates. Starts nothing."""
 
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
+
+from tests.fetched import cached, fetched, run
 
 KAFKA_VERSION = "4.3.0"
 LOG4J_BINDING_VERSION = "2.24.3"  # without the binding the broker's log stays empty
 OLDEST_JAVA = 17  # what Kafka 4 is compiled for
-FETCH_S = 300.0  # 43 MB: 7 s where the index is near
 
 POM = f"""\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -34,14 +34,9 @@ POM = f"""\
 """
 
 
-class KafkaNotFetched(Exception):
-    """Maven couldn't fetch Kafka: see its output, or choose other servers."""
-
-
 def jars_directory() -> Path:
     """Where the jars are, or will be, in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "ticket-counts" / f"kafka-{KAFKA_VERSION}"
+    return cached(f"kafka-{KAFKA_VERSION}")
 
 
 def kafka_can_run() -> bool:
@@ -60,34 +55,15 @@ def java_version() -> int:
 
 
 def fetch_jars() -> Path:
-    """The folder with Kafka and all it needs, fetched if this user has none yet. Raises KafkaNotFetched."""
-    target = jars_directory()
-    if target.is_dir():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="fetching-") as scratch:
-        jars = Path(scratch) / "jars"
-        _copy_dependencies(Path(scratch) / "pom.xml", jars)
-        try:
-            jars.rename(target)  # all or nothing: a run beside us sees the whole folder or none
-        except OSError:
-            if not target.is_dir():  # else the run beside us was faster
-                raise
-    return target
+    """The folder with Kafka and all it needs, fetched if this user has none yet. Raises NotFetched."""
+    return fetched(jars_directory().name, _copy_dependencies)
 
 
-def _copy_dependencies(pom: Path, destination: Path) -> None:
+def _copy_dependencies(destination: Path) -> None:
+    pom = destination.with_name("pom.xml")
     pom.write_text(POM)
     goal = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
     command = ["mvn", "-q", "-B", "-f", str(pom), goal, "-DincludeScope=runtime", f"-DoutputDirectory={destination}"]
     # Java takes the home of the password file, which a service account may not have: use the same as the cache.
     environ = {**os.environ, "MAVEN_OPTS": f"{os.environ.get('MAVEN_OPTS', '')} -Duser.home={Path.home()}"}
-    try:
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=FETCH_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise KafkaNotFetched(f"Maven hasn't fetched Kafka {KAFKA_VERSION} within {FETCH_S} s") from None
-    if done.returncode != 0:
-        raise KafkaNotFetched(
-            f"Maven can't fetch Kafka {KAFKA_VERSION}; TICKET_COUNTS_TEST_SERVERS=embedded does without. It said:\n"
-            f"{(done.stdout + done.stderr)[-2000:]}"
-        )
+    run(command, destination, environ)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.clients.clients import Chromium, has_chromium
-from tests.clients.npm_packages import NoPackages, node_modules
+from tests.clients.npm_packages import node_modules
 from tests.deploy.clone import ROOT
 from tests.deploy.documents import blocks_of
+from tests.fetched import NotFetched
 from tests.servers.ports import free_port
 from tests.servers.redis_server import RedisServer
 from tests.service.serving import Serving, serving, token
@@ -85,7 +86,7 @@ async def test_python(service: Serving, tmp_path: Path) -> None:
 async def test_node(service: Serving, tmp_path: Path, containing: str) -> None:
     try:
         modules = node_modules()
-    except NoPackages as reason:
+    except NotFetched as reason:
         pytest.skip(str(reason))
     program = tmp_path / "stream.mjs"
     program.write_text(block("js", containing))
