@@ -51,7 +51,7 @@ test: check ## check, then all tests; the first lines say which Redis and which 
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: faults
-faults: .venv/.ready ## the long fault run
+faults: .venv/.ready ## the long fault run, an hour: TICKET_COUNTS_TEST_FAULT_SEEDS=30 and ..._FAULT_SECONDS=60 each
 	$(BIN)/pytest -m faults_long $(ARGS)
 
 .PHONY: bench

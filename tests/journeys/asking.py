@@ -57,6 +57,8 @@ class Snapshot:
     timers_us: int
     """The instant through which deadlines are applied; 0 before the first."""
     details: dict[str, Any] = field(default_factory=dict)
+    computed_us: int = 0
+    """When it was answered: local days are those of this instant."""
 
     def reaches(self, ends: Mapping[int, int]) -> bool:
         """Whether everything below `ends` is in the numbers."""
@@ -162,4 +164,5 @@ def _snapshot(question: Question, answer: httpx.Response) -> Snapshot:
         headers.get("x-counts-as-of"),
         parse_instant(headers["x-counts-timers"]) if "x-counts-timers" in headers else 0,
         data["filterDetails"],
+        parse_instant(data["computedAt"]),
     )

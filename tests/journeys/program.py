@@ -70,6 +70,10 @@ class Program(ServerProcess):
         """Whether it has logged this event since its latest start."""
         return any(line.get("event") == event for line in self.events())
 
+    def times_said(self, text: str) -> int:
+        """In how many places of its log this text stands, those of its earlier lives included."""
+        return self.log.read_bytes().count(text.encode()) if self.log.exists() else 0
+
     def check(self) -> None:
         """Raises ServerFailed when it has ended without being told to."""
         if self._process is not None and self._process.poll() is not None:

@@ -79,6 +79,11 @@ class System:
         """Starts a consumer that was ended or killed, and returns once it is ready."""
         await asyncio.to_thread(program.launch, _consumer_address)
 
+    async def restart_service(self) -> None:
+        """Starts the service again that was killed; it is found only where its port was given."""
+        assert self.service is not None
+        await asyncio.to_thread(self.service.launch, _service_address)
+
     async def stop(self, *, expected_errors: Collection[str] = ()) -> None:
         """SIGTERM to all; fails where one doesn't end in time, with status 0 and without other error lines."""
         self.check()

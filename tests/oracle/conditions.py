@@ -20,6 +20,13 @@ class Sight:
     teams: frozenset[str]
     now_us: int
     timezone: str
+    day_us: int | None = None
+    """An instant of the viewer's local day, where that isn't now's."""
+
+    @property
+    def today_us(self) -> int:
+        """An instant of the local day that calendar words go by."""
+        return self.now_us if self.day_us is None else self.day_us
 
 
 def holds(where: Mapping[str, Any], ticket: Ticket, sight: Sight) -> bool:
@@ -175,7 +182,7 @@ def fits_time(op: str, value: Any, wanted: str, sight: Sight) -> bool:
         limit = parse_moment(wanted, now)
         return at < limit if op == "before" else at > limit
     if op == "within":
-        start, beyond = window(wanted, now, sight.timezone)
+        start, beyond = window(wanted, sight.today_us, sight.timezone)
         return start <= at < beyond
     span = parse_duration(wanted)
     return {"older_than": at <= now - span, "newer_than": at > now - span, "due_within": now <= at <= now + span}[op]

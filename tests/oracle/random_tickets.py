@@ -48,6 +48,7 @@ class Shape:
     tickets: int = 8
     steps: int = 6
     filters: int = 6
+    least_filters: int = 0
     now: str = NOW
 
     @property

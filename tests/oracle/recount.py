@@ -91,11 +91,15 @@ class Recount:
         profile_id: str | None,
         now_us: int,
         timezone: str = "UTC",
+        day_us: int | None = None,
     ) -> Answer:
-        """The counts and the summary for a viewer. Raises Forbidden, InvalidFilterIds; KeyError for no such tenant."""
+        """The counts and the summary for a viewer. Raises Forbidden, InvalidFilterIds; KeyError for no such tenant.
+
+        `day_us`: an instant of the viewer's local day, where deadlines are judged at another one.
+        """
         check_allowed(viewer, perspective)
         self._check_ids(tenant, viewer, perspective, filter_ids, profile_id)
-        sight = self._sight(tenant, viewer, now_us, timezone)
+        sight = Sight(self.catalogue.tenants[tenant], viewer.user, viewer.teams, now_us, timezone, day_us)
         seen = self._seen(tenant, viewer, perspective, profile_id, sight)
         counts = {}
         for filter_id in filter_ids:
@@ -117,11 +121,8 @@ class Recount:
         check(where)
         check_allowed(viewer, perspective)
         self._check_ids(tenant, viewer, perspective, (), profile_id)
-        sight = self._sight(tenant, viewer, now_us, timezone)
+        sight = Sight(self.catalogue.tenants[tenant], viewer.user, viewer.teams, now_us, timezone)
         return sum(holds(where, ticket, sight) for ticket in self._seen(tenant, viewer, perspective, profile_id, sight))
-
-    def _sight(self, tenant: str, viewer: Viewer, now_us: int, timezone: str) -> Sight:
-        return Sight(self.catalogue.tenants[tenant], viewer.user, viewer.teams, now_us, timezone)
 
     def _check_ids(
         self, tenant: str, viewer: Viewer, perspective: str, filter_ids: Sequence[str], profile_id: str | None
@@ -188,7 +189,7 @@ def in_scope(ticket: Ticket, viewer: Viewer, perspective: str) -> bool:
 def summary(seen: Sequence[Ticket], sight: Sight) -> dict[str, int]:
     """The five numbers over the tickets seen."""
     total_open = total_closed = breached = due_today = overdue = 0
-    start, beyond = window("today", sight.now_us, sight.timezone)
+    start, beyond = window("today", sight.today_us, sight.timezone)
     for ticket in seen:
         breached += is_breached(ticket, sight)
         if is_closed(ticket, sight.tenant):

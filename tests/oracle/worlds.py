@@ -122,7 +122,7 @@ def saved(choices: Choices, shape: Shape, tenant: str, pools: Pools) -> list[dic
     """Its filters and profiles, some owned, shared, limited to a perspective; edited and removed ones if so shaped."""
     entries: list[dict[str, Any]] = [
         {"kind": "filter", "value": filter_entry(choices, shape, tenant, pools, f"7{index}/f")}
-        for index in range(choices.integer(0, shape.filters))
+        for index in range(choices.integer(shape.least_filters, shape.filters))
     ]
     if shape.shadows and entries:
         shadowed = choices.pick(("all", pools.statuses[0], pools.priorities[0]))

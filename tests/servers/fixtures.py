@@ -37,7 +37,7 @@ def pytest_report_header() -> list[str]:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Fetch Kafka before the first test: a download must not eat a test's time limit."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    process = {"kafka_broker", "kafka_cluster"} & wanted and kafka_can_run()
+    process = {"kafka_broker", "kafka_cluster", "kafka_jars"} & wanted and kafka_can_run()
     if not session.config.option.collectonly and (process or ("kafka" in wanted and _kafka_choice().way == "process")):
         try:
             fetch_jars()
@@ -114,16 +114,24 @@ def redis_process(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def kafka_broker(tmp_path: Path) -> Iterator[KafkaBroker]:
+def kafka_jars() -> Path:
+    """What Apache Kafka needs to run as a process, for tests that set their brokers up themselves."""
+    if not kafka_can_run():
+        pytest.skip("Apache Kafka as a process needs Java 17 and Maven")
+    return fetch_jars()
+
+
+@pytest.fixture
+def kafka_broker(kafka_jars: Path, tmp_path: Path) -> Iterator[KafkaBroker]:
     """A running Apache Kafka of the test's own, to be killed and frozen."""
-    with KafkaBroker(_jars(), tmp_path / "kafka") as broker:
+    with KafkaBroker(kafka_jars, tmp_path / "kafka") as broker:
         yield broker
 
 
 @pytest.fixture
-def kafka_cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
+def kafka_cluster(kafka_jars: Path, tmp_path: Path) -> Iterator[KafkaCluster]:
     """Three running brokers of the test's own, to be killed and frozen."""
-    with KafkaCluster(_jars(), tmp_path / "kafka") as cluster:
+    with KafkaCluster(kafka_jars, tmp_path / "kafka") as cluster:
         yield cluster
 
 
@@ -140,12 +148,6 @@ def _fail_on_leaks(client: redis.Redis, before: set[str]) -> None:
 
 def _connections(client: redis.Redis) -> set[str]:
     return {each["id"] for each in client.client_list()}
-
-
-def _jars() -> Path:
-    if not kafka_can_run():
-        pytest.skip("Apache Kafka as a process needs Java 17 and Maven")
-    return fetch_jars()
 
 
 async def _delete_topics(bootstrap: str, names: Topics) -> None:

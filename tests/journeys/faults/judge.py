@@ -7,9 +7,11 @@ at each of them: each partition is gone through once, from its start, stopping w
 import time
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 
 from tests.journeys.asking import Question, Snapshot
 from tests.oracle.catalogue import Catalogue, CatalogueItem
+from tests.oracle.instants import local_date
 from tests.oracle.records import Record
 from tests.oracle.recount import Recount
 
@@ -60,9 +62,9 @@ class Judge:
             snapshot = snapshots[index]
             walk.oracle.catalogue = everything  # a tenant that is known at all was known from the start
             walk.forward(records, snapshot.positions.get(partition, 0))
-            now_us = snapshot.timers_us if self._timed else STARTED_US
+            now_us, day_us = (snapshot.timers_us, snapshot.computed_us) if self._timed else (STARTED_US, STARTED_US)
             catalogue = self._catalogue_at(snapshot.catalogue)
-            yield index, walk.counted(snapshot.question, snapshot.catalogue, catalogue, now_us)
+            yield index, walk.counted(snapshot.question, snapshot.catalogue, catalogue, now_us, day_us)
         walk.oracle.catalogue = everything
         walk.forward(records, len(records))
         for item, _ in walk.oracle.dead_letters:
@@ -100,9 +102,12 @@ class _Walk:
         self.oracle.feed(records[self._next : position])
         self._next = max(self._next, position)
 
-    def counted(self, question: Question, version: int, catalogue: Catalogue, now_us: int) -> dict[str, int]:
-        """Counts and summary at that instant; remembered until a record of the tenant comes by."""
-        key = (question, version, now_us)
+    def counted(
+        self, question: Question, version: int, catalogue: Catalogue, now_us: int, day_us: int
+    ) -> dict[str, int]:
+        """Counts and summary at that instant, in the local day of another; remembered until a record of the tenant
+        comes by."""
+        key = (question, version, now_us, day_us)
         known = self._answers.get(key)
         if known is None or known[0] != self._touched[question.tenant]:
             self.oracle.catalogue = catalogue
@@ -114,6 +119,7 @@ class _Walk:
                 question.profile_id,
                 now_us,
                 question.timezone,
+                day_us,
             )
             known = self._touched[question.tenant], _numbers(answer["counts"], answer["summary"])
             self._answers[key] = known
@@ -129,7 +135,7 @@ def impossible(snapshots: Iterable[Snapshot]) -> list[str]:
     found = []
     latest: dict[str, Snapshot] = {}
     left: set[tuple[str, str]] = set()
-    told: dict[tuple[Question, str, int], Snapshot] = {}
+    told: dict[tuple[Question, str, int, date], Snapshot] = {}
     for snapshot in snapshots:
         tenant, before = snapshot.question.tenant, latest.get(snapshot.question.tenant)
         if min(*snapshot.counts.values(), *snapshot.summary.values()) < 0:
@@ -144,7 +150,8 @@ def impossible(snapshots: Iterable[Snapshot]) -> list[str]:
             found.append(f"the position went back: {before}, {snapshot}")
         if (tenant, snapshot.epoch) in left:
             found.append(f"an epoch came again: {snapshot}")
-        same = told.setdefault((snapshot.question, snapshot.epoch, snapshot.version), snapshot)
+        day = local_date(snapshot.computed_us, snapshot.question.timezone)
+        same = told.setdefault((snapshot.question, snapshot.epoch, snapshot.version, day), snapshot)
         if (same.counts, same.summary, same.catalogue) != (snapshot.counts, snapshot.summary, snapshot.catalogue):
             found.append(f"two answers at one version: {same}, {snapshot}")
         latest[tenant] = snapshot

@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiokafka import ConsumerRecord
 
-from tests.journeys import topic_log
+from tests.journeys import sending, topic_log
 from tests.journeys.asking import Question, Snapshot, admin, realm
 from tests.journeys.faults import load
 from tests.journeys.faults.judge import Judge, impossible
 from tests.journeys.faults.load import Load
-from tests.journeys.faults.watch import Watch
+from tests.journeys.faults.watch import AT_ONCE, Watch
 from tests.journeys.program import Program
 from tests.journeys.system import System, running_system
+from tests.oracle.random_tickets import Shape
 from tests.oracle.worlds import REALM
 from tests.servers.topics import Topics
 from tests.waiting import wait_until
@@ -30,13 +33,60 @@ BACKLOG = 3_000
 """Records at once: half a second's work, so that a fault that comes now comes in the middle of something."""
 
 FEWEST_POSITIONS = 10
+REFUSALS = frozenset({"COUNTS_UNAVAILABLE", "COUNTS_WARMING"})
+"""What the service may say instead of a snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a run is set up."""
+
+    shapes: list[Shape] = field(default_factory=lambda: load.plain(TENANTS))
+    """Of the tenants."""
+
+    timed: bool = False
+    """Whether time alone changes some of the counts."""
+
+    start: Callable[[System], Awaitable[None]] = System.start
+    publishers: str = ""
+    """Brokers that the load's producer asks, if not the system's."""
+
+    patience_s: float = sending.PATIENCE_S
+    """Of the load's producer."""
+
+    refusals: frozenset[str] = REFUSALS
+    rest_s: float = REST_S
+    snapshots_at_once: int = AT_ONCE
+
+
+USUAL = Manner()
+
+
+@dataclass(slots=True)
+class Figures:
+    """What was found when a run was judged."""
+
+    snapshots: int = 0
+    positions: int = 0
+    records: int = 0
+    dead_letters: int = 0
+    differences: int = 0
+    duplicates: int = 0
+    """Records that the log has once more, to the byte."""
+
+    doubled: int = 0
+    """Of them those that a producer sent again because it wasn't told that it had succeeded."""
 
 
 class FaultRun:
     """What a fault test has at hand. Made by `fault_run`, which judges it at its end."""
 
-    def __init__(self, system: System, load: Load, watch: Watch) -> None:
+    def __init__(self, system: System, load: Load, watch: Watch, manner: Manner = USUAL) -> None:
         self.system, self.load, self.watch = system, load, watch
+        self._manner = manner
+        self.metrics: Counter[str] = Counter()
+        """Of consumers that were ended on purpose: what they had counted by then."""
+        self.figures = Figures()
 
     @property
     def first(self) -> Program:
@@ -62,12 +112,17 @@ class FaultRun:
         """What an administrator sees of that tenant now."""
         return await self.system.ask.count(Question(self.load.tenants[tenant].name, admin()))
 
-    async def settled(self, within_s: float = REST_S) -> None:
+    async def note(self, program: Program) -> None:
+        """Keeps what this consumer has counted: it is about to be ended."""
+        for name in ("conflicts_total", "events_total"):
+            self.metrics[name] += int(await asyncio.to_thread(program.metric, name))
+
+    async def settled(self, within_s: float | None = None) -> None:
         """Returns once all that is in the log now is applied, for every tenant."""
         await self.load.flush()
         ends = await self.system.ends()
         for tenant in self.load.tenants:
-            await self.system.reached(Question(tenant.name, admin()), ends, within_s=within_s)
+            await self.system.reached(Question(tenant.name, admin()), ends, within_s=within_s or self._manner.rest_s)
 
     async def up_to_date(self) -> None:
         """Returns once the newest entries are in force, for every tenant: no sweep was forgotten."""
@@ -98,21 +153,23 @@ class FaultRun:
         log = topic_log.as_log(await topic_log.read(self.system.kafka, self.system.topics.events))
         catalogue = await topic_log.read(self.system.kafka, self.system.topics.catalogue)
         letters = await topic_log.read(self.system.kafka, self.system.topics.dead_letters)
-        judge = Judge(log, [(one.offset, one.key, one.value) for one in catalogue])
+        judge = Judge(log, [(one.offset, one.key, one.value) for one in catalogue], timed=self._manner.timed)
         snapshots = self.watch.snapshots
         places = {tuple(sorted(snapshot.positions.items())) for snapshot in snapshots}
         assert len(places) >= FEWEST_POSITIONS, "hardly anything moved while it was watched"
-        print(
-            f"{len(snapshots)} snapshots at {len(places)} positions of {len(log)} records, {len(letters)} dead letters"
-        )
-        wrong = judge.differences(snapshots)
+        # A thread: links to servers are carried by this loop, and whoever is behind one is not to miss it.
+        wrong = await asyncio.to_thread(judge.differences, snapshots)
+        duplicates = len(log) - len({(one.key, one.value, one.headers) for one in log})
+        doubled = len(log) - self.load.publisher.sent
+        self.figures = Figures(len(snapshots), len(places), len(log), len(letters), len(wrong), duplicates, doubled)
+        print(self.figures)
         assert not wrong, f"{len(wrong)} of {len(snapshots)} snapshots differ from the recount, the first: {wrong[0]}"
         assert not impossible(snapshots)
         parked = {_place(letter) for letter in letters}
         bad = {(self.system.topics.events, *place) for place in judge.dead_letters}
         assert not bad - parked, "bad records that are no dead letters"
         assert not parked - bad, "dead letters that are good records"
-        assert self.watch.refusals.keys() <= {"COUNTS_UNAVAILABLE", "COUNTS_WARMING"}, self.watch.refusals
+        assert self.watch.refusals.keys() <= self._manner.refusals, self.watch.refusals
 
 
 def _place(letter: ConsumerRecord) -> tuple[str, int, int]:
@@ -131,16 +188,18 @@ async def fault_run(
     seed: int,
     session_s: float,
     expected_errors: Collection[str] = (),
+    manner: Manner = USUAL,
 ) -> AsyncIterator[FaultRun]:
     """A run under load. When the body is done, it comes to rest, is judged, and everything goes on SIGTERM."""
     async with (
         running_system(kafka, redis, topics, directory, realm=REALM, SESSION_TIMEOUT_S=session_s, BUCKETS=16) as system,
-        load.opened(kafka, topics.events, seed, TENANTS) as loading,
+        sending.opened(manner.publishers or kafka, manner.patience_s) as producer,
+        load.opened(producer, topics.events, seed, manner.shapes) as loading,
     ):
         await system.publish(realm(REALM), *loading.entries)
-        await system.start()
-        watch = Watch(system.ask, [tenant.questions for tenant in loading.tenants])
-        run = FaultRun(system, loading, watch)
+        await manner.start(system)
+        watch = Watch(system.ask, [tenant.questions for tenant in loading.tenants], manner.snapshots_at_once)
+        run = FaultRun(system, loading, watch, manner)
         async with asyncio.TaskGroup() as tasks:
             stop = asyncio.Event()
             editing = tasks.create_task(run.edit(stop))

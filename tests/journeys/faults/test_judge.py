@@ -8,7 +8,7 @@ import pytest
 from tests.journeys.asking import Question, Snapshot, admin
 from tests.journeys.catalogue_lines import CLOSED, OPEN, deletion, event, saved_filter, tenant
 from tests.journeys.faults.judge import CatalogueRecord, Judge, impossible
-from tests.oracle.instants import parse_instant
+from tests.oracle.instants import DAY_US, parse_instant
 from tests.oracle.records import Record
 
 WHERE = {"field": "status", "op": "eq", "value": OPEN}
@@ -85,11 +85,13 @@ def test_a_timed_log_is_judged_at_each_snapshots_timers() -> None:
     log = [Record(json.dumps(line).encode(), b"acme/INC1", partition=0, offset=0)]
     judging = Judge(log, [(0, b"tenant/acme", json.dumps(tenant("acme")["value"]).encode())], timed=True)
     whole = replace(snapshot({0: 1}, (1, 1)), question=Question("acme", admin()), counts={"all": 1}, catalogue=0)
-    before = replace(whole, timers_us=due, summary={**whole.summary, "dueToday": 1})
-    after = replace(whole, timers_us=due + 1, summary={**whole.summary, "dueToday": 1, "overdue": 1})
-    assert judging.differences([before, after]) == []
+    before = replace(whole, timers_us=due, computed_us=due, summary={**whole.summary, "dueToday": 1})
+    after = replace(before, timers_us=due + 1, summary={**whole.summary, "dueToday": 1, "overdue": 1})
+    tomorrow = replace(after, computed_us=due + DAY_US, summary={**whole.summary, "overdue": 1})
+    assert judging.differences([before, after, tomorrow]) == []
     early, late = replace(after, timers_us=due), replace(before, timers_us=due + 1)
-    assert len(judging.differences([early, late])) == 2
+    other_day = replace(after, computed_us=due + DAY_US)
+    assert len(judging.differences([early, late, other_day])) == 3
 
 
 def test_what_no_row_of_snapshots_may_show_is_named() -> None:

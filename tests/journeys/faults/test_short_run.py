@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.asking import Question, Snapshot, admin
+from tests.journeys.faults.consumer_nemeses import all_shared, last_assigned
 from tests.journeys.faults.run import FaultRun, fault_run
 from tests.journeys.program import LOST_SESSION, Program
 from tests.servers.redis_server import RedisServer
@@ -209,14 +210,3 @@ async def assigned_again(program: Program, before: float) -> None:
         return await metric(program, "assignments_total") > before
 
     await wait_until(again, WITHIN_S, f"{program.name} to be assigned partitions")
-
-
-def all_shared(*programs: Program) -> bool:
-    """Whether each partition was given last to one of them."""
-    return sorted(partition for program in programs for partition in last_assigned(program)) == [0, 1, 2, 3]
-
-
-def last_assigned(program: Program) -> list[int]:
-    """The partitions that it was given last."""
-    given = [line["partitions"] for line in program.events() if line.get("event") == "partitions assigned"]
-    return list(given[-1]) if given else []

@@ -1,0 +1,91 @@
+"""What a nemesis is, and which of them come when: lanes beside each other, in each one after another, by the seed.
+
+A nemesis makes one thing happen, sees that it has happened, and takes it back. Never judges a count.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from tests.journeys.faults.ground import Ground
+from tests.journeys.faults.run import FaultRun
+from tests.journeys.program import Program
+from tests.oracle.choices import Choices, SeededChoices
+
+SEEN_WITHIN_S = 40.0
+"""Longest wait for a fault to show: what else goes wrong at the same time may hide it for a while."""
+
+MOST_PAUSE_MS = 1_500
+"""Between two nemeses of a lane."""
+
+REWOUND = "the store lost acknowledged writes"
+ASSIGNED = "partitions assigned"
+TIMED_OUT = "Redis: TimeoutError"
+EXPECTED_ERRORS = (REWOUND, '"logger": "aiokafka')
+"""Parts of error lines: our own say that Redis went back, and the Kafka client calls every lost connection an error."""
+
+
+class Stage:
+    """What nemeses have at hand."""
+
+    def __init__(self, run: FaultRun, ground: Ground, seed: int) -> None:
+        self.run, self.ground = run, ground
+        self.choices: Choices = SeededChoices(seed)
+        self.consumers = asyncio.Lock()
+        """Whoever does something to a consumer or to its links holds it, or whoever needs them all well."""
+        self.fired: Counter[str] = Counter()
+
+    @property
+    def pair(self) -> tuple[Program, Program]:
+        """The two consumers that are there from the start."""
+        first, second = self.run.system.consumers[:2]
+        return first, second
+
+    def victim(self) -> tuple[str, Program, Program]:
+        """One of the two: whose links it has, the program, and the other one."""
+        name = self.choices.pick(("first", "second"))
+        first, second = self.pair
+        return (name, first, second) if name == "first" else (name, second, first)
+
+    def times_said(self, text: str) -> int:
+        """In how many lines all consumers have said this, since the run began."""
+        return sum(program.times_said(text) for program in self.run.system.consumers)
+
+
+@dataclass(frozen=True, slots=True)
+class Nemesis:
+    """One kind of fault. `strike` returns when it was seen to have happened and is over; AssertionError otherwise."""
+
+    name: str
+    strike: Callable[[Stage], Awaitable[None]]
+    needs_consumers: bool = False
+
+
+Lane = Sequence[Nemesis]
+
+
+def ordered(lane: Lane, seed: int) -> list[Nemesis]:
+    """The lane's nemeses as they come in a run: each seed begins with the next one, the others follow in any order."""
+    first = lane[seed % len(lane)]
+    others = [nemesis for nemesis in lane if nemesis is not first]
+    return [first, *SeededChoices(seed).shuffled(others)]
+
+
+async def strike_by_turns(stage: Stage, order: Sequence[Nemesis], seed: int, seconds: float, least: int) -> None:
+    """Strikes with one after another, from the start again after the last, until the time is over; `least` at least."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
+    pauses = SeededChoices(seed)
+    struck = 0
+    while struck < least or loop.time() < ends:
+        await asyncio.sleep(pauses.integer(0, MOST_PAUSE_MS) / 1000)
+        nemesis = order[struck % len(order)]
+        async with AsyncExitStack() as held:
+            if nemesis.needs_consumers:
+                await held.enter_async_context(stage.consumers)
+            await nemesis.strike(stage)
+        stage.fired[nemesis.name] += 1
+        print(f"{nemesis.name}")
+        struck += 1

@@ -1,0 +1,46 @@
+"""Mixed faults by seed, several at once: no snapshot is ever wrong, nothing is lost, nothing counted twice.
+
+`make faults` runs 30 seeds for 60 s each; TICKET_COUNTS_TEST_FAULT_SEEDS and TICKET_COUNTS_TEST_FAULT_SECONDS say
+otherwise, and `make faults ARGS='-k seed-07'` runs one again.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.faults.mixed import FEWEST_KINDS, LANES, mixed_run, schedules
+from tests.journeys.faults.nemesis import ordered
+from tests.journeys.faults.table import Row
+
+SHORT_S = 4.0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("seed", [101, 102], ids=lambda seed: f"short-{seed}")
+async def test_some_mixed_faults_leave_every_count_right(
+    seed: int, row: Row, tmp_path: Path, kafka_jars: Path, redis_binary: Path
+) -> None:
+    await mixed_run(row, seed, SHORT_S, tmp_path, kafka_jars, redis_binary)
+
+
+@pytest.mark.faults_long
+@pytest.mark.timeout(1_200)
+async def test_mixed_faults_leave_every_count_right(
+    fault_seed: int, fault_seconds: float, row: Row, tmp_path: Path, kafka_jars: Path, redis_binary: Path
+) -> None:
+    await mixed_run(row, fault_seed, fault_seconds, tmp_path, kafka_jars, redis_binary)
+
+
+def test_thirty_seeds_have_every_nemesis_several_times_and_four_kinds_each() -> None:
+    everything = {nemesis.name for lane, _ in LANES for nemesis in lane}
+    times = schedules(range(1, 31))
+    assert times.keys() == everything
+    assert min(times.values()) >= 4
+    assert sum(least for _, least in LANES) >= FEWEST_KINDS
+
+
+def test_a_seed_has_its_nemeses_in_the_same_order_every_time() -> None:
+    for lane, _ in LANES:
+        assert [one.name for one in ordered(lane, 7)] == [one.name for one in ordered(lane, 7)]
+        assert len({tuple(one.name for one in ordered(lane, seed)) for seed in range(30)}) > len(lane)
