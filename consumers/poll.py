@@ -111,12 +111,7 @@ class Poll:
         states = await self._assignment.position()
         for tp in self._assignment.ready:
             self._positions.pop(tp, None)
-            for bucket, state in states.items():
-                place = (bucket, tp.partition)
-                if tp.partition in state.positions:
-                    self._step.known[place] = state.positions[tp.partition]
-                else:
-                    self._step.known.pop(place, None)
+        self._step.start_at(states, {tp.partition for tp in self._assignment.ready})
 
     async def _round(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         ready = {tp: records for tp, records in batches.items() if tp in self._assignment.ready}

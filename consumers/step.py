@@ -4,7 +4,7 @@ Never trusts what it read to be still true: the store compares, and says what to
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -22,6 +22,7 @@ from service.store.port import (
     Batch,
     Behind,
     Bucket,
+    BucketState,
     Conflict,
     CounterStore,
     DueTicket,
@@ -91,6 +92,19 @@ class Step:
         self._metrics = metrics
         self._topic_id = topic_id
         self.known: dict[tuple[Bucket, int], Position] = {}
+
+    def start_at(self, states: Mapping[Bucket, BucketState], partitions: Collection[int]) -> None:
+        """From now on these partitions are at hand, and what the store says of them is known; nothing else is.
+
+        What others write is theirs to watch over: of a partition that was at hand once, the store may be behind what
+        is remembered for as long as its new owner needs to apply it again, or has the same to say of ours.
+        """
+        self.known = {
+            (bucket, partition): position
+            for bucket, state in states.items()
+            for partition, position in state.positions.items()
+            if partition in partitions
+        }
 
     async def events(self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
         """Applies events of one bucket, then everything below `goals` is applied there.

@@ -151,9 +151,9 @@ class Pipeline:
     async def starts(self, partitions: int) -> dict[int, int]:
         """Where a consumer that begins now starts each partition: the lowest position of any bucket."""
         states = await self.store.states(range(buckets_of(self.store)))
-        for bucket, state in states.items():
+        self.step.start_at(states, range(partitions))
+        for state in states.values():
             for partition, position in state.positions.items():
-                self.step.known[bucket, partition] = position
                 self._seen[partition] = max(self._seen.get(partition, 0), position)
         return {
             partition: min((state.positions.get(partition, 0) for state in states.values()), default=0)

@@ -1,6 +1,7 @@
 """One step of one bucket: what its guards say is heeded, and whatever comes between, each event counts once."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -156,6 +157,28 @@ async def test_a_loss_in_another_partition_is_noticed_by_the_next_read() -> None
     with pytest.raises(Rewind, match=r"is back at \{0: 0, 1: 4\}"):
         await consumer.consume(log_of(told(1)))
     assert await world.counts("all") == (0,)
+
+
+async def test_a_loss_in_a_partition_that_others_have_by_now_is_theirs_to_rewind() -> None:
+    world = SmallWorld()
+    first, second = await world.consumer(), await world.consumer()
+    log = log_of(told(1), told(2), told(3), told(4))
+    await first.tick({1: 9})
+    await second.consume(log[:2])
+    states = await world.store.states(range(world.store.buckets))
+    first.step.start_at(states, {0})
+    second.step.start_at(states, {1})
+    world.positions.update({0: 1, 1: 5})
+    for consumer, at_hand, back in ((first, 0, 1), (second, 1, 5)):
+        with pytest.raises(Rewind):
+            await consumer.tick({at_hand: 9})
+        states = await world.store.states(range(world.store.buckets))
+        consumer.step.start_at(states, {at_hand})
+        assert world.positions[at_hand] == back
+    await first.consume(log[1:])
+    await second.consume([replace(record, partition=1, offset=5 + record.offset) for record in log[2:]])
+    assert world.positions == {0: 4, 1: 9}
+    assert await world.counts("all") == (1,)
 
 
 async def test_a_loss_between_reading_and_writing_is_rewound_too() -> None:

@@ -37,10 +37,11 @@ class Program(ServerProcess):
         super().__init__(f"python -m {module} ({log.stem})", [sys.executable, "-m", module], log, environ)
         self.address = ""
         """Where it serves /readyz and /metrics, since its latest start."""
+        self._told_to_end = False
 
     def launch(self, address_in: Callable[[Mapping[str, Any]], str | None]) -> None:
         """Start it and return once /readyz answers 200; `address_in` finds the address in a line of its log."""
-        self.address = ""
+        self.address, self._told_to_end = "", False
         self.start(lambda: self._found(address_in) and self.ready(), START_S)
 
     def ready(self) -> bool:
@@ -76,13 +77,14 @@ class Program(ServerProcess):
 
     def check(self) -> None:
         """Raises ServerFailed when it has ended without being told to."""
-        if self._process is not None and self._process.poll() is not None:
+        if not self._told_to_end and self._process is not None and self._process.poll() is not None:
             raise ServerFailed(f"{self.name} has ended by itself; its log ends:\n{self.log_tail()}")
 
     def terminate(self, *, expected_errors: Collection[str] = ()) -> None:
         """SIGTERM; fails unless it ends within 10 s with status 0 and without an error line but the expected ones."""
         self.check()
         process = self._running()
+        self._told_to_end = True
         process.send_signal(signal.SIGTERM)
         try:
             status = process.wait(GONE_WITHIN_S)

@@ -33,7 +33,7 @@ class Link:
 
     async def __aenter__(self) -> Self:
         self.heal()
-        self._server = await asyncio.start_server(self._carry, HOST, 0)
+        self._server = await asyncio.start_server(self._take, HOST, 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -72,10 +72,18 @@ class Link:
         self._questions.set()
         self._answers.set()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        writers = self._carried[task] = [writer]
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers = [writer]
+        task = asyncio.create_task(self._carry(reader, writers))
+        self._carried[task] = writers
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        for writer in self._carried.pop(task):
+            writer.close()  # a task that was cancelled before it began has closed nothing
+
+    async def _carry(self, reader: asyncio.StreamReader, writers: list[asyncio.StreamWriter]) -> None:
+        writer = writers[0]
         try:
             if self._is_cut:
                 self.refused += 1
@@ -97,7 +105,6 @@ class Link:
         except OSError:  # the server isn't there
             _reset(writer)
         finally:
-            del self._carried[task]
             for each in writers:
                 each.close()
                 with contextlib.suppress(OSError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from aiokafka.structs import PartitionMetadata
 
 from tests.journeys import topic_log
-from tests.journeys.faults.nemesis import SEEN_WITHIN_S, Lane, Nemesis, Stage
+from tests.journeys.faults.nemesis import SEEN_WITHIN_S, Nemesis, Stage
 from tests.servers.kafka_broker import KafkaCluster
 from tests.waiting import wait_until
 
@@ -14,8 +14,8 @@ LED_S = 1.0
 """How long the others go on without it at least."""
 
 
-def broker_lane(cluster: KafkaCluster) -> Lane:
-    """The one nemesis of these brokers."""
+def broker_nemeses(cluster: KafkaCluster) -> tuple[Nemesis, ...]:
+    """Those of these brokers."""
 
     async def killed(stage: Stage) -> None:
         """The leader of one of the partitions, under a backlog, and started again once it is out of step.

@@ -10,7 +10,7 @@ from tests.journeys.faults import load
 from tests.journeys.faults.consumer_nemeses import CONSUMERS, REBALANCING
 from tests.journeys.faults.edge_nemeses import EDGES, UNREACHABLE
 from tests.journeys.faults.ground import Ground, linked_broker, redis_ground
-from tests.journeys.faults.nemesis import ASSIGNED, EXPECTED_ERRORS, REWOUND, Lane, Stage, ordered, strike_by_turns
+from tests.journeys.faults.nemesis import ASSIGNED, EXPECTED_ERRORS, REWOUND, Lane, Stage, strike_by_turns
 from tests.journeys.faults.run import REFUSALS, FaultRun, Manner, fault_run
 from tests.journeys.faults.store_nemeses import REWINDING, STORE
 from tests.journeys.faults.table import Row
@@ -25,8 +25,8 @@ PATIENCE_S = 2.0
 
 REST_S = 60.0
 FEWEST_KINDS = 4
-LANES: tuple[tuple[Lane, int], ...] = ((STORE, 1), (CONSUMERS, 2), (EDGES, 1))
-"""Beside each other, each with how many of its nemeses a run has at least, however short it is."""
+LANES = (Lane(STORE, 1, 2_500), Lane(CONSUMERS, 2, 1_500), Lane(EDGES, 1, 6_000))
+"""Beside each other."""
 
 
 async def mixed_run(row: Row, seed: int, seconds: float, directory: Path, jars: Path, redis_binary: Path) -> None:
@@ -40,14 +40,13 @@ async def mixed_run(row: Row, seed: int, seconds: float, directory: Path, jars: 
             patience_s=PATIENCE_S,
             refusals=REFUSALS | UNREACHABLE,
             rest_s=REST_S,
-            snapshots_at_once=1,
         )
         await struck(row, ground, broker.bootstrap, manner, LANES, seed, seconds)
     expect(row)
 
 
 async def struck(
-    row: Row, ground: Ground, kafka: str, manner: Manner, lanes: Sequence[tuple[Lane, int]], seed: int, seconds: float
+    row: Row, ground: Ground, kafka: str, manner: Manner, lanes: Sequence[Lane], seed: int, seconds: float
 ) -> None:
     """A run with these lanes; fills the row as far as it comes."""
     run: FaultRun | None = None
@@ -66,9 +65,8 @@ async def struck(
             stage = Stage(run, ground, seed)
             began = time.monotonic()
             async with asyncio.TaskGroup() as tasks:
-                for number, (lane, least) in enumerate(lanes):
-                    order = ordered(lane, seed)
-                    tasks.create_task(strike_by_turns(stage, order, seed * len(lanes) + number, seconds, least))
+                for lane in lanes:
+                    tasks.create_task(strike_by_turns(stage, lane, seed, seconds))
             print(f"{time.monotonic() - began:.0f} s of faults: {stage.fired}")
             for consumer in run.system.consumers:
                 if consumer.running:
@@ -106,4 +104,4 @@ def started_on(ground: Ground, kafka: str = "") -> Callable[[System], Awaitable[
 
 def schedules(seeds: Sequence[int]) -> Counter[str]:
     """How often each nemesis comes at least, in runs with these seeds, however short they are."""
-    return Counter(nemesis.name for seed in seeds for lane, least in LANES for nemesis in ordered(lane, seed)[:least])
+    return Counter(nemesis.name for seed in seeds for lane in LANES for nemesis in lane.ordered(seed)[: lane.least])

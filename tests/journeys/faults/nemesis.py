@@ -17,9 +17,6 @@ from tests.oracle.choices import Choices, SeededChoices
 SEEN_WITHIN_S = 40.0
 """Longest wait for a fault to show: what else goes wrong at the same time may hide it for a while."""
 
-MOST_PAUSE_MS = 1_500
-"""Between two nemeses of a lane."""
-
 REWOUND = "the store lost acknowledged writes"
 ASSIGNED = "partitions assigned"
 TIMED_OUT = "Redis: TimeoutError"
@@ -63,29 +60,37 @@ class Nemesis:
     needs_consumers: bool = False
 
 
-Lane = Sequence[Nemesis]
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Nemeses that come one after another."""
+
+    nemeses: Sequence[Nemesis]
+    least: int
+    """How many a run has of them, however short it is."""
+
+    most_pause_ms: int
+    """Between two of them; while nothing is broken, snapshots are taken much faster."""
+
+    def ordered(self, seed: int) -> list[Nemesis]:
+        """As they come in a run: each seed begins with the next one, the others follow in any order."""
+        first = self.nemeses[seed % len(self.nemeses)]
+        others = [nemesis for nemesis in self.nemeses if nemesis is not first]
+        return [first, *SeededChoices(seed).shuffled(others)]
 
 
-def ordered(lane: Lane, seed: int) -> list[Nemesis]:
-    """The lane's nemeses as they come in a run: each seed begins with the next one, the others follow in any order."""
-    first = lane[seed % len(lane)]
-    others = [nemesis for nemesis in lane if nemesis is not first]
-    return [first, *SeededChoices(seed).shuffled(others)]
-
-
-async def strike_by_turns(stage: Stage, order: Sequence[Nemesis], seed: int, seconds: float, least: int) -> None:
-    """Strikes with one after another, from the start again after the last, until the time is over; `least` at least."""
+async def strike_by_turns(stage: Stage, lane: Lane, seed: int, seconds: float) -> None:
+    """Strikes with one after another, from the start again after the last, until the time is over."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
-    pauses = SeededChoices(seed)
+    order, pauses = lane.ordered(seed), SeededChoices(seed)
     struck = 0
-    while struck < least or loop.time() < ends:
-        await asyncio.sleep(pauses.integer(0, MOST_PAUSE_MS) / 1000)
+    while struck < lane.least or loop.time() < ends:
+        await asyncio.sleep(pauses.integer(0, lane.most_pause_ms) / 1000)
         nemesis = order[struck % len(order)]
         async with AsyncExitStack() as held:
             if nemesis.needs_consumers:
                 await held.enter_async_context(stage.consumers)
             await nemesis.strike(stage)
         stage.fired[nemesis.name] += 1
-        print(f"{nemesis.name}")
+        print(f"{loop.time() - ends + seconds:6.1f} s {nemesis.name}")
         struck += 1

@@ -15,7 +15,7 @@ from tests.journeys.asking import Question, Snapshot, admin, realm
 from tests.journeys.faults import load
 from tests.journeys.faults.judge import Judge, impossible
 from tests.journeys.faults.load import Load
-from tests.journeys.faults.watch import AT_ONCE, Watch
+from tests.journeys.faults.watch import Watch
 from tests.journeys.program import Program
 from tests.journeys.system import System, running_system
 from tests.oracle.random_tickets import Shape
@@ -56,7 +56,6 @@ class Manner:
 
     refusals: frozenset[str] = REFUSALS
     rest_s: float = REST_S
-    snapshots_at_once: int = AT_ONCE
 
 
 USUAL = Manner()
@@ -198,7 +197,7 @@ async def fault_run(
     ):
         await system.publish(realm(REALM), *loading.entries)
         await manner.start(system)
-        watch = Watch(system.ask, [tenant.questions for tenant in loading.tenants], manner.snapshots_at_once)
+        watch = Watch(system.ask, [tenant.questions for tenant in loading.tenants])
         run = FaultRun(system, loading, watch, manner)
         async with asyncio.TaskGroup() as tasks:
             stop = asyncio.Event()

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.faults import load
-from tests.journeys.faults.broker_nemeses import broker_lane
+from tests.journeys.faults.broker_nemeses import broker_nemeses
 from tests.journeys.faults.consumer_nemeses import CONSUMERS
 from tests.journeys.faults.ground import redis_ground
 from tests.journeys.faults.mixed import REST_S, TENANTS, started_on, struck
+from tests.journeys.faults.nemesis import Lane
 from tests.journeys.faults.run import Manner
 from tests.journeys.faults.table import Row
 from tests.servers.kafka_broker import KafkaCluster
@@ -34,9 +35,8 @@ async def test_brokers_killed_under_load_leave_every_count_right(
             timed=True,
             start=started_on(ground, kafka_cluster.bootstrap),
             rest_s=REST_S,
-            snapshots_at_once=1,
         )
-        lanes = ((broker_lane(kafka_cluster), 2), (BESIDE, 1))
+        lanes = (Lane(broker_nemeses(kafka_cluster), 2, 1_500), Lane(BESIDE, 1, 3_000))
         await struck(row, ground, kafka_cluster.bootstrap, manner, lanes, seed, fault_seconds)
     assert row.fired["broker killed"] >= 2
     assert row.assignments >= 2 + row.fired.total() - row.fired["broker killed"]

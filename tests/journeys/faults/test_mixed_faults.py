@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.faults.mixed import FEWEST_KINDS, LANES, mixed_run, schedules
-from tests.journeys.faults.nemesis import ordered
 from tests.journeys.faults.table import Row
 
 SHORT_S = 4.0
@@ -33,14 +32,14 @@ async def test_mixed_faults_leave_every_count_right(
 
 
 def test_thirty_seeds_have_every_nemesis_several_times_and_four_kinds_each() -> None:
-    everything = {nemesis.name for lane, _ in LANES for nemesis in lane}
+    everything = {nemesis.name for lane in LANES for nemesis in lane.nemeses}
     times = schedules(range(1, 31))
     assert times.keys() == everything
     assert min(times.values()) >= 4
-    assert sum(least for _, least in LANES) >= FEWEST_KINDS
+    assert sum(lane.least for lane in LANES) >= FEWEST_KINDS
 
 
 def test_a_seed_has_its_nemeses_in_the_same_order_every_time() -> None:
-    for lane, _ in LANES:
-        assert [one.name for one in ordered(lane, 7)] == [one.name for one in ordered(lane, 7)]
-        assert len({tuple(one.name for one in ordered(lane, seed)) for seed in range(30)}) > len(lane)
+    for lane in LANES:
+        assert [one.name for one in lane.ordered(7)] == [one.name for one in lane.ordered(7)]
+        assert len({tuple(one.name for one in lane.ordered(seed)) for seed in range(30)}) > len(lane.nemeses)

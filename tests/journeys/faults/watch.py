@@ -17,9 +17,8 @@ AT_ONCE = 2
 class Watch:
     """Asks one after another, so that the snapshots are in the order in which they were taken."""
 
-    def __init__(self, asking: Asking, by_tenant: Sequence[Sequence[Question]], at_once: int = AT_ONCE) -> None:
+    def __init__(self, asking: Asking, by_tenant: Sequence[Sequence[Question]]) -> None:
         self._asking = asking
-        self._at_once = at_once
         self._questions = _in_turn(by_tenant)
         self.snapshots: list[Snapshot] = []
         self.refusals: Counter[str] = Counter()
@@ -28,7 +27,7 @@ class Watch:
     async def run(self) -> None:
         """Asks for ever; cancel it."""
         while True:
-            for _ in range(self._at_once):
+            for _ in range(AT_ONCE):
                 await self.take(next(self._questions))
             await asyncio.sleep(EVERY_S)
 
