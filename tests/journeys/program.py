@@ -12,8 +12,9 @@ import httpx
 
 from tests.servers.process import ServerFailed, ServerProcess
 
-START_S = 30.0
-"""Importing takes a second on a quiet machine; the first join of a new broker's group some more."""
+START_S = 90.0
+"""Importing takes a second on a quiet machine, the first join of a new broker's group some more; a busy one takes ten
+times as long."""
 
 GONE_WITHIN_S = 10.0
 """What the contract gives a program after SIGTERM."""

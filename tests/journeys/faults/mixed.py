@@ -23,7 +23,7 @@ SESSION_S = 2.0
 PATIENCE_S = 2.0
 """A producer that isn't told of success for so long sends again."""
 
-REST_S = 60.0
+REST_S = 120.0
 FEWEST_KINDS = 4
 LANES = (Lane(STORE, 1, 2_500), Lane(CONSUMERS, 2, 1_500), Lane(EDGES, 1, 6_000))
 """Beside each other."""

@@ -14,7 +14,7 @@ from tests.journeys.faults.run import FaultRun
 from tests.journeys.program import Program
 from tests.oracle.choices import Choices, SeededChoices
 
-SEEN_WITHIN_S = 60.0
+SEEN_WITHIN_S = 90.0
 """Longest wait for a fault to show: what else goes wrong at the same time may hide it for a while."""
 
 REWOUND = "the store lost acknowledged writes"

@@ -133,7 +133,9 @@ class FaultRun:
                 snapshot = await self.system.asked(Question(tenant, admin()))
                 return snapshot is not None and snapshot.catalogue >= newest
 
-            await wait_until(in_force, REST_S, f"catalogue record {newest} to be in force for {tenant.name}")
+            await wait_until(
+                in_force, self._manner.rest_s, f"catalogue record {newest} to be in force for {tenant.name}"
+            )
 
     async def watched(self, snapshots: int) -> None:
         """Returns after so many more snapshots."""

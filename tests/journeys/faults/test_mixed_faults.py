@@ -15,7 +15,7 @@ SHORT_S = 4.0
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [101, 102], ids=lambda seed: f"short-{seed}")
 async def test_some_mixed_faults_leave_every_count_right(
     seed: int, row: Row, tmp_path: Path, kafka_jars: Path, redis_binary: Path
