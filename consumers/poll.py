@@ -16,6 +16,7 @@ from consumers.decode import decode
 from consumers.freshness import Freshness
 from consumers.metrics import Metrics
 from consumers.step import Goal, Incoming, Rewind, Step
+from consumers.store_runs import StoreRuns
 from consumers.tenants import Tenants
 from service.clock import Clock
 from service.domain.event import PoisonEvent
@@ -74,7 +75,7 @@ class Poll:
         self._limits = limits
         self._buckets = range(buckets)
         self._positions: dict[TopicPartition, Position] = {}
-        self._run = ""
+        self._store_runs = StoreRuns(store, adoption)
         self._committing: asyncio.Future[None] | None = None
         self.freshness = Freshness(consumer, clock, metrics)
 
@@ -172,13 +173,8 @@ class Poll:
             await self._step.events(bucket, part, reached)
 
     async def _tick(self) -> None:
-        """Raises positions and freshness of every bucket, and notices another run of the store."""
-        run = await self._store.run()
-        if run != self._run:
-            if self._run:
-                log.warning("another run of the store: checking what it has", run=run)
-                await self._adoption.everything()
-            self._run = run
+        """Raises positions and freshness of every bucket, and notices what became of the store."""
+        await self._store_runs.look()
         goals = {}
         for tp in sorted(self._assignment.ready):
             try:

@@ -7,7 +7,7 @@ from service.settings import SharedSettings
 from service.store import keys
 from service.store.port import StoredTenant, StoreRefused
 from service.store.redis_store import RedisStore
-from service.store.wire import Wire
+from service.store.wires import opened_wire
 
 
 class NothingFound(Exception):
@@ -17,7 +17,7 @@ class NothingFound(Exception):
 @asynccontextmanager
 async def opened(settings: SharedSettings) -> AsyncIterator[RedisStore]:
     """The store these settings name. Raises NothingFound for an empty Redis, StoreRefused for another layout."""
-    async with Wire(settings.redis, settings.redis_timeout_s) as wire:
+    async with opened_wire(settings.redis, settings.redis_timeout_s) as wire:
         laid_out = await wire.call("HGET", keys.LAYOUT, "buckets")
         if laid_out is None:
             raise NothingFound("TICKET_COUNTS_REDIS: no consumer has written to this Redis yet")

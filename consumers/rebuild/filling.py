@@ -86,7 +86,7 @@ class Filling:
         await self._over_all(job, job.building.generation, progress)
 
     async def _over_all(self, job: Job, generation: str, progress: Progress) -> None:
-        run, cursor = await self._store.run(), 0
+        run, cursor = await self._run(job), 0
         work = self._step.copy if generation == job.building.base else self._step.recount
         while True:
             cursor, found = await self._store.scan(job.name, generation, cursor, BITE)
@@ -96,8 +96,11 @@ class Filling:
                 await self._room.check([job])
             if cursor == 0:
                 break
-        if await self._store.run() != run:  # another one orders its tickets otherwise
+        if await self._run(job) != run:  # another one orders its tickets otherwise
             raise Lost("another run of the store")
+
+    async def _run(self, job: Job) -> str:
+        return (await self._store.runs()).buckets[self._store.bucket(job.name)]
 
     async def _common_target(self, jobs: Sequence[Job]) -> dict[int, Position]:
         """What the buckets of all of them have."""

@@ -176,8 +176,9 @@ class Rebuilding:
     async def _fill(self, jobs: Sequence[Job]) -> None:
         if jobs and not self._from_store:
             await self._filling.from_log(jobs)
-        run = await self._store.run()
+        runs = (await self._store.runs()).buckets
         for job in jobs:
+            run = runs[self._store.bucket(job.name)]
             if self._from_store and self._copied.get(job.building.generation) != run:
                 await self._filling.copy(job)
                 self._copied[job.building.generation] = run

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from consumers.rebuild.build_step import Job
 from consumers.rebuild.refusal import Refused
-from service.store.building import BuildingStore
+from service.store.building import BuildingStore, Memory
+from service.store.port import Bucket
 
 FULL = 0.95
 """Of the limit: a store that refuses writes stops the serving consumers too, so a rebuild gives way before."""
@@ -21,30 +22,39 @@ class Room:
 
     async def check_before(self, tenants: Sequence[str]) -> None:
         """Raises Refused when the tenants' share of what is stored doesn't fit a second time."""
-        memory = await self._store.memory()
-        if memory.most == 0:
+        servers = await self._servers()
+        if all(memory.most == 0 for _, memory in servers):
             return
         stored = await self._tickets()
-        share = sum(stored.get(name, 0) for name in tenants) / max(sum(stored.values()), 1)
-        needed = int(memory.used * share)
-        if memory.used + needed > FULL * memory.most:
-            raise Refused(
-                f"Redis uses {memory.used // MIB:,} MiB of {memory.most // MIB:,}, and a second generation of "
-                f"{len(tenants)} tenant(s) takes some {max(needed // MIB, 1):,} MiB more: raise maxmemory"
-                + (", or rebuild one tenant after another with --tenant" if len(tenants) > 1 else "")
-            )
+        for buckets, memory in servers:
+            here = {name: tickets for name, tickets in stored.items() if self._store.bucket(name) in buckets}
+            share = sum(here.get(name, 0) for name in tenants) / max(sum(here.values()), 1)
+            needed = int(memory.used * share)
+            if memory.most and memory.used + needed > FULL * memory.most:
+                raise Refused(
+                    f"Redis uses {memory.used // MIB:,} MiB of {memory.most // MIB:,}, and a second generation of "
+                    f"{len(here.keys() & {*tenants})} tenant(s) takes some {max(needed // MIB, 1):,} MiB more: raise "
+                    "maxmemory" + (", or rebuild one tenant after another with --tenant" if len(tenants) > 1 else "")
+                )
 
     async def check(self, jobs: Iterable[Job]) -> None:
         """Gives the buildings up when the store has become too full, and raises Refused."""
-        memory = await self._store.memory()
-        if memory.most == 0 or memory.used <= FULL * memory.most:
+        full = [memory for _, memory in await self._servers() if memory.most and memory.used > FULL * memory.most]
+        if not full:
             return
         for job in jobs:
             await self._store.begin_building(job.name, job.building.generation, None)
         raise Refused(
-            f"Redis uses {memory.used // MIB:,} MiB of {memory.most // MIB:,}: the new generation is given up, because "
-            "a full Redis would stop the consumers"
+            f"Redis uses {full[0].used // MIB:,} MiB of {full[0].most // MIB:,}: the new generation is given up, "
+            "because a full Redis would stop the consumers"
         )
+
+    async def _servers(self) -> list[tuple[frozenset[Bucket], Memory]]:
+        """Each server's buckets, and how full it is."""
+        buckets: dict[str, set[Bucket]] = {}
+        for bucket, run in enumerate((await self._store.runs()).buckets):
+            buckets.setdefault(run, set()).add(bucket)
+        return [(frozenset(here), await self._store.memory(min(here))) for here in buckets.values()]
 
     async def _tickets(self) -> dict[str, int]:
         """How many tickets each tenant has."""

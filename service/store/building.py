@@ -11,7 +11,7 @@ import msgspec
 
 from service.domain.columns import ColumnId
 from service.domain.ticket import Instant
-from service.store.port import Batch, BucketState, CounterStore, DueTicket, Loaded, Outcome
+from service.store.port import Batch, Bucket, BucketState, CounterStore, DueTicket, Loaded, Outcome
 
 
 class Building(msgspec.Struct, frozen=True):
@@ -109,5 +109,5 @@ class BuildingStore(CounterStore, Protocol):
         clock can have reached yet.
         """
 
-    async def memory(self) -> Memory:
-        """How full the store is."""
+    async def memory(self, bucket: Bucket) -> Memory:
+        """How full the part of the store is that the bucket is in."""

@@ -12,6 +12,8 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from service.store import keys
+from service.store.hint_sources import HintSources
+from service.store.port import StoreUnavailable
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -23,20 +25,29 @@ SILENCE_S = 2.5
 
 
 async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
-    """Calls `changed` with a tenant, and `gap` after every subscription: hints before it may be lost. For ever."""
+    """Calls `changed` with a tenant, and `gap` after every subscription: hints before it may be lost. For ever.
+
+    In a cluster every server hears what is published at any of them, so any will do, and another when that one is gone.
+    """
+    sources = HintSources(url)
     while True:
-        # Without a time-out of redis-py's own: it sends by `wait_for` then, and loses cancellations before Python 3.12.
-        client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, protocol=2)
         try:
-            async with client.pubsub() as subscription:
-                async with asyncio.timeout(2 * SILENCE_S):
-                    await subscription.subscribe(keys.HINTS)
-                await _follow(subscription, changed, gap)
-        except (RedisError, OSError, TimeoutError) as error:
+            await _listen(await sources.next(), changed, gap)
+        except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
             log.warning("hints are away", problem=f"{type(error).__name__}: {error}")
-        finally:
-            await client.aclose()
         await asyncio.sleep(RETRY_S)
+
+
+async def _listen(server: str, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
+    # Without a time-out of redis-py's own: it sends by `wait_for` then, and loses cancellations before Python 3.12.
+    client = Redis.from_url(server, retry=Retry(NoBackoff(), 0), socket_timeout=None, protocol=2)
+    try:
+        async with client.pubsub() as subscription:
+            async with asyncio.timeout(2 * SILENCE_S):
+                await subscription.subscribe(keys.HINTS)
+            await _follow(subscription, changed, gap)
+    finally:
+        await client.aclose()
 
 
 async def _follow(subscription: PubSub, changed: Callable[[str], None], gap: Callable[[], None]) -> None:

@@ -25,7 +25,17 @@ from service.store.building import (
 )
 from service.store.memory_kept import Kept
 from service.store.memory_store import MemoryStore
-from service.store.port import Batch, BucketState, DueTicket, Loaded, Outcome, Progress, StaleCatalogue, StoredTenant
+from service.store.port import (
+    Batch,
+    Bucket,
+    BucketState,
+    DueTicket,
+    Loaded,
+    Outcome,
+    Progress,
+    StaleCatalogue,
+    StoredTenant,
+)
 
 ALWAYS_DUE: Instant = -(2**63)
 EVERY = 2**63
@@ -154,7 +164,7 @@ class MemoryBuildingStore(MemoryStore):
             return await site.store.ticket_count(tenant, generation)
         return await super().ticket_count(tenant, generation)
 
-    async def memory(self) -> Memory:
+    async def memory(self, bucket: Bucket) -> Memory:
         return self.limits
 
     def _of(self, building: Building) -> _Site | None:

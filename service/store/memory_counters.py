@@ -23,6 +23,7 @@ from service.store.port import (
     OtherTopic,
     Outcome,
     Progress,
+    Runs,
     Snapshot,
     StaleCatalogue,
     StoredTenant,
@@ -54,6 +55,9 @@ class MemoryCounters(MemoryAsides):
 
     async def run(self) -> str:
         return self._run
+
+    async def runs(self) -> Runs:
+        return Runs((self._run,) * self.buckets, self._run)
 
     async def tenant(self, tenant: str) -> StoredTenant | None:
         found = self._tenants.get(tenant)

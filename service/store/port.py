@@ -246,6 +246,13 @@ class TicketPage(msgspec.Struct, frozen=True):
     tickets: Iterable[tuple[str, Image]]
 
 
+class Runs(msgspec.Struct, frozen=True):
+    """The run of the store that each bucket is in, and that the catalogue is in; where it is one server, one run."""
+
+    buckets: tuple[str, ...]
+    catalogue: str
+
+
 class CounterReader(Protocol):
     """What the service reads. Raises StoreUnavailable when the store can't be reached in time."""
 
@@ -362,4 +369,8 @@ class CounterStore(CounterReader, Protocol):
         """Takes or renews the bucket's lease; False while somebody else holds it."""
 
     async def run(self) -> str:
-        """Names the run of the store: another name means that it restarted, failed over or went back."""
+        """Names the run of the store: another name means that it restarted, failed over, went back, or was spread
+        otherwise, any part of it."""
+
+    async def runs(self) -> Runs:
+        """The same part by part: another name means that this one restarted, failed over, went back or moved."""

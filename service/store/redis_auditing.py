@@ -60,9 +60,9 @@ class RedisAuditing(RedisReader):
         return version
 
     async def counter_names(self, cursor: int, limit: int) -> tuple[int, Sequence[tuple[str, str, str]]]:
-        following, found = await self._wire.call("SCAN", cursor, "MATCH", keys.ANY_BUCKET, "COUNT", limit)
+        following, found = await self._wire.scan(cursor, "MATCH", keys.ANY_BUCKET, "COUNT", limit)
         names = (keys.counter_in(codec.text(key)) for key in found)
-        return int(following), [name for name in names if name is not None]
+        return following, [name for name in names if name is not None]
 
 
 def _mark(tenant: str, generation: str, holder: str) -> str:

@@ -13,11 +13,12 @@ from service.domain.scopes import EVERYONE
 from service.domain.ticket import Instant
 from service.store import codec, keys
 from service.store.building import Building, Gone, Memory, NotYet, SwapOutcome, Swapped
-from service.store.port import Batch, DueTicket, Loaded, Outcome
-from service.store.redis_store import DUE, LOAD, RedisStore, opened_wire
+from service.store.port import Batch, Bucket, DueTicket, Loaded, Outcome
+from service.store.redis_store import DUE, LOAD, RedisStore
 from service.store.replies import bucket_state, due_ticket, info_field, instant_in, pairs_of, stored_ticket
 from service.store.script import Script
 from service.store.wire import Argument, Reply
+from service.store.wires import opened_wire
 
 BEGIN = Script("begin_building", writes=True)
 ADOPT = Script("adopt_building", writes=True)
@@ -91,8 +92,8 @@ class RedisBuildingStore(RedisStore):
         ]
         return _swap_outcome(await SWAP.run(self._wire, places, [name, building.generation, token, latest]))
 
-    async def memory(self) -> Memory:
-        info = codec.text(await self._wire.call("INFO", "memory"))
+    async def memory(self, bucket: Bucket) -> Memory:
+        info = codec.text(await self._wire.beside(keys.state(bucket), "INFO", "memory"))
         return Memory(int(info_field(info, "used_memory")), int(info_field(info, "maxmemory")))
 
     def _own(self, tenant: str) -> list[str]:

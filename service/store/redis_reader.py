@@ -7,10 +7,11 @@ from service.domain.record import Ask
 from service.domain.scopes import PERSONS
 from service.domain.ticket import Instant
 from service.store import codec, keys
-from service.store.port import Bucket, CountQuery, Snapshot, StoredTenant, TicketPage
+from service.store.port import Bucket, CountQuery, Runs, Snapshot, StoredTenant, TicketPage
 from service.store.replies import pairs_of, snapshot_in
 from service.store.script import Script
-from service.store.wire import Argument, Wire
+from service.store.wire import Argument
+from service.store.wires import AnyWire
 
 SNAPSHOT = Script("snapshot", writes=False)
 
@@ -18,7 +19,7 @@ SNAPSHOT = Script("snapshot", writes=False)
 class RedisReader:
     """See `port.CounterReader` and `grants.GrantStore` for what each method promises."""
 
-    def __init__(self, wire: Wire, buckets: int) -> None:
+    def __init__(self, wire: AnyWire, buckets: int) -> None:
         self._wire = wire
         self.buckets = buckets
 
@@ -31,6 +32,11 @@ class RedisReader:
 
     async def run(self) -> str:
         return (await self._wire.call_in_run("PING"))[0]
+
+    async def runs(self) -> Runs:
+        places = [*(keys.state(bucket) for bucket in range(self.buckets)), keys.CATALOGUE]
+        found = await self._wire.runs(places)
+        return Runs(tuple(found[place] for place in places[:-1]), found[keys.CATALOGUE])
 
     async def realm(self, name: str) -> Realm | None:
         packed = await self._wire.call("HGET", keys.REALMS, name)

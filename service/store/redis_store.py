@@ -11,6 +11,7 @@ from service.domain.scopes import EVERYONE, places_of
 from service.domain.ticket import Instant
 from service.store import codec, keys
 from service.store.apply_plan import due_text, packed_plan
+from service.store.cluster_view import NoCluster
 from service.store.port import (
     Batch,
     Bucket,
@@ -27,6 +28,7 @@ from service.store.replies import bucket_state, due_ticket, info_field, instant_
 from service.store.script import Script
 from service.store.token import minted
 from service.store.wire import Argument, Wire
+from service.store.wires import opened_wire
 
 OLDEST_REDIS = 7
 """EVALSHA_RO and functions' rules for scripts came with 7.0."""
@@ -49,31 +51,27 @@ FORMAT = 3
 
 @asynccontextmanager
 async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator["RedisStore"]:
-    """A store that connects when first used. Raises StoreRefused for a cluster."""
+    """A store that connects when first used."""
     async with opened_wire(url, timeout_s) as wire:
         yield RedisStore(wire, buckets)
-
-
-def opened_wire(url: str, timeout_s: float) -> Wire:
-    """A connection to be entered. Raises StoreRefused for a cluster."""
-    if "+cluster:" in url:
-        raise StoreRefused("TICKET_COUNTS_REDIS: Redis Cluster is not supported yet; give one server")
-    return Wire(url, timeout_s)
 
 
 class RedisStore(RedisAuditing):
     """See `port.CounterStore` for what each method promises."""
 
     async def found(self) -> None:
-        """Writes the layout if there is none. Raises StoreRefused for another layout, an old server, eviction."""
-        server = codec.text(await self._wire.call("INFO", "server"))
-        version = info_field(server, "redis_version")
-        if int(version.split(".")[0]) < OLDEST_REDIS:
-            raise StoreRefused(f"Redis {version} is too old: {OLDEST_REDIS}.0 or newer is needed")
-        memory = codec.text(await self._wire.call("INFO", "memory"))
-        if info_field(memory, "maxmemory") != "0" and info_field(memory, "maxmemory_policy") != "noeviction":
-            policy = info_field(memory, "maxmemory_policy")
-            raise StoreRefused(f"Redis would drop counters when full: set maxmemory-policy noeviction, not {policy}")
+        """Writes the layout if there is none.
+
+        Raises StoreRefused for another layout, and when any server is too old, evicts, or isn't what the URL says.
+        """
+        try:
+            servers = await self._wire.everywhere("INFO", "server")
+        except NoCluster as error:
+            raise StoreRefused(f"TICKET_COUNTS_REDIS: {error}; write redis:// instead of redis+cluster://") from None
+        for server in servers:
+            self._check_server(codec.text(server))
+        for memory in await self._wire.everywhere("INFO", "memory"):
+            _check_memory(codec.text(memory))
         if not await self._wire.call("EXISTS", keys.LAYOUT):
             await self._wire.call("HSETNX", keys.LAYOUT, "format", FORMAT)
             await self._wire.call("HSETNX", keys.LAYOUT, "buckets", self.buckets)
@@ -86,6 +84,13 @@ class RedisStore(RedisAuditing):
             )
         if stored != self.buckets:
             raise StoreRefused(f"TICKET_COUNTS_BUCKETS: this Redis was laid out with {stored}, not {self.buckets}")
+
+    def _check_server(self, server: str) -> None:
+        version = info_field(server, "redis_version")
+        if int(version.split(".")[0]) < OLDEST_REDIS:
+            raise StoreRefused(f"Redis {version} is too old: {OLDEST_REDIS}.0 or newer is needed")
+        if info_field(server, "redis_mode") == "cluster" and isinstance(self._wire, Wire):
+            raise StoreRefused("TICKET_COUNTS_REDIS: this Redis is one of a cluster; write redis+cluster://host:port,…")
 
     async def tenants(self, bucket: Bucket) -> Sequence[str]:
         """The tenants in force in a bucket."""
@@ -243,3 +248,9 @@ class RedisStore(RedisAuditing):
 
     async def set_judged(self, position: Position) -> None:
         await RAISE.run(self._wire, [keys.CATALOGUE], ["judged", position])
+
+
+def _check_memory(memory: str) -> None:
+    policy = info_field(memory, "maxmemory_policy")
+    if info_field(memory, "maxmemory") != "0" and policy != "noeviction":
+        raise StoreRefused(f"Redis would drop counters when full: set maxmemory-policy noeviction, not {policy}")

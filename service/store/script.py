@@ -6,26 +6,25 @@ from importlib.resources import files
 
 from redis.exceptions import NoScriptError
 
-from service.store.wire import Argument, Reply, Wire
+from service.store.wire import Argument, Reply
+from service.store.wires import AnyWire
 
 
 class Script:
-    """One script. Loads itself into the server when the server doesn't know it (any more)."""
+    """One script. Sends itself to a server that doesn't know it (any more)."""
 
     def __init__(self, name: str, *, writes: bool) -> None:
         self._source = files("service.store").joinpath("scripts", f"{name}.lua").read_bytes()
         self._sha = hashlib.sha1(self._source, usedforsecurity=False).hexdigest()
-        self._command = "EVALSHA" if writes else "EVALSHA_RO"
+        self._by_hash, self._by_source = ("EVALSHA", "EVAL") if writes else ("EVALSHA_RO", "EVAL_RO")
 
-    async def run(self, wire: Wire, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
+    async def run(self, wire: AnyWire, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
         """The script's reply. Raises as `Wire.call` does."""
         return (await self.run_in(wire, keys, arguments))[1]
 
-    async def run_in(self, wire: Wire, keys: Sequence[str], arguments: Sequence[Argument]) -> tuple[str, Reply]:
+    async def run_in(self, wire: AnyWire, keys: Sequence[str], arguments: Sequence[Argument]) -> tuple[str, Reply]:
         """The run of Redis that answered, and the script's reply."""
-        call = (self._command, self._sha, len(keys), *keys, *arguments)
         try:
-            return await wire.call_in_run(*call)
-        except NoScriptError:  # after a restart or a failover; nothing was done
-            await wire.call("SCRIPT", "LOAD", self._source)
-            return await wire.call_in_run(*call)
+            return await wire.call_in_run(self._by_hash, self._sha, len(keys), *keys, *arguments)
+        except NoScriptError:  # after a restart, a failover, or a move; nothing was done, and it is kept from now on
+            return await wire.call_in_run(self._by_source, self._source, len(keys), *keys, *arguments)

@@ -5,7 +5,7 @@ knows how to find out. redis-py speaks the protocol; its own call-by-call path c
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,10 +77,37 @@ class Wire:
 
     async def call_in_run(self, *command: Argument) -> tuple[str, Reply]:
         """The reply, and the name of the run of Redis that gave it."""
+        return await self._sent(command)
+
+    async def call_asking(self, *command: Argument) -> tuple[str, Reply]:
+        """The same of a server of a cluster to which the key's slot is only on its way."""
+        _, answer = await asyncio.gather(self._sent(("ASKING",)), self._sent(command))
+        return answer
+
+    async def everywhere(self, *command: Argument) -> Sequence[Reply]:
+        """The reply of every server that has keys: here one."""
+        return [await self.call(*command)]
+
+    async def runs(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """The run that each key is in: here one for all."""
+        run, _ = await self.call_in_run("PING")
+        return dict.fromkeys(keys, run)
+
+    async def beside(self, key: str, *command: Argument) -> Reply:
+        """What the server that has the key says to a command without one: here the one for all keys."""
+        return await self.call(*command)
+
+    async def scan(self, cursor: int, *options: Argument) -> tuple[int, Sequence[bytes]]:
+        """SCAN: the next cursor, 0 at the end, and keys. Good only in the same run."""
+        following, found = await self.call("SCAN", cursor, *options)
+        return int(following), found
+
+    def _sent(self, command: tuple[Argument, ...]) -> asyncio.Future[tuple[str, Reply]]:
+        """The answer to come. Two in a row are sent in a row."""
         future: asyncio.Future[tuple[str, Reply]] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, future))
         self._wake.set()
-        return await future
+        return future
 
     async def _serve(self) -> None:
         while True:
@@ -106,14 +133,16 @@ class Wire:
             try:
                 reply = await connection.read_response(disconnect_on_error=False)
             except _NOT_NOW as refusal:
-                stale = True
+                stale = stale or not isinstance(refusal, TryAgainError)
                 _set_error(future, StoreUnavailable(f"Redis: {refusal}"))
             except ResponseError as refusal:
                 _set_error(future, refusal)
             else:
                 if not future.done():
                     future.set_result((self._run, reply))
-        if stale:  # a demoted or loading server: the next call finds out where to go
+        if (
+            stale
+        ):  # a demoted or loading server, not one that has a slot on its way: the next call finds out where to go
             await self._disconnect()
 
     async def _connected(self) -> AbstractConnection:

@@ -315,7 +315,7 @@ async def test_redis_hints_at_a_swap_only_and_keeps_nothing_of_the_old(redis_db:
                 pass
             kept = {key.decode().partition("}:")[2] for key in raw.scan_iter()}
         assert kept == {"state", "due", "tenants", f"tenant:{TENANT}", f"tickets:{TENANT}:g2", f"count:{TENANT}:g2:*"}
-        assert (await store.memory()).used > 0
+        assert (await store.memory(store.bucket(TENANT))).used > 0
 
 
 def heard(hints: redis.client.PubSub) -> list[str]:

@@ -25,6 +25,7 @@ from service.store.port import (
     TicketWrite,
 )
 from service.store.redis_store import FORMAT, RedisStore, open_store
+from service.store.wire import Wire
 from tests.servers.redis_server import closing_client
 from tests.store.contract import (
     BUCKETS,
@@ -241,6 +242,7 @@ async def test_counters_packed_by_another_release_are_refused(
 async def test_another_run_of_the_server_is_another_epoch(redis_store: RedisStore) -> None:
     first = await snapshot(redis_store)
     connection = redis_store._wire
+    assert isinstance(connection, Wire)
     connection._run += "x"  # what a restarted server would have said
     assert (await snapshot(redis_store)).epoch != first.epoch
     assert await redis_store.run() == connection._run

@@ -1,0 +1,34 @@
+"""Notices that the store, or a part of it, restarted, failed over or moved. Never decides whether anything was lost."""
+
+import structlog
+
+from consumers.adoption import Adoption
+from service.store.port import CounterStore, Runs
+
+log = structlog.get_logger()
+
+
+class StoreRuns:
+    """Remembers in which run of the store everything is."""
+
+    def __init__(self, store: CounterStore, adoption: Adoption) -> None:
+        self._store = store
+        self._adoption = adoption
+        self._known: Runs | None = None
+
+    async def look(self) -> None:
+        """Where something is in another run than before, brings the catalogue in again. Raises StoreUnavailable.
+
+        Readers see the run in the epoch. A bucket that moves to a server and back would show them an epoch again that
+        they had left, so one that has moved gets a new epoch where there is more than one server.
+        """
+        runs = await self._store.runs()
+        if self._known is not None and runs != self._known:
+            pairs = enumerate(zip(runs.buckets, self._known.buckets, strict=True))
+            moved = [bucket for bucket, (now, before) in pairs if now != before]
+            log.warning("another run of the store: checking what it has", buckets=len(moved))
+            if len({*runs.buckets, runs.catalogue}) > 1:
+                for bucket in moved:
+                    await self._store.new_epoch(bucket)
+            await self._adoption.everything()
+        self._known = runs

@@ -1,0 +1,89 @@
+"""Asks one server of a cluster what it knows of all of them. Keeps nothing, and never asks a second one."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from service.store.port import StoreUnavailable
+from service.store.slots import Address, Node, View
+
+CLUSTER = "+cluster"
+"""Stands in the scheme of a cluster's URL."""
+
+
+class ClusterUrl(msgspec.Struct, frozen=True):
+    """`redis+cluster://[user:password@]host:port,host:port,…`: one URL for the same way to each of its servers."""
+
+    scheme: str
+    login: str
+    seeds: tuple[Address, ...]
+
+    @classmethod
+    def of(cls, url: str) -> "ClusterUrl":
+        """The parts of a URL that the settings have checked."""
+        parts = urlsplit(url)
+        login, at, servers = parts.netloc.rpartition("@")
+        return cls(parts.scheme.replace(CLUSTER, ""), login + at, tuple(_address(one) for one in servers.split(",")))
+
+    def server(self, address: Address) -> str:
+        """The URL of one server."""
+        return urlunsplit((self.scheme, f"{self.login}{address}", "/0", "", ""))
+
+
+class NoCluster(StoreUnavailable):
+    """The server is in no cluster, and will be in none unless an operator sees to it."""
+
+
+def is_cluster(url: str) -> bool:
+    """Whether the URL is a cluster's."""
+    return CLUSTER in urlsplit(url).scheme
+
+
+async def view_of(url: ClusterUrl, address: Address, limit_s: float) -> View:
+    """What the server at that address says. Raises StoreUnavailable, NoCluster for one that is in none."""
+    # Without a time-out of redis-py's own: it sends by `wait_for` then, and loses cancellations before Python 3.12.
+    client = Redis.from_url(url.server(address), retry=Retry(NoBackoff(), 0), socket_timeout=None, protocol=2)
+    try:
+        async with asyncio.timeout(limit_s):
+            nodes = await client.execute_command("CLUSTER NODES")  # type: ignore[no-untyped-call]
+    except ResponseError as error:
+        if "cluster support disabled" in str(error):
+            raise NoCluster(f"Redis at {address} is in no cluster") from None
+        raise StoreUnavailable(f"Redis at {address}: {error}") from error
+    except (RedisError, OSError, TimeoutError) as error:
+        raise StoreUnavailable(f"Redis at {address}: {error!r}") from error
+    finally:
+        await client.aclose()
+    return view_in(nodes, address, by_name=url.scheme == "rediss")
+
+
+def view_in(nodes: Mapping[str, Mapping[str, Any]], asked: Address, *, by_name: bool) -> View:
+    """CLUSTER NODES as redis-py reads it. `by_name`: at their names, where they announce any, as certificates need."""
+    found, by, moves = [], asked, []
+    for place, node in nodes.items():
+        flags = node["flags"].split(",")
+        here = _address(place)
+        name = node["hostname"] if by_name and node["hostname"] else here.host
+        address = Address(name or asked.host, here.port)  # a server that met nobody yet doesn't know its own host
+        if "myself" in flags:
+            by, moves = address, node["migrations"]
+        if not {"noaddr", "handshake"} & {*flags}:
+            ranges = tuple((int(span[0]), int(span[-1])) for span in node["slots"])
+            found.append(Node(address, "master" in flags, int(node["epoch"]), ranges))
+    return View(by, tuple(found), frozenset(_slots(moves, "importing")), frozenset(_slots(moves, "migrating")))
+
+
+def _slots(moves: list[Mapping[str, str]], state: str) -> Iterator[int]:
+    return (int(move["slot"]) for move in moves if move["state"] == state)
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    return Address(host.strip("[]"), int(port))

@@ -1,0 +1,81 @@
+"""Which server of a cluster has which slot, put together from what its servers say. Pure: asks nobody."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+SLOTS = 16_384
+"""Fixed by Redis Cluster."""
+
+
+class Address(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One server as another sees it. The owner of a slot is who claims it in the highest `epoch`."""
+
+    address: Address
+    is_master: bool
+    epoch: int
+    ranges: tuple[tuple[int, int], ...] = ()
+    """First and last slot of each."""
+
+
+class View(msgspec.Struct, frozen=True):
+    """What one server says of all. Only it knows which slots it is sending away or taking in."""
+
+    by: Address
+    nodes: tuple[Node, ...]
+    importing: frozenset[int] = frozenset()
+    migrating: frozenset[int] = frozenset()
+
+
+class Slots:
+    """Takes views in; never lets an older one, of a server that was cut off or frozen, undo a newer one."""
+
+    def __init__(self) -> None:
+        self._owners: list[Address | None] = [None] * SLOTS
+        self._epochs = [-1] * SLOTS
+        self.masters: tuple[Address, ...] = ()
+        """The servers that have slots, in order of their addresses."""
+        self.torn: frozenset[int] = frozenset()
+        """Slots that somebody is taking in whose owner knows of no move: the owner failed over in the middle of one, so
+        some of the keys are here and some are there, and neither server says so."""
+        self.layout = ""
+        """Names who has what."""
+
+    def owner(self, slot: int) -> Address | None:
+        """The server that has the slot; None where nobody is known to."""
+        return self._owners[slot]
+
+    def take(self, views: Sequence[View]) -> None:
+        """Brings in what some servers say."""
+        for view in views:
+            for node in view.nodes:
+                for first, last in node.ranges:
+                    self._claim(node, range(first, last + 1))
+        self.masters = tuple(sorted({owner for owner in self._owners if owner is not None}))
+        self.torn = frozenset(self._torn(views))
+        self.layout = hashlib.blake2b(repr(self._owners).encode(), digest_size=8).hexdigest()
+
+    def _claim(self, node: Node, slots: Iterable[int]) -> None:
+        for slot in slots:
+            if node.epoch >= self._epochs[slot]:
+                self._owners[slot], self._epochs[slot] = node.address, node.epoch
+
+    def _torn(self, views: Sequence[View]) -> Iterable[int]:
+        migrating = {view.by: view.migrating for view in views}
+        for view in views:
+            for slot in view.importing:
+                owner = self._owners[slot]
+                if owner is not None and owner in migrating and slot not in migrating[owner]:
+                    yield slot
