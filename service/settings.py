@@ -36,7 +36,8 @@ class SharedSettings(Environment):
         default="redis://127.0.0.1:6379/0",
         repr=False,  # may hold a password, and settings end up in logs
         description="Redis that holds the counters: redis://[user:password@]host[:port][/database], rediss:// for TLS, "
-        "or redis+cluster://host:port,host:port,… (rediss+cluster:// for TLS) for a cluster.",
+        "or redis+cluster://[user:password@]host:port,host:port,… (rediss+cluster:// for TLS) for a cluster: a few of "
+        "its servers, from which the others are found.",
     )
     redis_timeout_s: float = Field(
         default=3.0,

@@ -76,7 +76,8 @@ def view_in(nodes: Mapping[str, Mapping[str, Any]], asked: Address, *, by_name: 
             by, moves = address, node["migrations"]
         if not {"noaddr", "handshake"} & {*flags}:
             ranges = tuple((int(span[0]), int(span[-1])) for span in node["slots"])
-            found.append(Node(address, "master" in flags, int(node["epoch"]), ranges))
+            is_master = "master" in flags and "fail" not in flags
+            found.append(Node(address, is_master, int(node["epoch"]), ranges))
     return View(by, tuple(found), frozenset(_slots(moves, "importing")), frozenset(_slots(moves, "migrating")))
 
 

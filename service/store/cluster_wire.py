@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from redis.crc import key_slot
-from redis.exceptions import AskError, MovedError
+from redis.exceptions import AskError, MovedError, TryAgainError
 
 from service.store.cluster_view import ClusterUrl, NoCluster, view_of
 from service.store.port import StoreUnavailable
@@ -131,8 +131,9 @@ class ClusterWire:
         wire = await self._wire(address)
         try:
             answer = await (wire.call_asking(*command) if asking else wire.call_in_run(*command))
-        except StoreUnavailable:
-            self._doubted.add(address)
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, TryAgainError):  # which is said of one slot, by who has it
+                self._doubted.add(address)
             raise
         self._doubted.discard(address)
         return answer

@@ -1,7 +1,7 @@
 """Which server of a cluster has which slot, put together from what its servers say. Pure: asks nobody."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -21,7 +21,8 @@ class Address(NamedTuple):
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One server as another sees it. The owner of a slot is who claims it in the highest `epoch`."""
+    """One server as another sees it. The owner of a slot is who claims it in the highest `epoch`, be it gone: until its
+    replica claims the slot, nobody else has it."""
 
     address: Address
     is_master: bool
@@ -48,8 +49,8 @@ class Slots:
         self.masters: tuple[Address, ...] = ()
         """The servers that have slots, in order of their addresses."""
         self.torn: frozenset[int] = frozenset()
-        """Slots that somebody is taking in whose owner knows of no move: the owner failed over in the middle of one, so
-        some of the keys are here and some are there, and neither server says so."""
+        """Slots that somebody is taking in whose owner doesn't say that it is sending them: it failed over on the way,
+        so some of the keys are here and some are there, and a server takes what it hasn't for what isn't there."""
         self.layout = ""
         """Names who has what."""
 
@@ -73,9 +74,9 @@ class Slots:
                 self._owners[slot], self._epochs[slot] = node.address, node.epoch
 
     def _torn(self, views: Sequence[View]) -> Iterable[int]:
-        migrating = {view.by: view.migrating for view in views}
+        migrating: Mapping[Address | None, frozenset[int]] = {view.by: view.migrating for view in views}
         for view in views:
             for slot in view.importing:
                 owner = self._owners[slot]
-                if owner is not None and owner in migrating and slot not in migrating[owner]:
+                if slot not in migrating.get(owner, ()):
                     yield slot

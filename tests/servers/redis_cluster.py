@@ -1,10 +1,13 @@
 """A Redis Cluster as processes that tests may kill, freeze and reshard: masters, and a replica of each."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import redis
 
 from tests.servers.ports import HOST, free_ports
 from tests.servers.redis_server import RedisServer
@@ -80,11 +83,11 @@ class RedisCluster:
         asked(target, "CLUSTER SETSLOT", slot, "IMPORTING", self.id_of(source))
         asked(source, "CLUSTER SETSLOT", slot, "MIGRATING", self.id_of(target))
 
-    def move_keys(self, slot: int, target: RedisServer, *, pause_s: float = 0.0) -> int:
-        """Moves the keys of an open slot, some at a time; how many."""
+    def move_keys(self, slot: int, target: RedisServer, *, most: int = 1_000_000, pause_s: float = 0.0) -> int:
+        """Moves keys of an open slot, some at a time, until there are none left or `most` have moved; how many."""
         moved = 0
         source = self.owner(slot)
-        while keys := asked(source, "CLUSTER GETKEYSINSLOT", slot, KEYS_AT_ONCE):
+        while moved < most and (keys := asked(source, "CLUSTER GETKEYSINSLOT", slot, KEYS_AT_ONCE)):
             asked(source, "MIGRATE", HOST, target.port, "", 0, MIGRATE_MS, "KEYS", *keys)
             moved += len(keys)
             time.sleep(pause_s)
@@ -110,8 +113,8 @@ class RedisCluster:
 
     def flush(self) -> None:
         """Empties all of it, and has it forget scripts."""
-        for node in self.masters():
-            with node.client() as client:
+        for node in self.nodes:
+            with contextlib.suppress(redis.exceptions.ReadOnlyError), node.client() as client:  # a replica follows
                 client.flushall()
                 client.script_flush()
 

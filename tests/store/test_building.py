@@ -21,7 +21,7 @@ from service.store.memory_building import MemoryBuildingStore
 from service.store.port import Applied, BucketState, CountQuery, Progress, StaleCatalogue, TicketWrite
 from service.store.redis_building import RedisBuildingStore, open_building_store
 from tests.servers.redis_server import closing_client
-from tests.store.conftest import TIMEOUT_S
+from tests.store.conftest import TIMEOUT_S, url_of
 from tests.store.contract import (
     BUCKETS,
     NEW,
@@ -47,14 +47,14 @@ FAR = NOW + 100 * HOUR
 """No clock has reached it yet, as far as these tests go."""
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "cluster"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """Each kind in turn, with one tenant that has one ticket, at position 5 and `NOW`."""
     if request.param == "memory":
         await served(memory := MemoryBuildingStore(BUCKETS, now_ms))
         yield memory
         return
-    async with open_building_store(request.getfixturevalue("redis_db"), BUCKETS, TIMEOUT_S) as opened:
+    async with open_building_store(url_of(request.param, request), BUCKETS, TIMEOUT_S) as opened:
         await served(opened)
         yield opened
 

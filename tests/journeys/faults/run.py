@@ -24,6 +24,7 @@ from tests.servers.topics import Topics
 from tests.waiting import wait_until
 
 TENANTS = 4
+BUCKETS = 16
 EDIT_EVERY_S = 1.0
 REST_S = 40.0
 """Time to come to rest after the last fault: a session, a rebalance, and what has piled up meanwhile."""
@@ -193,7 +194,9 @@ async def fault_run(
 ) -> AsyncIterator[FaultRun]:
     """A run under load. When the body is done, it comes to rest, is judged, and everything goes on SIGTERM."""
     async with (
-        running_system(kafka, redis, topics, directory, realm=REALM, SESSION_TIMEOUT_S=session_s, BUCKETS=16) as system,
+        running_system(
+            kafka, redis, topics, directory, realm=REALM, SESSION_TIMEOUT_S=session_s, BUCKETS=BUCKETS
+        ) as system,
         sending.opened(manner.publishers or kafka, manner.patience_s) as producer,
         load.opened(producer, topics.events, seed, manner.shapes) as loading,
     ):

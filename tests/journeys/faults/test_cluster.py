@@ -1,0 +1,65 @@
+"""A Redis Cluster that fails over and is resharded under load: a delay, and no number is ever wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.faults.cluster_faults import ClusterFaults
+from tests.journeys.faults.run import BUCKETS, fault_run
+from tests.oracle.choices import SeededChoices
+from tests.servers.redis_cluster import RedisCluster
+from tests.servers.topics import Topics
+
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("apache_kafka")]
+
+REWINDS = ("the store lost acknowledged writes",)
+"""What a consumer says as an error when a replica stood in that hadn't everything."""
+
+EACH = (ClusterFaults.failover, ClusterFaults.move)
+OTHERS = (ClusterFaults.handover, ClusterFaults.freeze, ClusterFaults.lossy_failover, ClusterFaults.torn_move)
+OTHERS_EACH = 2
+
+SEEDS = range(101, 111)
+
+
+@pytest.mark.timeout(120)
+async def test_a_failover_and_a_move_of_slots_under_load_are_a_delay(
+    kafka: str, redis_cluster: RedisCluster, topics: Topics, tmp_path: Path, session_s: float
+) -> None:
+    async with fault_run(
+        kafka, redis_cluster.url, topics, tmp_path, seed=100, session_s=session_s, expected_errors=REWINDS
+    ) as run:
+        faults = ClusterFaults(run, redis_cluster, SeededChoices(100), BUCKETS)
+        for fault in EACH:
+            await faults.play(fault)
+
+
+@pytest.mark.timeout(120)
+async def test_a_replica_that_stands_in_without_what_was_acknowledged_is_healed(
+    kafka: str, redis_cluster: RedisCluster, topics: Topics, tmp_path: Path, session_s: float
+) -> None:
+    async with fault_run(
+        kafka, redis_cluster.url, topics, tmp_path, seed=99, session_s=session_s, expected_errors=REWINDS
+    ) as run:
+        await ClusterFaults(run, redis_cluster, SeededChoices(99), BUCKETS).play(ClusterFaults.lossy_failover)
+
+
+@pytest.mark.faults_long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_whatever_becomes_of_a_cluster_no_number_is_wrong(
+    seed: int, kafka: str, redis_cluster: RedisCluster, topics: Topics, tmp_path: Path, session_s: float
+) -> None:
+    choices = SeededChoices(seed)
+    async with fault_run(
+        kafka, redis_cluster.url, topics, tmp_path, seed=seed, session_s=session_s, expected_errors=REWINDS
+    ) as run:
+        await run.system.start_consumer()
+        faults = ClusterFaults(run, redis_cluster, choices, BUCKETS)
+        for fault in choices.shuffled([*EACH, *choices.some(OTHERS, OTHERS_EACH, OTHERS_EACH)]):
+            await faults.play(fault)
+        rewinds = await faults.rewinds()
+    print(
+        f"seed {seed}: {dict(faults.fired)}; {faults.keys_moved} keys moved; pointed elsewhere {dict(faults.refused)}; "
+        f"{rewinds:.0f} rewinds; {len(run.watch.snapshots)} snapshots, {run.watch.refusals.total()} refusals"
+    )

@@ -1,0 +1,152 @@
+"""The wire over a cluster of which a part fails: a delay, nothing sent twice, nobody replaced believed."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from service.store.cluster_wire import ClusterWire
+from service.store.port import StoreUnavailable
+from service.store.slots import Address
+from tests.servers.fixtures import redis_binary
+from tests.servers.ports import HOST
+from tests.servers.redis_cluster import RedisCluster, asked
+from tests.store.test_cluster_wire import BOTH, TAGS, elsewhere, key, slot
+from tests.waiting import wait_until
+
+SHORT_S = 0.3
+"""A time-out that a healthy server on loopback never meets, and that is over long before a failover."""
+WITHIN_S = 20.0
+INCREMENT = "return redis.call('INCR', KEYS[1])"
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """One for all tests here."""
+    with RedisCluster(redis_binary(), tmp_path_factory.mktemp("failing")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def redis_cluster(failing: RedisCluster) -> RedisCluster:
+    """It, well and empty."""
+    for node in failing.nodes:
+        if not node.running:
+            node.start()
+    failing.rejoined()
+    failing.flush()
+    return failing
+
+
+async def answered(wire: ClusterWire, *command: str | int) -> tuple[str, object]:
+    """The first answer, tried again and again as callers do."""
+
+    async def tried() -> tuple[str, object] | None:
+        try:
+            return await wire.call_in_run(*command)
+        except StoreUnavailable:
+            return None
+
+    found = await wait_until(tried, WITHIN_S, f"an answer to {command}")
+    assert found is not None
+    return found
+
+
+async def test_a_master_that_is_killed_is_missed_until_its_replica_stands_in(redis_cluster: RedisCluster) -> None:
+    async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
+        for tag in TAGS:
+            await wire.call("SET", key(tag), tag)
+        runs = await wire.runs(map(key, TAGS))
+        killed = redis_cluster.owner(slot(3))
+        lost = [tag for tag in TAGS if redis_cluster.owner(slot(tag)) is killed]
+        killed.kill()
+        with pytest.raises(StoreUnavailable):
+            await wire.call("GET", key(3))
+        for tag in TAGS:
+            if tag not in lost:
+                assert await wire.call("GET", key(tag)) == str(tag).encode(), "the others go on"
+        assert (await answered(wire, "GET", key(3)))[1] == b"3"
+        now = await wire.runs(map(key, TAGS))
+        assert [tag for tag in TAGS if now[key(tag)] != runs[key(tag)]] == lost
+        assert Address(HOST, killed.port) not in wire._wires, "nothing is kept of who is gone"
+
+
+async def test_a_frozen_master_is_replaced_and_believed_no_more_when_it_thaws(redis_cluster: RedisCluster) -> None:
+    async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
+        before, _ = await wire.call_in_run("SET", key(3), "old")
+        frozen = redis_cluster.owner(slot(3))
+        frozen.pause()
+        try:
+            with pytest.raises(StoreUnavailable):
+                await wire.call("SET", key(3), "late")
+            after, _ = await answered(wire, "SET", key(3), "new")
+        finally:
+            frozen.thaw()
+        assert after != before
+        wire._doubted |= {*wire._slots.masters}  # so that it asks around, the thawed one among others
+        wire._look_again_at = 0.0
+        assert await wire.call_in_run("GET", key(3)) == (after, b"new")
+
+
+async def test_a_write_whose_fate_is_unknown_is_never_sent_again(redis_cluster: RedisCluster) -> None:
+    async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
+        assert await wire.call("EVAL", INCREMENT, 1, key(3)) == 1
+        frozen = redis_cluster.owner(slot(3))
+        frozen.pause()
+        try:
+            with pytest.raises(StoreUnavailable):
+                await wire.call("EVAL", INCREMENT, 1, key(3))
+        finally:
+            frozen.thaw()  # long before anybody stands in: it carries out what it was sent
+        assert await answered(wire, "GET", key(3)) != ("", b"1")
+        assert (await answered(wire, "GET", key(3)))[1] == b"2"
+
+
+async def test_a_command_that_is_sent_round_in_circles_is_given_up(redis_cluster: RedisCluster) -> None:
+    async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
+        await wire.call("SET", key(3), "v")
+        source, target = redis_cluster.owner(slot(3)), elsewhere(redis_cluster, 3)
+        asked(source, "CLUSTER SETSLOT", slot(3), "MIGRATING", redis_cluster.id_of(target))  # which isn't told
+        with pytest.raises(StoreUnavailable, match="in a row"):
+            await wire.call("GET", key(3, "none"))
+        asked(source, "CLUSTER SETSLOT", slot(3), "STABLE")
+        assert (await answered(wire, "GET", key(3)))[1] == b"v"
+
+
+async def test_a_master_that_fails_in_the_middle_of_a_move_is_waited_for_until_that_is_finished(
+    redis_cluster: RedisCluster,
+) -> None:
+    async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
+        names = [key(3, str(number)) for number in range(12)]
+        for name in names:
+            await wire.call("SET", name, name)
+        source, target = redis_cluster.owner(slot(3)), elsewhere(redis_cluster, 3)
+        redis_cluster.open_move(slot(3), target)
+        for name in names[:6]:
+            asked(source, "MIGRATE", HOST, target.port, name, 0, 5000)
+        heir = redis_cluster.replica_of(source)
+        source.kill()
+        await asyncio.to_thread(redis_cluster.failed_over, source)
+        for name in names:  # the heir knows of no move: it would say of half of them that they aren't there
+            with pytest.raises(StoreUnavailable, match="redis-cli --cluster fix"):
+                await refusal(wire, name)
+        asked(heir, "CLUSTER SETSLOT", slot(3), "MIGRATING", redis_cluster.id_of(target))
+        await answered(wire, "GET", names[0])
+        redis_cluster.move_keys(slot(3), target)
+        redis_cluster.close_move(slot(3), target)
+        for name in names:
+            assert (await answered(wire, "GET", name))[1] == name.encode()
+        assert await wire.call("EVAL", BOTH, 2, names[0], names[-1]) == [names[0].encode(), names[-1].encode()]
+
+
+async def refusal(wire: ClusterWire, name: str) -> None:
+    """Asks until it is refused for another reason than that nobody answers, or answered."""
+
+    async def tried() -> Exception | None:
+        try:
+            await wire.call("GET", name)
+        except StoreUnavailable as error:
+            return None if "Error" in str(error) else error
+        return AssertionError("it was answered")
+
+    raise await wait_until(tried, WITHIN_S, "a refusal") or AssertionError()
