@@ -18,7 +18,7 @@ NODE_TIMEOUT_MS = 2000
 
 READY_S = 30.0  # two seconds on a quiet machine
 FAILOVER_S = 20.0  # four seconds
-KEYS_AT_ONCE = 10
+KEYS_AT_ONCE = 2
 MIGRATE_MS = 5000
 SLOTS = 16_384
 
@@ -83,10 +83,14 @@ class RedisCluster:
         asked(target, "CLUSTER SETSLOT", slot, "IMPORTING", self.id_of(source))
         asked(source, "CLUSTER SETSLOT", slot, "MIGRATING", self.id_of(target))
 
-    def move_keys(self, slot: int, target: RedisServer, *, most: int = 1_000_000, pause_s: float = 0.0) -> int:
-        """Moves keys of an open slot, some at a time, until there are none left or `most` have moved; how many."""
+    def move_keys(self, slot: int, target: RedisServer, *, most: int = 1_000_000, over_s: float = 0.0) -> int:
+        """Moves keys of an open slot, a few at a time, until there are none left or `most` have moved; how many.
+
+        All of them take `over_s` seconds or longer.
+        """
         moved = 0
         source = self.owner(slot)
+        pause_s = over_s * KEYS_AT_ONCE / max(int(asked(source, "CLUSTER COUNTKEYSINSLOT", slot)), 1)
         while moved < most and (keys := asked(source, "CLUSTER GETKEYSINSLOT", slot, KEYS_AT_ONCE)):
             asked(source, "MIGRATE", HOST, target.port, "", 0, MIGRATE_MS, "KEYS", *keys)
             moved += len(keys)
@@ -100,10 +104,10 @@ class RedisCluster:
         for node in (target, source, *others):  # in this order nobody ever knows of no owner
             asked(node, "CLUSTER SETSLOT", slot, "NODE", self.id_of(target))
 
-    def move(self, slot: int, target: RedisServer, *, pause_s: float = 0.0) -> int:
-        """Moves a slot with its keys; how many."""
+    def move(self, slot: int, target: RedisServer, *, over_s: float = 0.0) -> int:
+        """Moves a slot with its keys; how many. See `move_keys`."""
         self.open_move(slot, target)
-        moved = self.move_keys(slot, target, pause_s=pause_s)
+        moved = self.move_keys(slot, target, over_s=over_s)
         self.close_move(slot, target)
         return moved
 

@@ -18,8 +18,8 @@ from tests.servers.redis_server import RedisServer
 from tests.waiting import wait_until
 
 WITHIN_S = 40.0
-PAUSE_S = 0.03
-"""Between a few keys and the next of a slot on its way: it is on its way for a second or two, under load."""
+MOVE_S = 2.0
+"""How long a slot is on its way, under load."""
 
 LOST = 100
 """Records that were acknowledged and are lost with a master, at the least."""
@@ -105,7 +105,7 @@ class ClusterFaults:
         async with _Changed(self._run, tenant):
             await self._run.backlog()
             slot = self._slot(tenant)
-            moved: int = await asyncio.to_thread(partial(self._cluster.move, slot, target, pause_s=PAUSE_S))
+            moved: int = await asyncio.to_thread(partial(self._cluster.move, slot, target, over_s=MOVE_S))
         assert moved > 0, "the slot was empty"
         self.keys_moved += moved
         self.refused += self._errors() - before
