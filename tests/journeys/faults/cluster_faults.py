@@ -125,12 +125,12 @@ class ClusterFaults:
             assert moved >= half > 0
             source.kill()
             await self._off(self._cluster.failed_over, source)
+            await self._back(source)  # before it has lost the slot to another one: then it would be nobody's replica
             await asyncio.sleep(TORN_S)
             asked(heir, "CLUSTER SETSLOT", slot, "MIGRATING", self._cluster.id_of(target))
             await self._off(self._cluster.move_keys, slot, target)
             await self._off(self._cluster.close_move, slot, target)
         await self._run.watched(20)
-        await self._back(source)
 
     async def play(self, fault: Fault) -> None:
         """One of these faults."""
