@@ -31,8 +31,11 @@ class RateLimit:
         """0 when the request may pass, which is then counted; else the whole seconds until one may."""
         if not self._interval_us:
             return 0
-        # Bounded above, too: a clock set back must not lock anybody out for longer than a bucket takes to fill.
-        full_at = min(max(self._full_at.get(caller) or 0.0, now), now + MINUTE_US) + self._interval_us
+        full_at = self._full_at.get(caller) or 0.0
+        if full_at > now + MINUTE_US:  # the clock was set back, which must not lock anybody out
+            full_at = now + MINUTE_US
+            self._full_at.put(caller, full_at)  # kept, or each later request would find the bucket just emptied
+        full_at = max(full_at, now) + self._interval_us
         excess_us = full_at - now - MINUTE_US
         if excess_us > 0.5:  # a rounding error of the sum is no request
             return math.ceil(excess_us / 1_000_000)
