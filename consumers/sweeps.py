@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from consumers.adoption import Adoption
+from consumers.collecting import collect
 from consumers.leases import Leases
 from consumers.metrics import Metrics
 from consumers.step import Step
@@ -66,8 +67,7 @@ class Sweeper:
                 await self._wanted.look(self._may)
                 for name in sorted(self._adoption.unswept):
                     await self._tenant(name)
-                for orphan in sorted(self._adoption.orphans):
-                    await self._collect(*orphan)
+                await self._collect()
             except StoreUnavailable as error:
                 log.warning("store away, sweep waits", error=str(error))
             await asyncio.sleep(LOOK_S)
@@ -87,13 +87,13 @@ class Sweeper:
         if stored is not None and sweep is not None and await self._may(name):
             await self._turn(name, stored, sweep)
 
-    async def _collect(self, name: str, generation: str) -> None:
-        """Removes what a removed tenant left. Two at once do no harm."""
-        done = False
-        while not done:
-            done = await self._store.collect(name, generation, BITE)
-        self._adoption.orphans.discard((name, generation))
-        log.info("removed tenant collected", tenant=name, generation=generation)
+    async def _collect(self) -> None:
+        """Removes what removed tenants and given up generations left."""
+        orphans = frozenset(self._adoption.orphans)
+        await collect(self._store, orphans)
+        self._adoption.orphans -= orphans
+        for name, generation in sorted(orphans):
+            log.info("generation that serves nobody collected", tenant=name, generation=generation)
 
     async def _turn(self, name: str, stored: StoredTenant, sweep: Sweep) -> None:
         """Goes on with a sweep for a while, and settles it when it has been everywhere."""

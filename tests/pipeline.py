@@ -184,8 +184,7 @@ class Pipeline:
         await self.wanted.look(self.sweeper._may)
         for name in sorted(self.adoption.unswept):
             await self.sweeper._tenant(name)
-        for orphan in sorted(self.adoption.orphans):
-            await self.sweeper._collect(*orphan)
+        await self.sweeper._collect()
 
     async def _sort(self, record: Record, by_bucket: dict[Bucket, list[Incoming]]) -> None:
         letter = KafkaRecord(record.partition, record.offset, record.key, record.value, record.headers)

@@ -95,6 +95,7 @@ async def _give_up(rebuilding: Rebuilding, tenants: Sequence[str]) -> None:
     for name in tenants:
         if await rebuilding.give_up(name):
             say_on_stderr(f"{name}: the abandoned generation is removed")
+    await rebuilding.settle()
 
 
 async def _all_tenants(store: RedisBuildingStore) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.backoff import Backoff
+from consumers.collecting import Orphan, collect_counters, collect_tickets
 from consumers.rebuild.build_step import BuildStep, Job, Lost
 from consumers.rebuild.events_log import LogSilent
 from consumers.rebuild.filling import Filling
@@ -50,8 +51,6 @@ batch came in meanwhile, so hundreds fail in a row only where something else is 
 MOST_LOST = 20
 """Times a building may be found changed before somebody has to look: restarts of Redis and edits are rarer."""
 
-COLLECT_BITE = 200
-
 
 class Rebuilding:
     """One run over some tenants. `from_store`: from the stored tickets instead of the log."""
@@ -78,13 +77,15 @@ class Rebuilding:
         self._from_store = from_store
         self._built: dict[str, str] = {}
         """The generation that a swap was tried with: after a time-out only the store knows whether it was done."""
+        self._emptied: set[Orphan] = set()
+        """Generations that serve nobody and have no tickets any more, but perhaps counters that no ticket led to."""
         self._copied: dict[str, str] = {}
         """Generations over which the stored tickets were gone, and in which run of the store."""
 
     async def run(self, tenants: Sequence[str]) -> None:
         """Returns when every tenant is served by a new generation. Raises Refused."""
         left, lost, backoff = sorted(tenants), 0, Backoff()
-        while left:
+        while left or self._emptied:
             try:
                 jobs = [job for name in left if (job := await self._job(name)) is not None]
                 left = [job.name for job in jobs]
@@ -94,6 +95,7 @@ class Rebuilding:
                     left.remove(job.name)
                     await self.collect(job.name)
                     backoff = Backoff()
+                await self.settle()
             except OffsetOutOfRangeError as error:
                 raise Refused(f"the log lost records before they were read: {error}; use --from-store") from error
             except Lost as reason:
@@ -114,10 +116,16 @@ class Rebuilding:
         return building is not None
 
     async def collect(self, tenant: str) -> None:
-        """Removes every generation of the tenant that serves nobody."""
-        for name, generation in await self._store.orphans():
-            while name == tenant and not await self._store.collect(name, generation, COLLECT_BITE):
-                pass
+        """Removes every generation of the tenant that serves nobody, but for what only `settle` finds."""
+        for orphan in await self._store.orphans():
+            if orphan[0] == tenant:
+                await collect_tickets(self._store, orphan)
+                self._emptied.add(orphan)
+
+    async def settle(self) -> None:
+        """Removes the last of what was collected so far: one walk over all keys, however many tenants there were."""
+        await collect_counters(self._store, self._emptied)
+        self._emptied.clear()
 
     # -- beginning and resuming ---------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Tickets, counters, timers and tenants' records of the memory store: what one step reads and writes."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from service.domain.contributions import column_changes
 from service.domain.scopes import EVERYONE
@@ -263,11 +263,16 @@ class MemoryCounters(MemoryAsides):
         return sorted(self._orphans)
 
     async def collect(self, tenant: str, generation: str, limit: int) -> bool:
-        self._orphans.discard((tenant, generation))
         due = self._states[self.bucket(tenant)].due
         for place in [place for place in due if place[:2] == (tenant, generation)]:
             del due[place]
         return True
+
+    async def collect_counters(self, orphans: Collection[tuple[str, str]], cursor: int, limit: int) -> int:
+        return 0  # they went with the generation
+
+    async def forget_orphans(self, orphans: Collection[tuple[str, str]]) -> None:
+        self._orphans -= set(orphans)
 
     # -- for the next generation of a tenant, which is a store of its own until it takes the serving one's place ------
 

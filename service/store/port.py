@@ -5,7 +5,7 @@ names exactly one state of a tenant's catalogue record, so "compiled against" is
 exactly one write of one ticket; b"" is the revision of a ticket that was never written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -330,7 +330,17 @@ class CounterStore(CounterReader, Protocol):
         """(tenant, generation) that were dropped and whose tickets and counters are not all removed yet."""
 
     async def collect(self, tenant: str, generation: str, limit: int) -> bool:
-        """Removes about `limit` tickets of an orphan and the counters they were in; True when nothing is left."""
+        """Removes about `limit` tickets of an orphan and the counters they were in; True when there are none left."""
+
+    async def collect_counters(self, orphans: Collection[tuple[str, str]], cursor: int, limit: int) -> int:
+        """Removes the counters of these that are among about `limit` keys from the cursor on, 0 at first.
+
+        The next cursor, 0 at the end; it is good only in the same run of the store. A whole walk removes each counter
+        that was there all along.
+        """
+
+    async def forget_orphans(self, orphans: Collection[tuple[str, str]]) -> None:
+        """Nothing is left of these."""
 
     async def wanting(self) -> Sequence[str]:
         """Tenants of whom something was asked for that has no columns."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from service.domain.catalogue import Credential, Realm
@@ -231,8 +231,22 @@ class RedisStore(RedisAuditing):
             return False
         everyone = [key(bucket, tenant, generation, EVERYONE) for key in _COUNTER_KEYS]
         await self._wire.call("UNLINK", tickets, *everyone)
-        await self._wire.call("SREM", keys.orphans(bucket), f"{tenant} {generation}")
         return True
+
+    async def collect_counters(self, orphans: Collection[tuple[str, str]], cursor: int, limit: int) -> int:
+        following, names = await self.counter_names(cursor, limit)
+        gone: dict[tuple[str, str], list[str]] = {}
+        for tenant, generation, counter in names:
+            if (tenant, generation) in orphans:
+                place = (self.bucket(tenant), tenant, generation, counter)
+                gone.setdefault((tenant, generation), []).extend(key(*place) for key in _COUNTER_KEYS)
+        for of_one in gone.values():  # each in one bucket
+            await self._wire.call("UNLINK", *of_one)
+        return following
+
+    async def forget_orphans(self, orphans: Collection[tuple[str, str]]) -> None:
+        for tenant, generation in orphans:
+            await self._wire.call("SREM", keys.orphans(self.bucket(tenant)), f"{tenant} {generation}")
 
     async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
         packed = b"" if realm is None else codec.pack_entry(realm)

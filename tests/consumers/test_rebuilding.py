@@ -292,6 +292,7 @@ async def test_a_rebuild_that_nobody_will_finish_can_be_removed() -> None:
     with pytest.raises(Killed):
         await process.run([TENANT])
     assert await process.give_up(TENANT)
+    await process.settle()
     assert await world.store.building(TENANT) is None
     assert list(await world.store.orphans()) == []
     assert await world.counts("all") == (MANY,)

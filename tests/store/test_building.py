@@ -30,6 +30,7 @@ from tests.store.contract import (
     TOPIC,
     applied,
     batch,
+    collected,
     everyone,
     image,
     now_ms,
@@ -181,8 +182,7 @@ async def test_after_the_swap_the_old_generation_is_removed_and_the_new_one_stay
     await begun(store)
     await build(store, TicketWrite("a", NEW, due(NOW + HOUR)), position=5)
     await swapped(store)
-    while not await store.collect(TENANT, "g1", 10):
-        pass
+    await collected(store, "g1")
     assert list(await store.orphans()) == []
     assert (await snapshot(store, token="t2", generation="g2")).columns == (1,)
     assert await names_due(store, FAR) == ["a"]
@@ -311,8 +311,7 @@ async def test_redis_hints_at_a_swap_only_and_keeps_nothing_of_the_old(redis_db:
             await store.merge_due(await found(store), NOW + HOUR, 10)
             outcome = await swapped(store)
             assert heard(hints) == [f"{TENANT} {outcome.version}"]
-            while not await store.collect(TENANT, "g1", 10):
-                pass
+            await collected(store, "g1")
             kept = {key.decode().partition("}:")[2] for key in raw.scan_iter()}
         assert kept == {"state", "due", "tenants", f"tenant:{TENANT}", f"tickets:{TENANT}:g2", f"count:{TENANT}:g2:*"}
         assert (await store.memory(store.bucket(TENANT))).used > 0

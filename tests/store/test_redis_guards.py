@@ -37,6 +37,7 @@ from tests.store.contract import (
     applied,
     batch,
     by_column,
+    collected,
     everyone,
     image,
     reaching,
@@ -213,12 +214,23 @@ async def test_a_removed_tenant_leaves_no_key_behind(
             writes.append(TicketWrite(f"INC{number}", NEW, new))
         await applied(redis_store, tenant_batch(changes.deltas(), *writes), progress=reaching(1))
     assert await redis_store.drop_tenant(TENANT, "t1")
-    bites = 0
-    while not await redis_store.collect(TENANT, "g1", limit):
-        bites += 1
-        assert bites <= tickets, "it ends"
-    assert bites >= tickets // (10 * limit)
+    assert await collected(redis_store, "g1", limit) >= tickets // (10 * limit)
     assert [key for key in dump(raw) if b":state" not in key] == []
+
+
+async def test_a_removed_generation_takes_counters_along_that_no_ticket_leads_to(
+    redis_store: RedisStore, raw: redis.Redis
+) -> None:
+    nobodys = by_column({"a:gone": {"t:x": {0: 1}}, "r:gone": {"": {0: 2}}, "t:%2F:🎫": {"": {0: 1}}})
+    moments = {"a:late": {"": {(3, 1_994_780): 1}}, "t:late": {"": {(3, 1_994_780): 1}}}
+    await applied(redis_store, TenantBatch(TENANT, "t1", "g1", (), nobodys, None, moments))
+    assert await redis_store.put_tenant(NEIGHBOUR, None, stored("n1", tenant=NEIGHBOUR))
+    await applied(redis_store, tenant_batch(nobodys, tenant=NEIGHBOUR, token="n1"))
+    assert await redis_store.drop_tenant(TENANT, "t1")
+    await collected(redis_store, "g1")
+    left = [keys.counter_in(key.decode()) for key in raw.scan_iter()]
+    assert {name[0] for name in left if name is not None} == {NEIGHBOUR}, "and nobody else's"
+    assert len([name for name in left if name is not None]) == len(nobodys)
 
 
 async def test_a_server_laid_out_otherwise_is_refused(redis_store: RedisStore, redis_db: str) -> None:

@@ -11,6 +11,7 @@ from tests.store.contract import (
     Store,
     applied,
     batch,
+    collected,
     everyone,
     image,
     revision,
@@ -132,6 +133,5 @@ async def test_what_is_forgotten_is_due_no_more(store: Store) -> None:
 async def test_nothing_of_a_removed_tenant_is_due(store: Store) -> None:
     await write(store, "a", NOW + SECOND)
     assert await store.drop_tenant(TENANT, "t1")
-    while not await store.collect(TENANT, "g1", 10):
-        pass
+    await collected(store, "g1")
     assert await names_due(store, NOW + SECOND) == []

@@ -1,0 +1,45 @@
+"""Removes what generations that serve nobody have left in the store: tickets, counters, what was due. In small bites.
+
+Two at once do no harm, and one that is killed leaves the rest to the next.
+"""
+
+from collections.abc import Collection
+
+from service.store.port import CounterStore
+
+BITE = 200
+"""Tickets per bite: some 10 ms of Redis, so that events wait no longer behind one."""
+
+NAMES = 1_000
+"""Keys looked at in one read: half a millisecond of Redis."""
+
+Orphan = tuple[str, str]
+"""Tenant and generation."""
+
+
+async def collect(store: CounterStore, orphans: Collection[Orphan]) -> None:
+    """Removes all that these have left, and forgets them. Raises StoreUnavailable."""
+    for orphan in sorted(orphans):
+        await collect_tickets(store, orphan)
+    await collect_counters(store, orphans)
+
+
+async def collect_tickets(store: CounterStore, orphan: Orphan) -> None:
+    """Removes an orphan's tickets, and the counters they are in: nearly all of it. Raises StoreUnavailable."""
+    while not await store.collect(*orphan, BITE):
+        pass
+
+
+async def collect_counters(store: CounterStore, orphans: Collection[Orphan]) -> None:
+    """Removes the counters of orphans whose tickets are gone: those that no ticket led to, as drift leaves them.
+
+    Nothing else names them, so this is one walk over the names of all keys, for however many orphans. Raises
+    StoreUnavailable.
+    """
+    while orphans:
+        run, cursor = await store.run(), await store.collect_counters(orphans, 0, NAMES)
+        while cursor:
+            cursor = await store.collect_counters(orphans, cursor, NAMES)
+        if await store.run() == run:  # another one orders its keys otherwise
+            await store.forget_orphans(orphans)
+            return
