@@ -16,6 +16,7 @@ from consumers.rebuild.build_step import BuildStep
 from consumers.rebuild.events_log import EventsLog
 from consumers.rebuild.filling import Filling
 from consumers.rebuild.log_checks import check_beginnings, check_policy
+from consumers.rebuild.metrics import RebuildMetrics, served
 from consumers.rebuild.progress import say_on_stderr
 from consumers.rebuild.rebuilding import Rebuilding
 from consumers.rebuild.refusal import Refused
@@ -29,7 +30,16 @@ from service.environment import SettingsError
 from service.store.port import StoreRefused, StoreUnavailable
 from service.store.redis_building import RedisBuildingStore, open_building_store
 
-SETTINGS_USED = ("kafka", "redis", "events_topic", "buckets", "redis_timeout_s", "batch_records", "apply_events")
+SETTINGS_USED = (
+    "kafka",
+    "redis",
+    "events_topic",
+    "buckets",
+    "redis_timeout_s",
+    "batch_records",
+    "apply_events",
+    "metrics_host",
+)
 
 EXIT_REFUSED = 1
 EXIT_INTERRUPTED = 130
@@ -45,6 +55,7 @@ class Asked(argparse.Namespace):
     tenant: str | None
     from_store: bool
     give_up: bool
+    metrics_port: int | None
 
 
 async def rebuild(settings: Settings, asked: Asked) -> None:
@@ -88,7 +99,8 @@ async def rebuild(settings: Settings, asked: Asked) -> None:
                 await _give_up(rebuilding, tenants)
                 return
             await room.check_before(tenants)
-            await rebuilding.run(tenants)
+            with served(RebuildMetrics(rebuilding, filling), settings.metrics_host, asked.metrics_port):
+                await rebuilding.run(tenants)
 
 
 async def _give_up(rebuilding: Rebuilding, tenants: Sequence[str]) -> None:
@@ -159,6 +171,9 @@ stopped or killed at any time: run again, it goes on where it was. Redis has to 
     )
     parser.add_argument(
         "--give-up", action="store_true", help="rebuild nothing: remove what an unfinished rebuild has left"
+    )
+    parser.add_argument(
+        "--metrics-port", metavar="PORT", type=int, help="serve /metrics there while it works (default: don't)"
     )
     return parser
 

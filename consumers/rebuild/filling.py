@@ -49,6 +49,8 @@ class Filling:
         self._batch_records = batch_records
         self._apply_events = apply_events
         self._marked = 0.0
+        self.progress = Progress(say, "nothing", 0)
+        """Of the work at hand, or of the last."""
 
     async def from_log(self, jobs: Sequence[Job]) -> None:
         """Returns when no bucket is ahead of its buildings by more than came in during the last pass."""
@@ -58,8 +60,8 @@ class Filling:
             left = sum(max(0, end - own[p]) for p, end in target.items())
             if not left:
                 return
-            progress = Progress(self._say, f"{_names(jobs)}: records", left)
-            await self.up_to(jobs, {p: max(end, own[p]) for p, end in target.items()}, progress)
+            self.progress = Progress(self._say, f"{_names(jobs)}: records", left)
+            await self.up_to(jobs, {p: max(end, own[p]) for p, end in target.items()}, self.progress)
 
     async def up_to(self, jobs: Sequence[Job], target: Mapping[int, Position], progress: Progress | None) -> None:
         """Reads the log up to these offsets, and applies what it has of the jobs' tenants."""
@@ -77,22 +79,23 @@ class Filling:
     async def copy(self, job: Job) -> None:
         """Takes every stored ticket over; what changes meanwhile is found in the log."""
         total = await self._store.ticket_count(job.name, job.building.base)
-        await self._over_all(job, job.building.base, Progress(self._say, f"{job.name}: stored tickets", total))
+        self.progress = Progress(self._say, f"{job.name}: stored tickets", total)
+        await self._over_all(job, job.building.base)
 
     async def sweep(self, job: Job) -> None:
         """Asks every ticket of the building about all columns of the record at hand."""
         total = await self._store.ticket_count(job.name, job.building.generation)
-        progress = Progress(self._say, f"{job.name}: tickets asked about newer columns", total)
-        await self._over_all(job, job.building.generation, progress)
+        self.progress = Progress(self._say, f"{job.name}: tickets asked about newer columns", total)
+        await self._over_all(job, job.building.generation)
 
-    async def _over_all(self, job: Job, generation: str, progress: Progress) -> None:
+    async def _over_all(self, job: Job, generation: str) -> None:
         run, cursor = await self._run(job), 0
         work = self._step.copy if generation == job.building.base else self._step.recount
         while True:
             cursor, found = await self._store.scan(job.name, generation, cursor, BITE)
             if found:
                 await work(job, sorted(set(found)))
-            if progress.add(len(found)):
+            if self.progress.add(len(found)):
                 await self._room.check([job])
             if cursor == 0:
                 break

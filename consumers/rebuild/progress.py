@@ -21,18 +21,18 @@ class Progress:
     def __init__(self, say: Say, what: str, total: int) -> None:
         self._say = say
         self._what = what
-        self._total = total
-        self._done = 0
+        self.total = total
+        self.done = 0
         self._began = self._said = time.monotonic()
 
     def add(self, steps: int) -> bool:
         """So many more are done; whether a line was said."""
-        self._done += steps
+        self.done += steps
         now = time.monotonic()
         if now < self._said + SAY_S:
             return False
         self._said = now
-        share = 100 * self._done / max(self._total, self._done, 1)
-        rate = self._done / max(now - self._began, 0.001)
-        self._say(f"{self._what}: {self._done:,} of {self._total:,} ({share:.0f} %), {rate:,.0f} a second")
+        share = 100 * self.done / max(self.total, self.done, 1)
+        rate = self.done / max(now - self._began, 0.001)
+        self._say(f"{self._what}: {self.done:,} of {self.total:,} ({share:.0f} %), {rate:,.0f} a second")
         return True

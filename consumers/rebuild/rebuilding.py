@@ -75,6 +75,10 @@ class Rebuilding:
         self._beginnings = beginnings
         self._say = say
         self._from_store = from_store
+        self.left: list[str] = []
+        """Tenants that are not swapped yet."""
+        self.swapped: dict[str, str] = {}
+        """The generation that serves each tenant by now."""
         self._built: dict[str, str] = {}
         """The generation that a swap was tried with: after a time-out only the store knows whether it was done."""
         self._emptied: set[Orphan] = set()
@@ -84,15 +88,15 @@ class Rebuilding:
 
     async def run(self, tenants: Sequence[str]) -> None:
         """Returns when every tenant is served by a new generation. Raises Refused."""
-        left, lost, backoff = sorted(tenants), 0, Backoff()
-        while left or self._emptied:
+        self.left, lost, backoff = sorted(tenants), 0, Backoff()
+        while self.left or self._emptied:
             try:
-                jobs = [job for name in left if (job := await self._job(name)) is not None]
-                left = [job.name for job in jobs]
+                jobs = [job for name in self.left if (job := await self._job(name)) is not None]
+                self.left = [job.name for job in jobs]
                 await self._fill(jobs)
                 for job in jobs:
                     await self._finish(job)
-                    left.remove(job.name)
+                    self.left.remove(job.name)
                     await self.collect(job.name)
                     backoff = Backoff()
                 await self.settle()
@@ -133,6 +137,7 @@ class Rebuilding:
         """The tenant's building, begun or resumed; None when it serves already."""
         stored = await self._stored(name)
         if self._built.get(name) == stored.generation:
+            self.swapped[name] = stored.generation
             self._say(f"{name}: swapped")
             await self.collect(name)
             return None
@@ -206,6 +211,7 @@ class Rebuilding:
             outcome = await self._store.swap(job.building, minted(), self._latest())
             match outcome:
                 case Swapped():
+                    self.swapped[job.name] = job.building.generation
                     self._say(_compared(job, outcome))
                     return
                 case Gone():

@@ -1,0 +1,64 @@
+"""What a rebuild measures of itself, for as long as it works: how far it is, and which generations serve by now.
+
+Made of what its parts know when somebody asks. Counts nothing itself.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from consumers.rebuild.filling import Filling
+from consumers.rebuild.rebuilding import Rebuilding
+
+
+class RebuildMetrics(Collector):
+    """Register it in the registry that is scraped."""
+
+    def __init__(self, rebuilding: Rebuilding, filling: Filling) -> None:
+        self._rebuilding = rebuilding
+        self._filling = filling
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        tenants = GaugeMetricFamily(
+            "ticket_counts_rebuild_tenants", "Tenants of this rebuild, by whether they are swapped.", labels=("state",)
+        )
+        tenants.add_metric(("left",), len(self._rebuilding.left))
+        tenants.add_metric(("swapped",), len(self._rebuilding.swapped))
+        yield tenants
+        yield GaugeMetricFamily(
+            "ticket_counts_rebuild_steps_done",
+            "Records or tickets that the work at hand has behind it.",
+            self._filling.progress.done,
+        )
+        yield GaugeMetricFamily(
+            "ticket_counts_rebuild_steps", "Records or tickets of the work at hand.", self._filling.progress.total
+        )
+        generations = GaugeMetricFamily(
+            "ticket_counts_rebuild_generation",
+            "1 for each generation that this rebuild has swapped in.",
+            labels=("tenant", "generation"),
+        )
+        for tenant, generation in sorted(self._rebuilding.swapped.items()):
+            generations.add_metric((tenant, generation), 1)
+        yield generations
+
+
+@contextmanager
+def served(metrics: RebuildMetrics, host: str, port: int | None) -> Iterator[int | None]:
+    """Serves /metrics while the context is open, and gives the port; with None nothing. Raises OSError."""
+    if port is None:
+        yield None
+        return
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    server, thread = start_http_server(port, host, registry)
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
