@@ -103,7 +103,7 @@ async def rebuilt(world: World, store: BuildingStore, choices: SeededChoices, fr
     run = Drive(world, store, choices)
     run.prepare()
     await asyncio.gather(*(worker.catch_up() for worker in run.workers))  # so that every tenant is there
-    rebuilds = _Rebuilds(run, store, choices, from_store)
+    rebuilds = Rebuilds(run, store, choices, from_store)
     while not run.done:
         await run.some_steps()
         await rebuilds.some_steps()
@@ -130,7 +130,7 @@ async def rebuilt(world: World, store: BuildingStore, choices: SeededChoices, fr
     assert sum(worker.metrics.negative_cells._value.get() for worker in run.workers) == 0
 
 
-class _Rebuilds:
+class Rebuilds:
     """Rebuilds all tenants again and again, one process after another."""
 
     def __init__(self, run: Drive, store: BuildingStore, choices: SeededChoices, from_store: bool) -> None:

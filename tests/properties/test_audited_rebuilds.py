@@ -1,0 +1,55 @@
+"""Audits, rebuilds and writers of the same tenants at once: no false alarm, and what was wrong is right in the end."""
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.oracle.choices import SeededChoices
+from tests.oracle.recount import Recount
+from tests.oracle.worlds import World, worlds
+from tests.properties.driving import Drive, InterleavedStore
+from tests.properties.test_audits import audited, drift_of, small_reads, some_steps, spoil_one
+from tests.properties.test_rebuilds import TIMED, Rebuilds, large, limit, many, small_bites
+from tests.properties.test_worlds import accepted, compare, want_all_profiles
+
+__all__ = ["small_bites", "small_reads"]
+
+
+@limit
+@large
+@many
+@given(worlds(TIMED), st.integers(0, 2**32), st.booleans())
+def test_what_is_audited_and_rebuilt_at_once_is_neither_accused_nor_spoilt(
+    world: World, seed: int, from_store: bool
+) -> None:
+    asyncio.run(audited_and_rebuilt(world, seed, from_store))
+
+
+async def audited_and_rebuilt(world: World, seed: int, from_store: bool) -> None:
+    choices = SeededChoices(seed)
+    store = InterleavedStore(choices, choices.integer(1, 2))
+    run = Drive(world, store, choices)
+    run.prepare()
+    await asyncio.gather(*(worker.catch_up() for worker in run.workers))  # so that every tenant is there
+    rebuilds = Rebuilds(run, store, choices, from_store)
+    spoilt: set[str | None] = set()
+    while not run.done:
+        report, _, _ = await asyncio.gather(
+            audited(run, store, repair=choices.chance(50)), some_steps(run), rebuilds.some_steps()
+        )
+        assert drift_of(report) <= spoilt, report
+        if choices.chance(30):
+            spoilt.add(await spoil_one(run, store))
+    await run.finish()
+    await rebuilds.finish()
+    for tenant in rebuilds.tenants:
+        report = await audited(run, store, tenant)
+        assert report is not None, "nobody else is at it now"
+        assert not report.drift, report
+    oracle = Recount(accepted(run))
+    oracle.feed(run.log)
+    await run.settle()
+    await want_all_profiles(run, oracle)
+    for ask in world.asks:
+        assert await compare(run, oracle, ask)
