@@ -4,8 +4,9 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -26,6 +27,7 @@ from consumers.poll import Limits, Poll
 from consumers.pulse import pulse
 from consumers.settings import Settings, load
 from consumers.step import ForeignTopic, Step
+from consumers.store_watch import StoreWatch
 from consumers.sweeps import Sweeper
 from consumers.tenants import OlderCode, Tenants
 from consumers.timers import Timers
@@ -38,8 +40,16 @@ from service.store.redis_store import RedisStore, open_store
 
 log = structlog.get_logger()
 
-STOPPING = (Flood, ForeignTopic, OlderCode, RetentionOvertook, StoreRefused, TopicsUnusable)
-"""What an operator has to decide: the process stays, unready, and says why; a restart alone would change nothing."""
+STOPPING: Mapping[type[BaseException], str] = {
+    Flood: "flood",
+    ForeignTopic: "topic",
+    OlderCode: "release",
+    RetentionOvertook: "retention",
+    StoreRefused: "store",
+    TopicsUnusable: "topics",
+}
+"""What an operator has to decide: the process stays, unready, and says why; a restart alone would change nothing. Each
+with its name in metrics."""
 
 STOP_LIMIT_S = 3.0
 """Longest wait for a Kafka client to leave: a broker that hangs must not hold SIGTERM."""
@@ -56,6 +66,7 @@ async def main(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics, health = Metrics(), Health()
+    metrics.ready.set_function(lambda: not health.unready())
     with serve(health, metrics.registry, settings.metrics_host, settings.metrics_port) as port:
         log.info("consumer starts", metrics_port=port, kafka=settings.kafka, tzdata=timezones.version())
         timezones.log_refused()
@@ -77,9 +88,11 @@ async def _work(settings: Settings, metrics: Metrics, health: Health, stop: asyn
         async with open_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
             topic_id = await _foundations(settings, store)
             await _run(settings, store, topic_id, metrics, health, stop)
-    except* STOPPING as group:
+    except* tuple(STOPPING) as group:
         health.stopped = "; ".join(str(error) for error in group.exceptions)
         metrics.flood.set(group.subgroup(Flood) is not None)
+        for error in group.exceptions:
+            metrics.stopped.labels(STOPPING[type(error)]).set(1)
         log.critical("stopped until an operator has decided", reason=health.stopped)
         await stop.wait()
 
@@ -91,15 +104,34 @@ async def _foundations(settings: Settings, store: RedisStore) -> str:
         try:
             await store.found()
             await ensure_topics(settings)
-            ids = await topic_ids(settings.kafka, [settings.events_topic])
-            if settings.events_topic not in ids:  # made a moment ago, and this broker hasn't heard of it yet
-                raise UnknownTopicOrPartitionError(settings.events_topic)
-            topic_id = ids[settings.events_topic] or settings.events_topic
+            topic_id = await _topic_id(settings)
             await _check_topic(settings, store, topic_id)
             return topic_id
         except (StoreUnavailable, KafkaError) as error:
             log.warning("waiting for Redis and Kafka", error=repr(error))
             await backoff.pause()
+
+
+async def _topic_id(settings: Settings) -> str:
+    """The id that the events topic has now; its name where the broker gives none. Raises KafkaError."""
+    ids = await topic_ids(settings.kafka, [settings.events_topic])
+    if settings.events_topic not in ids:  # made or removed a moment ago, and this broker hasn't heard all of it
+        raise UnknownTopicOrPartitionError(settings.events_topic)
+    return ids[settings.events_topic] or settings.events_topic
+
+
+async def _check_same(settings: Settings, topic_id: str) -> None:
+    """Raises ForeignTopic when the events topic isn't the one that this process began with, and KafkaError."""
+    current = await _topic_id(settings)
+    if current != topic_id:
+        raise _foreign(settings, known=topic_id, current=current)
+
+
+def _foreign(settings: Settings, *, known: str, current: str) -> ForeignTopic:
+    return ForeignTopic(
+        f"topic {settings.events_topic} was made anew: the store's positions are of the one with id {known}. "
+        f"Set TICKET_COUNTS_ACCEPT_TOPIC_ID={current} to read the new one from its start"
+    )
 
 
 async def _check_topic(settings: Settings, store: RedisStore, topic_id: str) -> None:
@@ -109,11 +141,7 @@ async def _check_topic(settings: Settings, store: RedisStore, topic_id: str) -> 
     if not foreign:
         return
     if settings.accept_topic_id != topic_id:
-        known = next(iter(foreign.values()))
-        raise ForeignTopic(
-            f"topic {settings.events_topic} was made anew: the store's positions are of the one with id {known}. "
-            f"Set TICKET_COUNTS_ACCEPT_TOPIC_ID={topic_id} to read the new one from its start"
-        )
+        raise _foreign(settings, known=next(iter(foreign.values())), current=topic_id)
     for bucket in foreign:
         await store.adopt_topic(bucket, topic_id)
     log.warning("events topic accepted", topic_id=topic_id)
@@ -142,7 +170,7 @@ async def _run(
         tenants = Tenants(adoption, reader.catch_up)
         dead_letters = _dead_letters(settings, producer, metrics)
         step = Step(store, tenants, dead_letters, clock, metrics, topic_id)
-        assignment = Assignment(events, store, settings.buckets, metrics)
+        assignment = Assignment(events, store, settings.buckets, metrics, settings.accepted_starts)
         poll = Poll(
             events,
             assignment,
@@ -156,6 +184,7 @@ async def _run(
             Limits(settings.batch_records, settings.apply_events),
             settings.buckets,
             health.stored,
+            partial(_check_same, settings, topic_id),
         )
         wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs, settings.dated_columns)
         leases = Leases(store)
@@ -168,6 +197,7 @@ async def _run(
                 tasks.create_task(Sweeper(store, adoption, step, wanted, leases, metrics).run(), name="sweeper"),
                 tasks.create_task(timers.run(), name="timers"),
                 tasks.create_task(audits.run(), name="audits"),
+                tasks.create_task(StoreWatch(store, health, metrics).run(), name="store watch"),
             ]
             await reader.readable.wait()
             events.subscribe([settings.events_topic], listener=assignment)

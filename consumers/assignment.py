@@ -5,6 +5,7 @@ listener only pauses, and records of partitions that aren't ready are thrown awa
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -22,11 +23,20 @@ class RetentionOvertook(Exception):
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """The partitions at hand. `ready` ones have been positioned; `waiting` ones are paused."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, store: CounterStore, buckets: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        store: CounterStore,
+        buckets: int,
+        metrics: Metrics,
+        accepted: Mapping[int, Position] = MappingProxyType({}),
+    ) -> None:
+        """`accepted`: by partition, below which offset lost records may stay uncounted, as an operator has said."""
         self._consumer = consumer
         self._store = store
         self._buckets = range(buckets)
         self._metrics = metrics
+        self._accepted = accepted
         self.waiting: set[TopicPartition] = set()
         self.ready: set[TopicPartition] = set()
         self.seen: dict[TopicPartition, Position] = {}
@@ -36,6 +46,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._consumer.pause(*assigned)  # before anything else, and before any await: see the module
         self.ready.clear()
         self.waiting = set(assigned)
+        self._metrics.lag_ms.clear()  # of partitions that somebody else has now, it would say the same for ever
         self._metrics.assignments.inc()
         log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
 
@@ -58,23 +69,45 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         waiting = frozenset(self.waiting)
         states = await self._store.states(self._buckets)
         beginnings: dict[TopicPartition, int] = await self._consumer.beginning_offsets(list(waiting))
+        starts = self._starts(states, {tp: beginnings[tp] for tp in waiting})
         for tp in waiting & self.waiting & self._consumer.assignment():
-            stored = [state.positions.get(tp.partition) for state in states.values()]
-            self._consumer.seek(tp, _start(tp, stored, beginnings[tp]))
-            self.seen[tp] = max((position for position in stored if position is not None), default=0)
+            self._consumer.seek(tp, starts[tp])
+            self.seen[tp] = max(state.positions.get(tp.partition, 0) for state in states.values())
             self._consumer.resume(tp)
             self.ready.add(tp)
         self.waiting -= waiting
         return states
 
+    def _starts(
+        self, states: Mapping[int, BucketState], beginnings: Mapping[TopicPartition, Position]
+    ) -> Mapping[TopicPartition, Position]:
+        """Where each partition goes on. Raises RetentionOvertook, which names all that can't."""
+        starts: dict[TopicPartition, Position] = {}
+        overtaken: dict[TopicPartition, Position] = {}
+        for tp, beginning in beginnings.items():
+            stored = [state.positions.get(tp.partition) for state in states.values()]
+            lowest = min(position or 0 for position in stored)
+            starts[tp] = max(lowest, beginning)
+            if lowest >= beginning:
+                continue
+            was_counted = self.seen.get(tp, 0) > 0 or any(position is not None for position in stored)
+            if was_counted and beginning > self._accepted.get(tp.partition, 0):
+                overtaken[tp] = lowest
+            else:
+                self._metrics.lost_records.inc(beginning - lowest)
+                log.error("records lost before they were counted", partition=tp.partition, at=lowest, start=beginning)
+        if overtaken:
+            raise RetentionOvertook(_told(overtaken, starts))
+        return starts
 
-def _start(tp: TopicPartition, stored: Sequence[Position | None], beginning: Position) -> Position:
-    known = [position for position in stored if position is not None]
-    if len(known) < len(stored):  # some bucket has seen nothing of this partition yet
-        if known and beginning > 0:
-            raise RetentionOvertook(f"partition {tp.partition} starts at {beginning}, and a bucket has none of it yet")
-        return beginning
-    lowest = min(known)
-    if lowest < beginning:
-        raise RetentionOvertook(f"partition {tp.partition} starts at {beginning}, the store is only at {lowest}")
-    return lowest
+
+def _told(overtaken: Mapping[TopicPartition, Position], starts: Mapping[TopicPartition, Position]) -> str:
+    where = [
+        f"partition {tp.partition} begins at {starts[tp]} and is counted up to {lowest}"
+        for tp, lowest in sorted(overtaken.items())
+    ]
+    accepting = ",".join(f"{tp.partition}:{starts[tp]}" for tp in sorted(overtaken))
+    return (
+        f"the log lost records before they were counted: {', '.join(where)}. "
+        f"Set TICKET_COUNTS_ACCEPT_LOG_START={accepting} to go on without them"
+    )

@@ -28,6 +28,8 @@ class Health:
         self.catalogue_read = False
         self.stopped = ""
         """Why it stopped for good; "" while it runs."""
+        self.paused = ""
+        """Why nothing is written for now; "" while it is."""
 
     def alive(self) -> None:
         """The event loop went round."""
@@ -50,6 +52,8 @@ class Health:
         """Why the counts may be behind; "" when they aren't."""
         if self.stopped:
             return self.stopped
+        if self.paused:
+            return self.paused
         if not self.catalogue_read:
             return "the catalogue is not read to its end yet"
         for what, moment in (("fetch from Kafka", self._fetched_at), ("write to Redis", self._stored_at)):

@@ -43,6 +43,10 @@ class Metrics:
         self.store_failures = self._counter("store_failures_total", "Steps done again because the store was away.")
         self.negative_cells = self._counter("negative_cells_total", "Counters seen below zero: proof of drift.")
         self.rewinds = self._counter("rewinds_total", "Times the store had lost acknowledged writes.")
+        self.lost_records = self._counter(
+            "lost_records_total",
+            "Records that the log no longer had when they were to be counted, and that were passed over.",
+        )
         self.assignments = self._counter("assignments_total", "Times partitions were assigned to this consumer.")
         self.swept = self._counter("swept_tickets_total", "Tickets gone over to fill new columns or clear old ones.")
         self.sweep_left = Gauge(
@@ -73,9 +77,30 @@ class Metrics:
         Info("ticket_counts_tzdata", "The time zones in use.", registry=self.registry).info(
             {"version": timezones.version()}
         )
-        self.lag_ms = self._gauge("oldest_unapplied_ms", "Age of the oldest record not applied yet, by partition.")
+        self.lag_ms = self._gauge(
+            "oldest_unapplied_ms", "Age of the oldest record not applied yet, by partition; of those at hand."
+        )
+        self.ready = self._plain("ready", "1 while /readyz answers 200, else 0.")
         self.flood = Gauge(
             "ticket_counts_flood_stopped", "1 while a flood of bad records has stopped it.", registry=self.registry
+        )
+        self.stopped = Gauge(
+            "ticket_counts_stopped",
+            "1 while it waits for an operator to decide, by what on.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.paused = Gauge(
+            "ticket_counts_paused",
+            "1 while nothing is written because Redis must not or can not take it, by why.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.redis_used = self._plain("redis_memory_bytes", "What Redis uses of its limit.")
+        self.redis_limit = self._plain("redis_memory_limit_bytes", "The limit of Redis (maxmemory), 0 for none.")
+        self.redis_evicted = self._plain("redis_evicted_keys", "Keys that Redis dropped to make room: proof of loss.")
+        self.redis_persistent = self._plain(
+            "redis_persistent", "1 where Redis keeps what it has on disk, by AOF or RDB; 0 where it doesn't."
         )
         self.batch_events = Histogram(
             "ticket_counts_batch_events",
@@ -92,6 +117,9 @@ class Metrics:
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(f"ticket_counts_{name}", text, registry=self.registry)
+
+    def _plain(self, name: str, text: str) -> Gauge:
+        return Gauge(f"ticket_counts_{name}", text, registry=self.registry)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"ticket_counts_{name}", text, ["partition"], registry=self.registry)

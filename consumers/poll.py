@@ -1,7 +1,7 @@
 """The loop: records in, positions up. Takes bounded batches, and never decides what an event means."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -15,6 +15,7 @@ from consumers.dead_letters import DeadLetters
 from consumers.decode import decode
 from consumers.freshness import Freshness
 from consumers.metrics import Metrics
+from consumers.rewinding import Rewinding
 from consumers.step import Goal, Incoming, Rewind, Step
 from consumers.store_runs import StoreRuns
 from consumers.tenants import Tenants
@@ -61,7 +62,10 @@ class Poll:
         limits: Limits,
         buckets: int,
         stored: Callable[[], None],
+        same_topic: Callable[[], Awaitable[None]],
     ) -> None:
+        """`same_topic` raises ForeignTopic where the topic is another one by now, and KafkaError."""
+        self._same_topic = same_topic
         self._stored = stored
         self._consumer = consumer
         self._assignment = assignment
@@ -74,6 +78,7 @@ class Poll:
         self._metrics = metrics
         self._limits = limits
         self._buckets = range(buckets)
+        self._rewinding = Rewinding(store, step, adoption, metrics, self._buckets)
         self._positions: dict[TopicPartition, Position] = {}
         self._store_runs = StoreRuns(store, adoption)
         self._committing: asyncio.Future[None] | None = None
@@ -96,7 +101,8 @@ class Poll:
             except NoOffsetForPartitionError:  # fetched for before it was positioned
                 self._assignment.restart()
             except Rewind as rewind:
-                await self._rewind(rewind)
+                await self._rewinding.run(rewind)
+                self._assignment.restart()
             except (StoreUnavailable, KafkaError, TimeoutError) as error:
                 log.warning("cannot go on now, will try again", error=repr(error))
                 self._assignment.restart()
@@ -110,6 +116,8 @@ class Poll:
         if not self._assignment.waiting:
             return
         states = await self._assignment.position()
+        # Whatever a topic that is made anew does to its readers, it ends here: its partitions are given or read anew.
+        await self._same_topic()
         for tp in self._assignment.ready:
             self._positions.pop(tp, None)
         self._step.start_at(states, {tp.partition for tp in self._assignment.ready})
@@ -186,20 +194,6 @@ class Poll:
         if goals:
             await self._steps({bucket: [] for bucket in self._buckets}, goals)
         self._stored()
-
-    async def _rewind(self, rewind: Rewind) -> None:
-        self._metrics.rewinds.inc()
-        log.error("the store lost acknowledged writes: rewinding", reason=str(rewind))
-        backoff = Backoff()
-        while True:
-            try:
-                await self._store.new_epoch(rewind.bucket)
-                await self._adoption.everything()
-                break
-            except StoreUnavailable as error:  # it went back a moment ago, and may go away again
-                log.warning("store away, rewinding waits", error=str(error))
-                await backoff.pause()
-        self._assignment.restart()
 
     async def _commit(self) -> None:
         """Tells Kafka how far it is. A commit that hangs is left to itself, and no other is begun meanwhile.

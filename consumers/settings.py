@@ -17,6 +17,10 @@ TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 """What Kafka takes as a topic's name (org.apache.kafka.common.internals.Topic), but for `.` and `..`."""
 
 
+PLACE = re.compile(r"[0-9]{1,9}:[0-9]{1,18}")
+"""A partition and an offset in it."""
+
+
 class Settings(SharedSettings):
     """Settings of `python -m consumers` and of the programs beside it."""
 
@@ -42,6 +46,12 @@ class Settings(SharedSettings):
         default="",
         description="Id of an events topic that was made anew under its old name and is to be read from its start, "
         "on top of what was counted before. Without it such a topic is refused: its offsets mean something else.",
+    )
+    accept_log_start: str = Field(
+        default="",
+        description="Where the log begins too late and is to be read on from there all the same, as "
+        "partition:offset,partition:offset,…: what was lost below these offsets stays uncounted. Without it a log that "
+        "retention has cut before everything was counted stops the consumer.",
     )
     group: str = Field(
         default="ticket-counts",
@@ -150,6 +160,19 @@ class Settings(SharedSettings):
         if not TOPIC_NAME.fullmatch(value) or value in (".", ".."):
             raise ValueError(f"must be 1 to 249 letters, digits, dots, dashes or underscores, not {value!r}")
         return value
+
+    @field_validator("accept_log_start")
+    @classmethod
+    def _is_list_of_offsets(cls, value: str) -> str:
+        if value and not all(PLACE.fullmatch(place) for place in value.split(",")):
+            raise ValueError(f"must be partition:offset,partition:offset,…, not {value!r}")
+        return value
+
+    @property
+    def accepted_starts(self) -> Mapping[int, int]:
+        """`accept_log_start`, by partition."""
+        places = (place.split(":") for place in self.accept_log_start.split(",") if place)
+        return {int(partition): int(offset) for partition, offset in places}
 
     @model_validator(mode="after")
     def _topics_differ(self) -> Self:

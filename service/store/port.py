@@ -27,6 +27,10 @@ class StoreUnavailable(Exception):
     """Nothing is known to have been written: keep the position, try again."""
 
 
+class StoreUnable(StoreUnavailable):
+    """The store answers, and takes nothing now: it is full, or can't keep what it is given. Nothing was written."""
+
+
 class StoreRefused(Exception):
     """The store can't be used as it is (layout, version, settings): an operator has to act first."""
 

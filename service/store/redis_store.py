@@ -5,6 +5,8 @@ import secrets
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from redis.exceptions import ResponseError
+
 from service.domain.catalogue import Credential, Realm
 from service.domain.record import Ask
 from service.domain.scopes import EVERYONE, places_of
@@ -12,6 +14,7 @@ from service.domain.ticket import Instant
 from service.store import codec, keys
 from service.store.apply_plan import due_text, packed_plan
 from service.store.cluster_view import NoCluster
+from service.store.condition import SECTIONS, Condition, condition_in
 from service.store.port import (
     Batch,
     Bucket,
@@ -22,6 +25,8 @@ from service.store.port import (
     Position,
     StoredTenant,
     StoreRefused,
+    StoreUnable,
+    StoreUnavailable,
 )
 from service.store.redis_auditing import RedisAuditing
 from service.store.replies import bucket_state, due_ticket, info_field, instant_in, outcome, pairs_of, stored_ticket
@@ -59,6 +64,11 @@ async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator[
 class RedisStore(RedisAuditing):
     """See `port.CounterStore` for what each method promises."""
 
+    paused = ""
+    """Why steps are refused as if the store were away; "" while they aren't."""
+    unable: StoreUnable | None = None
+    """The last refusal of a step by the server, until somebody takes it away."""
+
     async def found(self) -> None:
         """Writes the layout if there is none.
 
@@ -70,8 +80,8 @@ class RedisStore(RedisAuditing):
             raise StoreRefused(f"TICKET_COUNTS_REDIS: {error}; write redis:// instead of redis+cluster://") from None
         for server in servers:
             self._check_server(codec.text(server))
-        for memory in await self._wire.everywhere("INFO", "memory"):
-            _check_memory(codec.text(memory))
+        if drops := (await self.condition()).drops:
+            raise StoreRefused(drops)
         if not await self._wire.call("EXISTS", keys.LAYOUT):
             await self._wire.call("HSETNX", keys.LAYOUT, "format", FORMAT)
             await self._wire.call("HSETNX", keys.LAYOUT, "buckets", self.buckets)
@@ -91,6 +101,15 @@ class RedisStore(RedisAuditing):
             raise StoreRefused(f"Redis {version} is too old: {OLDEST_REDIS}.0 or newer is needed")
         if info_field(server, "redis_mode") == "cluster" and isinstance(self._wire, Wire):
             raise StoreRefused("TICKET_COUNTS_REDIS: this Redis is one of a cluster; write redis+cluster://host:port,…")
+
+    async def condition(self) -> Condition:
+        """What the server says of itself now."""
+        info = codec.text((await self._wire.everywhere("INFO", *SECTIONS))[0])
+        try:
+            setting = (await self._wire.everywhere("CONFIG", "GET", "save"))[0]
+        except ResponseError:  # not for everybody where Redis is somebody else's
+            return condition_in(info, None)
+        return condition_in(info, codec.text(setting[1]) if setting else None)
 
     async def tenants(self, bucket: Bucket) -> Sequence[str]:
         """The tenants in force in a bucket."""
@@ -125,6 +144,8 @@ class RedisStore(RedisAuditing):
 
     async def _apply(self, batch: Batch, places: list[str], hashes: Sequence[str], *, muted: bool) -> Outcome:
         """Applies a batch against this state and due set, and these tenants' hashes."""
+        if self.paused:
+            raise StoreUnavailable(self.paused)
         revision = secrets.token_bytes(codec.REVISION_BYTES)
         arguments: list[Argument] = [packed_plan(batch, muted=muted)]
         for tenant, tenant_hash in zip(batch.tenants, hashes, strict=True):
@@ -136,7 +157,11 @@ class RedisStore(RedisAuditing):
                 image = b"" if write.image is None else revision + codec.pack_image(write.image)
                 arguments += [write.ticket, write.revision, image, due_text(write)]
         places += [keys.audit(batch.bucket), keys.noted(batch.bucket)]
-        return outcome(await APPLY.run(self._wire, places, arguments))
+        try:
+            return outcome(await APPLY.run(self._wire, places, arguments))
+        except StoreUnable as refusal:
+            self.unable = refusal
+            raise
 
     async def due(self, bucket: Bucket, now: Instant, limit: int) -> Sequence[DueTicket]:
         flat = await DUE.run(self._wire, [keys.state(bucket), keys.due(bucket)], [now, limit])
@@ -262,9 +287,3 @@ class RedisStore(RedisAuditing):
 
     async def set_judged(self, position: Position) -> None:
         await RAISE.run(self._wire, [keys.CATALOGUE], ["judged", position])
-
-
-def _check_memory(memory: str) -> None:
-    policy = info_field(memory, "maxmemory_policy")
-    if info_field(memory, "maxmemory") != "0" and policy != "noeviction":
-        raise StoreRefused(f"Redis would drop counters when full: set maxmemory-policy noeviction, not {policy}")

@@ -24,13 +24,17 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from service.store.port import StoreUnavailable
+from service.store.port import StoreUnable, StoreUnavailable
 
 Argument = str | bytes | int
 Reply = Any
 
-_NOT_NOW = (BusyLoadingError, ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError)
+_NOT_NOW = (BusyLoadingError, ClusterDownError, MasterDownError, ReadOnlyError, TryAgainError)
 """Error replies that pass: nothing was done, and the same call may work later."""
+
+_UNABLE = ("MISCONF", "NOREPLICAS")
+"""Replies of a server that can't write to its disk, or has fewer replicas than it was told to have: redis-py has no
+class for them."""
 
 _TOGETHER = 512
 """Commands in one round trip: bounds the wait of the first for the last."""
@@ -136,7 +140,8 @@ class Wire:
                 stale = stale or not isinstance(refusal, TryAgainError)
                 _set_error(future, _unavailable(refusal))
             except ResponseError as refusal:
-                _set_error(future, refusal)
+                unable = _unable(refusal)
+                _set_error(future, StoreUnable(f"Redis: {unable}") if unable else refusal)
             else:
                 if not future.done():
                     future.set_result((self._run, reply))
@@ -172,6 +177,14 @@ def _packed(command: tuple[Argument, ...]) -> bytes:
     """The command as it is sent. A batch has thousands of arguments, and redis-py takes six times as long for them."""
     packed: bytes = pack_command(command)  # type: ignore[arg-type]  # hiredis says one argument and means any number
     return packed
+
+
+def _unable(refusal: ResponseError) -> str:
+    """What a server says that can't take anything now; "" for any other refusal."""
+    said = str(refusal).partition(" script: ")[0]  # where in a script it was refused is nobody's concern
+    if isinstance(refusal, OutOfMemoryError):  # redis-py takes the code away
+        return f"OOM {said}"
+    return said if said.startswith(_UNABLE) else ""
 
 
 def _line(info: bytes, prefix: bytes) -> str:

@@ -61,11 +61,15 @@ async def positioned(consumer: Pipeline, events: OnePartition) -> Poll:
     assignment = Assignment(events, consumer.store, buckets, consumer.metrics)
     poll = Poll(
         events, assignment, consumer.store, consumer.step, consumer.tenants, consumer.adoption, consumer.dead_letters,
-        consumer.clock, consumer.metrics, Limits(1_000, 10), buckets, lambda: None,
+        consumer.clock, consumer.metrics, Limits(1_000, 10), buckets, lambda: None, same_topic,
     )  # fmt: skip
     await assignment.on_partitions_assigned([PARTITION])
     await poll._position_partitions()
     return poll
+
+
+async def same_topic() -> None:
+    """It always is."""
 
 
 async def stored(world: SmallWorld) -> list[int]:

@@ -59,6 +59,18 @@ def test_numbers_have_bounds(name: str) -> None:
         parsed(**{name: "-1"})
 
 
+def test_accepted_starts_are_taken_by_partition() -> None:
+    assert parsed().accepted_starts == {}
+    assert parsed(ACCEPT_LOG_START="0:12").accepted_starts == {0: 12}
+    assert parsed(ACCEPT_LOG_START="0:12,11:9007199254740993").accepted_starts == {0: 12, 11: 9007199254740993}
+
+
+@pytest.mark.parametrize("places", ["12", "0:", ":5", "0:1,", "0:1 1:2", "-1:5", "0:-5", "a:b", "0:1:2"])
+def test_what_is_no_list_of_offsets_is_refused(places: str) -> None:
+    with pytest.raises(SettingsError, match=r"^TICKET_COUNTS_ACCEPT_LOG_START: must be partition:offset"):
+        parsed(ACCEPT_LOG_START=places)
+
+
 def test_variables_of_both_processes_are_known() -> None:
     environ = {"TICKET_COUNTS_PORT": "8080", "TICKET_COUNTS_KAFKA": "k:1", "TICKET_COUNTS_KAKFA": "k:1"}
     assert unknown_variables(environ, settings.known_variables()) == [

@@ -40,10 +40,13 @@ class Program(ServerProcess):
         """Where it serves /readyz and /metrics, since its latest start."""
         self._told_to_end = False
 
-    def launch(self, address_in: Callable[[Mapping[str, Any]], str | None]) -> None:
-        """Start it and return once /readyz answers 200; `address_in` finds the address in a line of its log."""
+    def launch(self, address_in: Callable[[Mapping[str, Any]], str | None], *, ready: bool = True) -> None:
+        """Start it and return once /readyz answers 200, or anything where it needn't become `ready`.
+
+        `address_in` finds the address in a line of its log.
+        """
         self.address, self._told_to_end = "", False
-        self.start(lambda: self._found(address_in) and self.ready(), START_S)
+        self.start(lambda: self._found(address_in) and (self.ready() or not ready), START_S)
 
     def ready(self) -> bool:
         """Whether /readyz answers 200."""

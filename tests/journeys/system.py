@@ -60,12 +60,12 @@ class System:
         await self.start_consumer()
         await self.start_service()
 
-    async def start_consumer(self, **settings: object) -> Program:
-        """One more consumer, ready."""
+    async def start_consumer(self, *, ready: bool = True, **settings: object) -> Program:
+        """One more consumer; `ready` unless it is one that can't be."""
         log = self.directory / f"consumer-{len(self.consumers)}.log"
         program = Program("consumers", log, self._environ(settings))
         self.consumers.append(program)
-        await asyncio.to_thread(program.launch, _consumer_address)
+        await asyncio.to_thread(program.launch, _consumer_address, ready=ready)
         return program
 
     async def start_service(self, **settings: object) -> Program:

@@ -1,14 +1,13 @@
 """What a rebuild refuses on real servers, with the reason and what to do instead; nothing that serves is touched."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
+from tests.journeys import topic_admin
 from tests.journeys.asking import realm
 from tests.journeys.catalogue_lines import event, tenant
 from tests.journeys.rebuild_program import Rebuild, generations, left_of_buildings
@@ -34,7 +33,7 @@ async def test_a_trimmed_log_is_refused_and_the_stored_tickets_do_instead(
 ) -> None:
     before = generations(redis_db)
     (first, end), *_ = [(p, end) for p, end in (await counted.ends()).items() if end]
-    async with admin_of(counted) as admin:
+    async with topic_admin.opened(counted.kafka) as admin:
         await admin.delete_records({TopicPartition(counted.topics.events, first): RecordsToDelete(end)})
     status, said = await Rebuild(counted, tmp_path).run()
     assert status == 1, said
@@ -53,7 +52,7 @@ async def test_a_trimmed_log_is_refused_and_the_stored_tickets_do_instead(
 
 
 async def test_a_compacted_log_is_refused(counted: System, redis_db: str, tmp_path: Path) -> None:
-    async with admin_of(counted) as admin:
+    async with topic_admin.opened(counted.kafka) as admin:
         compacted = ConfigResource(
             ConfigResourceType.TOPIC, counted.topics.events, {"cleanup.policy": "compact,delete"}
         )
@@ -83,14 +82,3 @@ async def test_an_unknown_tenant_is_refused_and_a_wrong_argument_is_wrong_use(co
     assert (status, said.splitlines()[-1]) == (1, "refused: there is no tenant nobody")
     status, _ = await Rebuild(counted, tmp_path, "--tenants").run()
     assert status == 2
-
-
-@asynccontextmanager
-async def admin_of(system: System) -> AsyncIterator[AIOKafkaAdminClient]:
-    """The broker's administration."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=system.kafka)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()

@@ -1,0 +1,43 @@
+"""What a Redis server says of itself that counting depends on, and what each of it means. Pure: asks for nothing."""
+
+import msgspec
+
+from service.store.replies import info_field
+
+SECTIONS = ("memory", "persistence", "stats")
+"""Of INFO: what is told in the others costs more than all of this."""
+
+KEEPING = "noeviction"
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One look at a server. Bytes are those that count against its limit; `limit` 0 is none."""
+
+    used: int
+    limit: int
+    policy: str
+    evicted: int
+    """Keys that it has dropped for want of room since it was started."""
+    persistent: bool | None
+    """Whether it keeps what it has on disk, by AOF or RDB; None where it doesn't tell."""
+
+    @property
+    def drops(self) -> str:
+        """Why counters might be dropped at any time; "" when they aren't."""
+        if not self.limit or self.policy == KEEPING:
+            return ""
+        return f"Redis would drop counters when full: set maxmemory-policy {KEEPING}, not {self.policy}"
+
+
+def condition_in(info: str, save: str | None) -> Condition:
+    """The condition as INFO has it; `save` is the setting of that name, None where the server doesn't tell."""
+    appends = info_field(info, "aof_enabled") == "1"
+    # What replicas and the append-only file are still to be given doesn't count (getMaxmemoryState in evict.c).
+    used = int(info_field(info, "used_memory")) - int(info_field(info, "mem_not_counted_for_evict"))
+    return Condition(
+        used,
+        int(info_field(info, "maxmemory")),
+        info_field(info, "maxmemory_policy"),
+        int(info_field(info, "evicted_keys")),
+        True if appends else None if save is None else save != "",
+    )
