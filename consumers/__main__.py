@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from consumers.adoption import Adoption
-from consumers.assignment import Assignment, RetentionOvertook
+from consumers.assignment import Assignment, LogShrank, RetentionOvertook
 from consumers.audit.cycle import AuditSchedule
 from consumers.backoff import Backoff
 from consumers.catalogue_log import CatalogueLog
@@ -44,6 +44,7 @@ STOPPING: Mapping[type[BaseException], str] = {
     Flood: "flood",
     ForeignTopic: "topic",
     OlderCode: "release",
+    LogShrank: "shrank",
     RetentionOvertook: "retention",
     StoreRefused: "store",
     TopicsUnusable: "topics",

@@ -4,6 +4,7 @@ Kafka's committed offsets play no part. aiokafka hands out records before an asy
 listener only pauses, and records of partitions that aren't ready are thrown away.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -18,6 +19,14 @@ log = structlog.get_logger()
 
 class RetentionOvertook(Exception):
     """The log no longer has what the store still needs: counting on would lose events silently."""
+
+
+class LogShrank(Exception):
+    """The log ends before what was counted: whatever is written into the gap would never be read."""
+
+
+SHRANK_S = 10.0
+"""How long an offset is refused that isn't before the log's start until that is believed: an election takes less."""
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
@@ -37,6 +46,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._buckets = range(buckets)
         self._metrics = metrics
         self._accepted = accepted
+        self._refused_since: dict[tuple[TopicPartition, Position], float] = {}
         self.waiting: set[TopicPartition] = set()
         self.ready: set[TopicPartition] = set()
         self.seen: dict[TopicPartition, Position] = {}
@@ -54,6 +64,17 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self.ready.clear()
         self.waiting.clear()
         log.info("partitions revoked", partitions=sorted(tp.partition for tp in revoked))
+
+    def out_of_range(self, refused: Mapping[TopicPartition, Position]) -> None:
+        """The log has nothing at these offsets. Where it begins later, positioning says so; else raises LogShrank,
+        once it has been so for long."""
+        now = asyncio.get_running_loop().time()
+        for tp, offset in refused.items():
+            if now - self._refused_since.setdefault((tp, offset), now) >= SHRANK_S:
+                raise LogShrank(
+                    f"partition {tp.partition} ends before {offset}, up to which it is counted: the log lost its "
+                    "newest records, and those that take their offsets would not be read"
+                )
 
     def restart(self) -> None:
         """Every partition has to be positioned again."""

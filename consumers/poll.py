@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from consumers.adoption import Adoption
 from consumers.assignment import Assignment
@@ -98,6 +98,10 @@ class Poll:
                     tick_at = loop.time() + TICK_S
                     await self._tick()
                 backoff = Backoff()
+            except OffsetOutOfRangeError as error:
+                self._assignment.out_of_range(error.args[0])
+                self._assignment.restart()
+                await backoff.pause()
             except NoOffsetForPartitionError:  # fetched for before it was positioned
                 self._assignment.restart()
             except Rewind as rewind:

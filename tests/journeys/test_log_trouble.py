@@ -11,6 +11,7 @@ from tests.journeys.asking import realm
 from tests.journeys.catalogue_lines import CLOSED, OPEN, event, tenant
 from tests.journeys.program import LOST_SESSION, Program
 from tests.journeys.system import System, running_system
+from tests.servers.redis_server import closing_client
 from tests.servers.topics import Topics
 from tests.waiting import wait_until
 
@@ -91,6 +92,23 @@ async def test_a_log_cut_under_a_consumer_that_lags_stops_it(
         await said(consumer, "the log lost records before they were counted")
         # What its last fetch had on its way to it is counted, and nothing beyond.
         assert TICKETS <= (await system.ask.all_of("acme")).counts["all"] < 3 * TICKETS
+        await system.stop(expected_errors=STOPPED)
+
+
+async def test_a_log_that_ends_before_what_was_counted_stops_the_consumer(
+    kafka: str, redis_db: str, topics: Topics, tmp_path: Path
+) -> None:
+    async with running_system(kafka, redis_db, topics, tmp_path) as system:
+        await system.start()
+        await counted(system)
+        await asyncio.to_thread(system.consumers[0].terminate)
+        with closing_client(redis_db) as client:
+            for key in client.scan_iter(match="tc:*:state"):
+                for partition in range(4):  # to Redis it is as if the brokers had lost a thousand records of each
+                    client.hincrby(key, f"p:{partition}", 1_000)
+        refusing = await system.start_consumer(ready=False)
+        text = await said(refusing, "the log lost its newest records")
+        assert re.search(r"partition \d ends before 1\d\d\d, up to which it is counted", text)
         await system.stop(expected_errors=STOPPED)
 
 
