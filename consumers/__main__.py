@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError
 
 from consumers.adoption import Adoption
 from consumers.assignment import Assignment, LogShrank, RetentionOvertook
@@ -31,7 +31,8 @@ from consumers.store_watch import StoreWatch
 from consumers.sweeps import Sweeper
 from consumers.tenants import OlderCode, Tenants
 from consumers.timers import Timers
-from consumers.topics import TopicsUnusable, ensure_topics, topic_ids
+from consumers.topic_identity import TopicIds, check_same, check_store, current_ids
+from consumers.topics import TopicsUnusable, ensure_topics
 from consumers.wanted import WantedColumns
 from service import logs, timezones
 from service.clock import SystemClock
@@ -87,8 +88,8 @@ async def main(settings: Settings) -> None:
 async def _work(settings: Settings, metrics: Metrics, health: Health, stop: asyncio.Event) -> None:
     try:
         async with open_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
-            topic_id = await _foundations(settings, store)
-            await _run(settings, store, topic_id, metrics, health, stop)
+            topics = await _foundations(settings, store)
+            await _run(settings, store, topics, metrics, health, stop)
     except* tuple(STOPPING) as group:
         health.stopped = "; ".join(str(error) for error in group.exceptions)
         metrics.flood.set(group.subgroup(Flood) is not None)
@@ -98,58 +99,23 @@ async def _work(settings: Settings, metrics: Metrics, health: Health, stop: asyn
         await stop.wait()
 
 
-async def _foundations(settings: Settings, store: RedisStore) -> str:
-    """Waits for Redis and Kafka, makes the topics if absent; the id of the events topic."""
+async def _foundations(settings: Settings, store: RedisStore) -> TopicIds:
+    """Waits for Redis and Kafka, makes the topics if absent; the ids of those whose offsets are in the store."""
     backoff = Backoff()
     while True:
         try:
             await store.found()
             await ensure_topics(settings)
-            topic_id = await _topic_id(settings)
-            await _check_topic(settings, store, topic_id)
-            return topic_id
+            ids = await current_ids(settings)
+            await check_store(settings, store, ids)
+            return ids
         except (StoreUnavailable, KafkaError) as error:
             log.warning("waiting for Redis and Kafka", error=repr(error))
             await backoff.pause()
 
 
-async def _topic_id(settings: Settings) -> str:
-    """The id that the events topic has now; its name where the broker gives none. Raises KafkaError."""
-    ids = await topic_ids(settings.kafka, [settings.events_topic])
-    if settings.events_topic not in ids:  # made or removed a moment ago, and this broker hasn't heard all of it
-        raise UnknownTopicOrPartitionError(settings.events_topic)
-    return ids[settings.events_topic] or settings.events_topic
-
-
-async def _check_same(settings: Settings, topic_id: str) -> None:
-    """Raises ForeignTopic when the events topic isn't the one that this process began with, and KafkaError."""
-    current = await _topic_id(settings)
-    if current != topic_id:
-        raise _foreign(settings, known=topic_id, current=current)
-
-
-def _foreign(settings: Settings, *, known: str, current: str) -> ForeignTopic:
-    return ForeignTopic(
-        f"topic {settings.events_topic} was made anew: the store's positions are of the one with id {known}. "
-        f"Set TICKET_COUNTS_ACCEPT_TOPIC_ID={current} to read the new one from its start"
-    )
-
-
-async def _check_topic(settings: Settings, store: RedisStore, topic_id: str) -> None:
-    """Raises ForeignTopic when positions belong to another topic of this name and nobody has accepted the new one."""
-    states = await store.states(range(settings.buckets))
-    foreign = {bucket: state.topic for bucket, state in states.items() if state.topic not in ("", topic_id)}
-    if not foreign:
-        return
-    if settings.accept_topic_id != topic_id:
-        raise _foreign(settings, known=next(iter(foreign.values())), current=topic_id)
-    for bucket in foreign:
-        await store.adopt_topic(bucket, topic_id)
-    log.warning("events topic accepted", topic_id=topic_id)
-
-
 async def _run(
-    settings: Settings, store: RedisStore, topic_id: str, metrics: Metrics, health: Health, stop: asyncio.Event
+    settings: Settings, store: RedisStore, topics: TopicIds, metrics: Metrics, health: Health, stop: asyncio.Event
 ) -> None:
     clock = SystemClock()
     async with AsyncExitStack() as clients:
@@ -170,7 +136,7 @@ async def _run(
         )
         tenants = Tenants(adoption, reader.catch_up)
         dead_letters = _dead_letters(settings, producer, metrics)
-        step = Step(store, tenants, dead_letters, clock, metrics, topic_id)
+        step = Step(store, tenants, dead_letters, clock, metrics, topics.events)
         assignment = Assignment(events, store, settings.buckets, metrics, settings.accepted_starts)
         poll = Poll(
             events,
@@ -185,7 +151,7 @@ async def _run(
             Limits(settings.batch_records, settings.apply_events),
             settings.buckets,
             health.stored,
-            partial(_check_same, settings, topic_id),
+            partial(check_same, settings, topics),
         )
         wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs, settings.dated_columns)
         leases = Leases(store)

@@ -12,6 +12,7 @@ from consumers.adoption import Adoption
 from consumers.backoff import Backoff
 from consumers.catalogue_log import CatalogueLog
 from consumers.dead_letters import DeadLetters
+from consumers.step import ForeignTopic
 from service.domain.catalogue import EntryError
 from service.store.port import CounterStore, StoreUnavailable
 
@@ -51,12 +52,16 @@ class CatalogueReader:
         """Set once the topic was read to its end and the store has all of it."""
 
     async def run(self) -> None:
-        """Reads for ever."""
+        """Reads for ever. Raises ForeignTopic."""
         judged = await _when_reachable(self._store.judged)
         await self._consumer.seek_to_beginning(self._partition)
-        backoff = Backoff()
+        backoff, expected = Backoff(), 0
         while True:
             records = (await self._consumer.getmany(timeout_ms=POLL_MS)).get(self._partition, [])
+            if records and records[0].offset < expected:  # the client began anew at what is there
+                raise ForeignTopic(
+                    f"topic {self._partition.topic} begins anew: it was cut, or made anew while it was read"
+                )
             try:
                 for record in records:
                     await self._take(record, new=record.offset >= judged)
@@ -64,7 +69,7 @@ class CatalogueReader:
                 position = await self._consumer.position(self._partition)
                 if position > self._position or not self.readable.is_set():
                     await self._settle(position)
-                backoff = Backoff()
+                backoff, expected = Backoff(), position
             except KafkaError as error:
                 log.warning("catalogue waits for Kafka", error=repr(error))
                 if records:  # taking them again in the same order ends the same

@@ -44,8 +44,9 @@ class Settings(SharedSettings):
     )
     accept_topic_id: str = Field(
         default="",
-        description="Id of an events topic that was made anew under its old name and is to be read from its start, "
-        "on top of what was counted before. Without it such a topic is refused: its offsets mean something else.",
+        description="Id of an events or catalogue topic that was made anew under its old name and is to be read from "
+        "its start, on top of what was counted before; ids of both with a comma between. Without it such a topic is "
+        "refused: its offsets mean something else.",
     )
     accept_log_start: str = Field(
         default="",
@@ -167,6 +168,11 @@ class Settings(SharedSettings):
         if value and not all(PLACE.fullmatch(place) for place in value.split(",")):
             raise ValueError(f"must be partition:offset,partition:offset,…, not {value!r}")
         return value
+
+    @property
+    def accepted_topics(self) -> frozenset[str]:
+        """`accept_topic_id`, one by one."""
+        return frozenset(one.strip() for one in self.accept_topic_id.split(",") if one.strip())
 
     @property
     def accepted_starts(self) -> Mapping[int, int]:

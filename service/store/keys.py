@@ -18,7 +18,8 @@ CREDENTIAL_OFFSETS = "tc:{catalogue}:credential-offsets"
 ADMINS = "tc:{catalogue}:admins"
 """Sorted set, all scores 0: "<admin's name>\0<identifier>" of each credential, to be found by the name."""
 CATALOGUE = "tc:{catalogue}:state"
-"""Hash: `judged`, the offset up to which bad catalogue records are dead letters already."""
+"""Hash: `topic`, the id of the catalogue's topic; `judged`, the offset in it up to which bad records are dead letters
+already."""
 
 WANTING = "tc:wanting"
 """Set: tenants of whom something was asked for that has no columns yet."""

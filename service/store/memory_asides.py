@@ -21,6 +21,7 @@ class MemoryAsides:
         self._sweeps: dict[str, str] = {}
         self._grants: dict[str, tuple[bytes, int]] = {}
         self._judged: Position | None = None
+        self._catalogue_topic = ""
 
     # -- entries that no tenant owns ----------------------------------------------------------------------------------
 
@@ -41,6 +42,17 @@ class MemoryAsides:
     async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
         if offset > self._credentials.get(identifier, (-1, None))[0]:
             self._credentials[identifier] = (offset, credential)
+
+    async def catalogue_topic(self) -> str:
+        return self._catalogue_topic
+
+    async def set_catalogue_topic(self, topic: str) -> None:
+        self._catalogue_topic = topic
+
+    async def forget_catalogue_offsets(self) -> None:
+        self._realms = {name: (-1, realm) for name, (_, realm) in self._realms.items()}
+        self._credentials = {name: (-1, credential) for name, (_, credential) in self._credentials.items()}
+        self._judged = None
 
     async def judged(self) -> Position:
         return self._judged or 0

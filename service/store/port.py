@@ -370,6 +370,15 @@ class CounterStore(CounterReader, Protocol):
     async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
         """Takes a credential (None: its removal) unless a newer one is stored."""
 
+    async def catalogue_topic(self) -> str:
+        """The id of the catalogue topic that all versions are offsets in; "" before the first."""
+
+    async def set_catalogue_topic(self, topic: str) -> None:
+        """From now on they are offsets in this one."""
+
+    async def forget_catalogue_offsets(self) -> None:
+        """Whatever comes of realms and credentials is newer than what is stored; nothing was judged yet."""
+
     async def judged(self) -> Position:
         """Catalogue records below this offset were judged before: bad ones among them are dead letters already."""
 

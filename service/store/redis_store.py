@@ -282,6 +282,16 @@ class RedisStore(RedisAuditing):
         places = [keys.CREDENTIALS, keys.CREDENTIAL_OFFSETS, keys.ADMINS]
         await PUT_CREDENTIAL.run(self._wire, places, [identifier, offset, packed])
 
+    async def catalogue_topic(self) -> str:
+        return codec.text(await self._wire.call("HGET", keys.CATALOGUE, "topic") or b"")
+
+    async def set_catalogue_topic(self, topic: str) -> None:
+        await self._wire.call("HSET", keys.CATALOGUE, "topic", topic)
+
+    async def forget_catalogue_offsets(self) -> None:
+        await self._wire.call("DEL", keys.REALM_OFFSETS, keys.CREDENTIAL_OFFSETS)
+        await self._wire.call("HDEL", keys.CATALOGUE, "judged")
+
     async def judged(self) -> Position:
         return int(await self._wire.call("HGET", keys.CATALOGUE, "judged") or 0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.journeys import topic_admin
 from tests.journeys.asking import realm
-from tests.journeys.catalogue_lines import CLOSED, OPEN, event, tenant
+from tests.journeys.catalogue_lines import CLOSED, OPEN, event, saved_filter, tenant
 from tests.journeys.program import LOST_SESSION, Program
 from tests.journeys.system import System, running_system
 from tests.servers.redis_server import closing_client
@@ -166,6 +166,35 @@ async def test_an_events_topic_made_anew_while_it_is_read_is_refused_until_it_is
         await system.start_consumer(ACCEPT_TOPIC_ID=setting_in(text, "ACCEPT_TOPIC_ID"))
         assert (await system.settled("acme")).counts == {"all": 5 * TICKETS}, "on top of what was counted before"
         await system.stop()
+
+
+async def test_a_catalogue_topic_made_anew_is_refused_until_it_is_accepted(
+    kafka: str, redis_db: str, topics: Topics, tmp_path: Path
+) -> None:
+    where = {"field": "status", "op": "eq", "value": OPEN}
+    async with running_system(kafka, redis_db, topics, tmp_path, METADATA_MAX_AGE_S=2) as system:
+        await system.start()
+        await counted(system)
+        await system.publish(*(saved_filter("acme", f"old-{number}", where) for number in range(5)))
+        await wait_until(lambda: asked_for(system, "old-4"), SAID_S, "the old filters")
+        await topic_admin.remove(kafka, topics.catalogue)
+        await system.publish(realm("helpdesk"), tenant("acme"), saved_filter("acme", "new", where))
+        reading = system.consumers[0]
+        await said(reading, f"topic {topics.catalogue} ")
+        await asyncio.to_thread(reading.terminate, expected_errors=(*STOPPED, *GONE))
+        refusing = await system.start_consumer(ready=False)
+        text = await said(refusing, f"topic {topics.catalogue} was made anew")
+        assert await asked_for(system, "old-4"), "what was said before is in force"
+        await asyncio.to_thread(refusing.terminate, expected_errors=STOPPED)
+        await system.start_consumer(ACCEPT_TOPIC_ID=setting_in(text, "ACCEPT_TOPIC_ID"))
+        await wait_until(lambda: asked_for(system, "new"), SAID_S, "the new filter")
+        assert not await asked_for(system, "old-4")
+        assert (await system.settled("acme", ("all", "new"))).counts == {"all": TICKETS, "new": TICKETS}
+        await system.stop()
+
+
+async def asked_for(system: System, filter_id: str) -> bool:
+    return filter_id in await system.ask.filters("acme")
 
 
 async def test_an_events_topic_made_anew_while_the_consumer_was_down_is_refused_until_it_is_accepted(

@@ -111,6 +111,25 @@ async def test_a_realm_is_never_older_than_one_that_was_stored(store: Store) -> 
     assert await store.realm("r") == old
 
 
+async def test_a_new_catalogue_topic_may_say_at_any_offset_what_the_old_one_said_at_higher_ones(store: Store) -> None:
+    assert await store.catalogue_topic() == ""
+    await store.set_catalogue_topic("old")
+    older, newer = Realm("r", "https://old.example", None), Realm("r", "https://new.example", None)
+    await store.put_realm("r", 90, older)
+    await store.set_judged(91)
+    await store.put_realm("r", 3, newer)
+    assert await store.realm("r") == older
+    await store.forget_catalogue_offsets()
+    await store.set_catalogue_topic("new")
+    assert await store.catalogue_topic() == "new"
+    assert await store.realm("r") == older, "it stays until something is said of it"
+    assert not await store.catalogue_read()
+    await store.put_realm("r", 3, newer)
+    assert await store.realm("r") == newer
+    await store.set_judged(4)
+    assert await store.judged() == 4
+
+
 async def test_judged_is_zero_at_first_and_only_rises(store: Store) -> None:
     assert await store.judged() == 0
     assert not await store.catalogue_read()
