@@ -1,4 +1,6 @@
-"""What a Redis server says of itself that counting depends on, and what each of it means. Pure: asks for nothing."""
+"""What Redis servers say of themselves that counting depends on, and what each of it means. Pure: asks for nothing."""
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -27,6 +29,20 @@ class Condition(msgspec.Struct, frozen=True):
         if not self.limit or self.policy == KEEPING:
             return ""
         return f"Redis would drop counters when full: set maxmemory-policy {KEEPING}, not {self.policy}"
+
+
+def worst(servers: Sequence[Condition]) -> Condition:
+    """Of many servers in one: the fullest, a policy that drops where one has it, no disk where one has none."""
+    fullest = max(servers, key=lambda one: one.used / one.limit if one.limit else 0)
+    dropping = next((one for one in servers if one.drops), fullest)
+    told = [one.persistent for one in servers]
+    return Condition(
+        dropping.used if dropping.drops else fullest.used,
+        dropping.limit if dropping.drops else fullest.limit,
+        dropping.policy,
+        sum(one.evicted for one in servers),
+        False if False in told else None if None in told else True,
+    )
 
 
 def condition_in(info: str, save: str | None) -> Condition:

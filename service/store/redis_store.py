@@ -1,6 +1,7 @@
 """The counter store in Redis: each promise of the port as one script or command. Decides nothing about tickets."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from service.domain.ticket import Instant
 from service.store import codec, keys
 from service.store.apply_plan import due_text, packed_plan
 from service.store.cluster_view import NoCluster
-from service.store.condition import SECTIONS, Condition, condition_in
+from service.store.condition import SECTIONS, Condition, condition_in, worst
 from service.store.port import (
     Batch,
     Bucket,
@@ -103,13 +104,15 @@ class RedisStore(RedisAuditing):
             raise StoreRefused("TICKET_COUNTS_REDIS: this Redis is one of a cluster; write redis+cluster://host:port,…")
 
     async def condition(self) -> Condition:
-        """What the server says of itself now."""
-        info = codec.text((await self._wire.everywhere("INFO", *SECTIONS))[0])
-        try:
-            setting = (await self._wire.everywhere("CONFIG", "GET", "save"))[0]
-        except ResponseError:  # not for everybody where Redis is somebody else's
-            return condition_in(info, None)
-        return condition_in(info, codec.text(setting[1]) if setting else None)
+        """What the servers say of themselves now: of each the worst."""
+        servers = await self._wire.everywhere("INFO", *SECTIONS)
+        saves: list[str | None] = []
+        with contextlib.suppress(ResponseError):  # not for everybody where Redis is somebody else's
+            settings = await self._wire.everywhere("CONFIG", "GET", "save")
+            saves = [codec.text(setting[1]) if setting else None for setting in settings]
+        if len(saves) != len(servers):  # a master has come or gone in between
+            saves = [None] * len(servers)
+        return worst([condition_in(codec.text(info), save) for info, save in zip(servers, saves, strict=True)])
 
     async def tenants(self, bucket: Bucket) -> Sequence[str]:
         """The tenants in force in a bucket."""
