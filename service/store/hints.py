@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from service.store import keys
 from service.store.hint_sources import HintSources
 from service.store.port import StoreUnavailable
+from service.store.sending import sending
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -44,7 +45,8 @@ async def _listen(server: str, changed: Callable[[str], None], gap: Callable[[],
     try:
         async with client.pubsub() as subscription:
             async with asyncio.timeout(2 * SILENCE_S):
-                await subscription.subscribe(keys.HINTS)
+                with sending():
+                    await subscription.subscribe(keys.HINTS)
             await _follow(subscription, changed, gap)
     finally:
         await client.aclose()
@@ -57,7 +59,8 @@ async def _follow(subscription: PubSub, changed: Callable[[str], None], gap: Cal
         if message is None:
             if asked:
                 raise ConnectionLost("the link is silent")
-            await subscription.ping()
+            with sending():
+                await subscription.ping()
         elif message["type"] == "message":
             changed(message["data"].decode(errors="replace").partition(" ")[0])
         elif message["type"] == "subscribe":  # redis-py subscribes again by itself, and says no more than this

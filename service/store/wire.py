@@ -25,6 +25,7 @@ from redis.exceptions import (
 )
 
 from service.store.port import StoreUnable, StoreUnavailable
+from service.store.sending import sending
 
 Argument = str | bytes | int
 Reply = Any
@@ -131,7 +132,9 @@ class Wire:
 
     async def _exchange(self, batch: Sequence[tuple[tuple[Argument, ...], asyncio.Future[tuple[str, Reply]]]]) -> None:
         connection = await self._connected()
-        await connection.send_packed_command([_packed(command) for command, _ in batch])
+        packed = [_packed(command) for command, _ in batch]
+        with sending():
+            await connection.send_packed_command(packed)
         stale = False
         for _, future in batch:
             try:
@@ -155,9 +158,11 @@ class Wire:
             connection = self._class(**self._options)
             try:
                 await connection.connect()  # type: ignore[no-untyped-call]
-                await connection.send_command("INFO", "server")
+                with sending():
+                    await connection.send_command("INFO", "server")
                 server = await connection.read_response()
-                await connection.send_command("INFO", "replication")
+                with sending():
+                    await connection.send_command("INFO", "replication")
                 replication = await connection.read_response()
             except BaseException:
                 await connection.disconnect(nowait=True)
