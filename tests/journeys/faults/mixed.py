@@ -25,6 +25,7 @@ PATIENCE_S = 2.0
 
 REST_S = 120.0
 FEWEST_KINDS = 4
+PROBLEM_CHARACTERS = 300
 LANES = (Lane(STORE, 1, 2_500), Lane(CONSUMERS, 2, 1_500), Lane(EDGES, 1, 6_000))
 """Beside each other."""
 
@@ -71,12 +72,22 @@ async def struck(
             for consumer in run.system.consumers:
                 if consumer.running:
                     await run.note(consumer)
+    except Exception as error:
+        row.problem = first_line(error)
+        raise
     finally:
         if run is not None and stage is not None:
             row.fired = stage.fired
             row.assignments, row.rewinds = stage.times_said(ASSIGNED), stage.times_said(REWOUND)
             row.conflicts, row.events = run.metrics["conflicts_total"], run.metrics["events_total"]
             row.figures = run.figures
+
+
+def first_line(error: BaseException) -> str:
+    """The beginning of what an error says, or the first of a group of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:PROBLEM_CHARACTERS]}"
 
 
 def expect(row: Row) -> None:

@@ -24,6 +24,8 @@ class Row:
     conflicts: int = 0
     events: int = 0
     figures: Figures = field(default_factory=Figures)
+    problem: str = ""
+    """What went wrong first; "" where nothing did."""
 
     def line(self) -> str:
         """The run's line; its columns are those of `heading`."""
@@ -36,8 +38,9 @@ class Row:
         return "  ".join(f"{value:>{width}}" for value, (_, width) in zip(values, COLUMNS, strict=True))
 
     def faults(self) -> str:
-        """What fired, and how often."""
-        return ", ".join(f"{name} ×{times}" if times > 1 else name for name, times in sorted(self.fired.items()))
+        """What fired, and how often; and what went wrong."""
+        fired = ", ".join(f"{name} ×{times}" if times > 1 else name for name, times in sorted(self.fired.items()))
+        return f"{fired}; WRONG: {self.problem}" if self.problem else fired
 
 
 def heading() -> str:
