@@ -148,9 +148,7 @@ class Wire:
             else:
                 if not future.done():
                     future.set_result((self._run, reply))
-        if (
-            stale
-        ):  # a demoted or loading server, not one that has a slot on its way: the next call finds out where to go
+        if stale:  # a demoted or loading server, but not one that has a slot on its way: the next call looks again
             await self._disconnect()
 
     async def _connected(self) -> AbstractConnection:

@@ -18,8 +18,8 @@ from tests.store.proxy import proxied
 from tests.store.test_cluster_wire import BOTH, TAGS, elsewhere, key, slot
 from tests.waiting import wait_until
 
-SHORT_S = 0.3
-"""A time-out that a healthy server on loopback never meets, and that is over long before a failover."""
+SHORT_S = 1.0
+"""A time-out that a healthy server on loopback never meets, and that is over before a replica stands in."""
 WITHIN_S = 20.0
 INCREMENT = "return redis.call('INCR', KEYS[1])"
 
