@@ -6,6 +6,8 @@ import pytest
 
 from tests.journeys.faults.cluster_faults import ClusterFaults
 from tests.journeys.faults.run import BUCKETS, fault_run
+from tests.journeys.rebuild_program import Rebuild
+from tests.journeys.test_audit import command
 from tests.oracle.choices import SeededChoices
 from tests.servers.redis_cluster import RedisCluster
 from tests.servers.topics import Topics
@@ -34,14 +36,20 @@ async def test_a_failover_and_a_move_of_slots_under_load_are_a_delay(
             await faults.play(fault)
 
 
-@pytest.mark.timeout(120)
-async def test_a_replica_that_stands_in_without_what_was_acknowledged_is_healed(
+@pytest.mark.timeout(240)  # an audit and a rebuild beside the load
+async def test_a_replica_that_stands_in_without_what_was_acknowledged_leaves_nothing_to_find_for_an_audit(
     kafka: str, redis_cluster: RedisCluster, topics: Topics, tmp_path: Path, session_s: float
 ) -> None:
     async with fault_run(
         kafka, redis_cluster.url, topics, tmp_path, seed=99, session_s=session_s, expected_errors=REWINDS
     ) as run:
         await ClusterFaults(run, redis_cluster, SeededChoices(99), BUCKETS).play(ClusterFaults.lossy_failover)
+        await run.settled()
+        status, found, errors = await command(run.system, TICKET_COUNTS_BUCKETS=str(BUCKETS))
+        assert (status, found) == (0, ""), errors
+        status, said = await Rebuild(run.system, tmp_path).run()
+        assert status == 0, said
+        assert said.count("swapped at version") == len(run.load.tenants), said
 
 
 @pytest.mark.faults_long
