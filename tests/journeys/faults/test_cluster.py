@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.faults import load
 from tests.journeys.faults.cluster_faults import ClusterFaults
-from tests.journeys.faults.run import BUCKETS, fault_run
+from tests.journeys.faults.run import BUCKETS, Manner, fault_run
 from tests.journeys.rebuild_program import Rebuild
 from tests.journeys.test_audit import command
 from tests.oracle.choices import SeededChoices
@@ -22,6 +23,12 @@ OTHERS = (ClusterFaults.handover, ClusterFaults.freeze, ClusterFaults.lossy_fail
 OTHERS_EACH = 2
 
 SEEDS = range(101, 111)
+TENANTS = 8
+SECONDS = 60.0
+"""What a run takes on a quiet machine: deadlines pass in it."""
+
+REST_S = 120.0
+"""Eight tenants' backlogs and sweeps after the last fault, on a machine that is busy with more."""
 
 
 @pytest.mark.timeout(120)
@@ -60,7 +67,14 @@ async def test_whatever_becomes_of_a_cluster_no_number_is_wrong(
 ) -> None:
     choices = SeededChoices(seed)
     async with fault_run(
-        kafka, redis_cluster.url, topics, tmp_path, seed=seed, session_s=session_s, expected_errors=REWINDS
+        kafka,
+        redis_cluster.url,
+        topics,
+        tmp_path,
+        seed=seed,
+        session_s=session_s,
+        expected_errors=REWINDS,
+        manner=Manner(load.timed(TENANTS, SECONDS), timed=True, rest_s=REST_S),
     ) as run:
         await run.system.start_consumer()
         faults = ClusterFaults(run, redis_cluster, choices, BUCKETS)
@@ -69,5 +83,5 @@ async def test_whatever_becomes_of_a_cluster_no_number_is_wrong(
         rewinds = await faults.rewinds()
     print(
         f"seed {seed}: {dict(faults.fired)}; {faults.keys_moved} keys moved; pointed elsewhere {dict(faults.refused)}; "
-        f"{rewinds:.0f} rewinds; {len(run.watch.snapshots)} snapshots, {run.watch.refusals.total()} refusals"
+        f"{rewinds:.0f} rewinds; {run.watch.refusals.total()} refusals; {run.figures}"
     )
