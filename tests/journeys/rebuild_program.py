@@ -13,6 +13,10 @@ ENDS_S = 120.0
 """Some ten thousand records take seconds; a busy machine makes minutes of them."""
 
 
+AT_ONCE = 10_000
+"""Keys looked at in one call: a busy Redis answers each only after the step at hand."""
+
+
 class Rebuild(ServerProcess):
     """One on a system's servers; it may be started again, and then goes on writing the same log file."""
 
@@ -32,14 +36,14 @@ class Rebuild(ServerProcess):
 def generations(redis_url: str) -> dict[str, str]:
     """The serving generation of each tenant."""
     with closing_client(redis_url) as client:
-        keys = list(client.scan_iter(match="tc:*:tenant:*"))
+        keys = list(client.scan_iter(match="tc:*:tenant:*", count=AT_ONCE))
         return {_text(key).rpartition(":")[2]: _text(client.hget(key, "generation")) for key in keys}
 
 
 def read_by_buildings(redis_url: str) -> int:
     """How many records the slowest of the unfinished rebuilds has behind it; 0 where there is none."""
     with closing_client(redis_url) as client:
-        found = [client.hgetall(key) for key in client.scan_iter(match="tc:*:building:*")]
+        found = [client.hgetall(key) for key in client.scan_iter("tc:*:building:*", AT_ONCE)]
     read = [sum(int(value) for name, value in one.items() if _text(name).startswith("p:")) for one in found]
     return min(read, default=0)
 
