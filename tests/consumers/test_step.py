@@ -126,6 +126,15 @@ async def test_a_store_that_is_away_is_tried_again() -> None:
     assert world.positions == {0: 1}
 
 
+async def test_a_tenant_is_unknown_only_after_the_catalogue_was_read_to_its_end() -> None:
+    world = SmallWorld()
+    consumer = await world.consumer()
+    world.topic.publish(tenant_entry("globex"))
+    await consumer.consume(log_of(told(1, tenant="globex"), told(1, tenant="nobody")))
+    assert await world.counts("all", tenant="globex") == (1,)
+    assert world.producer.places() == [(0, 1)]
+
+
 async def test_an_idle_bucket_is_raised_without_events() -> None:
     world = SmallWorld()
     consumer = await world.consumer()
