@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks import crowd, edit, ingest, latency, month, reads, streams
+from tests.benchmarks import bulk_import, crowd, edit, ingest, latency, month, reads, streams
 from tests.benchmarks.answers import recounted
 from tests.benchmarks.figures import Figure, ratios, table
 from tests.benchmarks.ground import Ground, kafka, prepared
@@ -18,7 +18,7 @@ from tests.servers.guardian import close_guardian
 
 Results = dict[str, list[Figure]]
 
-ON_KAFKA = ("ingest", "reads", "latency", "filters", "edit", "crowd", "month")
+ON_KAFKA = ("ingest", "reads", "latency", "filters", "edit", "crowd", "import", "month")
 BENCHMARKS = (*ON_KAFKA, "streams")
 
 MANY_FILTERS = 500
@@ -29,6 +29,10 @@ def say(message: str) -> None:
     """Progress, with the seconds since the start."""
     print(f"[{time.monotonic() - STARTED:6.1f} s] {message}", file=sys.stderr, flush=True)
 
+
+IMPORTED, PACED = 200_000, 4_000
+"""A minute and a half; the first million of a large help desk takes seven. A quiet machine applies three times as many
+a second, so the pace leaves room for others."""
 
 MOST_DEARER = 130.0
 """Per cent of an event's CPU with the usual number of filters."""
@@ -55,6 +59,8 @@ async def run(asked: argparse.Namespace) -> Results:
             results["edit of a filter"] = await edit.measured(ground)
         if "crowd" in asked.only:
             results["a crowd due at one instant"] = await crowd.measured(ground)
+        if "import" in asked.only:
+            results["an import beside live events"] = await bulk_import.measured(ground, asked.imported, asked.paced)
         if "month" in asked.only:
             results["a month of quarters"] = await month.measured(ground)
         if "filters" in asked.only:
@@ -120,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="passes of each (default: %(default)s)")
     parser.add_argument("--events", type=int, default=Size().events, metavar="N", help="events (default: %(default)s)")
+    parser.add_argument(
+        "--imported", type=int, default=IMPORTED, metavar="N", help="tickets of the import (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--paced", type=int, default=PACED, metavar="N", help="a second of the paced import (default: %(default)s)"
+    )
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS, help="these alone")
     return parser
 
