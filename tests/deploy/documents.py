@@ -5,10 +5,12 @@ right after one is what it must have printed, at least. `sh docker` is run where
 `text` is only read. No other kind may hold commands.
 """
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,11 +77,16 @@ class Shell:
         return output.read_text()
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends it, with whatever a block that failed has left in the background."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(BLOCK_S)
-        guardian().forget(self._process.pid)
+        try:
+            self._process.wait(BLOCK_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            guardian().forget(self._process.pid)
 
 
 @contextmanager

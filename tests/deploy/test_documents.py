@@ -34,6 +34,7 @@ def names(document: Path) -> str:
     return str(document.relative_to(ROOT))
 
 
+@pytest.mark.timeout(240)  # operations are many commands, each a process of its own
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names)
 def test_its_blocks_run_in_their_order(document: Path) -> None:
     commands = [block for block in blocks_of(document) if block.kind == "sh" and block.text.strip() not in RUNS_THIS]
@@ -100,6 +101,13 @@ def test_targets_named_anywhere_exist() -> None:
     targets = set(re.findall(r"(?:^|`)make ([\w-]+)", text, re.MULTILINE))
     assert "demo" in targets
     assert targets <= set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_files_and_tests_named_in_the_text_exist() -> None:
+    for document in DOCUMENTS:
+        for name, test in re.findall(r"`((?:service|consumers|tests)/[\w/.]+)(?:::(\w+))?", document.read_text()):
+            assert (ROOT / name).exists(), f"{document.name}: {name}"
+            assert not test or f"def {test}(" in (ROOT / name).read_text(), f"{document.name}: {name} has no {test}"
 
 
 def test_links_between_documents_lead_somewhere() -> None:
