@@ -14,7 +14,7 @@ from tests.servers.redis_server import RedisServer
 from tests.servers.topics import Topics
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120), pytest.mark.usefixtures("apache_kafka")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.usefixtures("apache_kafka")]
 
 KILLS = 5
 ROUNDS = 3
