@@ -15,7 +15,7 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, TryAgainError
 
 from service.store.cluster_view import ClusterUrl, NoCluster, view_of
-from service.store.port import StoreUnavailable
+from service.store.port import StoreUnable, StoreUnavailable
 from service.store.slots import Address, Slots, View
 from service.store.wire import Argument, Reply, Wire
 
@@ -132,7 +132,8 @@ class ClusterWire:
         try:
             answer = await (wire.call_asking(*command) if asking else wire.call_in_run(*command))
         except StoreUnavailable as error:
-            if not isinstance(error.__cause__, TryAgainError):  # which is said of one slot, by who has it
+            # Who is full, or has the slot on its way, is still the one to ask.
+            if not isinstance(error, StoreUnable) and not isinstance(error.__cause__, TryAgainError):
                 self._doubted.add(address)
             raise
         self._doubted.discard(address)

@@ -6,7 +6,7 @@ import pytest
 from redis.crc import key_slot
 
 from service.store.cluster_wire import ClusterWire
-from service.store.port import StoreRefused, StoreUnavailable
+from service.store.port import StoreRefused, StoreUnable, StoreUnavailable
 from service.store.redis_store import open_store
 from service.store.slots import Address
 from service.store.wire import Wire
@@ -128,6 +128,22 @@ async def test_a_walk_over_all_keys_finds_each_at_whatever_master(wire: ClusterW
         turns += 1
     assert sorted(found) == sorted(key(tag, str(name)).encode() for tag in TAGS for name in range(20))
     assert turns > 10
+
+
+async def test_a_master_that_takes_nothing_for_want_of_replicas_is_still_the_one_to_ask(
+    wire: ClusterWire, redis_cluster_db: RedisCluster
+) -> None:
+    await wire.call("SET", key(3), "v")
+    master, looks = redis_cluster_db.owner(slot(3)), wire._looks
+    asked(master, "CONFIG SET", "min-replicas-to-write", 5)
+    try:
+        with pytest.raises(StoreUnable, match="NOREPLICAS"):
+            await wire.call("SET", key(3), "w")
+        assert await wire.call("GET", key(3)) == b"v"
+    finally:
+        asked(master, "CONFIG SET", "min-replicas-to-write", 0)
+    assert await wire.call("SET", key(3), "w") == b"OK"
+    assert wire._looks == looks, "nothing had to be found out"
 
 
 async def test_what_is_asked_everywhere_is_answered_by_every_master(
