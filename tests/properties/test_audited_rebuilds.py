@@ -5,6 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.audit.tenant_audit import TenantReport
 from tests.oracle.choices import SeededChoices
 from tests.oracle.recount import Recount
 from tests.oracle.worlds import World, worlds
@@ -14,6 +15,9 @@ from tests.properties.test_rebuilds import TIMED, Rebuilds, large, limit, many, 
 from tests.properties.test_worlds import accepted, compare, want_all_profiles
 
 __all__ = ["small_bites", "small_reads"]
+
+REBUILD_STEPS = 3
+"""A rebuild of a few tickets takes some five; now and then one is killed."""
 
 
 @limit
@@ -26,6 +30,23 @@ def test_what_is_audited_and_rebuilt_at_once_is_neither_accused_nor_spoilt(
     asyncio.run(audited_and_rebuilt(world, seed, from_store))
 
 
+async def writers_and_rebuilds(run: Drive, rebuilds: Rebuilds) -> None:
+    """Long enough for a swap in the middle of audits."""
+    for _ in range(REBUILD_STEPS):
+        await asyncio.gather(some_steps(run), rebuilds.some_steps())
+
+
+async def audits_beside(work: asyncio.Task[None], run: Drive, store: InterleavedStore) -> list[TenantReport]:
+    """One after another until the work is done, some of them with repairs."""
+    reports = []
+    while not work.done():
+        await asyncio.sleep(0)  # there may be no tenant yet
+        report = await audited(run, store, repair=run.choices.chance(50))
+        reports += [] if report is None else [report]
+    await work
+    return reports
+
+
 async def audited_and_rebuilt(world: World, seed: int, from_store: bool) -> None:
     choices = SeededChoices(seed)
     store = InterleavedStore(choices, choices.integer(1, 2))
@@ -35,20 +56,19 @@ async def audited_and_rebuilt(world: World, seed: int, from_store: bool) -> None
     rebuilds = Rebuilds(run, store, choices, from_store)
     spoilt: set[str | None] = set()
     while not run.done:
-        report, _, _ = await asyncio.gather(
-            audited(run, store, repair=choices.chance(50)), some_steps(run), rebuilds.some_steps()
-        )
-        assert drift_of(report) <= spoilt, report
-        if report is not None and report.repaired:
-            spoilt.discard(report.tenant)  # whatever is found of it from now on was done by the repair
+        work = asyncio.create_task(writers_and_rebuilds(run, rebuilds))
+        for report in await audits_beside(work, run, store):
+            assert drift_of(report) <= spoilt, report
+            if report.repaired:
+                spoilt.discard(report.tenant)  # whatever is found of it from now on was done by the repair
         if choices.chance(30):
             spoilt.add(await spoil_one(run, store))
     await run.finish()
     await rebuilds.finish()
     for tenant in rebuilds.tenants:
-        report = await audited(run, store, tenant)
-        assert report is not None, "nobody else is at it now"
-        assert not report.drift, report
+        last = await audited(run, store, tenant)
+        assert last is not None, "nobody else is at it now"
+        assert not last.drift, last
     oracle = Recount(accepted(run))
     oracle.feed(run.log)
     await run.settle()
