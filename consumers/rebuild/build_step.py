@@ -43,6 +43,8 @@ class Job:
         self.building = building
         self.compiled = compiled
         self.positions: dict[int, Position] = dict(building.state.positions)
+        self.in_force: frozenset[int] = frozenset()
+        """The numbers of the columns that answers are made of, by the record that it was completed by."""
 
     @property
     def name(self) -> str:

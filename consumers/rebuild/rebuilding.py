@@ -245,6 +245,7 @@ class Rebuilding:
             judged = judged_by(stored.record)
             needed = in_force(stored.record)
             if needed.items() <= job.building.complete.items():
+                job.in_force = frozenset(needed.values())
                 return
             if not needed.items() <= judged.items():
                 raise Refused(
@@ -282,9 +283,9 @@ def _compiled(building: Building, stored: StoredTenant) -> CompiledTenant:
 
 
 def _compared(job: Job, swapped: Swapped) -> str:
+    """What changed for readers: columns that are filled or cleared just now are in no answer."""
     before, after = swapped.before, swapped.after
-    columns = before.keys() | after.keys()
-    differ = sum(before.get(column, 0) != after.get(column, 0) for column in columns)
-    said = f"{differ} of {len(columns)} counts differ" if differ else "every count as before"
+    differ = sum(before.get(column, 0) != after.get(column, 0) for column in job.in_force)
+    said = f"{differ} of {len(job.in_force)} counts differ" if differ else "every count as before"
     tickets = f"{after.get(0, 0):,} tickets (before {before.get(0, 0):,})"
     return f"{job.name}: swapped at version {swapped.version}, {tickets}, {said}"

@@ -175,6 +175,14 @@ async def test_a_filter_that_is_still_being_filled_comes_into_force_after_the_sw
     assert await world.counts("vip", "two") == (MANY // 2, MANY - MANY // 2)
 
 
+@pytest.mark.parametrize("from_store", [False, True])
+async def test_what_is_not_filled_yet_is_no_count_that_differs(from_store: bool) -> None:
+    world, consumer = await counted()
+    world.topic.publish(filter_entry("two", {"field": "category", "op": "ne", "value": "vip"}))
+    await consumer.catch_up()
+    assert (await rebuilt(world, from_store=from_store))[-1].endswith("every count as before")
+
+
 async def test_killed_it_goes_on_where_it_was() -> None:
     world, _ = await counted()
     process, _ = rebuild_of(world)
