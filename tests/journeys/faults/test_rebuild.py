@@ -33,7 +33,7 @@ class Ordeal(NamedTuple):
 SHORT = Ordeal(20_000, (0.02, 0.2, 0.4, 0.6), 300.0, 60.0)
 """Some seconds of a rebuild's work, so that kills hit the middle."""
 
-LONG = Ordeal(1_000_000, sorted(Random(10).uniform(0.0, 0.95) for _ in range(10)), 100.0, 900.0)
+LONG = Ordeal(1_000_000, sorted(share / 1_000 for share in Random(10).sample(range(950), 10)), 100.0, 900.0)
 
 WILD = 15_000
 """Records of random histories, of all kinds; the others are plain, as a recount goes through many tickets slowly."""
