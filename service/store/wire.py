@@ -108,7 +108,10 @@ class Wire:
         return int(following), found
 
     def _sent(self, command: tuple[Argument, ...]) -> asyncio.Future[tuple[str, Reply]]:
-        """The answer to come. Two in a row are sent in a row."""
+        """The answer to come. Two in a row are sent in a row. Raises RuntimeError where nobody is there to send."""
+        if self._task is None or self._task.done():
+            fault = None if self._task is None or self._task.cancelled() else self._task.exception()
+            raise RuntimeError("the wire was not entered, or has ended") from fault
         future: asyncio.Future[tuple[str, Reply]] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, future))
         self._wake.set()
@@ -126,8 +129,9 @@ class Wire:
             except (RedisError, OSError, TimeoutError) as error:
                 await self._disconnect()
                 _fail(batch, StoreUnavailable(f"Redis: {error!r}"))
-            except asyncio.CancelledError:
-                _fail(batch, StoreUnavailable("Redis: the connection is being closed"))
+            except BaseException as error:  # cancelled, or a fault of this program: nobody may wait for ever
+                waiting, self._waiting = [*batch, *self._waiting], []
+                _fail(waiting, StoreUnavailable(f"Redis: the connection has ended: {error!r}"))
                 raise
 
     async def _exchange(self, batch: Sequence[tuple[tuple[Argument, ...], asyncio.Future[tuple[str, Reply]]]]) -> None:

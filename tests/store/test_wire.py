@@ -40,6 +40,23 @@ def test_a_connection_reset_while_it_was_idle_fails_one_call_at_most(
         runner.run(reset_and_called())
 
 
+async def test_a_fault_of_the_program_is_heard_by_whoever_waits_and_whoever_asks_later(
+    redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with Wire(redis_process.url, TIMEOUT_S) as wire:
+        monkeypatch.setattr(wire, "_exchange", broken)
+        waiting = await asyncio.wait_for(
+            asyncio.gather(*(wire.call("PING") for _ in range(3)), return_exceptions=True), 5
+        )
+        assert [type(answer) for answer in waiting] == [StoreUnavailable] * 3
+        with pytest.raises(RuntimeError) as told:
+            await wire.call("PING")
+        assert isinstance(told.value.__cause__, ZeroDivisionError)
+
+
 def ended(connection: object) -> bool:
     """Whether the loop has heard of its end."""
     writer: asyncio.StreamWriter = connection._writer  # type: ignore[attr-defined]
