@@ -129,6 +129,13 @@ class Step:
         What was changed meanwhile by somebody else stays due. Raises StoreUnavailable, ForeignTopic, OlderCode.
         """
         compiled, _ = await self._compiled({one.tenant for one in due})
+        # One that was rebuilt a moment ago is due in a generation that nothing else has made known here yet.
+        other = {
+            one.tenant for one in due if one.tenant in compiled and compiled[one.tenant].generation != one.generation
+        }
+        if other:
+            await self._reload(other)
+            compiled, _ = await self._compiled({one.tenant for one in due})
         current = [one for one in due if one.tenant in compiled and compiled[one.tenant].generation == one.generation]
         await self._store.forget_due(bucket, [one for one in due if one not in current])
         wanted: dict[str, list[str]] = {name: [] for name in compiled}

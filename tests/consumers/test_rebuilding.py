@@ -13,6 +13,7 @@ from tests.consumers.small_world import (
     NOW_US,
     TENANT,
     SmallWorld,
+    counts,
     deleted,
     filter_entry,
     log_of,
@@ -321,6 +322,19 @@ async def test_another_events_topic_and_a_tenant_that_goes_are_refused() -> None
     with pytest.raises(Refused, match=f"there is no tenant {TENANT}"):
         await rebuilt(world)
     assert await world.store.building(TENANT) is None
+
+
+@BOTH
+async def test_a_deadline_is_met_by_a_consumer_that_has_not_heard_of_the_new_generation(from_store: bool) -> None:
+    world = SmallWorld(tenant_entry(), filter_entry("late", {"field": "dueAt", "op": "before", "value": "@now"}))
+    consumer = await world.consumer()
+    log = log_of(told(1, dueAt="2026-11-21T10:15:10Z"))
+    await consumer.consume(log)
+    await rebuilt(world, log, from_store=from_store)
+    consumer.clock.now = NOW_US + 60_000_000
+    await consumer.timers.look()
+    await consumer.timers.look()
+    assert await counts(world.store, ("late",), now=consumer.clock.now) == (1,)
 
 
 async def test_several_tenants_are_filled_in_one_pass() -> None:
