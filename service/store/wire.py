@@ -72,8 +72,8 @@ class Wire:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for _, future in self._waiting:
-            future.cancel()
+        # Not cancelled: who waits may have other wires, and would take it for an end of its own.
+        _fail(self._waiting, StoreUnavailable("Redis: the connection is being closed"))
         await self._disconnect()
 
     async def call(self, *command: Argument) -> Reply:

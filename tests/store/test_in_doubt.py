@@ -1,11 +1,13 @@
 """A call that timed out was perhaps carried out: whatever became of it, each event counts once."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from service.store.port import Applied, Conflict, StoreUnavailable, TicketWrite
 from service.store.redis_store import open_store
+from service.store.wire import Wire
 from tests.oracle.records import Record
 from tests.pipeline import FakeProducer, Pipeline, published
 from tests.store.contract import (
@@ -27,6 +29,9 @@ from tests.waiting import wait_until
 
 SHORT_S = 0.3
 """A time-out that a healthy server on loopback never meets."""
+
+LONG_S = 30.0
+"""Longer than this test has patience."""
 
 TENANT_ENTRY = {
     "kind": "tenant",
@@ -90,6 +95,19 @@ async def test_the_step_counts_an_in_doubt_batch_once(redis_db: str, fault: Call
         assert tenant is not None
         counts = await snapshot(store, token=tenant.token, generation=tenant.generation)
         assert (counts.columns, counts.positions) == ((4,), {0: 4})
+
+
+async def test_a_wire_that_is_given_up_tells_all_who_wait_for_it_and_cancels_none(redis_db: str) -> None:
+    async with proxied(redis_db) as proxy:
+        async with Wire(proxy.url, LONG_S) as wire:
+            await wire.call("PING")
+            proxy.hold_next(b"first")
+            under_way = asyncio.create_task(wire.call("GET", "first"))
+            await wait_until(lambda: proxy.held, 5, "the request to be held")
+            waiting = asyncio.create_task(wire.call("GET", "second"))
+            await asyncio.sleep(0)
+        said = await asyncio.gather(under_way, waiting, return_exceptions=True)
+        assert [type(one) for one in said] == [StoreUnavailable, StoreUnavailable]
 
 
 async def test_nobody_there_is_unavailable_and_the_store_comes_back(redis_db: str) -> None:
