@@ -108,10 +108,11 @@ class Wire:
         return int(following), found
 
     def _sent(self, command: tuple[Argument, ...]) -> asyncio.Future[tuple[str, Reply]]:
-        """The answer to come. Two in a row are sent in a row. Raises RuntimeError where nobody is there to send."""
+        """The answer to come. Two in a row are sent in a row. Raises RuntimeError after a fault of this program."""
         if self._task is None or self._task.done():
-            fault = None if self._task is None or self._task.cancelled() else self._task.exception()
-            raise RuntimeError("the wire was not entered, or has ended") from fault
+            if self._task is not None and self._task.cancelled():
+                raise StoreUnavailable("Redis: the connection is closed")
+            raise RuntimeError("nothing is sent any more") from (self._task.exception() if self._task else None)
         future: asyncio.Future[tuple[str, Reply]] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, future))
         self._wake.set()
