@@ -2,17 +2,28 @@
 
 import socket
 from contextlib import ExitStack
+from random import SystemRandom
 
 HOST = "127.0.0.1"
 
 
+CHOSEN_FROM = range(10_240, 32_768)
+"""Below what systems give to connections that go out: one of those could take a port before its server does."""
+
+
 def free_ports(count: int) -> list[int]:
     """`count` different ports that nobody listened on a moment ago."""
+    found: list[int] = []
     with ExitStack() as held:  # open together, so that none is named twice
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
+        for port in SystemRandom().sample(CHOSEN_FROM, len(CHOSEN_FROM)):
+            try:
+                held.enter_context(socket.socket()).bind((HOST, port))
+            except OSError:  # somebody listens there
+                continue
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise OSError(f"no {count} free ports from {CHOSEN_FROM.start} to {CHOSEN_FROM.stop - 1}")
 
 
 def why_not(port: int) -> str:
