@@ -1,6 +1,6 @@
 """Compiled tenants: what the step needs to know of a tenant to count its tickets. Caches; decides nothing."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -24,17 +24,15 @@ class CompiledTenant(msgspec.Struct, frozen=True):
     generation: str
     columns: Columns
     statuses: frozenset[str]
-    priorities: frozenset[str]
-    teams: frozenset[str]
+    priorities: frozenset[str | None]
+    teams: frozenset[str | None]
 
-    def unknown(self, ticket: Ticket) -> Iterator[str]:
+    def unknown(self, ticket: Ticket) -> Sequence[str]:
         """Kinds of ids in the ticket that the catalogue doesn't know; they still count in `all`."""
-        if ticket.status not in self.statuses:
-            yield "status"
-        if ticket.priority is not None and ticket.priority not in self.priorities:
-            yield "priority"
-        if ticket.team is not None and ticket.team not in self.teams:
-            yield "team"
+        known = ticket.status in self.statuses, ticket.priority in self.priorities, ticket.team in self.teams
+        if all(known):  # of nearly every event
+            return ()
+        return [kind for kind, is_known in zip(("status", "priority", "team"), known, strict=True) if not is_known]
 
 
 class Tenants:
@@ -84,6 +82,6 @@ def compile_tenant(name: str, stored: StoredTenant) -> CompiledTenant:
         stored.generation,
         Columns(numbered(stored.record)),
         frozenset(status.id for status in settings.statuses),
-        frozenset(priority.id for priority in settings.priorities),
-        frozenset(team.id for team in settings.teams),
+        frozenset((None, *(priority.id for priority in settings.priorities))),
+        frozenset((None, *(team.id for team in settings.teams))),
     )
