@@ -19,7 +19,10 @@ MISSED = "Redis: "
 GIVEN_UP = "store away, will try again"
 """A step that is in doubt: it will be tried again."""
 
-ROUNDS = 5
+ROUNDS = 10
+BACKLOG = 2_000
+"""Records at once, so that steps are under way."""
+
 LOST_RECORDS = 1_000
 
 
@@ -35,6 +38,8 @@ async def frozen(stage: Stage) -> None:
     """Frozen until a step is given up; it is carried out all the same, later. Seen: a consumer says that."""
     doubted = stage.times_said(GIVEN_UP)
     for _ in range(ROUNDS):  # now and then no step is under way, but only a look at positions or at the clock
+        await stage.run.load.burst(BACKLOG)
+        await stage.run.load.flush()
         await frozen_once(stage)
         if stage.times_said(GIVEN_UP) > doubted:
             return
