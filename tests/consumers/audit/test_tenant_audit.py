@@ -147,6 +147,7 @@ async def test_the_schedule_measures_drift_and_when_it_was_last_proven(consumer:
 
     await wait_until(found, 5.0, "the drift to be found")
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert consumer.metrics.audit_drift._value.get() == 1
     assert consumer.metrics.audit_finished._value.get() > finished
 
