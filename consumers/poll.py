@@ -149,17 +149,19 @@ class Poll:
     ) -> None:
         """Decodes records of one partition into their buckets; what can't be decoded is parked."""
         seen = self._assignment.seen.get(tp, 0)
-        known: set[str] = set()  # of this batch: what changes meanwhile is the step's to find out
+        of_tenant: dict[str, list[Incoming]] = {}  # of this batch: what changes meanwhile is the step's to find out
         good = 0
         for place, record in enumerate(records):
             if place % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
             try:
                 event = decode(record.key, record.value, record.headers, record.timestamp)
-                if event.tenant not in known:
+                incoming = of_tenant.get(event.tenant)
+                if incoming is None:
                     if await self._tenants.get(event.tenant) is None:
                         raise PoisonEvent(f"tenantid: no tenant {event.tenant} in the catalogue")
-                    known.add(event.tenant)
+                    incoming = by_bucket.setdefault(self._store.bucket(event.tenant), [])
+                    of_tenant[event.tenant] = incoming
             except PoisonEvent as poison:
                 self._dead_letters.good(good)
                 good = 0
@@ -167,8 +169,7 @@ class Poll:
                     await self._dead_letters.park(record, str(poison))
                 continue
             good += 1
-            incoming = Incoming(tp.partition, record.offset, event, record)
-            by_bucket.setdefault(self._store.bucket(event.tenant), []).append(incoming)
+            incoming.append(Incoming(tp.partition, record.offset, event, record))
         self._dead_letters.good(good)
 
     async def _steps(self, by_bucket: Mapping[Bucket, Sequence[Incoming]], goals: Mapping[int, Goal]) -> None:

@@ -29,10 +29,14 @@ class CompiledTenant(msgspec.Struct, frozen=True):
 
     def unknown(self, ticket: Ticket) -> Sequence[str]:
         """Kinds of ids in the ticket that the catalogue doesn't know; they still count in `all`."""
-        known = ticket.status in self.statuses, ticket.priority in self.priorities, ticket.team in self.teams
-        if all(known):  # of nearly every event
-            return ()
-        return [kind for kind, is_known in zip(("status", "priority", "team"), known, strict=True) if not is_known]
+        if ticket.status in self.statuses and ticket.priority in self.priorities and ticket.team in self.teams:
+            return ()  # nearly always
+        known = {
+            "status": ticket.status in self.statuses,
+            "priority": ticket.priority in self.priorities,
+            "team": ticket.team in self.teams,
+        }
+        return [kind for kind, is_known in known.items() if not is_known]
 
 
 class Tenants:

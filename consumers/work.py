@@ -42,8 +42,9 @@ class Work:
             return after.name.lower()
         assert isinstance(after, Advanced)
         self._images[event.ticket] = after.image
-        seen = min(event.time, self._now)
-        self._as_of = seen if self._as_of is None else max(self._as_of, seen)
+        seen = event.time if event.time < self._now else self._now
+        if self._as_of is None or seen > self._as_of:
+            self._as_of = seen
         return "applied_after_gap" if after.gap else "applied"
 
     def take(self, ticket: str, original: Image | None) -> None:

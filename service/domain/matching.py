@@ -202,11 +202,20 @@ def compiled_flips(condition: Condition) -> Callable[[Ticket], Flips]:
             inner = compiled_flips(child)
             return lambda ticket: inverted(inner(ticket))
         case AllOf(children):
-            return _combined(tuple(compiled_flips(child) for child in children), both, AT_ALL_TIMES)
+            return _combined(_flips_of_all(children), both, AT_ALL_TIMES)
         case AnyOf(children):
-            return _combined(tuple(compiled_flips(child) for child in children), either, AT_NO_TIME)
+            return _combined(_flips_of_all(children), either, AT_NO_TIME)
     holds = compiled(condition)
     return lambda ticket: AT_ALL_TIMES if holds(ticket, 0) else AT_NO_TIME
+
+
+def _flips_of_all(children: tuple[Condition, ...]) -> tuple[Callable[[Ticket], Flips], ...]:
+    # A leaf first: for most tickets, which have no such deadline, it ends the matter.
+    return tuple(compiled_flips(child) for child in sorted(children, key=_asks_more_than_time))
+
+
+def _asks_more_than_time(condition: Condition) -> bool:
+    return not (isinstance(condition, Leaf) and _watches_time(condition))
 
 
 def _combined(
