@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from consumers.backoff import Backoff
-from consumers.rebuild.progress import Progress, Say
+from consumers.progress import Progress, Say
 from service.store.port import BucketState, CounterStore, Position, StoreUnavailable
 
 LOOK_S = 0.5

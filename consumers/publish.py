@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
@@ -17,15 +17,13 @@ from consumers.applied import until_applied
 from consumers.line_source import STDIN, Line, SourceUnusable, lines_of
 from consumers.ndjson import BadLine, record
 from consumers.outbox import NotAcknowledged, Outbox, open_outbox
+from consumers.progress import SAY_S, Say, say_on_stderr
 from consumers.settings import Settings, known_variables
 from consumers.topics import TopicsUnusable, ensure_topics
 from service import environment, logs
 from service.environment import SettingsError
 from service.store.port import StoreRefused, StoreUnavailable
 from service.store.redis_store import RedisStore, open_store
-
-PROGRESS_S = 5.0
-"""Seconds between two lines of progress: often enough to see that it moves."""
 
 SETTINGS_USED = (
     *("kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "partitions", "replication_factor"),
@@ -35,8 +33,6 @@ SETTINGS_USED = (
 EXIT_STOPPED = 1
 EXIT_INTERRUPTED = 130
 """What shells report for a program that Ctrl-C ended."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +55,6 @@ class Totals:
 
 class PublishStopped(Exception):
     """Publishing ended early: all that was taken before is acknowledged, unless the message says otherwise."""
-
-
-def say_on_stderr(message: str) -> None:
-    """What `publish` has to say by default goes where it doesn't mix with data."""
-    print(message, file=sys.stderr, flush=True)
 
 
 async def publish(
@@ -97,7 +88,7 @@ class _Job:
         self._skipped = 0
         self._taken = 0
         self._began = time.monotonic()
-        self._next_progress = self._began + PROGRESS_S
+        self._next_progress = self._began + SAY_S
 
     def totals(self) -> Totals:
         """Of the records acknowledged until now."""
@@ -161,7 +152,7 @@ class _Job:
         self._taken += 1
         if time.monotonic() >= self._next_progress:
             self._say(str(self.totals()))
-            self._next_progress = time.monotonic() + PROGRESS_S
+            self._next_progress = time.monotonic() + SAY_S
 
     async def _pace(self) -> None:
         """Waits until the next record is due by the clock: what a delay cost is made up."""

@@ -8,6 +8,11 @@ from service.store.port import CounterStore, Runs
 log = structlog.get_logger()
 
 
+async def run_of(store: CounterStore, tenant: str) -> str:
+    """The run that a tenant's bucket is in: a cursor over its tickets is good only there. Raises StoreUnavailable."""
+    return (await store.runs()).buckets[store.bucket(tenant)]
+
+
 class StoreRuns:
     """Remembers in which run of the store everything is."""
 

@@ -11,6 +11,7 @@ from consumers.collecting import collect
 from consumers.leases import Leases
 from consumers.metrics import Metrics
 from consumers.step import Step
+from consumers.store_runs import run_of
 from consumers.wanted import WantedColumns
 from service.domain.record import Sweep, begun, swept
 from service.store.port import CounterStore, StoredTenant, StoreUnavailable
@@ -115,7 +116,7 @@ class Sweeper:
                 return
             await asyncio.sleep(REST_SHARE * (loop.time() - began))
         await self._store.set_sweep_mark(name, "")
-        if await self._run(name) != mark.run:
+        if await run_of(self._store, name) != mark.run:
             log.warning("another run of the store, sweep starts again", tenant=name)
             return
         await self._settle(name, stored.generation, sweep)
@@ -124,16 +125,13 @@ class Sweeper:
 
     async def _mark(self, name: str, generation: str, sweep: Sweep) -> Mark:
         """Where to go on: what somebody noted for this very sweep, or its beginning."""
-        run = await self._run(name)
+        run = await run_of(self._store, name)
         beginning = Mark(_digest(generation, sweep), run)
         noted = await self._store.sweep_mark(name)
         if not noted:
             return beginning
         mark = msgspec.json.decode(noted, type=Mark)
         return mark if (mark.sweep, mark.run) == (beginning.sweep, run) else beginning
-
-    async def _run(self, name: str) -> str:
-        return (await self._store.runs()).buckets[self._store.bucket(name)]
 
     async def _bite(self, name: str, generation: str, mark: Mark) -> Mark:
         cursor, found = await self._store.scan(name, generation, mark.cursor, BITE)

@@ -5,10 +5,9 @@ import asyncio
 import json
 import logging
 import os
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -18,6 +17,7 @@ from consumers.letters.letter import Origin, ReadLetter, letter_in, tenant_of
 from consumers.letters.topic import LettersUnreadable, parked_records
 from consumers.ndjson import Record
 from consumers.outbox import NotAcknowledged, Outbox, open_outbox
+from consumers.progress import Say, say_on_stderr
 from consumers.settings import Settings, known_variables
 from service import environment, logs
 from service.domain.instant import format_instant_exactly
@@ -29,8 +29,6 @@ PROGRESS_S = 5.0
 EXIT_STOPPED = 1
 EXIT_INTERRUPTED = 130
 """What shells report for a program that Ctrl-C ended."""
-
-Say = Callable[[str], None]
 
 
 class Run:
@@ -134,11 +132,6 @@ _LEFT_OUT = {
     "foreign": "records that are no letters of ours",
 }
 """What is said beside the totals where there is any."""
-
-
-def say_on_stderr(message: str) -> None:
-    """Progress and problems, where they don't mix with data."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str]) -> int:

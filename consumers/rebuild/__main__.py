@@ -12,12 +12,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from consumers.kafka import events_reader
+from consumers.progress import say_on_stderr
 from consumers.rebuild.build_step import BuildStep
 from consumers.rebuild.events_log import EventsLog
 from consumers.rebuild.filling import Filling
 from consumers.rebuild.log_checks import check_beginnings, check_policy
 from consumers.rebuild.metrics import RebuildMetrics, served
-from consumers.rebuild.progress import say_on_stderr
 from consumers.rebuild.rebuilding import Rebuilding
 from consumers.rebuild.refusal import Refused
 from consumers.rebuild.room import Room

@@ -11,11 +11,12 @@ from aiokafka import ConsumerRecord
 
 from consumers.decode import decode
 from consumers.poll import portions
+from consumers.progress import Progress, Say
 from consumers.rebuild.build_step import BuildStep, Job, Lost
 from consumers.rebuild.events_log import EventsLog
-from consumers.rebuild.progress import Progress, Say
 from consumers.rebuild.room import Room
 from consumers.step import Goal, Incoming
+from consumers.store_runs import run_of
 from service.domain.event import PoisonEvent
 from service.store.building import BuildingStore
 from service.store.port import BucketState, Position
@@ -89,7 +90,7 @@ class Filling:
         await self._over_all(job, job.building.generation)
 
     async def _over_all(self, job: Job, generation: str) -> None:
-        run, cursor = await self._run(job), 0
+        run, cursor = await run_of(self._store, job.name), 0
         work = self._step.copy if generation == job.building.base else self._step.recount
         while True:
             cursor, found = await self._store.scan(job.name, generation, cursor, BITE)
@@ -99,11 +100,8 @@ class Filling:
                 await self._room.check([job])
             if cursor == 0:
                 break
-        if await self._run(job) != run:  # another one orders its tickets otherwise
+        if await run_of(self._store, job.name) != run:  # another one orders its tickets otherwise
             raise Lost("another run of the store")
-
-    async def _run(self, job: Job) -> str:
-        return (await self._store.runs()).buckets[self._store.bucket(job.name)]
 
     async def _common_target(self, jobs: Sequence[Job]) -> dict[int, Position]:
         """What the buckets of all of them have."""

@@ -14,7 +14,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from consumers.rebuild.progress import Say
+from consumers.progress import Say
 from consumers.rebuild.refusal import Refused
 from service.store.port import Position
 

@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.backoff import Backoff
 from consumers.collecting import Orphan, collect_counters, collect_tickets
+from consumers.progress import Say
 from consumers.rebuild.build_step import BuildStep, Job, Lost
 from consumers.rebuild.events_log import LogSilent
 from consumers.rebuild.filling import Filling
-from consumers.rebuild.progress import Say
 from consumers.rebuild.refusal import Refused
 from consumers.tenants import CompiledTenant, compile_tenant
 from service.clock import Clock

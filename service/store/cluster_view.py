@@ -6,11 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from service.store.client import client_of
 from service.store.port import StoreUnavailable
 from service.store.slots import Address, Node, View
 
@@ -48,8 +46,7 @@ def is_cluster(url: str) -> bool:
 
 async def view_of(url: ClusterUrl, address: Address, limit_s: float) -> View:
     """What the server at that address says. Raises StoreUnavailable, NoCluster for one that is in none."""
-    # Without a time-out of redis-py's own: it sends by `wait_for` then, and loses cancellations before Python 3.12.
-    client = Redis.from_url(url.server(address), retry=Retry(NoBackoff(), 0), socket_timeout=None, protocol=2)
+    client = client_of(url.server(address))
     try:
         async with asyncio.timeout(limit_s):
             nodes = await client.execute_command("CLUSTER NODES")  # type: ignore[no-untyped-call]

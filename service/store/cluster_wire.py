@@ -16,7 +16,7 @@ from redis.exceptions import AskError, MovedError, TryAgainError
 
 from service.store.cluster_view import ClusterUrl, NoCluster, view_of
 from service.store.port import StoreUnable, StoreUnavailable
-from service.store.slots import Address, Slots, View
+from service.store.slots import SLOTS, Address, Slots, View
 from service.store.wire import Argument, Reply, Wire
 
 REDIRECTIONS = 5
@@ -41,9 +41,6 @@ KEY_FIRST = frozenset(
 
 GOES_ON = frozenset({"HSCAN"})
 """Commands that say where to go on; that is good only at the same server, so these wait until their slot has moved."""
-
-MOST_MASTERS = 16_384
-"""One a slot."""
 
 
 class ClusterWire:
@@ -110,12 +107,12 @@ class ClusterWire:
         """Like SCAN, over one master after another. Good only while the whole is the same run."""
         await self._known()
         masters = self._slots.masters
-        inner, place = divmod(cursor, MOST_MASTERS)
+        inner, place = divmod(cursor, SLOTS)  # there are no more masters than that
         if place >= len(masters):  # there are fewer than when the cursor was given
             return 0, []
         _, (following, found) = await self._at(masters[place], ("SCAN", inner, *options))
         if int(following):
-            return int(following) * MOST_MASTERS + place, found
+            return int(following) * SLOTS + place, found
         return (place + 1) % len(masters), found
 
     async def _ping(self) -> tuple[str, Reply]:

@@ -107,6 +107,11 @@ def unpack_columns(packed: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(packed) // COLUMN_BYTES}q", packed)
 
 
+def columns_in(packed: bytes) -> dict[int, int]:
+    """The counter of all tickets as column -> count, without zeros."""
+    return {column: count for column, count in enumerate(unpack_columns(packed)) if count}
+
+
 COLUMN_BYTES = 8
 """Of the counter of all tickets: any number that Lua holds exactly, always at the same place."""
 

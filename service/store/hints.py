@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from service.store import keys
+from service.store.client import client_of
 from service.store.hint_sources import HintSources
 from service.store.port import StoreUnavailable
 from service.store.sending import sending
@@ -40,8 +38,7 @@ async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], Non
 
 
 async def _listen(server: str, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
-    # Without a time-out of redis-py's own: it sends by `wait_for` then, and loses cancellations before Python 3.12.
-    client = Redis.from_url(server, retry=Retry(NoBackoff(), 0), socket_timeout=None, protocol=2)
+    client = client_of(server)
     try:
         async with client.pubsub() as subscription:
             async with asyncio.timeout(2 * SILENCE_S):

@@ -92,9 +92,8 @@ def _counters(
     names: Sequence[str], counts: Sequence[bytes], timed: Sequence[list[bytes]]
 ) -> Iterator[tuple[str, StoredCounter]]:
     for name, packed, flat in zip(names, counts, timed, strict=True):
-        parts = _everyone(packed) if name == EVERYONE else codec.unpack_counter(packed, _EVERY_COLUMN) if packed else {}
+        if name == EVERYONE:
+            parts = {"": codec.columns_in(packed)}
+        else:
+            parts = codec.unpack_counter(packed, _EVERY_COLUMN) if packed else {}
         yield name, StoredCounter(parts, {codec.text(field): int(count) for field, count in pairs_of(flat)})
-
-
-def _everyone(packed: bytes) -> dict[str, dict[int, int]]:
-    return {"": {column: count for column, count in enumerate(codec.unpack_columns(packed)) if count}}

@@ -128,11 +128,7 @@ def _building(tenant: str, flat: Sequence[bytes]) -> Building:
 def _swap_outcome(reply: list[Reply]) -> SwapOutcome:
     match reply:
         case [b"swapped", version, before, after]:
-            return Swapped(version, _counts(before), _counts(after))
+            return Swapped(version, codec.columns_in(before), codec.columns_in(after))
         case [b"not yet", why]:
             return NotYet(codec.text(why))
     return Gone()
-
-
-def _counts(everyone: bytes) -> dict[int, int]:
-    return {column: tickets for column, tickets in enumerate(codec.unpack_columns(everyone)) if tickets}

@@ -28,9 +28,8 @@ class RedisReader:
         return keys.bucket_of(tenant, self.buckets)
 
     async def ping(self) -> None:
-        await self._wire.beside(
-            keys.CATALOGUE, "PING"
-        )  # every answer needs a realm; of a cluster's others only some do
+        # Every answer needs a realm; of a cluster's other servers only some do.
+        await self._wire.beside(keys.CATALOGUE, "PING")
 
     async def run(self) -> str:
         return (await self._wire.call_in_run("PING"))[0]

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from consumers import applied
+from consumers import applied, progress
 from consumers.applied import until_applied
-from consumers.rebuild import progress
 from service.store.memory_store import MemoryStore
 from service.store.port import Applied, Batch, BucketState, Progress, StoreUnavailable
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from consumers.rebuild import filling, progress, rebuilding
+from consumers import progress
+from consumers.rebuild import filling, rebuilding
 from consumers.rebuild.rebuilding import CLOCKS_APART_US, MERGE_AFTER_US, Rebuilding
 from consumers.rebuild.refusal import Refused
 from service.store.building import BEHIND, Building, Memory, NotYet, SwapOutcome

@@ -1,4 +1,4 @@
-"""What a rebuild says while it works: a line now and then on stderr. Decides nothing."""
+"""What a command says while it works: a line now and then on stderr. Decides nothing."""
 
 import sys
 import time
