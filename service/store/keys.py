@@ -4,6 +4,7 @@ All keys of a bucket carry the bucket's hash tag, so that a script over them tou
 that people choose stand percent-encoded in key names; as fields of hashes they stand as they are.
 """
 
+import hashlib
 import zlib
 from functools import lru_cache
 from urllib.parse import quote, unquote
@@ -72,6 +73,15 @@ def asks(bucket: int, name: str) -> str:
 def sweep(bucket: int, name: str) -> str:
     """String: how far the sweep of a tenant is, for whoever goes on with it."""
     return f"tc:{{{bucket}}}:sweep:{name}"
+
+
+def budget(bucket: int, scope: str, name: str, holder: str) -> str:
+    """What a holder has used of a rate (string) or a quota (sorted set); it leaves by itself.
+
+    Scope and holder stand as a hash: some are texts of any length from outside.
+    """
+    digest = hashlib.blake2b(f"{len(scope)}:{scope}{holder}".encode(), digest_size=16).hexdigest()
+    return f"tc:{{{bucket}}}:budget:{name}:{digest}"
 
 
 def audit(bucket: int) -> str:

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from service.domain.catalogue import Credential, Realm
 from service.domain.record import Ask
 from service.domain.ticket import Instant
+from service.store.memory_budgets import MemoryBudgets
 from service.store.port import Bucket, Position
 
 
-class MemoryAsides:
+class MemoryAsides(MemoryBudgets):
     """See `port.CounterStore` and `grants.GrantStore` for what each method promises."""
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
-        self._clock_ms = clock_ms
+        super().__init__(clock_ms)
         self._realms: dict[str, tuple[int, Realm | None]] = {}
         self._credentials: dict[str, tuple[int, Credential | None]] = {}
         self._leases: dict[Bucket, tuple[str, int]] = {}

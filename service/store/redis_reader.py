@@ -8,20 +8,16 @@ from service.domain.scopes import PERSONS
 from service.domain.ticket import Instant
 from service.store import codec, keys
 from service.store.port import Bucket, CountQuery, Runs, Snapshot, StoredTenant, TicketPage
+from service.store.redis_budgets import RedisBudgets
 from service.store.replies import pairs_of, snapshot_in
 from service.store.script import Script
 from service.store.wire import Argument
-from service.store.wires import AnyWire
 
 SNAPSHOT = Script("snapshot", writes=False)
 
 
-class RedisReader:
+class RedisReader(RedisBudgets):
     """See `port.CounterReader` and `grants.GrantStore` for what each method promises."""
-
-    def __init__(self, wire: AnyWire, buckets: int) -> None:
-        self._wire = wire
-        self.buckets = buckets
 
     def bucket(self, tenant: str) -> Bucket:
         """The bucket a tenant lives in."""

@@ -77,6 +77,7 @@ def unauthorized(reason: str, *, token_given: bool) -> Refused:
     return Refused(Code.UNAUTHORIZED, "Authentication failed", headers={"www-authenticate": challenge}, reason=reason)
 
 
-def rate_limited(retry_after_s: int) -> Refused:
+def rate_limited(retry_after_s: int, reason: str | None = None) -> Refused:
     """429 with the seconds until the next request is let through."""
-    return Refused(Code.RATE_LIMITED, "Too many requests", headers={"retry-after": str(retry_after_s)})
+    retry = {"retry-after": str(max(1, retry_after_s))}
+    return Refused(Code.RATE_LIMITED, "Too many requests", headers=retry, reason=reason)

@@ -1,13 +1,16 @@
 """Middleware that turns what handlers raise into error envelopes. Never tells a caller about the inside."""
 
+import math
+
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.clock import Clock
 from service.domain.view import InvalidIds, Warming
+from service.store.budgets import OverBudget
 from service.store.port import StoreUnavailable
 from service.store.reading import UnknownTenant
-from service.web.errors import ClientGone, Code, Refused
+from service.web.errors import ClientGone, Code, Refused, rate_limited
 from service.web.replies import refusal, send_reply
 from service.web.trace import trace_of
 
@@ -40,7 +43,7 @@ class Failures:
             return
         except ClientGone:
             return
-        except (Refused, InvalidIds, UnknownTenant, Warming, StoreUnavailable) as error:
+        except (Refused, InvalidIds, UnknownTenant, Warming, OverBudget, StoreUnavailable) as error:
             if started:
                 raise
             refused = error if isinstance(error, Refused) else translated(error)
@@ -54,8 +57,10 @@ class Failures:
         await send_reply(refusal(refused, self._clock.now_us()), send)
 
 
-def translated(error: InvalidIds | UnknownTenant | Warming | StoreUnavailable) -> Refused:
+def translated(error: InvalidIds | UnknownTenant | Warming | OverBudget | StoreUnavailable) -> Refused:
     """The refusal that an error from below stands for."""
+    if isinstance(error, OverBudget):
+        return rate_limited(math.ceil(error.wait_s), reason=str(error))
     if isinstance(error, InvalidIds):
         details = {"invalidIds": list(error.ids)}
         message = "One or more filter IDs are invalid"
