@@ -1,7 +1,8 @@
 """One system and one browser for all tests of the page: each takes seconds to start, and none of them breaks either."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium import webdriver
@@ -13,6 +14,8 @@ from tests.browser.world import World, running_world
 from tests.fetched import NotFetched
 from tests.servers.redis_server import RedisServer, find_redis
 from tests.servers.topics import new_topics
+
+FAKE_SERVICE = (Path(__file__).parent / "fake_service.js").read_text()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +65,24 @@ def page(world: World, driver: webdriver.Chrome) -> Iterator[Page]:
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     made.prefer()
     driver.get("about:blank")
+
+
+@pytest.fixture
+def blank(page: Page) -> Iterator[Page]:
+    """A page of the service's own origin that shows nothing of ours and may run anything."""
+    page.driver.get(f"{page.url}/docs")
+    page.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
+    page.driver.get(f"{page.url}/docs")
+    page.problems()
+    yield page
+    page.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
+
+
+@pytest.fixture
+def told(blank: Page) -> Iterator[Callable[[str], Any]]:
+    """Runs a scene against the fake service and returns what it returns; nothing may be thrown that nobody catches."""
+    yield lambda scene: blank.run_async(FAKE_SERVICE + scene)
+    assert not [problem for problem in blank.problems() if "Uncaught" in problem]
 
 
 @pytest.fixture(scope="session")

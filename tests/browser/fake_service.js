@@ -35,11 +35,12 @@ let answer = ({ path }) => (path.endsWith("stream-ticket")
 
 window.EventSource = FakeSource;
 window.fetch = async (url, { headers, body }) => {
-  const question = { path: new URL(url).pathname, body: JSON.parse(body), token: headers.authorization.slice(7) };
+  const token = headers.authorization.slice(7);
+  const question = { path: new URL(url).pathname, body: body && JSON.parse(body), token };
   asked.push(question);
-  const { status = 200, retryAfter, ...json } = answer(question);
+  const { status = 200, retryAfter, text, ...json } = answer(question); // what it throws, `fetch` rejects with
   const answered = { "x-counts-version": "e.1", ...(retryAfter && { "retry-after": String(retryAfter) }) };
-  return new Response(JSON.stringify(json), { status, headers: answered });
+  return new Response(text ?? JSON.stringify(json), { status, headers: answered });
 };
 
 function refusal(status, code, details = {}) {
@@ -71,7 +72,13 @@ function tab({ limits = {}, ids = ["all"], key = "k", token = "token-1", newToke
   const view = { base: location.origin, tenant: "t", realm: "r", perspective: "template", timezone: "UTC", profile: null };
   const made = { statuses: [], states: new Map(), want: (wanted) => port2.postMessage({ key, view, ids: wanted, token }) };
   port2.onmessage = async ({ data }) => {
-    if (data.refused) port2.postMessage({ key, token: await newToken(data.refused) });
+    if (data.refused) {
+      let failure;
+      const token = await Promise.resolve(data.refused).then(newToken).catch(({ message }) => {
+        failure = { code: "TOKEN_FAILED", status: 0, message };
+      });
+      port2.postMessage({ key, token: token ?? null, failure });
+    }
     if (data.again) made.again = true;
     if (!("state" in data)) return;
     made.states.set(data.number, data.state);
@@ -86,4 +93,20 @@ function tab({ limits = {}, ids = ["all"], key = "k", token = "token-1", newToke
 async function source(number) {
   await until(() => FakeSource.all.length > number, `stream ${number}`);
   return FakeSource.all[number];
+}
+
+/** A page that watches these counts by `connect`, without any other tab, and remembers each state it was told. */
+async function viewer({ ids = ["all"], limits = {}, ...options } = {}) {
+  Reflect.deleteProperty(window, "SharedWorker");
+  const { LIMITS } = await import("/dashboard/ticket-counts-ask.js");
+  Object.assign(LIMITS, SMALL, limits);
+  const { connect } = await import("/dashboard/ticket-counts.js");
+  const made = { statuses: [], codes: [] };
+  made.counts = connect({ tenant: "t", realm: "r", token: "token-1", ...options });
+  made.counts.watch(ids, (state) => {
+    made.state = state;
+    if (made.statuses.at(-1) !== state.status) made.statuses.push(state.status);
+    if (state.problem && made.codes.at(-1) !== state.problem.code) made.codes.push(state.problem.code);
+  });
+  return made;
 }

@@ -1,25 +1,6 @@
 """What the client does when streams break, tokens end and filters go: against a service that does as it is told."""
 
-from pathlib import Path
 from typing import Any
-
-import pytest
-
-from tests.browser.page import Page
-
-FAKE = (Path(__file__).parent / "fake_service.js").read_text()
-
-
-@pytest.fixture
-def told(page: Page) -> Any:
-    """Runs a scene against the fake service; returns what it returns."""
-    page.driver.get(f"{page.url}/docs")  # of the same origin, and runs nothing itself
-    page.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
-    page.driver.get(f"{page.url}/docs")
-    try:
-        yield lambda scene: page.run_async(FAKE + scene)
-    finally:
-        page.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
 
 
 def test_a_silent_stream_is_left_for_one_that_goes_on_from_there(told: Any) -> None:

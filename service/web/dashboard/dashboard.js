@@ -23,6 +23,7 @@ let viewers = [];
 let isDemo = false;
 let counts = null;
 let latest = null;
+let listingAgain = 0;
 
 /** Shows what is chosen from the beginning. */
 function restart() {
@@ -73,7 +74,8 @@ async function listFilters(mine) {
     else sidebar.show(filters);
   } catch {
     // The watch meets the same, and says what it is.
-    setTimeout(() => mine === counts && listFilters(mine), FILTERS_AGAIN_MS);
+    clearTimeout(listingAgain);
+    listingAgain = setTimeout(() => mine === counts && listFilters(mine), FILTERS_AGAIN_MS);
   }
 }
 
@@ -114,7 +116,7 @@ element("summary").addEventListener("count", ({ target, detail }) => {
 setInterval(() => trends.forEach((trend) => trend.draw()), TREND_EVERY_MS);
 setInterval(() => {
   if (counts && document.visibilityState === "visible") listFilters(counts);
-  if (isDemo && latest?.status === "expired") counts.renew();
+  if (isDemo && latest?.status === "expired") counts.renew().catch(() => {}); // asked again in a minute
 }, FILTERS_EVERY_MS);
 
 const development = await developmentViewers().catch(() => []);

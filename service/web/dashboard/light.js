@@ -2,9 +2,11 @@
 
 const WORDS = {
   connecting: "Connecting", live: "Live", polling: "Live", delayed: "Delayed", reconnecting: "Reconnecting",
-  warming: "Warming up", denied: "No access", expired: "Signed out",
+  warming: "Warming up", denied: "No access", invalid: "Wrong request", expired: "Signed out",
 };
-const SHAPES = { polling: "live", warming: "connecting", denied: "reconnecting", expired: "reconnecting" };
+const SHAPES = {
+  polling: "live", warming: "connecting", denied: "reconnecting", invalid: "reconnecting", expired: "reconnecting",
+};
 const JUST_NOW_MS = 2_000;
 
 const element = (id) => document.getElementById(id);
@@ -48,6 +50,7 @@ function noticeOf({ status, problem, knownAt, summary = {} }) {
     return ["Counting for the first time", "The tickets are still being loaded. The numbers appear here by themselves."];
   }
   if (status === "denied") return ["No access", sentence(problem?.message ?? "These counts may not be asked for")];
+  if (status === "invalid") return ["Wrong request", sentence(problem.message)];
   if (status === "expired" && problem) return ["Signed out", "The token is no longer good. Another one is needed to go on."];
   if (status === "reconnecting" && !knownAt) {
     return ["No answer yet", "The service can't be reached or has no counts at the moment. The page keeps trying."];

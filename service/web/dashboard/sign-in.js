@@ -20,11 +20,27 @@ export async function developmentViewers() {
 
 /** @returns {Viewer | null} */
 export function keptViewer() {
-  return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+  } catch { // a browser that allows no storage, or something else's text
+    return null;
+  }
 }
 
 export function forgetViewer() {
-  sessionStorage.removeItem(KEPT);
+  try {
+    sessionStorage.removeItem(KEPT);
+  } catch {
+    // Nothing was kept.
+  }
+}
+
+function keep(viewer) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(viewer));
+  } catch {
+    // Signed in all the same, until the page is loaded again.
+  }
 }
 
 /** Shows the form until it is sent; calls `signedIn` with the viewer. */
@@ -35,7 +51,7 @@ export function askForToken(form, signedIn) {
     const fields = new FormData(form);
     const [realm, tenant, token] = ["realm", "tenant", "token"].map((name) => String(fields.get(name)).trim());
     const viewer = { label: "Token", realm, tenant, token: token.replace(/^bearer\s+/i, "") };
-    sessionStorage.setItem(KEPT, JSON.stringify(viewer));
+    keep(viewer);
     form.elements.namedItem("token").value = "";
     form.hidden = true;
     signedIn(viewer);

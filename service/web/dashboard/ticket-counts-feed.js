@@ -1,54 +1,22 @@
 // Keeps some counts of one view newest: by a stream, or by asking where streams don't get through. Part of
 // ticket-counts.js; knows neither pages nor tabs.
 
-const COUNT = "/api/v2/ticketing/ticket/count";
+import { Refused, ask, backoffMs } from "./ticket-counts-ask.js";
 
-/** How long what may take, in milliseconds. */
-export const LIMITS = {
-  stallMs: 25_000, // the server is never silent for longer than 15 s
-  firstEventMs: 10_000, // by then a proxy that holds events back is found out
-  returnMs: 7_000, // a browser comes back after the 1 to 5 s that the server asked for
-  backoffMs: [1_000, 30_000],
-  answerMs: 10_000,
-  pollMs: 10_000,
-  streamAgainMs: 60_000,
-  deniedMs: 60_000,
-  tokenMs: 10_000,
-  pingMs: 30_000, // tabs in the background are slow to answer, but not that slow
-  gatherMs: 20, // the counts of a page are asked for one by one, and asked for together
-};
+const COUNT = "/api/v2/ticketing/ticket/count";
 
 const STREAMS = 4; // browsers open six connections to an origin over HTTP/1.1; two are left for requests
 const FRUITLESS = 2; // streams in a row without any event: something between holds them back
 
-/** An answer that is no success. Network failures are other errors. */
-class Refused extends Error {
-  constructor(response, { code = "", message = "", details = {} } = {}) {
-    super(message || `status ${response.status}`);
-    this.status = response.status;
-    this.code = code;
-    this.details = details;
-    this.retryMs = 1_000 * Number(response.headers.get("retry-after") ?? 0);
-  }
+/** Whether this viewer may not see it, or this page may not ask. */
+function isDenial({ code, status }) {
+  return [403, 422].includes(status) || (status === 404 && code !== "INVALID_ANSWER") || code === "ORIGIN_NOT_ALLOWED";
 }
 
-/** Asks the API for a view's `path`; returns `data` and the response. Raises Refused. */
-export async function ask(view, token, path, body) {
-  const query = new URLSearchParams({ type: view.perspective, module: "ticketing" });
-  const response = await fetch(`${view.base}${path}?${query}`, {
-    method: body ? "POST" : "GET",
-    headers: {
-      authorization: `Bearer ${token}`,
-      "x-tenantid": view.tenant,
-      realmname: view.realm,
-      ...(body && { "content-type": "application/json" }),
-    },
-    signal: AbortSignal.timeout(LIMITS.answerMs),
-    body: body && JSON.stringify(body),
-  });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response, answer.error);
-  return { data: answer.data, response };
+/** Whether the same question is refused again, whoever asks it: the page's code has to be mended. */
+function isMistake({ code, status }) {
+  const passes = [408, 425, 429].includes(status);
+  return (status >= 400 && status < 500 && !passes) || code === "INVALID_REQUEST";
 }
 
 let open = 0;
@@ -56,14 +24,19 @@ let open = 0;
 /** A place among the origin's streams, as a function that gives it back; null when all are taken. */
 async function place() {
   const { locks } = navigator; // only where the origin is secure
-  for (let number = 0; number < STREAMS && locks; number += 1) {
-    const free = await new Promise((resolve) => {
-      const held = (lock) => (lock ? new Promise((release) => resolve(release)) : resolve(null));
-      locks.request(`ticket-counts-stream-${number}`, { ifAvailable: true }, held);
-    });
-    if (free) return free;
+  try {
+    for (let number = 0; number < STREAMS && locks; number += 1) {
+      const free = await new Promise((resolve, reject) => {
+        const held = (lock) => (lock ? new Promise((release) => resolve(release)) : resolve(null));
+        locks.request(`ticket-counts-stream-${number}`, { ifAvailable: true }, held).catch(reject);
+      });
+      if (free) return free;
+    }
+    if (locks) return null;
+  } catch {
+    // A sandboxed frame has the locks' interface and may not use it: it counts its own.
   }
-  if (locks || open >= STREAMS) return null;
+  if (open >= STREAMS) return null;
   open += 1;
   return () => { open -= 1; };
 }
@@ -135,8 +108,7 @@ export class Feed {
       const heardBefore = this.state.heardAt;
       const pauseMs = await this.#round().catch((error) => this.#refused(error));
       failures = this.state.heardAt === heardBefore ? failures + 1 : 0;
-      const [first, longest] = this.limits.backoffMs;
-      await this.#pause(pauseMs ?? Math.min(first * 2 ** failures, longest) * (0.5 + Math.random() / 2));
+      await this.#pause(pauseMs ?? backoffMs(failures, this.limits.backoffMs));
     }
     this.#running = false;
   }
@@ -203,7 +175,13 @@ export class Feed {
         source.addEventListener(name, ({ data }) => {
           [errors, planned, heard, this.#fruitless] = [0, false, true, 0];
           patience(this.limits.stallMs);
-          this.#show(JSON.parse(data), "live");
+          try {
+            this.#show(JSON.parse(data), "live");
+          } catch { // cut short by something between: only a new stream has all of it
+            this.#url = null;
+            this.#say("reconnecting");
+            end();
+          }
         });
       }
       source.addEventListener("bye", ({ data }) => {
@@ -249,20 +227,30 @@ export class Feed {
 
   /** What to do about an answer that is no success, or about none. Returns how long to pause. */
   #refused(error) {
-    const { code = "", status = 0, message, details = {}, retryMs = 0 } = error;
-    const problem = { code, status, message };
+    const { code, status, message, details, retryMs } =
+      error instanceof Refused ? error : new Refused("", String(error?.message ?? error));
+    const ids = details.invalidIds ?? [];
+    const problem = { code, status, message: ids.length > 0 ? `${message}: ${ids.join(", ")}` : message };
     if (status === 401) return this.#tokenRefused(problem);
-    if (status === 422 && this.#without(details.invalidIds ?? []) && this.ids.size > 0) return 0;
+    if (status === 422 && this.#without(ids) && this.ids.size > 0) return 0;
     if (code === "COUNTS_WARMING") this.#say("warming", problem);
-    else if (status >= 400 && status < 500 && status !== 429) {
+    else if (isDenial(problem)) {
       this.#say("denied", problem);
+      return this.limits.deniedMs;
+    } else if (isMistake(problem)) {
+      this.#say("invalid", problem);
       return this.limits.deniedMs;
     } else this.#say("reconnecting", problem);
     return retryMs || undefined;
   }
 
   async #tokenRefused(problem) {
-    if (await this.group.renew()) return undefined;
+    const { renewed, failure } = await this.group.renew();
+    if (renewed) return undefined;
+    if (failure) {
+      this.#say("reconnecting", failure);
+      return undefined; // the next round is refused as well, and asks for a token again
+    }
     this.#say("expired", problem);
     await this.#pause();
     return 0;

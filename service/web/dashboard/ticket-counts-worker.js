@@ -1,7 +1,8 @@
 // Shares feeds among all who look at the same view. As a SharedWorker it does so for every tab of an origin; a page
 // that can't have one runs a Hub of its own. Part of ticket-counts.js, with which it talks through message ports.
 
-import { Feed, LIMITS } from "./ticket-counts-feed.js";
+import { LIMITS } from "./ticket-counts-ask.js";
+import { Feed } from "./ticket-counts-feed.js";
 
 const MOST_IDS = 500; // in one question
 
@@ -16,7 +17,7 @@ class Group {
     /** @type {Map<MessagePort, string[]>} */
     this.wanted = new Map();
     this.waiting = new Set(); // for another token
-    this.without = new Set(); // ports that have none
+    this.without = new Map(); // port that has none -> the problem of getting one, if any
   }
 
   /** This port wants these counts, and no others. */
@@ -34,20 +35,21 @@ class Group {
     for (const feed of this.feeds) this.#tell(feed, [port]);
   }
 
-  /** This port's newest token, null for none. */
-  take(port, token) {
+  /** This port's newest token; null for none, where nobody is signed in or `failure` kept it from getting one. */
+  take(port, token, failure) {
     if (token && token !== this.token) {
       this.token = token;
-      this.#renewed(true);
+      this.#answered({ renewed: true });
       this.hurry();
     } else if (!token) {
-      this.without.add(port);
-      if ([...this.wanted.keys()].every((each) => this.without.has(each))) this.#renewed(false);
+      this.without.set(port, failure);
+      if (![...this.wanted.keys()].every((each) => this.without.has(each))) return;
+      this.#answered({ renewed: false, failure: [...this.without.values()].find(Boolean) });
     }
   }
 
-  #renewed(whether) {
-    for (const resolve of this.waiting) resolve(whether);
+  #answered(answer) {
+    for (const resolve of this.waiting) resolve(answer);
     this.waiting.clear();
   }
 
@@ -55,13 +57,15 @@ class Group {
     for (const feed of this.feeds) feed.hurry();
   }
 
-  /** Asks the tabs for another token than the one that was refused. Returns whether there is one. */
+  /** Asks the tabs for another token than the one that was refused. Returns whether it was `renewed`, and else the
+   * `failure` that kept all tabs from getting one; none where nobody is signed in any more. */
   renew() {
     this.without.clear();
     for (const port of this.wanted.keys()) port.postMessage({ refused: this.token });
     return new Promise((resolve) => {
       this.waiting.add(resolve);
-      setTimeout(() => resolve(false), this.limits.tokenMs);
+      const failure = { code: "TOKEN_FAILED", status: 0, message: `No token within ${this.limits.tokenMs / 1_000} s` };
+      setTimeout(() => resolve({ renewed: false, failure }), this.limits.tokenMs);
     });
   }
 
@@ -97,9 +101,9 @@ export class Hub {
     for (const port of this.#seenAt.keys()) this.#forget(port);
   }
 
-  #heard(port, { key, view, ids, token, hurry, life }) {
+  #heard(port, { key, view, ids, token, failure, hurry, life }) {
     // A tab holds a lock of its own for as long as it lives: whoever gets it knows that the tab is gone.
-    if (life) navigator.locks.request(life, () => this.#forget(port));
+    if (life) navigator.locks.request(life, () => this.#forget(port)).catch(() => {}); // then pings tell
     if (!this.#seenAt.has(port) && !ids && !life) port.postMessage({ again: true }); // given up, and back from a long sleep
     if (ids) {
       if (!this.#groups.has(key)) this.#groups.set(key, new Group(view, this.limits));
@@ -107,7 +111,7 @@ export class Hub {
       group.take(port, token);
       group.want(port, ids);
       if (group.wanted.size === 0) this.#groups.delete(key);
-    } else if (token !== undefined) this.#groups.get(key)?.take(port, token);
+    } else if (token !== undefined) this.#groups.get(key)?.take(port, token, failure);
     if (hurry) this.#groups.get(key)?.hurry();
     this.#seenAt.set(port, Date.now());
   }
