@@ -5,6 +5,7 @@ import structlog
 
 from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.metrics import Metrics
+from service.domain.catalogue import Realm
 from service.domain.columns import SEMANTICS
 from service.domain.record import Entries, TenantRecord, adopted, begun, founded, shadowed, with_asked
 from service.store.port import CounterStore, StoredTenant
@@ -30,8 +31,7 @@ class Adoption:
     async def carry(self, touched: Touched) -> None:
         """Brings what one record changed into the store."""
         if touched.realm is not None:
-            offset, realm = self._catalogue.realms()[touched.realm]
-            await self._store.put_realm(touched.realm, offset, realm)
+            await self._realm(touched.realm, *self._catalogue.realms()[touched.realm])
         if touched.credential is not None:
             where, credential = self._catalogue.credentials()[touched.credential]
             await self._store.put_credential(touched.credential, where, credential)
@@ -41,12 +41,18 @@ class Adoption:
     async def everything(self) -> None:
         """Brings the whole log into the store: at start, and after the store may have gone back."""
         for name, (offset, realm) in self._catalogue.realms().items():
-            await self._store.put_realm(name, offset, realm)
+            await self._realm(name, offset, realm)
         for identifier, (where, credential) in self._catalogue.credentials().items():
             await self._store.put_credential(identifier, where, credential)
         for tenant in sorted(self._catalogue.tenants()):
             await self.tenant(tenant)
         self.orphans |= set(await self._store.orphans())
+
+    async def _realm(self, name: str, offset: int, realm: Realm | None) -> None:
+        """Brings a realm into the store; whoever does so first warns of what is odd about it."""
+        if await self._store.put_realm(name, offset, realm) and realm is not None:
+            for warning in realm.warnings():
+                log.warning("realm adopted with a warning", realm=name, problem=warning)
 
     async def tenant(self, name: str) -> StoredTenant | None:
         """The tenant's record, no older than this consumer's log; None where there is no such tenant."""

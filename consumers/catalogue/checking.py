@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from consumers.decode import decode
 from consumers.line_source import Line
 from consumers.ndjson import EVENT_HEADERS, BadLine, record
-from service.domain.catalogue import EntryError
+from service.domain.catalogue import EntryError, Realm
 from service.domain.entries import Removal, parse_record
 from service.domain.event import PoisonEvent
 
@@ -36,28 +36,33 @@ class Checked:
 
 
 async def check(lines: AsyncIterable[Line], report: Report) -> Checked:
-    """Judges every line that isn't blank, and reports the first problem of each bad one."""
+    """Judges every line that isn't blank; reports the first problem of each bad one, and warnings of good ones."""
     checked = Checked()
     async for line in lines:
         text = line.text.strip()
         if text:
             try:
-                _take(text, checked)
+                for warning in _take(text, checked):
+                    report(f"{line.place}: warning: {warning}")
             except (BadLine, EntryError, PoisonEvent) as error:
                 checked.problems += 1
                 report(f"{line.place}: {_pointed(str(error))}")
     return checked
 
 
-def _take(text: bytes, checked: Checked) -> None:
+def _take(text: bytes, checked: Checked) -> tuple[str, ...]:
+    """Counts the line; returns what is odd about it though it would be taken."""
     published = record(text)
     if published.is_event:
         decode(published.key, published.value, EVENT_HEADERS, timestamp_ms=0)
         checked.events += 1
-    elif isinstance(parse_record(published.key, published.value), Removal):
+        return ()
+    parsed = parse_record(published.key, published.value)
+    if isinstance(parsed, Removal):
         checked.removals += 1
-    else:
-        checked.entries += 1
+        return ()
+    checked.entries += 1
+    return parsed.value.warnings() if isinstance(parsed.value, Realm) else ()
 
 
 def _pointed(problem: str) -> str:

@@ -52,7 +52,8 @@ def _realm(realm: Realm | None) -> str:
     if realm is None:
         return "none in force, so nobody can sign in"
     keys = f"{len(realm.jwks.get('keys', []))} keys" if realm.jwks is not None else f"keys at {realm.jwks_uri}"
-    return f"issuer {realm.issuer}, {keys}"
+    passed_over = f", {len(realm.passed_over)} passed over" if realm.passed_over else ""
+    return f"issuer {realm.issuer}, {keys}{passed_over}"
 
 
 def _pending(record: TenantRecord) -> str:

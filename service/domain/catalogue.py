@@ -89,7 +89,10 @@ class ClaimPaths(msgspec.Struct, frozen=True):
 
 
 class Realm(msgspec.Struct, frozen=True):
-    """An identity realm: who issues tokens, and with which keys."""
+    """An identity realm: who issues tokens, and with which keys.
+
+    `passed_over` says which keys of its set can't be used, each with its path and the reason.
+    """
 
     name: str
     issuer: str
@@ -98,6 +101,11 @@ class Realm(msgspec.Struct, frozen=True):
     audience: tuple[str, ...] = ()
     algorithms: tuple[str, ...] = ()
     claims: ClaimPaths = ClaimPaths()
+    passed_over: tuple[str, ...] = ()
+
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know of it though it is in force."""
+        return tuple(f"{reason}; this key is passed over" for reason in self.passed_over)
 
 
 class Admin(msgspec.Struct, frozen=True):

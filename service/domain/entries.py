@@ -24,7 +24,7 @@ from service.domain.catalogue import (
 from service.domain.condition import Condition, ConditionError
 from service.domain.entry_key import EntryKey, EntryKind, parse_key
 from service.domain.entry_text import Sha256, checked, misfit
-from service.domain.key_set import parse_key_set
+from service.domain.key_set import ALGORITHM_NAMES, read_key_set
 from service.domain.where import parse_where
 
 S = TypeVar("S")
@@ -104,16 +104,27 @@ def _realm(shape: shapes.RealmShape) -> Realm:
         raise EntryError("jwksUri: fetching keys is not supported yet; give the keys as jwks")
     audience = (shape.audience,) if isinstance(shape.audience, str) else tuple(shape.audience or ())
     claims, usual = shape.claims or shapes.ClaimsShape(), ClaimPaths()
+    algorithms = _algorithms(shape.algorithms or ())
+    key_set = read_key_set(shape.jwks, "jwks", algorithms)
     return Realm(
         shape.name,
         shape.issuer,
-        jwks=parse_key_set(shape.jwks, "jwks"),
+        jwks=key_set.as_jwks(),
         audience=audience,
-        algorithms=shape.algorithms or (),
+        algorithms=algorithms,
         claims=ClaimPaths(
             claims.user or usual.user, claims.roles or usual.roles, claims.teams or usual.teams, claims.tenants
         ),
+        passed_over=key_set.passed_over,
     )
+
+
+def _algorithms(names: tuple[str, ...]) -> tuple[str, ...]:
+    for index, name in enumerate(names):
+        if name not in ALGORITHM_NAMES:
+            known = ", ".join(sorted(ALGORITHM_NAMES))
+            raise EntryError(f"algorithms[{index}]: invalid enum value {name!r}, expected one of {known}")
+    return names
 
 
 def _tenant(shape: shapes.TenantShape) -> TenantSettings:

@@ -13,14 +13,14 @@ _TENANT = r"\A[A-Za-z0-9_-]{1,64}\Z"
 _ID = r"\A[^\x00-\x1f\x7f-\x9f]{1,128}\Z"  # C0, DEL and C1 are the control characters
 _SHA256 = r"\A[0-9A-Fa-f]{64}\Z"
 _BASE64URL = r"\A[A-Za-z0-9_-]+\Z"  # RFC 7515: without padding
-_CLAIM = r"\A[^.]+(\.[^.]+)*\Z"
+_CLAIM = r"\A[^.]+(\.[^.]+){0,15}\Z"
 
 _IN_WORDS = {
     _TENANT: "1 to 64 of the characters A-Z a-z 0-9 _ -",
     _ID: "1 to 128 characters without control characters",
     _SHA256: "64 hexadecimal digits",
     _BASE64URL: "base64url without padding",
-    _CLAIM: "names with dots between them",
+    _CLAIM: "names with dots between them, at most 16",
 }
 
 _MISSING = re.compile(r"Object missing required field `(\w+)`")

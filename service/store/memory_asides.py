@@ -36,9 +36,11 @@ class MemoryAsides(MemoryBudgets):
         found = [credential for _, credential in self._credentials.values()]
         return [each for each in found if each is not None and each.admin.username == username]
 
-    async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
-        if offset > self._realms.get(name, (-1, None))[0]:
-            self._realms[name] = (offset, realm)
+    async def put_realm(self, name: str, offset: int, realm: Realm | None) -> bool:
+        if offset <= self._realms.get(name, (-1, None))[0]:
+            return False
+        self._realms[name] = (offset, realm)
+        return True
 
     async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
         if offset > self._credentials.get(identifier, (-1, None))[0]:

@@ -364,8 +364,8 @@ class CounterStore(CounterReader, Protocol):
     async def set_sweep_mark(self, tenant: str, mark: str) -> None:
         """Notes how far the tenant's sweep is; "" when it is done."""
 
-    async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
-        """Takes a realm (None: its removal) unless a newer one is stored."""
+    async def put_realm(self, name: str, offset: int, realm: Realm | None) -> bool:
+        """Takes a realm (None: its removal). False where this one, or a newer one, is stored already."""
 
     async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
         """Takes a credential (None: its removal) unless a newer one is stored."""

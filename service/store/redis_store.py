@@ -276,9 +276,9 @@ class RedisStore(RedisAuditing):
         for tenant, generation in orphans:
             await self._wire.call("SREM", keys.orphans(self.bucket(tenant)), f"{tenant} {generation}")
 
-    async def put_realm(self, name: str, offset: int, realm: Realm | None) -> None:
+    async def put_realm(self, name: str, offset: int, realm: Realm | None) -> bool:
         packed = b"" if realm is None else codec.pack_entry(realm)
-        await PUT_ENTRY.run(self._wire, [keys.REALMS, keys.REALM_OFFSETS], [name, offset, packed])
+        return bool(await PUT_ENTRY.run(self._wire, [keys.REALMS, keys.REALM_OFFSETS], [name, offset, packed]))
 
     async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
         packed = b"" if credential is None else codec.pack_entry(credential)

@@ -28,27 +28,33 @@ class Identity(msgspec.Struct, frozen=True):
 
 def identity(claims: Mapping[str, Any], paths: ClaimPaths, expires_at: Instant) -> Identity:
     """Raises BadToken when a claim is of another type than it must be, or the user's is missing."""
-    user = _at(claims, paths.user)
+    user = _text(_at(claims, paths.user))
     if not isinstance(user, str) or not is_id(user):
         raise BadToken(f"{paths.user}: must be an id")
-    roles = _texts(claims, paths.roles)
-    teams = frozenset(team for team in _texts(claims, paths.teams) if is_id(team))
+    roles = _texts(claims, paths.roles, numbers=True)
+    teams = frozenset(team for team in _texts(claims, paths.teams, numbers=True) if is_id(team))
     known = [role for role in ROLES_WEAKEST_FIRST if role in roles]
     viewer = Viewer(user, known[-1], teams, roles) if known else None
     tenants = None if paths.tenants is None else _texts(claims, paths.tenants)
     return Identity(user, expires_at, viewer, tenants)
 
 
-def _texts(claims: Mapping[str, Any], path: str) -> frozenset[str]:
-    """A list of texts, or one text alone; nothing where the claim is missing."""
+def _text(value: Any) -> Any:
+    """A whole number as its decimal text: some providers number their users, teams and roles."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _texts(claims: Mapping[str, Any], path: str, *, numbers: bool = False) -> frozenset[str]:
+    """A list of texts, or one text alone; nothing where the claim is missing. `numbers`: whole ones are texts too."""
     value = _at(claims, path)
     if value is None:
         return frozenset()
-    if isinstance(value, str):
-        return frozenset((value,))
-    if not isinstance(value, list) or not all(isinstance(member, str) for member in value):
+    values = value if isinstance(value, list) else [value]
+    if numbers:
+        values = [_text(member) for member in values]
+    if not all(isinstance(member, str) for member in values):
         raise BadToken(f"{path}: must be a text or a list of texts")
-    return frozenset(value)
+    return frozenset(values)
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:
@@ -62,7 +68,7 @@ def _at(claims: Mapping[str, Any], path: str) -> Any:
     while cut > 0:
         if path[:cut] in claims:
             inner = claims[path[:cut]]
-            if inner is None:
+            if inner is None or inner == []:  # PHP writes an empty object so
                 return None
             if not isinstance(inner, Mapping):
                 raise BadToken(f"{path[:cut]}: must be an object")

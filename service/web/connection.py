@@ -26,7 +26,7 @@ WHOLE_S = 15.0
 """From a request's first byte to its last: longer than a handler waits for a body, so that it can say so itself."""
 
 MAX_HEADERS_BYTES = 65_536
-"""Four times the longest token that is taken, for cookies and whatever proxies add."""
+"""The longest token that is taken, and 16 KiB for cookies and whatever proxies add."""
 
 MAX_URL_BYTES = MAX_QUERY_BYTES + 8_192
 """A query that is too long for a handler still comes through to it: refusing it is its business."""

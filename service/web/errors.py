@@ -43,7 +43,10 @@ STATUS: Mapping[Code, int] = {
 
 
 class Refused(Exception):
-    """This request gets an error envelope instead of an answer. `reason` is for the access log alone."""
+    """This request gets an error envelope instead of an answer. `reason` is for the access log alone.
+
+    `status` is the code's own unless HTTP has a better one for the case.
+    """
 
     def __init__(
         self,
@@ -53,9 +56,11 @@ class Refused(Exception):
         details: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         reason: str | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
+        self.status = STATUS[code] if status is None else status
         self.message = message
         self.details = details or {}
         self.headers = headers or {}
@@ -81,3 +86,8 @@ def rate_limited(retry_after_s: int, reason: str | None = None) -> Refused:
     """429 with the seconds until the next request is let through."""
     retry = {"retry-after": str(max(1, retry_after_s))}
     return Refused(Code.RATE_LIMITED, "Too many requests", headers=retry, reason=reason)
+
+
+def head_too_large(message: str) -> Refused:
+    """431 (RFC 6585 section 5) for headers, or one header, beyond what is taken."""
+    return Refused(Code.INVALID_REQUEST, message, status=431)

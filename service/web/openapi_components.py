@@ -220,7 +220,7 @@ def error_responses() -> Json:
     statuses: dict[int, list[str]] = {}
     for code, status in STATUS.items():
         statuses.setdefault(status, []).append(code.value)
-    statuses[431] = [Code.INVALID_REQUEST.value]  # the connection's own, RFC 6585: of any head that is too large
+    statuses[431] = [Code.INVALID_REQUEST.value]  # RFC 6585: of any head, or token, that is too large
     return {
         f"Error{status}": {
             "description": ", ".join(codes),

@@ -7,7 +7,7 @@ from starlette.types import Send
 
 from service.domain.instant import format_instant
 from service.domain.ticket import Instant
-from service.web.errors import STATUS, Refused
+from service.web.errors import Refused
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -41,7 +41,7 @@ def refusal(refused: Refused, now: Instant) -> Reply:
     body = {"success": False, "error": error, "timestamp": format_instant(now)}
     headers: Headers = [JSON, (b"cache-control", b"no-store")]
     headers += [(name.encode(), value.encode()) for name, value in refused.headers.items()]
-    return Reply(STATUS[refused.code], headers, encode(body))
+    return Reply(refused.status, headers, encode(body))
 
 
 async def send_reply(reply: Reply, send: Send) -> None:

@@ -99,12 +99,9 @@ class Tokens:
 
 def _verified(compiled: Compiled, token: bytes, now: Instant) -> Identity:
     header = _header(token)
-    fitting = [use for use in compiled.keys if use.algorithm == header.alg]
-    if header.kid is not None:
-        fitting = [use for use in fitting if use.key_id == header.kid]
-    elif len(fitting) > 1:
-        raise BadToken("kid: is missing, and several keys fit")
-    for use in fitting:
+    for use in compiled.keys:
+        if not use.fits(header.kid, header.alg):
+            continue
         claims = _claims(compiled.realm, token, use)
         if claims is not None:
             return _checked(compiled.realm, claims, now)

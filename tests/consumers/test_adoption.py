@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from consumers import adoption
 from consumers.adoption import Adoption
@@ -23,6 +24,7 @@ from tests.consumers.small_world import (
     tenant_entry,
     told,
 )
+from tests.domain.test_entries import EC
 from tests.oracle.choices import SeededChoices
 from tests.pipeline import CatalogueTopic, published
 from tests.properties.driving import InterleavedStore
@@ -45,7 +47,7 @@ async def filters(store: MemoryStore) -> list[str] | None:
 
 
 async def test_everything_that_was_read_is_in_the_store_afterwards() -> None:
-    realm = {"kind": "realm", "value": {"name": "r", "issuer": "https://id", "jwks": {"keys": []}}}
+    realm = {"kind": "realm", "value": {"name": "r", "issuer": "https://id", "jwks": {"keys": [EC]}}}
     topic, store = published([realm, tenant_entry(), filter_entry(), tenant_entry("two")]), MemoryStore()
     await reader(store, topic).everything()
     assert (await store.realm("r")) is not None
@@ -56,6 +58,17 @@ async def test_everything_that_was_read_is_in_the_store_afterwards() -> None:
     assert stored.record.version == 2
     await reader(store, topic).everything()
     assert await store.tenant(TENANT) == stored, "nothing to do, nothing done"
+
+
+async def test_what_is_odd_about_a_realm_is_said_once_by_whoever_adopts_it_first() -> None:
+    jwks = {"keys": [EC, {"kty": "XYZ"}]}
+    realm = {"kind": "realm", "value": {"name": "r", "issuer": "https://id", "jwks": jwks, "audience": "counts"}}
+    topic, store = published([realm]), MemoryStore()
+    with capture_logs() as lines:
+        for _ in range(2):
+            await reader(store, topic).everything()
+    warning = {"event": "realm adopted with a warning", "realm": "r", "log_level": "warning"}
+    assert lines == [warning | {"problem": "jwks.keys[1].kty: invalid value 'XYZ'; this key is passed over"}]
 
 
 async def test_a_reader_that_is_behind_takes_what_is_newer_and_writes_nothing() -> None:

@@ -9,9 +9,10 @@ import pytest
 from consumers.catalogue_log import CatalogueLog, Touched
 from service.domain.catalogue import EntryError, TenantSettings
 from tests.consumers.small_world import TENANT, filter_entry, removal, tenant_entry
+from tests.domain.test_entries import EC
 from tests.pipeline import published
 
-REALM = {"kind": "realm", "value": {"name": "r", "issuer": "https://id", "jwks": {"keys": []}}}
+REALM = {"kind": "realm", "value": {"name": "r", "issuer": "https://id", "jwks": {"keys": [EC]}}}
 
 
 def filled(*items: Mapping[str, Any]) -> CatalogueLog:

@@ -37,9 +37,21 @@ TENANT = {
     "priorities": [{"id": "4196", "name": "Low", "color": "#6B7280", "rank": 1}],
     "teams": [{"id": "/support/l2", "name": "L2", "departmentId": 7}, {"id": "x", "name": "X"}],
 }
-RSA = {"kty": "RSA", "kid": "k1", "alg": "RS256", "use": "sig", "n": "sXch", "e": "AQAB"}
-EC = {"kty": "EC", "crv": "P-256", "x": "f83O", "y": "x_FE"}
-OKP = {"kty": "OKP", "crv": "Ed25519", "x": "11qY"}
+# The keys of RFC 7517 appendix A.1 and RFC 8037 appendix A.2.
+MODULUS = (
+    "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc"
+    "_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQ"
+    "R0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bF"
+    "TWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+)
+RSA: dict[str, Any] = {"kty": "RSA", "kid": "k1", "alg": "RS256", "use": "sig", "n": MODULUS, "e": "AQAB"}
+EC: dict[str, Any] = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+}
+OKP: dict[str, Any] = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 REALM = {"name": "eu", "issuer": "https://id.example/realms/eu", "jwks": {"keys": [RSA, EC, OKP]}}
 WHERE = {"all": [{"field": "assignee", "op": "eq", "value": "@me"}, {"field": "team", "op": "is_empty"}]}
 FILTER = {"id": "a/b", "tenant": "t-1", "name": "Mine", "type": "custom", "where": WHERE}
@@ -147,11 +159,11 @@ def test_a_realm_has_defaults_for_each_claim() -> None:
     realm = value_of(
         "realm/eu",
         audience=["tickets", "api"],
-        algorithms=["RS256", "PS512", "EdDSA"],
+        algorithms=["RS256", "PS512", "EdDSA", "ES512"],
         claims={"roles": "groups", "teams": None, "tenants": "tenant.id"},
     )
     assert isinstance(realm, Realm)
-    assert (realm.audience, realm.algorithms) == (("tickets", "api"), ("RS256", "PS512", "EdDSA"))
+    assert (realm.audience, realm.algorithms) == (("tickets", "api"), ("RS256", "PS512", "EdDSA", "ES512"))
     assert realm.claims == ClaimPaths("sub", "groups", "teams", "tenant.id")
     single = value_of("realm/eu", audience="tickets", claims=None, jwksUri=None)
     assert isinstance(single, Realm)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ KEY = generate()
 BUCKETS = 64
 
 
-def token(ttl_s: int = 600, user: str = "ann", role: str = "ticket_admin") -> str:
+def token(ttl_s: int = 600, user: str = "ann", role: str = "ticket_admin", teams: Sequence[str] = ()) -> str:
     """A good one."""
     now_s = int(time.time())
     return mint(
@@ -37,6 +37,7 @@ def token(ttl_s: int = 600, user: str = "ann", role: str = "ticket_admin") -> st
         tenants=["acme"],
         user=user,
         roles=[role],
+        teams=teams,
         now_s=now_s,
         ttl_s=ttl_s,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.redis_server import RedisServer
-from tests.service.serving import STREAM, Serving, serving, stream_request
+from tests.service.serving import ASKED, STREAM, Serving, serving, stream_request, token
 from tests.waiting import wait_until
 
 COUNT = STREAM.removesuffix("/stream")
@@ -195,6 +195,18 @@ async def test_headers_that_are_too_long_are_refused_in_the_envelope_of_all_erro
     answer = await service.client.get("/healthz", headers={"x-more": "x" * 66_000})
     assert (answer.status_code, answer.json()["error"]["code"]) == (431, "INVALID_REQUEST")
     assert (await service.client.get("/healthz", headers={"x-more": "x" * 60_000})).status_code == 200
+
+
+@pytest.mark.parametrize(("teams", "status"), [(500, 200), (900, 200), (1_000, 431), (1_500, 431)])
+async def test_a_token_of_many_teams_is_taken_and_a_larger_one_is_said_to_be_too_large(
+    service: Serving, teams: int, status: int
+) -> None:
+    bearer = token(teams=[f"7a1c0f2e-55aa-4c1b-9d1e-{number:012}" for number in range(teams)])
+    assert (len(bearer) <= 49_152) is (status == 200)
+    headers = service.headers | {"authorization": f"Bearer {bearer}"}
+    answer = await service.client.get(COUNT, params=ASKED, headers=headers)
+    assert answer.status_code == status, len(bearer)
+    assert status == 200 or answer.json()["error"]["code"] == "INVALID_REQUEST"
 
 
 async def test_a_long_query_is_the_handlers_to_refuse(service: Serving) -> None:

@@ -98,10 +98,10 @@ async def test_a_scan_sees_every_ticket(store: Store) -> None:
 async def test_a_realm_is_never_older_than_one_that_was_stored(store: Store) -> None:
     old, new = Realm("r", "https://old"), Realm("r", "https://new", {"keys": []}, audience=("a",))
     assert await store.realm("r") is None
-    await store.put_realm("r", 5, new)
-    await store.put_realm("r", 4, old)
-    await store.put_realm("r", 4, None)
-    await store.put_realm("r", 5, old)
+    assert await store.put_realm("r", 5, new)
+    assert not await store.put_realm("r", 4, old)
+    assert not await store.put_realm("r", 4, None)
+    assert not await store.put_realm("r", 5, old)
     assert await store.realm("r") == new
     await store.put_realm("r", 6, None)
     assert await store.realm("r") is None

@@ -30,7 +30,7 @@ def key_for(algorithm: str, name: str = "first") -> PrivateKey:
     """A key for that algorithm; another `name` is another key."""
     if algorithm == "Ed448":
         return ed448.Ed448PrivateKey.generate()
-    if algorithm == "EdDSA":
+    if algorithm in ("EdDSA", "Ed25519"):
         return ed25519.Ed25519PrivateKey.generate()
     if algorithm in CURVES:
         return ec.generate_private_key(CURVES[algorithm][0]())

@@ -1,4 +1,4 @@
--- Takes a realm, unless a newer one is stored. Removals keep their offset.
+-- Takes a realm, unless this one or a newer one is stored: then returns 0. Removals keep their offset.
 --
 -- KEYS  the values, their offsets
 -- ARGV  name, offset, value ("" removes)

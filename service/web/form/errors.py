@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from service.web.errors import STATUS, Refused
+from service.web.errors import Refused
 
 
 class FormRefused(Exception):
@@ -53,6 +53,4 @@ def method_not_allowed(allowed: str) -> FormRefused:
 
 def in_this_dialect(refused: Refused) -> FormRefused:
     """A refusal that is the same in both dialects: status, text and headers, in this one's body."""
-    return FormRefused(
-        STATUS[refused.code], refused.message, refused.code, headers=refused.headers, reason=refused.reason
-    )
+    return FormRefused(refused.status, refused.message, refused.code, headers=refused.headers, reason=refused.reason)

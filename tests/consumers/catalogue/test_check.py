@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.consumers.catalogue.command import catalogue
+from tests.domain.test_entries import EC
 
 GOOD_FILTER = {"id": "f", "tenant": "t", "name": "F", "type": "custom", "where": {"field": "tags", "op": "is_empty"}}
 EVENT = {
@@ -75,6 +76,15 @@ async def test_a_bad_line_is_named_with_its_place_and_path(
     assert out.startswith(f"{name}:2: {problem}")
     assert len(out.splitlines()) == 1
     assert err.startswith("2 entries, 0 removals and 0 events would be taken, 1 lines would not")
+
+
+async def test_what_is_odd_about_a_good_line_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    realm = {"name": "r", "issuer": "i", "jwks": {"keys": [{"kty": "XYZ"}, EC]}, "audience": "counts"}
+    name = written(tmp_path / "realm", {"kind": "realm", "value": realm})
+    assert await check(name) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{name}:1: warning: jwks.keys[0].kty: invalid value 'XYZ'; this key is passed over\n"
+    assert err.startswith("1 entries, 0 removals and 0 events would be taken, 0 lines would not")
 
 
 async def test_several_files_packed_ones_too_are_read_one_after_another(
