@@ -43,8 +43,9 @@ class SharedSettings(Environment):
         default=3.0,
         ge=0.1,
         le=60,
-        description="Longest wait for an answer of Redis, in seconds: above the 2 s a slow disk may hold it up with "
-        "appendfsync everysec, below the 5 s after which counts are called stale.",
+        description="Longest wait for an answer of Redis, in seconds, from the call on, waiting for the connection and "
+        "for other calls included: above the 2 s a slow disk may hold it up with appendfsync everysec, below the 5 s "
+        "after which counts are called stale.",
     )
     buckets: int = Field(
         default=64,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 from redis.exceptions import RedisError, ResponseError
 
-from service.store.client import client_of
+from service.store.client import opened_client
 from service.store.port import StoreUnavailable
 from service.store.slots import Address, Node, View
 
@@ -46,9 +46,8 @@ def is_cluster(url: str) -> bool:
 
 async def view_of(url: ClusterUrl, address: Address, limit_s: float) -> View:
     """What the server at that address says. Raises StoreUnavailable, NoCluster for one that is in none."""
-    client = client_of(url.server(address))
     try:
-        async with asyncio.timeout(limit_s):
+        async with opened_client(url.server(address)) as client, asyncio.timeout(limit_s):
             nodes = await client.execute_command("CLUSTER NODES")  # type: ignore[no-untyped-call]
     except ResponseError as error:
         if "cluster support disabled" in str(error):
@@ -56,8 +55,6 @@ async def view_of(url: ClusterUrl, address: Address, limit_s: float) -> View:
         raise StoreUnavailable(f"Redis at {address}: {error}") from error
     except (RedisError, OSError, TimeoutError) as error:
         raise StoreUnavailable(f"Redis at {address}: {error!r}") from error
-    finally:
-        await client.aclose()
     return view_in(nodes, address, by_name=url.scheme == "rediss")
 
 

@@ -2,6 +2,7 @@
 
 Like `Wire` it never repeats a command whose fate is in doubt. A server that says MOVED or ASK has not carried it out,
 so the command goes where it points, a few times at most. Nothing is ever read from a replica, which may be behind.
+Finding the server, and following where it points, are in the time that the call has.
 """
 
 import asyncio
@@ -56,6 +57,7 @@ class ClusterWire:
         """Those whose last call failed: perhaps they are masters no more."""
         self._looking = asyncio.Lock()
         self._looks = 0
+        self._looks_under_way: set[asyncio.Task[None]] = set()
         self._look_again_at = 0.0
 
     async def __aenter__(self) -> Self:
@@ -64,6 +66,10 @@ class ClusterWire:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        looks = list(self._looks_under_way)
+        for look in looks:
+            look.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
         for address in list(self._wires):
             await self._close(address)
 
@@ -75,13 +81,14 @@ class ClusterWire:
         """The reply, and the name of the master's run that gave it; of PING, which asks all, that of the whole."""
         if command == ("PING",):
             return await self._ping()
+        until = self._until()
         slot = key_slot(_key(command))
-        address, asking = await self._owner(slot), False
+        address, asking = await self._owner(slot, until), False
         for _ in range(1 + REDIRECTIONS):
             try:
-                return await self._at(address, command, asking=asking)
+                return await self._at(address, command, until, asking=asking)
             except MovedError as moved:
-                address, asking = await self._after_move(slot, address, moved), False
+                address, asking = await self._after_move(slot, address, moved, until), False
             except AskError as ask:
                 if command[0] in GOES_ON:
                     raise StoreUnavailable(f"Redis: slot {slot} is on its way to another server") from None
@@ -100,17 +107,19 @@ class ClusterWire:
 
     async def beside(self, key: str, *command: Argument) -> Reply:
         """What the master that has the key says to a command without one."""
-        address = await self._owner(key_slot(key.encode()))
-        return (await self._at(address, command))[1]
+        until = self._until()
+        address = await self._owner(key_slot(key.encode()), until)
+        return (await self._at(address, command, until))[1]
 
     async def scan(self, cursor: int, *options: Argument) -> tuple[int, Sequence[bytes]]:
         """Like SCAN, over one master after another. Good only while the whole is the same run."""
-        await self._known()
+        until = self._until()
+        await self._known(until)
         masters = self._slots.masters
         inner, place = divmod(cursor, SLOTS)  # there are no more masters than that
         if place >= len(masters):  # there are fewer than when the cursor was given
             return 0, []
-        _, (following, found) = await self._at(masters[place], ("SCAN", inner, *options))
+        _, (following, found) = await self._at(masters[place], ("SCAN", inner, *options), until)
         if int(following):
             return int(following) * SLOTS + place, found
         return (place + 1) % len(masters), found
@@ -121,13 +130,20 @@ class ClusterWire:
         return hashlib.blake2b(whole.encode(), digest_size=16).hexdigest(), answers[0][1]
 
     async def _everywhere(self, command: Sequence[Argument]) -> Sequence[tuple[str, Reply]]:
-        await self._known()
-        return await asyncio.gather(*(self._at(address, command) for address in self._slots.masters))
+        until = self._until()
+        await self._known(until)
+        return await asyncio.gather(*(self._at(address, command, until) for address in self._slots.masters))
 
-    async def _at(self, address: Address, command: Sequence[Argument], *, asking: bool = False) -> tuple[str, Reply]:
+    def _until(self) -> float:
+        """When a call that begins now ends at the latest, by the loop's clock."""
+        return asyncio.get_running_loop().time() + self._timeout_s
+
+    async def _at(
+        self, address: Address, command: Sequence[Argument], until: float, *, asking: bool = False
+    ) -> tuple[str, Reply]:
         wire = await self._wire(address)
         try:
-            answer = await (wire.call_asking(*command) if asking else wire.call_in_run(*command))
+            answer = await wire.call_until(until, *command, asking=asking)
         except StoreUnavailable as error:
             # Who is full, or has the slot on its way, is still the one to ask.
             if not isinstance(error, StoreUnable) and not isinstance(error.__cause__, TryAgainError):
@@ -150,11 +166,11 @@ class ClusterWire:
 
     # -- where everything is ------------------------------------------------------------------------------------------
 
-    async def _owner(self, slot: int) -> Address:
+    async def _owner(self, slot: int, until: float) -> Address:
         """The master to ask first. Raises StoreUnavailable."""
         owner = self._slots.owner(slot)
         if owner is None or owner in self._doubted or slot in self._slots.torn:
-            await self._look(self._looks)
+            await self._looked(until, self._looks)
             owner = self._slots.owner(slot)
         if slot in self._slots.torn:
             raise StoreUnavailable(
@@ -165,18 +181,36 @@ class ClusterWire:
             raise StoreUnavailable(f"Redis: no server that answers knows who has slot {slot}")
         return owner
 
-    async def _known(self) -> None:
+    async def _known(self, until: float) -> None:
         """Returns when there are masters to ask, the right ones as far as is known. Raises StoreUnavailable."""
         if not self._slots.masters or self._doubted:
-            await self._look(self._looks)
+            await self._looked(until, self._looks)
         if not self._slots.masters:
             raise StoreUnavailable("Redis: no server of the cluster answers")
 
-    async def _after_move(self, slot: int, before: Address, moved: MovedError) -> Address:
+    async def _after_move(self, slot: int, before: Address, moved: MovedError, until: float) -> Address:
         said = Address(moved.host or before.host, moved.port)
-        await self._look(self._looks, said)
+        await self._looked(until, self._looks, said)
         now = self._slots.owner(slot)
         return said if now is None or now == before else now
+
+    async def _looked(self, until: float, looks: int, pointed_at: Address | None = None) -> None:
+        """Returns once somebody has found out anew who has what. Raises StoreUnavailable when that takes too long.
+
+        The look goes on then: whether it ends is not for callers with little time to decide.
+        """
+        look = asyncio.create_task(self._look(looks, pointed_at), name="look at a Redis cluster")
+        self._looks_under_way.add(look)
+        look.add_done_callback(self._look_ended)
+        await asyncio.wait((look,), timeout=until - asyncio.get_running_loop().time())
+        if not look.done():
+            raise StoreUnavailable(f"Redis: nobody told within {self._timeout_s:g} s who has what in the cluster")
+        await look
+
+    def _look_ended(self, look: asyncio.Task[None]) -> None:
+        self._looks_under_way.discard(look)
+        if not look.cancelled():
+            look.exception()  # its caller may have left
 
     async def _look(self, looks: int, pointed_at: Address | None = None) -> None:
         """Finds out anew who has what, unless somebody has begun to since `looks`."""

@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from service.store import keys
-from service.store.client import client_of
+from service.store.client import opened_client
 from service.store.hint_sources import HintSources
 from service.store.port import StoreUnavailable
 from service.store.sending import sending
@@ -38,28 +38,26 @@ async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], Non
 
 
 async def _listen(server: str, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
-    client = client_of(server)
-    try:
-        async with client.pubsub() as subscription:
-            async with asyncio.timeout(2 * SILENCE_S):
-                with sending():
-                    await subscription.subscribe(keys.HINTS)
-            await _follow(subscription, changed, gap)
-    finally:
-        await client.aclose()
+    async with opened_client(server) as client, client.pubsub() as subscription:
+        async with asyncio.timeout(2 * SILENCE_S):
+            with sending():
+                await subscription.subscribe(keys.HINTS)
+        await _follow(subscription, changed, gap)
 
 
 async def _follow(subscription: PubSub, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
     asked = False
     while True:
-        message = await subscription.get_message(timeout=SILENCE_S)
-        if message is None:
-            if asked:
-                raise ConnectionLost("the link is silent")
-            with sending():
-                await subscription.ping()
-        elif message["type"] == "message":
+        # Around all of it: where the link has ended, redis-py makes a new one first, and sets no limit to that.
+        async with asyncio.timeout(2 * SILENCE_S):
+            message = await subscription.get_message(timeout=SILENCE_S)
+            if message is None:
+                if asked:
+                    raise ConnectionLost("the link is silent")
+                with sending():
+                    await subscription.ping()
+        if message is not None and message["type"] == "message":
             changed(message["data"].decode(errors="replace").partition(" ")[0])
-        elif message["type"] == "subscribe":  # redis-py subscribes again by itself, and says no more than this
-            gap()
+        elif message is not None and message["type"] == "subscribe":
+            gap()  # redis-py subscribes again by itself, and says no more than this
         asked = message is None

@@ -2,12 +2,15 @@
 
 It never repeats a command by itself: a time-out may mean that the command was carried out, and only the caller
 knows how to find out. redis-py speaks the protocol; its own call-by-call path costs twice as much (docs/decisions.md).
+Each call has one limit of time, which counts from the call: waiting for the connection and for other calls included.
 """
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
@@ -40,9 +43,29 @@ class for them."""
 _TOGETHER = 512
 """Commands in one round trip: bounds the wait of the first for the last."""
 
+MOST_WAITING = 20_000
+"""Calls that may wait to be sent; more are refused at once. Above the 16,384 that a look at all buckets may make."""
+
+_GRAIN_S = 0.01
+"""Calls made within it share a limit: setting one for each would cost as much as everything else here."""
+
+
+class _Call(NamedTuple):
+    """A command that waits to be sent, or for its answer."""
+
+    packed: bytes
+    asking: bool
+    """Whether the answer comes after one to ASKING."""
+    until: float
+    """By the loop's clock, when it fails at the latest."""
+    answer: asyncio.Future[tuple[str, Reply]]
+
 
 class Wire:
-    """Use as an async context manager; connects when first needed and again after a failure."""
+    """Use as an async context manager; connects when first needed and again after a failure.
+
+    A server that says nothing for as long as a call may take fails that call and all that wait behind it, at once.
+    """
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._options: dict[str, Any] = {
@@ -58,7 +81,7 @@ class Wire:
         self._timeout_s = timeout_s
         self._connection: AbstractConnection | None = None
         self._run = ""
-        self._waiting: list[tuple[tuple[Argument, ...], asyncio.Future[tuple[str, Reply]]]] = []
+        self._waiting: deque[_Call] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -73,7 +96,7 @@ class Wire:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         # Not cancelled: who waits may have other wires, and would take it for an end of its own.
-        _fail(self._waiting, StoreUnavailable("Redis: the connection is being closed"))
+        _fail(self._taken(), StoreUnavailable("Redis: the connection is being closed"))
         await self._disconnect()
 
     async def call(self, *command: Argument) -> Reply:
@@ -84,10 +107,17 @@ class Wire:
         """The reply, and the name of the run of Redis that gave it."""
         return await self._sent(command)
 
-    async def call_asking(self, *command: Argument) -> tuple[str, Reply]:
-        """The same of a server of a cluster to which the key's slot is only on its way."""
-        _, answer = await asyncio.gather(self._sent(("ASKING",)), self._sent(command))
-        return answer
+    async def call_until(self, until: float, *command: Argument, asking: bool = False) -> tuple[str, Reply]:
+        """The same for a caller whose time began before: by the loop's clock it ends at `until`.
+
+        `asking`: of a server of a cluster to which the key's slot is only on its way.
+        """
+        answer = self._sent(command, asking=asking)
+        limit = asyncio.get_running_loop().call_at(until, _set_error, answer, self._silence())
+        try:
+            return await answer
+        finally:
+            limit.cancel()
 
     async def everywhere(self, *command: Argument) -> Sequence[Reply]:
         """The reply of every server that has keys: here one."""
@@ -107,52 +137,84 @@ class Wire:
         following, found = await self.call("SCAN", cursor, *options)
         return int(following), found
 
-    def _sent(self, command: tuple[Argument, ...]) -> asyncio.Future[tuple[str, Reply]]:
-        """The answer to come. Two in a row are sent in a row. Raises RuntimeError after a fault of this program."""
+    def _sent(self, command: tuple[Argument, ...], *, asking: bool = False) -> asyncio.Future[tuple[str, Reply]]:
+        """The answer to come. Raises StoreUnavailable, and RuntimeError after a fault of this program."""
         if self._task is None or self._task.done():
             if self._task is not None and self._task.cancelled():
                 raise StoreUnavailable("Redis: the connection is closed")
             raise RuntimeError("nothing is sent any more") from (self._task.exception() if self._task else None)
-        future: asyncio.Future[tuple[str, Reply]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, future))
+        if len(self._waiting) >= MOST_WAITING:
+            raise StoreUnavailable(f"Redis: {MOST_WAITING} calls are waiting already")
+        loop = asyncio.get_running_loop()
+        packed = _ASKING + _packed(command) if asking else _packed(command)
+        call = _Call(packed, asking, loop.time() + self._timeout_s, loop.create_future())
+        self._waiting.append(call)
         self._wake.set()
-        return future
+        return call.answer
 
     async def _serve(self) -> None:
         while True:
             await self._wake.wait()
-            batch, self._waiting = self._waiting[:_TOGETHER], self._waiting[_TOGETHER:]
-            if not self._waiting:
-                self._wake.clear()
+            batch = self._next_batch()
+            if not batch:
+                continue
             try:
-                async with asyncio.timeout(self._timeout_s):
-                    await self._exchange(batch)
-            except (RedisError, OSError, TimeoutError) as error:
+                async with asyncio.timeout_at(batch[0].until) as limit:
+                    await self._exchange(batch, limit)
+            except TimeoutError:  # whoever waits behind it would only wait longer
+                await self._disconnect()
+                _fail([*batch, *self._taken()], self._silence())
+            except (RedisError, OSError) as error:
                 await self._disconnect()
                 _fail(batch, StoreUnavailable(f"Redis: {error!r}"))
             except BaseException as error:  # cancelled, or a fault of this program: nobody may wait for ever
-                waiting, self._waiting = [*batch, *self._waiting], []
-                _fail(waiting, StoreUnavailable(f"Redis: the connection has ended: {error!r}"))
+                _fail([*batch, *self._taken()], StoreUnavailable(f"Redis: the connection has ended: {error!r}"))
                 raise
 
-    async def _exchange(self, batch: Sequence[tuple[tuple[Argument, ...], asyncio.Future[tuple[str, Reply]]]]) -> None:
+    def _next_batch(self) -> Sequence[_Call]:
+        """What is sent together next, without what nobody waits for any more."""
+        batch: list[_Call] = []
+        while self._waiting and len(batch) < _TOGETHER:
+            call = self._waiting.popleft()
+            if not call.answer.done():
+                batch.append(call)
+        if not self._waiting:
+            self._wake.clear()
+        return batch
+
+    def _taken(self) -> Sequence[_Call]:
+        """All that wait to be sent; from now on nobody does."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        self._wake.clear()
+        return waiting
+
+    def _silence(self) -> StoreUnavailable:
+        return StoreUnavailable(f"Redis: no answer within {self._timeout_s:g} s")
+
+    async def _exchange(self, batch: Sequence[_Call], limit: asyncio.Timeout) -> None:
         connection = await self._connected()
-        packed = [_packed(command) for command, _ in batch]
         with sending():
-            await connection.send_packed_command(packed)
-        stale = False
-        for _, future in batch:
+            await connection.send_packed_command([call.packed for call in batch])
+        stale, until = False, batch[0].until
+        for call in batch:
+            if call.until > until + _GRAIN_S:
+                until = call.until
+                limit.reschedule(until)
             try:
+                if call.asking:  # what is wrong with that is wrong with the command too
+                    with contextlib.suppress(ResponseError, *_NOT_NOW):
+                        await connection.read_response(disconnect_on_error=False)
                 reply = await connection.read_response(disconnect_on_error=False)
             except _NOT_NOW as refusal:
                 stale = stale or not isinstance(refusal, TryAgainError)
-                _set_error(future, _unavailable(refusal))
+                _set_error(call.answer, _unavailable(refusal))
             except ResponseError as refusal:
                 unable = _unable(refusal)
-                _set_error(future, StoreUnable(f"Redis: {unable}") if unable else refusal)
+                _set_error(call.answer, StoreUnable(f"Redis: {unable}") if unable else refusal)
             else:
-                if not future.done():
-                    future.set_result((self._run, reply))
+                if not call.answer.done():
+                    call.answer.set_result((self._run, reply))
         if stale:  # a demoted or loading server, but not one that has a slot on its way: the next call looks again
             await self._disconnect()
 
@@ -187,6 +249,9 @@ def _packed(command: tuple[Argument, ...]) -> bytes:
     return packed
 
 
+_ASKING = _packed(("ASKING",))
+
+
 def _unable(refusal: ResponseError) -> str:
     """What a server says that can't take anything now; "" for any other refusal."""
     said = str(refusal).partition(" script: ")[0]  # where in a script it was refused is nobody's concern
@@ -208,9 +273,9 @@ def _unavailable(refusal: RedisError) -> StoreUnavailable:
     return error
 
 
-def _fail(batch: Sequence[tuple[Any, asyncio.Future[Any]]], error: Exception) -> None:
-    for _, future in batch:
-        _set_error(future, error)
+def _fail(calls: Iterable[_Call], error: Exception) -> None:
+    for call in calls:
+        _set_error(call.answer, error)
 
 
 def _set_error(future: asyncio.Future[Any], error: Exception) -> None:

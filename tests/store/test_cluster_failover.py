@@ -11,6 +11,7 @@ from service.store.cluster_wire import ClusterWire
 from service.store.port import StoreUnavailable
 from service.store.slots import Address
 from tests.servers.fixtures import redis_binary
+from tests.servers.link import Link
 from tests.servers.ports import HOST
 from tests.servers.redis_cluster import RedisCluster, asked
 from tests.servers.redis_server import RedisServer
@@ -102,6 +103,22 @@ async def test_a_write_whose_fate_is_unknown_is_never_sent_again(redis_cluster: 
                 await wire.call("EVAL", INCREMENT, 1, key(3))
             assert (await answered(wire, "GET", key(3)))[1] == b"2"
         assert proxy.lost == 1
+
+
+async def test_finding_the_server_is_in_the_time_that_a_call_has() -> None:
+    loop = asyncio.get_running_loop()
+    async with Link() as first, Link() as second:
+        first.black_hole()
+        second.black_hole()
+        too_late = asyncio.Event()
+        async with ClusterWire(f"redis+cluster://127.0.0.1:{first.port},127.0.0.1:{second.port}", 0.1) as wire:
+            flag = loop.call_later(0.9, too_late.set)
+            calls = await asyncio.gather(
+                *(wire.call("GET", key(tag)) for tag in TAGS), wire.call("PING"), return_exceptions=True
+            )
+            assert {type(answer) for answer in calls} == {StoreUnavailable}
+            assert not too_late.is_set(), "it waited for as long as looking for the server takes"
+            flag.cancel()
 
 
 @asynccontextmanager

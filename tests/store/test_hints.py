@@ -10,6 +10,7 @@ import redis.asyncio
 
 from service.store import hints, keys
 from service.store.redis_store import RedisStore, open_store
+from tests.servers.link import Link
 from tests.servers.redis_server import RedisServer, closing_client
 from tests.store.contract import BUCKETS, NEIGHBOUR, TENANT, applied, everyone, reaching, stored, tenant_batch
 from tests.waiting import wait_until
@@ -95,6 +96,21 @@ async def test_a_link_that_falls_silent_is_given_up(
             assert await store.put_tenant(TENANT, None, stored())
         await wait_until(lambda: heard.tenants, SOON_S, "a hint by the new subscription")
     assert "silent" in problems[0]
+
+
+async def test_a_link_that_is_made_again_and_says_nothing_is_given_up_too(
+    redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "SILENCE_S", SHORT_S)
+    monkeypatch.setattr(hints, "RETRY_S", 0.01)
+    async with Link() as link:
+        link.lead_to(redis_process.port)
+        async with listening(f"redis://127.0.0.1:{link.port}/0") as heard:
+            link.black_hole()
+            link.lead_to(redis_process.port)  # ends the subscription; what redis-py makes in its place hangs
+            await wait_until(lambda: len(link._carried) >= 4, SOON_S, "several tries to come through")
+            link.heal()
+            await wait_until(lambda: heard.gaps > 1, SOON_S, "another subscription")
 
 
 async def test_silence_alone_is_no_fault(redis_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
