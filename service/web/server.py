@@ -75,6 +75,7 @@ def new_server(app: ASGIApp, drain_s: float, drain: Callable[[], None]) -> Serve
     """
     config = uvicorn.Config(
         app,
+        interface="asgi3",
         http=Connection,
         ws="none",
         lifespan="off",  # everything is opened before and closed after, whole
