@@ -8,7 +8,7 @@ from consumers.metrics import Metrics
 from service.domain.catalogue import Realm
 from service.domain.columns import SEMANTICS
 from service.domain.record import Entries, TenantRecord, adopted, begun, founded, shadowed, with_asked
-from service.store.port import CounterStore, StoredTenant
+from service.store.port import CounterStore, Position, StoredTenant
 from service.store.token import minted
 
 log = structlog.get_logger()
@@ -21,6 +21,8 @@ class Adoption:
         self._store = store
         self._metrics = metrics
         self._catalogue = catalogue
+        self.judged: Position = 0
+        """Catalogue records below this offset were read, and the bad ones among them are acknowledged dead letters."""
         self.unswept: set[str] = set()
         """Tenants whose record calls for a sweep, as far as this consumer has seen."""
         self.asked: set[str] = set()
@@ -39,7 +41,10 @@ class Adoption:
             await self.tenant(tenant)
 
     async def everything(self) -> None:
-        """Brings the whole log into the store: at start, and after the store may have gone back."""
+        """Brings the whole log into the store: at start, and after the store may have gone back or come back empty.
+
+        Readers take what they don't find for unknown only once the store says that it has all of it, at the end.
+        """
         for name, (offset, realm) in self._catalogue.realms().items():
             await self._realm(name, offset, realm)
         for identifier, (where, credential) in self._catalogue.credentials().items():
@@ -47,6 +52,8 @@ class Adoption:
         for tenant in sorted(self._catalogue.tenants()):
             await self.tenant(tenant)
         self.orphans |= set(await self._store.orphans())
+        await self._store.set_tenants_read()
+        await self._store.set_judged(self.judged)
 
     async def _realm(self, name: str, offset: int, realm: Realm | None) -> None:
         """Brings a realm into the store; whoever does so first warns of what is odd about it."""

@@ -102,6 +102,7 @@ class CatalogueReader:
 
     async def _settle(self, position: int) -> None:
         """After a poll: notes how far it came, and at the first end of the topic brings everything over at once."""
+        self._adoption.judged = position
         if not self._carrying and position >= await self._end():
             await _when_reachable(self._adoption.everything)
             self._carrying = True

@@ -147,6 +147,10 @@ class Pipeline:
                 self.refused[offset] = str(error)
                 continue
             await self.adoption.carry(touched)
+        if self._learnt > self.adoption.judged:
+            self.adoption.judged = self._learnt
+            await self.store.set_tenants_read()
+            await self.store.set_judged(self._learnt)
 
     async def starts(self, partitions: int) -> dict[int, int]:
         """Where a consumer that begins now starts each partition: the lowest position of any bucket."""

@@ -41,7 +41,8 @@ def bucket_of(tenant: str, buckets: int) -> int:
 
 
 def state(bucket: int) -> str:
-    """Hash: `epoch`, `topic`, `timers`, and per partition `p:N` (position) and `f:N` (fresh as of, Redis ms)."""
+    """Hash: `epoch`, `topic`, `timers`, per partition `p:N` (position) and `f:N` (fresh as of, Redis ms), and `tenants`
+    once all of the bucket's tenants have been stored."""
     return f"tc:{{{bucket}}}:state"
 
 

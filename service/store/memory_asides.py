@@ -22,6 +22,7 @@ class MemoryAsides(MemoryBudgets):
         self._sweeps: dict[str, str] = {}
         self._grants: dict[str, tuple[bytes, int]] = {}
         self._judged: Position | None = None
+        self._tenants_read = False
         self._catalogue_topic = ""
 
     # -- entries that no tenant owns ----------------------------------------------------------------------------------
@@ -65,6 +66,12 @@ class MemoryAsides(MemoryBudgets):
 
     async def catalogue_read(self) -> bool:
         return self._judged is not None
+
+    async def tenants_read(self, tenant: str) -> bool:
+        return self._tenants_read
+
+    async def set_tenants_read(self) -> None:
+        self._tenants_read = True
 
     async def lease(self, bucket: Bucket, holder: str, ttl_ms: int) -> bool:
         current, until_ms = self._leases.get(bucket, (holder, 0))

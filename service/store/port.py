@@ -286,7 +286,13 @@ class CounterReader(Protocol):
         at least once; some may come again."""
 
     async def catalogue_read(self) -> bool:
-        """Whether some consumer has read the catalogue topic to its end at least once, be it empty."""
+        """Whether this store has had the whole catalogue at least once, be it empty.
+
+        While it hasn't, a realm or credential that isn't found may exist all the same.
+        """
+
+    async def tenants_read(self, tenant: str) -> bool:
+        """The same of all tenants in this one's bucket: of a cluster one server may come back empty."""
 
     async def ping(self) -> None:
         """Returns when the store answers."""
@@ -384,6 +390,9 @@ class CounterStore(CounterReader, Protocol):
 
     async def set_judged(self, position: Position) -> None:
         """Raises `judged` to the offset up to which the catalogue was read to its end."""
+
+    async def set_tenants_read(self) -> None:
+        """Notes in every bucket that all of its tenants are stored."""
 
     async def scan(self, tenant: str, generation: str, cursor: int, limit: int) -> tuple[int, Sequence[str]]:
         """Some ticket ids of a tenant and the next cursor, 0 at the end. About `limit` at a time."""

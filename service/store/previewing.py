@@ -84,7 +84,8 @@ class Previewing:
     async def count(self, tenant_id: str, realm: str, question: Question) -> Preview:
         """How many tickets the viewer would be told.
 
-        Raises UnknownTenant, InvalidIds for the profile, Warming for a loading tenant, Unfinished and StoreUnavailable.
+        Raises UnknownTenant, InvalidIds for the profile, Warming for a loading tenant or a store without the catalogue,
+        Unfinished and StoreUnavailable.
         """
         view = await self._reading.newest_view(tenant_id, realm)
         view.check(Wanted(question.viewer, question.perspective, (), question.profile_id))
@@ -113,7 +114,7 @@ class Previewing:
 
     async def _counted(self, tenant_id: str, realm: str, question: Question) -> Preview:
         for _ in range(ATTEMPTS):
-            stored = await self._reader.tenant(tenant_id)
+            stored = await self._reading.stored(tenant_id)
             if stored is None or stored.record.entries.settings.realm != realm:
                 raise UnknownTenant(tenant_id)
             await self._check_size(tenant_id, stored)

@@ -16,7 +16,8 @@ from service.domain.local_days import LocalDay
 from service.domain.ticket import Instant
 from service.domain.view import MOST_DATED, SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
 from service.lru import Lru
-from service.store.port import CounterReader, Snapshot, StoreUnavailable, query_for
+from service.store.confirming import check, confirmed
+from service.store.port import CounterReader, Snapshot, StoredTenant, StoreUnavailable, query_for
 
 TENANTS_REMEMBERED = 1_000
 """Compiled views kept: some 100 KB each with its plans, and some milliseconds to compile again."""
@@ -92,16 +93,19 @@ class Reading:
         self._realms: Lru[str, tuple[Realm, Instant]] = Lru(REALMS_REMEMBERED)
 
     async def realm(self, name: str) -> Realm | None:
-        """The realm as it was within the last second; the same object while it doesn't change."""
+        """The realm as it was within the last second; the same object while it doesn't change. Raises Warming."""
         known = self._realms.get(name)
         if known is not None and 0 <= self._clock.now_us() - known[1] < REALM_AGE_US:
             return known[0]
         return await self.newest_realm(name)
 
     async def newest_realm(self, name: str) -> Realm | None:
-        """The realm as the store has it now; the same object as before where nothing changed."""
+        """The realm as the store has it now; the same object as before where nothing changed.
+
+        Raises Warming where the store can't tell yet that there is none.
+        """
         read_at = self._clock.now_us()
-        realm = await self._reader.realm(name)
+        realm = await confirmed(lambda: self._reader.realm(name), self._reader.catalogue_read)
         if realm is None:
             self._realms.drop(name)
             return None
@@ -190,8 +194,8 @@ class Reading:
         return self._tenants.get(tenant_id) or await self.newest(tenant_id)
 
     async def newest(self, tenant_id: str) -> Compiled:
-        """The tenant as the store has it now, whatever its realm. Raises UnknownTenant."""
-        stored = await self._reader.tenant(tenant_id)
+        """The tenant as the store has it now, whatever its realm. Raises UnknownTenant, and Warming."""
+        stored = await self.stored(tenant_id)
         if stored is None:
             self._tenants.drop(tenant_id)
             raise UnknownTenant(tenant_id)
@@ -202,6 +206,15 @@ class Reading:
             known = Compiled(stored.token, stored.generation, view)
             self._tenants.put(tenant_id, known)
         return known
+
+    async def stored(self, tenant_id: str) -> StoredTenant | None:
+        """None only for a tenant that isn't in force. Raises Warming."""
+        reader = self._reader
+        return await confirmed(lambda: reader.tenant(tenant_id), lambda: reader.tenants_read(tenant_id))
+
+    async def check_catalogue(self) -> None:
+        """Raises Warming while the store has never had the whole catalogue."""
+        await check(self._reader.catalogue_read)
 
     async def _ask(self, known: Compiled, tenant_id: str, wanted: Wanted, zone: str) -> Answer | None:
         """None when the tenant's record is no longer the one that was compiled."""

@@ -64,6 +64,9 @@ class RedisReader(RedisBudgets):
     async def catalogue_read(self) -> bool:
         return bool(await self._wire.call("HEXISTS", keys.CATALOGUE, "judged"))
 
+    async def tenants_read(self, tenant: str) -> bool:
+        return bool(await self._wire.call("HEXISTS", keys.state(self.bucket(tenant)), "tenants"))
+
     async def ticket_count(self, tenant: str, generation: str) -> int:
         return int(await self._wire.call("HLEN", keys.tickets(self.bucket(tenant), tenant, generation)))
 

@@ -300,3 +300,7 @@ class RedisStore(RedisAuditing):
 
     async def set_judged(self, position: Position) -> None:
         await RAISE.run(self._wire, [keys.CATALOGUE], ["judged", position])
+
+    async def set_tenants_read(self) -> None:
+        places = (keys.state(bucket) for bucket in range(self.buckets))
+        await asyncio.gather(*(self._wire.call("HSET", place, "tenants", 1) for place in places))

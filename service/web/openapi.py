@@ -122,7 +122,7 @@ def _ready() -> Json:
     }
     answer = json_content(obj(checks, additionalProperties=False))
     operation = _plain("readyz", "operation", "Whether answers can be given.", {"description": "They can.", **answer})
-    operation["responses"]["503"] = {"description": "The store is away, or the catalogue was never read.", **answer}
+    operation["responses"]["503"] = {"description": "The store is away, or never had the whole catalogue.", **answer}
     return operation
 
 

@@ -14,7 +14,7 @@ ERRORS = {
     413: "The body is too large.",
     429: "Too many requests, or too many failed attempts.",
     500: "A mistake of ours.",
-    503: "The store is away, or columns are still being filled.",
+    503: "The store is away, is being filled anew, or columns are still being filled.",
 }
 
 SCHEMAS: Json = {

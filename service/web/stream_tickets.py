@@ -12,6 +12,7 @@ import msgspec
 from service.clock import Clock
 from service.domain.ticket import Instant
 from service.store.grants import GrantStore, name_of, new_secret
+from service.store.reading import Reading
 from service.web.asking import Asked
 from service.web.errors import unauthorized
 from service.web.gate import Caller
@@ -42,8 +43,9 @@ _encode = msgspec.msgpack.Encoder().encode
 class StreamTickets:
     """Gives tickets and takes them, for pages of these `origins` too. Raises StoreUnavailable."""
 
-    def __init__(self, store: GrantStore, clock: Clock, path: str, origins: Collection[str]) -> None:
+    def __init__(self, store: GrantStore, reading: Reading, clock: Clock, path: str, origins: Collection[str]) -> None:
         self._store = store
+        self._reading = reading
         self._clock = clock
         self._path = path
         self._origins = origins
@@ -56,7 +58,10 @@ class StreamTickets:
         return ticket, max(1, ttl_ms // 1000)
 
     async def redeem(self, ticket: str, request: Request) -> Redeemed:
-        """What the ticket allows. Raises Refused for one that is unknown, or spent by somebody else."""
+        """What the ticket allows. Raises Refused for one that is unknown, or spent by somebody else.
+
+        Raises Warming where the store may have lost it, with everything else.
+        """
         cookie = _cookie_name(ticket)
         held = _cookie(request, cookie)
         if held is not None:
@@ -65,6 +70,7 @@ class StreamTickets:
                 return Redeemed(_decode(kept), "")
         taken = await self._store.take_grant(name_of("ticket", ticket))
         if taken is None:
+            await self._reading.check_catalogue()
             raise unauthorized("ticket: unknown or spent", token_given=True)
         grant = _decode(taken)
         left_ms = self._left_ms(grant.caller.expires_at)

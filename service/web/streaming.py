@@ -35,7 +35,7 @@ class Streaming:
         self._gate = gate
         self._reading = reading
         self._hub = hub
-        self._tickets = StreamTickets(grants, clock, PATH, origins_in(settings.cors_origins))
+        self._tickets = StreamTickets(grants, reading, clock, PATH, origins_in(settings.cors_origins))
         self._clock = clock
 
     async def ticket(self, request: Request) -> Reply:

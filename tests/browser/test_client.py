@@ -122,6 +122,40 @@ def test_what_is_refused_altogether_says_why(told: Any) -> None:
     assert seen == ["INVALID_FILTER_ID", "FORBIDDEN", "COUNTS_WARMING"]
 
 
+def test_numbers_that_are_counted_anew_are_delayed_and_stay(told: Any) -> None:
+    seen = told("""
+        const one = tab({ ids: ["all"] });
+        (await source(0)).send("snapshot", SNAPSHOT);
+        await until(() => one.state?.status === "live", "live");
+        const usual = answer;
+        answer = () => ({ ...refusal(503, "COUNTS_WARMING"), retryAfter: 0.02 });
+        FakeSource.all[0].fail({ refused: true });
+        await until(() => one.state.status === "delayed", "delayed");
+        const { problem, counts } = one.state;
+        answer = usual;
+        (await source(1)).send("snapshot", SNAPSHOT);
+        await until(() => one.state.status === "live", "live again");
+        return [problem.code, counts.all, one.statuses];
+    """)
+    assert seen == ["COUNTS_WARMING", 1, ["connecting", "live", "reconnecting", "delayed", "live"]]
+
+
+def test_what_is_refused_is_asked_for_again_soon(told: Any) -> None:
+    usual_ms, statuses = told("""
+        const { LIMITS } = await import("/dashboard/ticket-counts-ask.js");
+        const one = tab({ limits: { deniedMs: 20 } });
+        const usual = answer;
+        answer = () => refusal(404, "TENANT_NOT_FOUND");
+        await until(() => one.state?.status === "denied", "denied");
+        answer = usual;
+        (await source(0)).send("snapshot", SNAPSHOT);
+        await until(() => one.state.status === "live", "live");
+        return [LIMITS.deniedMs, one.statuses];
+    """)
+    assert statuses == ["connecting", "denied", "live"]
+    assert usual_ms <= 15_000
+
+
 def test_one_tab_with_a_new_token_is_enough_for_all(told: Any) -> None:
     seen = told("""
         const one = tab();

@@ -91,6 +91,23 @@ def test_somebody_without_a_role_has_no_access_and_is_told_why(page: Page) -> No
     assert page.notice() == ""
 
 
+def test_access_that_is_taken_away_greys_the_numbers_and_comes_back_by_itself(world: World, page: Page) -> None:
+    page.opened(viewer="ticket_admin")
+    colour = "return getComputedStyle(document.querySelector('#summary .number')).color"
+    trusted = page.run(colour)
+    page.run("window.sameLoad = true")
+    world.publish({"kind": "tenant", "id": TENANT, "value": None})
+    try:
+        page.wait_word("No access")
+        assert page.text("#notice-text") == "The tenant does not exist."
+        wait_until_blocking(lambda: page.run(colour) != trusted, SHOWN_S, "the numbers to be greyed")
+    finally:
+        world.found()
+    page.wait_word("Live")
+    assert page.run("return window.sameLoad")
+    wait_until_blocking(lambda: page.run(colour) == trusted, SHOWN_S, "the numbers as they were")
+
+
 @contextmanager
 def no_demo(world: World) -> Iterator[None]:
     """A service that hands out no tokens."""

@@ -15,6 +15,7 @@ from service.domain import columns, record
 from service.domain.catalogue import EntryError
 from service.domain.columns import EVERY_TICKET, SEMANTICS
 from service.store.memory_store import MemoryStore
+from service.store.port import StoredTenant, StoreUnavailable
 from tests.consumers.small_world import (
     TENANT,
     SmallWorld,
@@ -69,6 +70,35 @@ async def test_what_is_odd_about_a_realm_is_said_once_by_whoever_adopts_it_first
             await reader(store, topic).everything()
     warning = {"event": "realm adopted with a warning", "realm": "r", "log_level": "warning"}
     assert lines == [warning | {"problem": "jwks.keys[1].kty: invalid value 'XYZ'; this key is passed over"}]
+
+
+class StoreThatFails(MemoryStore):
+    """Goes away at the n-th tenant."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
+
+    async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
+        self.left -= 1
+        if self.left < 0:
+            raise StoreUnavailable("away")
+        return await super().put_tenant(tenant, expected, new)
+
+
+async def test_a_store_says_that_it_has_everything_only_once_it_has() -> None:
+    store = StoreThatFails(1)
+    adoption = reader(store, published([tenant_entry(), filter_entry(), tenant_entry("two")]))
+    adoption.judged = 3
+    with pytest.raises(StoreUnavailable):
+        await adoption.everything()
+    assert not await store.catalogue_read()
+    assert not await store.tenants_read(TENANT)
+    store.left = 9
+    await adoption.everything()
+    assert await store.catalogue_read()
+    assert await store.tenants_read(TENANT)
+    assert await store.judged() == 3, "what was judged before the store came back empty is not judged twice"
 
 
 async def test_a_reader_that_is_behind_takes_what_is_newer_and_writes_nothing() -> None:

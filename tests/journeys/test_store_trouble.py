@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from service.store import keys
-from tests.journeys.asking import realm
+from tests.journeys.asking import NotCounted, realm
 from tests.journeys.catalogue_lines import event, tenant
 from tests.journeys.program import Program
 from tests.journeys.system import System, running_system
@@ -74,6 +74,37 @@ async def test_eviction_switched_on_while_running_pauses_counting_until_it_is_of
         assert consumer.metric("paused") == consumer.metric("redis_evicted_keys") == 0
         await without_drift(system)
         await system.stop(expected_errors=PAUSED)
+
+
+async def test_nothing_is_called_unknown_while_a_redis_that_came_back_empty_is_filled(
+    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path
+) -> None:
+    async with running_system(kafka, redis_process.url, topics, tmp_path, BUCKETS=BUCKETS) as system:
+        await system.start()
+        await founded(system)
+        consumer, refused = system.consumers[0], set[str]()
+        consumer.pause()
+        with redis_process.client() as client:
+            client.flushall()
+        assert system.service is not None
+        assert not system.service.ready()
+
+        async def answered() -> bool:
+            try:
+                await system.ask.all_of("acme")
+            except NotCounted as error:
+                refused.add(error.code)
+                return False
+            return True
+
+        for _ in range(5):
+            assert not await answered()
+        consumer.thaw()
+        await becomes(answered, "an answer")
+        assert refused == {"COUNTS_WARMING"}
+        await ready(system.service)
+        assert (await system.settled("acme")).counts == {"all": 1}
+        await system.stop(expected_errors=REWINDS)
 
 
 async def test_eviction_is_refused_at_start(

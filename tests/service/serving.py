@@ -120,6 +120,7 @@ async def found_tenant(store: RedisStore) -> None:
     statuses = (Status("3745", "Open"), Status("3748", "Closed", closed=True))
     settings = TenantSettings("acme", "Acme", "r", statuses, (Priority("4196", "High", 1),))
     assert await store.put_tenant("acme", None, StoredTenant("t1", "g1", founded(Entries(settings), 1)))
+    await store.set_tenants_read()
     await store.set_judged(2)
 
 

@@ -140,6 +140,14 @@ async def test_judged_is_zero_at_first_and_only_rises(store: Store) -> None:
     assert await store.judged() == 7
 
 
+async def test_every_bucket_says_that_its_tenants_were_stored(store: Store) -> None:
+    tenants = ["acme", *(f"t{number}" for number in range(20))]
+    assert {store.bucket(tenant) for tenant in tenants} == set(range(store.buckets))
+    assert not any([await store.tenants_read(tenant) for tenant in tenants])
+    await store.set_tenants_read()
+    assert all([await store.tenants_read(tenant) for tenant in tenants])
+
+
 async def test_a_lease_has_one_holder_who_may_renew_it(store: Store) -> None:
     assert await store.lease(1, "a", 60_000)
     assert not await store.lease(1, "b", 60_000)

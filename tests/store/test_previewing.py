@@ -75,6 +75,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def memory() -> MemoryStore:
     made = MemoryStore(BUCKETS)
+    await made.set_tenants_read()
     assert await made.put_tenant(TENANT, None, stored())
     await fill(made)
     return made
@@ -99,6 +100,7 @@ class Scanned(MemoryStore):
 @pytest.fixture
 async def scanned() -> Scanned:
     made = Scanned()
+    await made.set_tenants_read()
     assert await made.put_tenant(TENANT, None, stored())
     await fill(made)
     return made

@@ -15,6 +15,7 @@ async def test_alive_whatever_the_store_does_and_ready_only_with_it(world: World
     answer = await world.client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "store": False, "catalogue": False})
     world.store.away = False
+    await world.store.forget_catalogue_offsets()
     answer = await world.client.get("/readyz")
     assert (answer.status_code, answer.json()["store"], answer.json()["catalogue"]) == (503, True, False)
     await world.store.set_judged(0)

@@ -209,4 +209,6 @@ async def a_world(clock: SetClock | None = None, /, **settings: Any) -> World:
     for name in ("globex", "initech"):
         await world.put_tenant(founded(Entries(tenant_settings(name, "other")), 18))
     await world.apply(TENANT, TICKETS)
+    await world.store.set_tenants_read()
+    await world.store.set_judged(0)
     return world

@@ -9,7 +9,7 @@ export const LIMITS = {
   answerMs: 10_000,
   pollMs: 10_000,
   streamAgainMs: 60_000,
-  deniedMs: 60_000,
+  deniedMs: 10_000, // a role or a tenant that was given comes into force within seconds
   tokenMs: 10_000,
   pingMs: 30_000, // tabs in the background are slow to answer, but not that slow
   gatherMs: 20, // the counts of a page are asked for one by one, and asked for together

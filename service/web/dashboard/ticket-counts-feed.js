@@ -233,7 +233,8 @@ export class Feed {
     const problem = { code, status, message: ids.length > 0 ? `${message}: ${ids.join(", ")}` : message };
     if (status === 401) return this.#tokenRefused(problem);
     if (status === 422 && this.#without(ids) && this.ids.size > 0) return 0;
-    if (code === "COUNTS_WARMING") this.#say("warming", problem);
+    // Numbers that are shown already are older than they should be; without any there is nothing to show yet.
+    if (code === "COUNTS_WARMING") this.#say(this.state.knownAt > 0 ? "delayed" : "warming", problem);
     else if (isDenial(problem)) {
       this.#say("denied", problem);
       return this.limits.deniedMs;

@@ -22,9 +22,9 @@ export { TicketCounts };
  * @typedef {"connecting" | "live" | "polling" | "delayed" | "reconnecting" | "warming" | "denied" | "invalid" |
  *   "expired"} Status
  * `live`: pushed as it happens. `polling`: asked for every 10 s, where streams don't get through. `delayed`: the
- * service answers, but what feeds it lags behind. `reconnecting`: nobody answers. `warming`: being counted for the
- * first time. `denied`: this viewer, or this page, may not see them. `invalid`: the question is wrong, whoever asks it.
- * `expired`: another token is needed, see `renew`. Where there is a reason, `problem` says it.
+ * service answers, but what feeds it lags behind, or is being counted anew. `reconnecting`: nobody answers.
+ * `warming`: being counted for the first time. `denied`: this viewer, or this page, may not see them. `invalid`: the
+ * question is wrong, whoever asks it. `expired`: another token is needed, see `renew`. Where there is a reason, `problem` says it.
  */
 
 /**

@@ -1,9 +1,11 @@
 """Which credential a call is made with, and whether it is good from there. Never logs or keeps what was sent."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from service.domain.catalogue import Credential
 from service.domain.ids import is_id
+from service.store.confirming import confirmed
 from service.store.port import CounterReader
 from service.web.form.addresses import is_allowed
 from service.web.form.attempts import Attempts
@@ -28,14 +30,16 @@ class Authentication:
     async def credential(self, fields: Fields, address: str, caller: str) -> Credential:
         """The credential; `caller` is whose attempts are counted together with this one's.
 
-        Raises FormRefused, Refused for too many failures, and StoreUnavailable.
+        Raises FormRefused, Refused for too many failures, StoreUnavailable, and Warming where the store may only not
+        have it yet.
         """
         sent = {name for name in IDENTIFIER | USERNAME if fields.get(name)}
         if sent not in (IDENTIFIER, USERNAME):
             raise authentication_failed("neither exactly one pair nor a whole one was sent")
         name = fields["identifier" if sent == IDENTIFIER else "username"]
         async with self._attempts.attempt(caller, name) as attempt:
-            found = await self._found(fields, name, by_username=sent == USERNAME)
+            read = partial(self._found, fields, name, by_username=sent == USERNAME)
+            found = await confirmed(read, self._reader.catalogue_read)
             refused = _refusal(found, fields, address)
             # From a wrong address the only thing left to guess is the access key.
             attempt.failed = refused is not None and (found is None or bool(fields.get("accesskey")))

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
 
 from service.clock import Clock
+from service.domain.catalogue import Credential
+from service.store.confirming import confirmed
 from service.store.port import Bucket, CounterReader
 from service.store.reading import Reading
 from service.store.tallying import Tallying
@@ -14,6 +17,8 @@ from service.web.form.authentication import one_admin
 from service.web.form.errors import authentication_failed, invalid_action
 from service.web.form.failures import FORESEEN, refusal_of
 from service.web.form.fields import Fields
+
+Found = TypeVar("Found")
 
 log = logging.getLogger(__name__)
 """The host program's own: structlog would write to its output where nobody has set it up."""
@@ -62,19 +67,33 @@ class LocalPanel:
     async def _caller(self, admin_username: str | None, tenant: str | None) -> Caller:
         if not admin_username:
             return Caller(tenant or await self._only_tenant())
-        found = await self._store.credentials_of(admin_username)
-        theirs = [credential for credential in found if tenant in (None, credential.tenant)]
+        theirs = await self._confirmed(partial(self._of_admin, admin_username, tenant))
         if not one_admin(theirs):
             raise authentication_failed("no admin has this name, or several have")
         teams = frozenset(team for credential in theirs for team in credential.teams)
         return Caller(theirs[0].tenant, teams, theirs[0].admin.id)
 
+    async def _of_admin(self, username: str, tenant: str | None) -> Sequence[Credential]:
+        found = await self._store.credentials_of(username)
+        return [credential for credential in found if tenant in (None, credential.tenant)]
+
     async def _only_tenant(self) -> str:
-        found = await asyncio.gather(*(self._store.tenants(bucket) for bucket in range(self._store.buckets)))
-        names = [name for of_bucket in found for name in of_bucket]
+        names = await self._confirmed(self._tenants)
         if len(names) != 1:
             raise authentication_failed(f"one tenant has to be named: there are {len(names)}")
         return names[0]
+
+    async def _tenants(self) -> Sequence[str]:
+        found = await asyncio.gather(*(self._store.tenants(bucket) for bucket in range(self._store.buckets)))
+        return [name for of_bucket in found for name in of_bucket]
+
+    async def _confirmed(self, read: Callable[[], Awaitable[Sequence[Found]]]) -> Sequence[Found]:
+        """What `read` finds. Raises Warming for nothing in a store that never had the whole catalogue."""
+
+        async def anything() -> Sequence[Found] | None:
+            return await read() or None
+
+        return await confirmed(anything, self._store.catalogue_read) or ()
 
 
 def fields_of(values: Mapping[str, object]) -> Fields:

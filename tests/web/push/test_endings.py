@@ -8,7 +8,7 @@ from service.domain.ticket import Ticket
 from tests.web.push.asgi_stream import Stream
 from tests.web.push.event_stream import Event
 from tests.web.push.streams import Pushing, a_pushing_world, later
-from tests.web.world import FILTERS_IN_FORCE, NOW_S, PROFILES
+from tests.web.world import FILTERS_IN_FORCE, NOW_S, PROFILES, TENANT
 
 OPEN = "3745"
 
@@ -258,3 +258,19 @@ async def test_a_profile_that_is_gone_ends_the_stream(pushing: Pushing) -> None:
 
 def _asked() -> str:
     return "type=template&module=ticketing&filterIds=all"
+
+
+async def test_a_store_that_came_back_empty_ends_no_stream(pushing: Pushing) -> None:
+    stream = await begun(pushing)
+    record = await pushing.world.record()
+    await pushing.world.store.forget_catalogue_offsets()
+    pushing.world.store._tenants_read = False
+    await pushing.drop_tenant()
+    late = await stream.next()
+    assert (late.name, late.data["fresh"]) == ("heartbeat", False)
+    await pushing.world.store.new_epoch(pushing.world.store.bucket(TENANT))
+    await pushing.world.put_tenant(record)
+    pushing.changed(TENANT)
+    back = await stream.next()
+    assert back.name in ("snapshot", "counts")
+    assert back.data["counts"] == {"all": 0}
