@@ -10,8 +10,9 @@ from enum import Enum
 import msgspec
 
 from consumers.json_document import check_document, read_document
-from consumers.ticket_data import TicketData
+from consumers.ticket_data import EXACT_DATA, TicketData
 from service.domain.event import PoisonEvent
+from service.domain.json_reading import EXACT, Exact
 
 Headers = Sequence[tuple[str, bytes | None]]
 """A record's headers as the Kafka client gives them; Kafka allows a null value, which says nothing."""
@@ -34,10 +35,11 @@ class Attributes(msgspec.Struct, gc=False):
     sequence: int | str | None = None
     time: str | None = None
     datacontenttype: str | None = None
-    """Of a binary event it is the header `content-type` instead."""
 
 
-_ATTRIBUTE_HEADERS = tuple(f"ce_{name}" for name in Attributes.__struct_fields__ if name != "datacontenttype")
+EXACT_EVENT: Exact = {**dict.fromkeys(("id", "source", "subject", "tenantid", "time"), EXACT), "data": EXACT_DATA}
+
+_ATTRIBUTE_HEADERS = tuple(f"ce_{name}" for name in Attributes.__struct_fields__)
 _HEADERS = frozenset({*_ATTRIBUTE_HEADERS, "content-type"})
 
 
@@ -85,7 +87,11 @@ def read_event(value: bytes, headers: Headers) -> CloudEvent:
         return _binary_event(value, binary)
     if media_type != _JSON_FORMAT:
         raise PoisonEvent(f"content-type: of the CloudEvents formats only {_JSON_FORMAT} is read")
-    return _structured_event(value)
+    event = _structured_event(value)
+    header = binary.get("ce_datacontenttype")  # the binding allows copies of the attributes
+    if header is not None and _data_kind(header) is not event.kind:
+        raise PoisonEvent("ce_datacontenttype: contradicts datacontenttype")
+    return event
 
 
 def binary_headers(headers: Headers) -> dict[str, str]:
@@ -129,7 +135,7 @@ def _structured_event(value: bytes) -> CloudEvent:
 
 
 def _structured_event_in_parts(value: bytes) -> CloudEvent:
-    event = read_document(_ENVELOPE, value, "")
+    event = read_document(_ENVELOPE, value, "", EXACT_EVENT)
     check_specversion(event.specversion)
     kind = _data_kind(event.datacontenttype)
     data = bytes(event.data)
@@ -150,7 +156,16 @@ def _decoded(text: str) -> bytes:
 def _binary_event(value: bytes, binary: dict[str, str]) -> CloudEvent:
     attributes = header_attributes(binary)
     check_specversion(attributes.specversion)
-    return CloudEvent(attributes, _data_kind(binary.get("content-type")), value)
+    return CloudEvent(attributes, _binary_kind(binary.get("content-type"), attributes.datacontenttype), value)
+
+
+def _binary_kind(content_type: str | None, attribute: str | None) -> DataKind:
+    """The binding names the type of `data` by `content-type`; clients are met that give the attribute instead."""
+    if content_type is None:
+        return _data_kind(attribute)
+    if attribute is not None and _media_type(attribute) != _media_type(content_type):
+        raise PoisonEvent("ce_datacontenttype: contradicts content-type")
+    return _data_kind(content_type)
 
 
 def _data_kind(content_type: str | None) -> DataKind:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from service.domain.event import PoisonEvent
+from service.domain.json_reading import Exact, UnpairedSurrogate, read_json
 
 T = TypeVar("T")
 
@@ -20,13 +21,15 @@ _LEVELS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one up, one down as s
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
-def read_document(decoder: msgspec.json.Decoder[T], document: bytes, name: str) -> T:
-    """What the decoder makes of the document, which passed `check_document`.
+def read_document(decoder: msgspec.json.Decoder[T], document: bytes, name: str, exact: Exact) -> T:
+    """What the decoder makes of the document, which passed `check_document`; see `read_json` for `exact`.
 
     Raises PoisonEvent with the path of what is wrong: below the member `name`, or by itself where that is empty.
     """
     try:
-        return decoder.decode(document)
+        return read_json(decoder, document, exact)
+    except UnpairedSurrogate as error:
+        raise PoisonEvent(f"{name}.{error}".removeprefix(".")) from None
     except msgspec.ValidationError as error:
         raise PoisonEvent(_misfit(error, name)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

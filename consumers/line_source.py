@@ -1,6 +1,7 @@
 """Lines of files and of stdin, with where they stand. Reads in a thread: a slow pipe never holds the event loop up."""
 
 import asyncio
+import codecs
 import gzip
 import queue
 import sys
@@ -32,7 +33,10 @@ class Line(NamedTuple):
 
 
 async def lines_of(names: Iterable[str]) -> AsyncGenerator[Line, None]:
-    """The lines of the named files in order; `-` is stdin, `….gz` is unpacked. Raises SourceUnusable."""
+    """The lines of the named files in order; `-` is stdin, `….gz` is unpacked, a byte order mark at the start left out.
+
+    Raises SourceUnusable.
+    """
     for name in names:
         shown = "stdin" if name == STDIN else name
         number = 0
@@ -42,13 +46,17 @@ async def lines_of(names: Iterable[str]) -> AsyncGenerator[Line, None]:
                 *whole, rest = (rest + chunk).split(b"\n")
                 for text in whole:
                     number += 1
-                    yield Line(f"{shown}:{number}", text)
+                    yield _line(shown, number, text)
                 if len(rest) > LONGEST_LINE_BYTES:
                     raise SourceUnusable(
                         f"{shown}:{number + 1}: is longer than {LONGEST_LINE_BYTES:,} bytes: is it NDJSON?"
                     )
         if rest:
-            yield Line(f"{shown}:{number + 1}", rest)
+            yield _line(shown, number + 1, rest)
+
+
+def _line(shown: str, number: int, text: bytes) -> Line:
+    return Line(f"{shown}:{number}", text.removeprefix(codecs.BOM_UTF8) if number == 1 else text)
 
 
 async def _chunks(name: str, shown: str) -> AsyncGenerator[bytes, None]:

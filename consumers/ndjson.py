@@ -5,7 +5,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from consumers.cloudevent import EXACT_EVENT
 from consumers.topics import EVENTS_MAX_MESSAGE_BYTES
+from service.domain.entries import EXACT_IN
+from service.domain.entry_key import EntryKind
+from service.domain.json_reading import EXACT, Exact, UnpairedSurrogate, read_json
 
 EVENT_HEADERS = (("content-type", b"application/cloudevents+json"),)
 """CloudEvents Kafka binding 1.0 §3.3: what marks a value as a whole event."""
@@ -57,22 +61,42 @@ _value_decoder = msgspec.json.Decoder(dict[str, Any])
 def record(line: bytes) -> Record:
     """The record a line stands for, with its bytes as they came: what was signed or hashed upstream stays the same.
 
-    A CloudEvent is known by `specversion`, a catalogue entry by `kind`. Raises BadLine.
+    A CloudEvent is known by `specversion`, a catalogue entry by `kind`. Raises BadLine, also for an unpaired surrogate
+    in an id, a time or a condition; one in another text of an entry becomes U+FFFD, those of events the consumers read.
     """
     if len(line) > MAX_LINE_BYTES:
         raise BadLine(f"has {len(line):,} bytes, and {MAX_LINE_BYTES:,} is the most a topic takes")
-    try:
-        members = _decoder.decode(line)
-    except msgspec.ValidationError:
-        raise BadLine("is not a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadLine(f"is not JSON: {error}") from None
+    members = _members(line)
     if members.specversion is not msgspec.UNSET:
         key = f"{_text(members.tenantid, 'tenantid')}/{_text(members.subject, 'subject')}"
         return Record(is_event=True, key=key.encode(), value=line)
     if members.kind is not msgspec.UNSET:
         return _entry(members)
     raise BadLine("is neither a CloudEvent (specversion) nor a catalogue entry (kind)")
+
+
+def _members(line: bytes) -> _Line:
+    try:
+        try:
+            return _decoder.decode(line)
+        except msgspec.DecodeError:
+            first = read_json(_decoder, line, {})  # says what the line is, and so which texts must be exact
+            return read_json(_decoder, line, _exact(first))
+    except UnpairedSurrogate as error:
+        raise BadLine(str(error)) from None
+    except msgspec.ValidationError:
+        raise BadLine("is not a JSON object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadLine(f"is not JSON: {error}") from None
+    except RecursionError:
+        raise BadLine("is nested too deeply") from None
+
+
+def _exact(members: _Line) -> Exact:
+    if members.specversion is not msgspec.UNSET:
+        return EXACT_EVENT
+    value: Exact = EXACT_IN[EntryKind(members.kind)] if members.kind in KINDS else {}
+    return {"tenant": EXACT, "id": EXACT, "value": value}
 
 
 def _entry(members: _Line) -> Record:
@@ -85,8 +109,8 @@ def _entry(members: _Line) -> Record:
     if value == b"null":
         return Record(is_event=False, key=_key(kind, members.tenant, members.id, "tenant", "id"), value=None)
     try:
-        entry = _value_decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        entry = read_json(_value_decoder, value, {})
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadLine("value: must be an object, or null to remove the entry") from None
     id_member = ID_MEMBER.get(kind, "id")
     key = _key(kind, entry.get("tenant"), entry.get(id_member), "value.tenant", f"value.{id_member}")

@@ -11,9 +11,8 @@ from consumers.json_document import read_document
 from service.domain.event import Patch, PoisonEvent
 from service.domain.ids import LONGEST_ID
 from service.domain.instant import parse_instant
+from service.domain.json_reading import EXACT, json_number
 from service.domain.ticket import Instant, Ticket
-
-_SHOWN_CHARACTERS = 40
 
 _ANY_INSTANT = "1970-01-01T00:00:00Z"
 
@@ -46,6 +45,9 @@ _PatchData = msgspec.defstruct(
     "_PatchData", [(name, field.type | UNSET.__class__, UNSET) for name, field in _MEMBERS.items()], rename="camel"
 )
 
+EXACT_DATA = {field.encode_name: EXACT for name, field in _MEMBERS.items() if name not in ("tags", "fields")}
+"""Ids and instants: half a character more or less would make them others."""
+
 _TICKET_DATA = msgspec.json.Decoder(TicketData)
 _PATCH_DATA = msgspec.json.Decoder(_PatchData)
 _STORED_NUMBERS = msgspec.msgpack.Encoder()
@@ -53,7 +55,7 @@ _STORED_NUMBERS = msgspec.msgpack.Encoder()
 
 def read_ticket(document: bytes, closed_by_event: bool) -> Ticket:
     """The whole ticket in this JSON document; raises PoisonEvent."""
-    return whole_ticket(read_document(_TICKET_DATA, document, "data"), closed_by_event)
+    return whole_ticket(read_document(_TICKET_DATA, document, "data", EXACT_DATA), closed_by_event)
 
 
 def whole_ticket(data: TicketData, closed_by_event: bool) -> Ticket:
@@ -91,7 +93,7 @@ def check_unread(data: TicketData | bytes) -> None:
     """
     if not data or data == b"null":
         return
-    given = data if isinstance(data, TicketData) else read_document(_TICKET_DATA, data, "data")
+    given = data if isinstance(data, TicketData) else read_document(_TICKET_DATA, data, "data", EXACT_DATA)
     whole_ticket(
         msgspec.structs.replace(given, status=given.status or "-", created_at=given.created_at or _ANY_INSTANT), False
     )
@@ -102,7 +104,7 @@ def read_patch(document: bytes) -> Patch:
 
     `members` has attribute names of Ticket and their values, None where it removes; `fields` is itself a patch.
     """
-    data = read_document(_PATCH_DATA, document, "data")
+    data = read_document(_PATCH_DATA, document, "data", EXACT_DATA)
     members: dict[str, Any] = {}
     for name, field in _MEMBERS.items():
         value = getattr(data, name)
@@ -124,35 +126,21 @@ def _check_ids(data: TicketData) -> None:
 
 
 def _storable_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with no whole number that the store's 64 bits can't hold; raises PoisonEvent."""
+    """The fields with every number as the store keeps it."""
     try:
         _STORED_NUMBERS.encode(fields)
     except OverflowError:
-        narrowed: dict[str, Any] = _narrowed(fields, "data.fields")
-        return narrowed
+        storable: dict[str, Any] = _storable(fields)
+        return storable
     return fields
 
 
-def _narrowed(value: Any, name: str) -> Any:
-    """The same JSON value with whole numbers beyond 64 bits as doubles, where such a double is exactly that number."""
+def _storable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _narrowed(item, f"{name}.{_shown(key)}") for key, item in value.items()}
+        return {key: _storable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_narrowed(item, f"{name}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        try:
-            double = float(value)
-        except OverflowError:
-            double = 0.0
-        if double != value:
-            raise PoisonEvent(f"{name}: a whole number beyond 64 bits that no double is equal to")
-        return double
-    return value
-
-
-def _shown(key: str) -> str:
-    """A key that keeps the reason one short line."""
-    return key if len(key) <= _SHOWN_CHARACTERS and key.isprintable() else repr(key[:_SHOWN_CHARACTERS])
+        return [_storable(item) for item in value]
+    return json_number(value) if isinstance(value, int) else value
 
 
 def _required(normalise: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:

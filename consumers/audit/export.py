@@ -7,8 +7,9 @@ import msgspec
 from consumers.decode import read_sequence
 from consumers.ids import check_id, check_tenant
 from consumers.line_source import Line
-from consumers.ticket_data import read_ticket
+from consumers.ticket_data import EXACT_DATA, read_ticket
 from service.domain.event import PoisonEvent
+from service.domain.json_reading import EXACT, UnpairedSurrogate, read_json
 from service.domain.ticket import Image, Ticket
 
 
@@ -42,13 +43,13 @@ _decoder = msgspec.json.Decoder(_Line)
 def exported(line: Line) -> Exported:
     """The ticket of a line `{"tenant", "ticket", "sequence", "data"?}`. Raises BadExport."""
     try:
-        read = _decoder.decode(line.text)
+        read = read_json(_decoder, line.text, {"tenant": EXACT, "ticket": EXACT, "data": EXACT_DATA})
         check_tenant(read.tenant, "tenant")
         check_id(read.ticket, "ticket")
         data = None if read.data == _NONE else bytes(read.data)
         ticket = None if data is None else read_ticket(data, closed_by_event=False)
         return Exported(read.tenant, read.ticket, read_sequence(read.sequence), ticket, data)
-    except (msgspec.DecodeError, UnicodeDecodeError, PoisonEvent) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, UnpairedSurrogate, RecursionError, PoisonEvent) as error:
         raise BadExport(f"{line.place}: {error}") from None
 
 

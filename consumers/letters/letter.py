@@ -7,6 +7,7 @@ import msgspec
 
 from consumers.ndjson import OWNED_BY_TENANT
 from service.domain.ids import is_tenant_id
+from service.domain.json_reading import read_json
 
 ADDED = ("reason", "topic", "partition", "offset")
 """The headers that parking adds, last and in this order: a record may have had headers of these names before."""
@@ -94,7 +95,7 @@ def _entry_owner(key: bytes | None) -> str:
 
 def _named_in(value: bytes | None) -> tuple[str, ...]:
     try:
-        named = _named_decoder.decode(value or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        named = read_json(_named_decoder, value or b"{}", {})
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
     return tuple(name for name in (named.tenantid, named.tenant) if isinstance(name, str))

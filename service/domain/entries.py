@@ -1,8 +1,8 @@
 """Records of the compacted catalogue topic as values, or the reason why one can't come into force. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,12 +24,32 @@ from service.domain.catalogue import (
 from service.domain.condition import Condition, ConditionError
 from service.domain.entry_key import EntryKey, EntryKind, parse_key
 from service.domain.entry_text import Sha256, checked, misfit
+from service.domain.json_reading import EXACT, Exact, UnpairedSurrogate, read_json
 from service.domain.key_set import ALGORITHM_NAMES, read_key_set
-from service.domain.where import parse_where
+from service.domain.where import EXACT_WHERE, parse_where
 
 S = TypeVar("S")
 
 EntryValue = Realm | TenantSettings | Filter | Profile | Credential
+
+
+_SAVED: Exact = {
+    **dict.fromkeys(("id", "tenant", "owner"), EXACT),
+    "where": EXACT_WHERE,
+    "sharedWith": {"roles": EXACT, "teams": EXACT},
+}
+
+EXACT_IN: Mapping[EntryKind, Exact] = {
+    EntryKind.REALM: {"name": EXACT},
+    EntryKind.TENANT: {
+        **dict.fromkeys(("id", "realm"), EXACT),
+        **{name: {"id": EXACT} for name in ("statuses", "priorities", "teams")},
+    },
+    EntryKind.FILTER: _SAVED,
+    EntryKind.PROFILE: _SAVED,
+    EntryKind.CREDENTIAL: {**dict.fromkeys(("identifier", "tenant", "teams"), EXACT), "admin": {"id": EXACT}},
+}
+"""Ids, and what conditions compare with, by kind of entry."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -67,26 +87,28 @@ def _read(kind: EntryKind, value: bytes) -> tuple[EntryKey, EntryValue]:
     """The entry, and the key that it should have."""
     match kind:
         case EntryKind.REALM:
-            realm = _realm(_decoded(value, shapes.RealmShape))
+            realm = _realm(_decoded(kind, value, shapes.RealmShape))
             return EntryKey(kind, None, realm.name), realm
         case EntryKind.TENANT:
-            tenant = _tenant(_decoded(value, shapes.TenantShape))
+            tenant = _tenant(_decoded(kind, value, shapes.TenantShape))
             return EntryKey(kind, None, tenant.id), tenant
         case EntryKind.CREDENTIAL:
-            credential = _credential(_decoded(value, shapes.CredentialShape))
+            credential = _credential(_decoded(kind, value, shapes.CredentialShape))
             return EntryKey(kind, None, credential.identifier), credential
         case EntryKind.FILTER:
-            saved = _decoded(value, shapes.FilterShape)
+            saved = _decoded(kind, value, shapes.FilterShape)
             return EntryKey(kind, saved.tenant, saved.id), _filter(saved)
         case EntryKind.PROFILE:
-            base = _decoded(value, shapes.ProfileShape)
+            base = _decoded(kind, value, shapes.ProfileShape)
             return EntryKey(kind, base.tenant, base.id), _profile(base)
 
 
-def _decoded(value: bytes, shape: type[S]) -> S:
+def _decoded(kind: EntryKind, value: bytes, shape: type[S]) -> S:
     try:
-        # Members that nobody reads must be UTF-8 too, and the decoder looks only at those it reads.
-        return msgspec.json.decode(value.decode(), type=shape)
+        value.decode()  # members that nobody reads must be UTF-8 too, and the decoder looks only at those it reads
+        return read_json(msgspec.json.Decoder(shape), value, EXACT_IN[kind])
+    except UnpairedSurrogate as error:
+        raise EntryError(str(error)) from None
     except UnicodeDecodeError:
         raise EntryError("value: not UTF-8") from None
     except msgspec.ValidationError as error:
@@ -98,14 +120,16 @@ def _decoded(value: bytes, shape: type[S]) -> S:
 
 
 def _realm(shape: shapes.RealmShape) -> Realm:
-    if (shape.jwks is None) == (shape.jwks_uri is None):
+    jwks = None if shape.jwks == [] else shape.jwks
+    if (jwks is None) == (shape.jwks_uri is None):
         raise EntryError("jwks: expected either jwks or jwksUri")
     if shape.jwks_uri is not None:
         raise EntryError("jwksUri: fetching keys is not supported yet; give the keys as jwks")
     audience = (shape.audience,) if isinstance(shape.audience, str) else tuple(shape.audience or ())
-    claims, usual = shape.claims or shapes.ClaimsShape(), ClaimPaths()
+    claims = shape.claims if isinstance(shape.claims, shapes.ClaimsShape) else shapes.ClaimsShape()
+    usual = ClaimPaths()
     algorithms = _algorithms(shape.algorithms or ())
-    key_set = read_key_set(shape.jwks, "jwks", algorithms)
+    key_set = read_key_set(jwks, "jwks", algorithms)
     return Realm(
         shape.name,
         shape.issuer,
@@ -172,19 +196,23 @@ def _profile(shape: shapes.ProfileShape) -> Profile:
 
 
 def _where(raw: object) -> Condition:
+    if raw == []:
+        raise EntryError("where: missing")
     try:
         return parse_where(raw)
     except ConditionError as error:
         raise EntryError(str(error)) from None
 
 
-def _sharing(shape: shapes.SharingShape | None) -> Sharing:
-    if shape is None:
+def _sharing(shape: shapes.SharingShape | list[Any] | None) -> Sharing:
+    if not isinstance(shape, shapes.SharingShape):
         return Sharing()
     return Sharing(shape.roles or frozenset(), shape.teams or frozenset())
 
 
 def _credential(shape: shapes.CredentialShape) -> Credential:
+    if not isinstance(shape.admin, shapes.AdminShape):
+        raise EntryError("admin: missing")
     for index, address in enumerate(shape.allowed_ips or ()):
         _check_network(address, f"allowedIps[{index}]")
     return Credential(

@@ -14,8 +14,13 @@ _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
+# PHP writes an empty object as [].
+_Nothing = Annotated[list[Any], msgspec.Meta(max_length=0)]
+
+
 class _Shape(msgspec.Struct, frozen=True, rename="camel"):
-    """Fields nobody knows are ignored; null is as if left out wherever something may be left out."""
+    """Fields nobody knows are ignored; null is as if left out wherever something may be left out, and so is
+    `[]` where an object belongs."""
 
 
 class ClaimsShape(_Shape, frozen=True, kw_only=True):
@@ -36,7 +41,7 @@ class RealmShape(_Shape, frozen=True, kw_only=True):
     jwks: Any = None
     audience: _Text | Annotated[list[_Text], msgspec.Meta(min_length=1)] | None = None
     algorithms: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
-    claims: ClaimsShape | None = None
+    claims: ClaimsShape | _Nothing | None = None
 
 
 class StatusShape(_Shape, frozen=True, kw_only=True):
@@ -94,7 +99,7 @@ class ProfileShape(_Shape, frozen=True, kw_only=True):
     name: str
     where: Any
     owner: Id | None = None
-    shared_with: SharingShape | None = None
+    shared_with: SharingShape | _Nothing | None = None
 
 
 class FilterShape(ProfileShape, frozen=True, kw_only=True):
@@ -102,7 +107,7 @@ class FilterShape(ProfileShape, frozen=True, kw_only=True):
 
     type: FilterType
     color: str | None = None
-    perspectives: frozenset[Literal["template", "agent", "user"]] | None = None
+    perspectives: Annotated[frozenset[Literal["template", "agent", "user"]], msgspec.Meta(min_length=1)] | None = None
 
 
 class AdminShape(_Shape, frozen=True, kw_only=True):
@@ -119,7 +124,7 @@ class CredentialShape(_Shape, frozen=True, kw_only=True):
     identifier: Id
     secret_sha256: _Hashes
     tenant: TenantId
-    admin: AdminShape
+    admin: AdminShape | _Nothing
     teams: tuple[Id, ...] | None = None
     password_sha256: _Hashes | None = None
     access_key_sha256: _Hashes | None = None

@@ -23,6 +23,9 @@ _IN_WORDS = {
     _CLAIM: "names with dots between them, at most 16",
 }
 
+_OR_NOTHING = {"Expected `array` of length <= 0": "Expected `object`, got `array`", "`object | array": "`object"}
+"""That `[]` may stand for no object is no news to whoever wrote something else."""
+
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 
 TenantId = Annotated[str, msgspec.Meta(pattern=_TENANT)]
@@ -45,6 +48,8 @@ def misfit(error: msgspec.ValidationError, path: str = "") -> EntryError:
     problem, _, inner = str(error).partition(" - at `$")
     for pattern, words in _IN_WORDS.items():
         problem = problem.replace(f"`str` matching regex {pattern!r}", words)
+    for said, meant in _OR_NOTHING.items():
+        problem = problem.replace(said, meant)
     where = path + inner.rstrip("`")
     if missing := _MISSING.fullmatch(problem):
         return EntryError(f"{where}.{missing[1]}: missing".removeprefix("."))

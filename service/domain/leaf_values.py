@@ -10,6 +10,7 @@ from service.domain.condition import At, ConditionError, FromNow, Question
 from service.domain.durations import parse_duration
 from service.domain.fields import FieldKind, kind_of
 from service.domain.instant import parse_instant
+from service.domain.json_reading import json_number
 
 MAX_VALUES = 200
 
@@ -22,8 +23,6 @@ _ASKED = {
 _NOW = re.compile(r"@now(?:([+-])(.*))?", re.DOTALL)
 _WHOLE_FLOATS = 2**53
 """Below it every whole float is one integer, so that 1 and 1.0 are written alike."""
-_FIRST_INTEGER, _LAST_INTEGER = -(2**63), 2**64 - 1
-"""What the stored form of a condition can hold."""
 
 _Reader = Callable[[object, str], Any]
 
@@ -181,9 +180,7 @@ def _scalar(raw: object, path: str) -> str | bool | int | float:
     if isinstance(raw, str | bool):
         return raw
     if isinstance(raw, int):
-        if not _FIRST_INTEGER <= raw <= _LAST_INTEGER:
-            raise ConditionError(path, "a whole number beyond 64 bits")
-        return raw
+        return json_number(raw)
     if isinstance(raw, float):
         if not math.isfinite(raw):
             raise ConditionError(path, "not a number of JSON")

@@ -4,12 +4,17 @@ from typing import Any
 
 from service.domain.condition import AllOf, AnyOf, Asks, Condition, ConditionError, Leaf, Not, Question
 from service.domain.fields import kind_of
+from service.domain.json_reading import EXACT, Exact
 from service.domain.leaf_values import json_type, leaf_value, refuse_viewer, shown
 from service.domain.operators import EVERY_OPERATOR, MEMBERSHIP, OPERATORS, OPPOSITES, WITHOUT_VALUE
 
 MAX_LEAVES = 64
 MAX_LEVELS = 8
 """The root is level 1, and leaves count as a level."""
+
+EXACT_WHERE: dict[str, Exact] = {"value": EXACT}
+"""What a condition compares with."""
+EXACT_WHERE |= {"all": EXACT_WHERE, "any": EXACT_WHERE, "not": EXACT_WHERE}
 
 _LEAF_KEYS = frozenset(("field", "op", "value"))
 _TREE_KEYS = frozenset(("all", "any", "not"))

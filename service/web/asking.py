@@ -7,7 +7,9 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from service import timezones
+from service.domain.json_reading import EXACT, Exact, UnpairedSurrogate, read_json
 from service.domain.viewer import Perspective
+from service.domain.where import EXACT_WHERE
 from service.web.errors import Code, Refused, invalid
 from service.web.query import Query, check_module, perspective, support_flag
 from service.web.requests import Request
@@ -23,6 +25,9 @@ LONGEST_REMEMBERED = 256
 
 FIELD = re.compile(r"\$\.(\w+)|field `(\w+)`")
 """The top-level field in msgspec's message about a body that doesn't fit."""
+
+EXACT_BODY: Exact = {**dict.fromkeys(("filterIds", "templateProfileFilterId"), EXACT), "where": EXACT_WHERE}
+"""Of every endpoint's body: the ids, and what conditions compare with."""
 
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -120,7 +125,11 @@ def known_zone(zone: str | None) -> str:
 
 def _decoded(encoded: bytes, decoder: "msgspec.json.Decoder[B]") -> B:
     try:
-        return decoder.decode(encoded)
+        return read_json(decoder, encoded, EXACT_BODY)
+    except UnpairedSurrogate as error:
+        # Of a condition the node, as where it doesn't compile; else the member, as where it has the wrong type.
+        field = error.path if error.path.startswith("where") else error.path.partition("[")[0]
+        raise invalid(field, "an unpaired surrogate") from None
     except msgspec.ValidationError as error:
         match = FIELD.search(str(error))
         field = (match[1] or match[2]) if match else "body"

@@ -51,6 +51,43 @@ def test_members_that_nobody_knows_are_ignored() -> None:
     assert decoded(DATA, [*binary(PLAIN), ("ce_traceparent", b"\xff")]) == EXAMPLE
 
 
+def test_half_a_surrogate_pair_in_a_member_that_nobody_reads_is_ignored() -> None:
+    strange = {"subjectLine": "a \ud83d", "\ude00": [{"\ud83d": "\ude00\ud83d"}], "large": 10**400}
+    assert decoded({**cloud_event(data={**DATA, **strange}), **strange}) == EXAMPLE
+    assert decoded(DATA | strange, binary(PLAIN)) == EXAMPLE
+
+
+PATCH_TYPE = MERGE_PATCH.encode()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "attribute"),
+    [
+        (None, b"application/merge-patch+json"),
+        (PATCH_TYPE, b"Application/Merge-Patch+JSON;charset=utf-8"),
+        (PATCH_TYPE, None),
+    ],
+)
+def test_either_header_says_that_binary_data_is_a_patch(content_type: bytes | None, attribute: bytes | None) -> None:
+    change = decoded({"status": "1"}, [*binary(PLAIN, content_type), ("ce_datacontenttype", attribute)]).change
+    assert change == Patch({"status": "1"})
+
+
+@pytest.mark.parametrize(
+    ("content_type", "attribute"),
+    [(b"application/json", PATCH_TYPE), (PATCH_TYPE, b"application/json"), (b"application/json", b"text/json")],
+)
+def test_headers_that_contradict_each_other_are_poison(content_type: bytes, attribute: bytes) -> None:
+    with pytest.raises(PoisonEvent, match=r"^ce_datacontenttype: contradicts content-type$"):
+        decoded(DATA, [*binary(PLAIN, content_type), ("ce_datacontenttype", attribute)])
+
+
+def test_a_copied_header_that_contradicts_a_structured_event_is_poison() -> None:
+    assert decoded(cloud_event(), [*STRUCTURED, ("ce_datacontenttype", b"application/json")]) == EXAMPLE
+    with pytest.raises(PoisonEvent, match=r"^ce_datacontenttype: contradicts datacontenttype$"):
+        decoded(cloud_event(), [*STRUCTURED, ("ce_datacontenttype", PATCH_TYPE)])
+
+
 def test_of_a_repeated_member_the_last_counts() -> None:
     written = json.dumps(cloud_event()).replace('"sequence": "7"', '"sequence": "6", "sequence": 7')
     assert decoded(written.encode()) == EXAMPLE

@@ -67,6 +67,13 @@ from tests.consumers.records import (
         ({"sequence": None}, "sequence: missing"),
         ({"time": "2026-11-21T10:15:00"}, "time: not an RFC 3339"),
         ({"time": 1795256100}, "time: expected str"),
+        *(
+            ({name: "a\ud83d"}, f"{name}: an unpaired surrogate")
+            for name in ("id", "source", "subject", "tenantid", "time")
+        ),
+        ({"type": "ticket.updated\ude00"}, "type: none of"),
+        ({"sequence": "7\ude00"}, "sequence: must be a whole number"),
+        ({"data": ..., "data_base64": "e30=\ude00"}, "data_base64: not base64"),
         ({"datacontenttype": "text/json"}, "datacontenttype: neither"),
         ({"datacontenttype": "application/json-patch+json"}, "datacontenttype: neither"),
         ({"datacontenttype": ""}, "datacontenttype: neither"),

@@ -44,6 +44,22 @@ async def test_lines_come_in_order_of_the_files_with_their_places(tmp_path: Path
     ]
 
 
+@pytest.mark.parametrize("text", [b"1\n2", b"1", b""])
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_byte_order_mark_at_the_start_of_a_file_is_left_out(text: bytes, packed: bool, tmp_path: Path) -> None:
+    marked = b"\xef\xbb\xbf" + text
+    files = [tmp_path / f"{name}.ndjson{'.gz' if packed else ''}" for name in "ab"]
+    for file in files:
+        file.write_bytes(gzip.compress(marked) if packed else marked)
+    assert [line.text for line in await lines(*files)] == [*text.split(b"\n"), *text.split(b"\n")]
+
+
+async def test_it_is_text_anywhere_else(tmp_path: Path) -> None:
+    file = tmp_path / "a.ndjson"
+    file.write_bytes(b"1\n\xef\xbb\xbf2\n")
+    assert [line.text for line in await lines(file)] == [b"1", b"\xef\xbb\xbf2"]
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])
 async def test_lines_are_whole_however_the_bytes_arrive(
     chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -35,6 +35,60 @@ def test_an_entry_keeps_the_bytes_of_its_value() -> None:
     assert record(b'{"value": {"id":  "t1" ,"n":1.0} , "kind":"tenant"}').value == b'{"id":  "t1" ,"n":1.0}'
 
 
+HALF = "\ud83d"
+TICKET = {"specversion": "1.0", "id": "e", "source": "/s", "tenantid": "t1", "subject": "INC1"}
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        *(
+            (TICKET | {name: f"a{HALF}"}, f"{name}: an unpaired")
+            for name in ("id", "source", "tenantid", "subject", "time")
+        ),
+        (TICKET | {"data": {"status": HALF}}, "data.status: an unpaired surrogate"),
+        ({"kind": "tenant", "id": HALF, "value": None}, "id: an unpaired surrogate"),
+        ({"kind": "filter", "tenant": HALF, "id": "a", "value": None}, "tenant: an unpaired surrogate"),
+        ({"kind": "realm", "value": {"name": HALF}}, "value.name: an unpaired surrogate"),
+        (
+            {"kind": "tenant", "value": {"id": "t1", "statuses": [{}, {"id": HALF}]}},
+            "value.statuses[1].id: an unpaired",
+        ),
+        (
+            {"kind": "filter", "value": {"id": "f", "where": {"any": [{"value": [HALF]}]}}},
+            "value.where.any[0].value[0]: an",
+        ),
+        ({"kind": HALF, "value": {}}, "kind: must be one of"),
+    ],
+)
+def test_half_a_surrogate_pair_is_refused_where_text_is_exact(members: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadLine) as refused:
+        record(line(**members))
+    assert str(refused.value).startswith(said)
+
+
+def test_half_a_surrogate_pair_in_another_text_is_the_consumers_to_read() -> None:
+    event = line(**TICKET, data={"status": "1", "tags": [HALF], "subjectLine": HALF})
+    assert record(event) == Record(is_event=True, key=b"t1/INC1", value=event)
+    entry = record(line(kind="tenant", value={"id": "t1", "name": f"A {HALF}", "rank": 1.50, "id2": HALF}))
+    assert entry.key == b"tenant/t1"
+    assert entry.value == rb'{"id": "t1", "name": "A \ufffd", "rank": 1.5, "id2": "\ufffd"}'
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 5_000])
+def test_a_number_of_any_size_is_passed_on_as_it_is(number: str) -> None:
+    value = f'{{"id": "t1", "priorities": [{{"rank": {number}}}]}}'
+    taken = record(f'{{"kind": "tenant", "value": {value}}}'.encode())
+    assert taken == Record(is_event=False, key=b"tenant/t1", value=value.encode())
+
+
+def test_a_line_nested_beyond_all_reason_is_bad() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    for text in (b'{"specversion": "1.0", "x": %b}' % deep, b'{"kind": "tenant", "value": %b}' % deep):
+        with pytest.raises(BadLine):
+            record(text)
+
+
 @pytest.mark.parametrize(
     ("members", "key"),
     [

@@ -176,6 +176,48 @@ def test_only_what_public_keys_need_is_kept_of_a_key_set() -> None:
     assert realm.jwks == {"keys": [RSA]}
 
 
+def test_an_empty_list_where_an_object_belongs_is_as_if_missing() -> None:
+    """PHP writes empty objects so."""
+    assert value_of("realm/eu", claims=[]) == value_of("realm/eu")
+    assert value_of("filter/t-1/a/b", sharedWith=[]) == value_of("filter/t-1/a/b")
+    assert value_of("profile/t-1/p", sharedWith=[]) == value_of("profile/t-1/p")
+
+
+def test_half_a_surrogate_pair_in_a_text_that_is_no_id_becomes_u_fffd() -> None:
+    half = "\ud83d"
+    tenant = json.loads(json.dumps(TENANT)) | {"name": half, "note": {"id": half, half: [half]}}
+    tenant["statuses"][0] |= {"name": f"Open {half}", "color": half}
+    written = json.dumps(tenant).encode()
+    read = parse_record(b"tenant/t-1", written)
+    assert isinstance(read, Entry)
+    assert isinstance(read.value, TenantSettings)
+    assert (read.value.name, read.value.statuses[0]) == ("\ufffd", Status("3745", "Open \ufffd", "\ufffd", active=True))
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("1e30", 1e30),
+        (f"{10**30}", 1e30),
+        (f"{2**64}", 2.0**64),
+        ("-1e400", -sys.float_info.max),
+        ("9" * 5_000, sys.float_info.max),
+    ],
+)
+def test_a_number_of_any_size_may_be_compared_with_and_ranked_by(written: str, kept: float) -> None:
+    where = f'{{"field": "fields.a", "op": "eq", "value": {written}}}'
+    saved = parse_record(b"profile/t-1/p", f'{{"id": "p", "tenant": "t-1", "name": "x", "where": {where}}}'.encode())
+    assert isinstance(saved, Entry)
+    assert isinstance(saved.value, Profile)
+    assert saved.value.where == Leaf("fields.a", "eq", kept)
+    priorities = f'[{{"id": "1", "name": "x", "rank": {written}}}]'
+    tenant = f'{{"id": "t-1", "name": "x", "realm": "r", "priorities": {priorities}}}'
+    ranked = parse_record(b"tenant/t-1", tenant.encode())
+    assert isinstance(ranked, Entry)
+    assert isinstance(ranked.value, TenantSettings)
+    assert ranked.value.priorities[0].rank == kept
+
+
 IDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=128)
 TENANT_IDS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 

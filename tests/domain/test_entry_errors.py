@@ -106,7 +106,12 @@ OLD = {"field": "dueAt", "op": "older_than", "value": "P1D"}
         (FILTER_KEY, {"type": "mine"}, "type: invalid enum value 'mine'"),
         (FILTER_KEY, {"color": 5}, "color: expected str"),
         (FILTER_KEY, {"perspectives": ["agent", "admin"]}, "perspectives[1]: invalid enum value 'admin'"),
+        (FILTER_KEY, {"perspectives": []}, "perspectives: expected array of length >= 1"),
         (FILTER_KEY, {"owner": ""}, "owner: expected 1 to 128 characters"),
+        (FILTER_KEY, {"sharedWith": [5]}, "sharedWith: expected object, got array"),
+        (FILTER_KEY, {"sharedWith": 5}, "sharedWith: expected object | null, got int"),
+        (FILTER_KEY, {"where": []}, "where: missing"),
+        (FILTER_KEY, {"where": {"not": []}}, "where.not: expected an object, got list"),
         (FILTER_KEY, {"sharedWith": {"roles": "lead"}}, "sharedWith.roles: expected array"),
         (FILTER_KEY, {"where": None}, "where: expected an object, got null"),
         (FILTER_KEY, {"where": {"all": [LEAF, LEAF | {"op": "like"}]}}, "where.all[1].op: unknown operator 'like'"),
@@ -131,6 +136,8 @@ OLD = {"field": "dueAt", "op": "older_than", "value": "P1D"}
         (REALM_KEY, {"algorithms": []}, "algorithms: expected array"),
         (REALM_KEY, {"audience": []}, "audience: expected array of length >= 1"),
         (REALM_KEY, {"audience": [5]}, "audience[0]: expected str, got int"),
+        (REALM_KEY, {"jwks": []}, "jwks: expected either jwks or jwksUri"),
+        (REALM_KEY, {"claims": ["sub"]}, "claims: expected object, got array"),
         (REALM_KEY, {"claims": {"user": "a..b"}}, "claims.user: expected names with dots between them"),
         (REALM_KEY, {"claims": {"roles": ".".join("a" * 17)}}, "claims.roles: expected names with dots between them"),
         (REALM_KEY, {"claims": {"tenants": ""}}, "claims.tenants: expected names with dots between them"),
@@ -140,12 +147,43 @@ OLD = {"field": "dueAt", "op": "older_than", "value": "P1D"}
         (CREDENTIAL_KEY, {"accessKeySha256": "g" * 64}, "accessKeySha256: expected 64 hexadecimal digits"),
         (CREDENTIAL_KEY, {"tenant": "t/1"}, "tenant: expected 1 to 64 of the characters"),
         (CREDENTIAL_KEY, {"admin": {"id": "1", "name": "Ada"}}, "admin.username: missing"),
+        (CREDENTIAL_KEY, {"admin": []}, "admin: missing"),
         (CREDENTIAL_KEY, {"allowedIps": ["10.0.0.0/8", "10.0.0"]}, "allowedIps[1]: expected an address or a network"),
         (CREDENTIAL_KEY, {"allowedActions": [1]}, "allowedActions[0]: expected str, got int"),
     ],
 )
 def test_an_error_points_at_its_field(key: str, fields: dict[str, object], said: str) -> None:
     assert problem(key.encode(), GOOD[key] | fields).startswith(said)
+
+
+HALF = "\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("key", "fields", "path"),
+    [
+        (REALM_KEY, {"name": HALF}, "name"),
+        (TENANT_KEY, {"id": HALF}, "id"),
+        (TENANT_KEY, {"realm": HALF}, "realm"),
+        (TENANT_KEY, {"statuses": [STATUS, {"id": HALF, "name": "x"}]}, "statuses[1].id"),
+        (TENANT_KEY, {"priorities": [{"id": HALF, "name": "x", "rank": 1}]}, "priorities[0].id"),
+        (TENANT_KEY, {"teams": [{"id": HALF, "name": "x"}]}, "teams[0].id"),
+        (FILTER_KEY, {"id": f"a{HALF}"}, "id"),
+        (FILTER_KEY, {"owner": HALF}, "owner"),
+        (FILTER_KEY, {"sharedWith": {"teams": ["a", HALF]}}, "sharedWith.teams[1]"),
+        (FILTER_KEY, {"sharedWith": {"roles": [HALF]}}, "sharedWith.roles[0]"),
+        (FILTER_KEY, {"where": {"any": [LEAF, {"not": LEAF | {"value": HALF}}]}}, "where.any[1].not.value"),
+        (FILTER_KEY, {"where": {"all": [LEAF | {"value": ["a", HALF]}]}}, "where.all[0].value[1]"),
+        ("profile/t-1/p", {"where": LEAF | {"value": HALF}}, "where.value"),
+        (CREDENTIAL_KEY, {"identifier": HALF}, "identifier"),
+        (CREDENTIAL_KEY, {"teams": [HALF]}, "teams[0]"),
+        (CREDENTIAL_KEY, {"admin": {"id": HALF, "name": "Ada", "username": "ada"}}, "admin.id"),
+    ],
+)
+def test_half_a_surrogate_pair_in_an_id_or_a_condition_is_refused(
+    key: str, fields: dict[str, object], path: str
+) -> None:
+    assert problem(key.encode(), GOOD[key] | fields) == f"{path}: an unpaired surrogate"
 
 
 REQUIRED = {

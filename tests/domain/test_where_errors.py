@@ -69,7 +69,6 @@ STATUS = leaf("status", "eq", "1")
         (leaf("tags", "contains_any", "a"), "where.value: expected a list, got string"),
         (leaf("fields.a", "contains", 5), "where.value: expected a string, got number"),
         (leaf("fields.a", "eq", float("nan")), "where.value: not a number of JSON"),
-        (leaf("fields.a", "eq", 2**64), "where.value: a whole number beyond 64 bits"),
         (leaf("fields.a", "in", [{}]), "where.value[0]: expected a string, a number or a boolean, got object"),
         (leaf("dueAt", "within", "next_week"), "where.value: expected one of today, yesterday"),
         (leaf("dueAt", "within", {}), "where.value: expected one of today, yesterday"),

@@ -31,7 +31,10 @@ BODIES = [
     (b'{"filterIds": ["all"]} x', "body"),
     (b'\xef\xbb\xbf{"filterIds": ["all"]}', "body"),
     (b'{"filterIds": ["\xff"]}', "body"),
-    (b'{"filterIds": ["\\ud800"]}', "body"),
+    (b'{"filterIds": ["all", "\\ud800"]}', "filterIds"),
+    (b'{"filterIds": ["all"], "templateProfileFilterId": "\\ud83dx"}', "templateProfileFilterId"),
+    (b'{"filterIds": ["all"], "timezone": "\\ud83d"}', "timezone"),
+    (b'{"filterIds": ["all"], "x": "\\ud83"}', "body"),
     (b'{"filterIds": ["all"], "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "body"),
     (b"{}", "filterIds"),
     (b'{"filterids": ["all"]}', "filterIds"),
@@ -53,6 +56,16 @@ BODIES = [
 @pytest.mark.parametrize(("body", "field"), BODIES, ids=[str(body[:60]) for body, _ in BODIES])
 async def test_a_body_that_does_not_fit_names_its_field(world: World, body: bytes, field: str) -> None:
     assert await _refused(world, 400, content=body) == {"field": field}
+
+
+@pytest.mark.parametrize("ignored", [b'"\\ud83d"', b'{"\\ude00": ["\\ud83d x"]}', b"1e400", b"9" * 5_000])
+async def test_what_a_body_has_besides_is_ignored_whatever_it_is(world: World, ignored: bytes) -> None:
+    answer = await world.client.post(
+        f"{COUNT}?{QUERY}",
+        content=b'{"x": %b, "filterIds": ["all"]}' % ignored,
+        headers={**world.headers(), "content-type": "application/json"},
+    )
+    assert (answer.status_code, list(answer.json()["data"]["counts"])) == (200, ["all"])
 
 
 async def test_ids_are_counted_after_duplicates_are_dropped(world: World) -> None:

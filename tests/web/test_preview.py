@@ -45,6 +45,19 @@ async def post(
     return await world.client.post(f"{PREVIEW}?{query}", json={"where": where, **body}, headers=world.headers(bearer))
 
 
+async def test_half_a_surrogate_pair_to_compare_with_is_refused_at_its_node(world: World) -> None:
+    content = json.dumps({"where": {"all": [CRITICAL, {"field": "team", "op": "in", "value": ["a", "\ud83d"]}]}})
+    headers = {**world.headers(), "content-type": "application/json"}
+    answer = await world.client.post(f"{PREVIEW}?{QUERY}", content=content, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["details"] == {"field": "where.all[1].value[1]"}
+    assert "unpaired surrogate" in answer.json()["error"]["message"]
+
+
+async def test_a_number_beyond_64_bits_may_be_compared_with(world: World) -> None:
+    assert (await post(world, {"field": "fields.x", "op": "lt", "value": 10**30})).json()["data"]["count"] == 0
+
+
 async def test_the_answer_is_the_count_and_when_it_was_computed(world: World) -> None:
     answer = await post(world)
     assert answer.status_code == 200
