@@ -16,15 +16,17 @@ from consumers.catalogue.foreign import (
     Found,
     Node,
     NoEquivalent,
-    Unusable,
     attempted,
     every,
     leaf,
+    literal,
     none_of,
     one_of,
+    read_export,
     some,
 )
 from consumers.catalogue.name_map import NameMap, Target
+from service.domain.json_reading import EXACT
 
 CONVERSATIONS = ("conversation", 0)
 """What `filter_type` says of a filter of conversations; contacts and reports have filters of their own."""
@@ -69,10 +71,7 @@ class _CustomFilter(msgspec.Struct):
 
 def filters(name: str, text: bytes, names: NameMap, owner: str | None) -> Iterator[Found]:
     """What the filters of a file of that name become. Raises Unusable."""
-    try:
-        read = msgspec.json.decode(text, type=list[_CustomFilter])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unusable(f"{name}: {error}") from None
+    read = read_export(list[_CustomFilter], name, text, {"query": {"payload": {"values": EXACT}}})
     for saved in read:
         yield _converted(saved, names, owner)
 
@@ -225,4 +224,4 @@ def _values(clause: Clause) -> list[object]:
     values = [value["id"] if isinstance(value, dict) and "id" in value else value for value in given]
     if not values or any(value is None or isinstance(value, dict | list) for value in values):
         raise NoEquivalent("values: missing, or none that a condition can have")
-    return values
+    return [literal(value) for value in values]

@@ -1,9 +1,13 @@
 """What translating another system's filter comes to, and the leaves it is made of. Knows no other system."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+from service.domain.json_reading import Exact, UnpairedSurrogate, read_json
+
+T = TypeVar("T")
 
 Node = dict[str, Any]
 """A node of a `where`, as JSON."""
@@ -25,6 +29,23 @@ class Found(msgspec.Struct, frozen=True):
     problems: Sequence[str] = ()
     notes: Sequence[str] = ()
     """What a reader of the counts should know: it doesn't keep the filter out."""
+
+
+def read_export(kind: type[T], name: str, text: bytes, exact: Exact) -> T:
+    """The other system's JSON in a file of that name; see `read_json` for `exact`. Raises Unusable."""
+    try:
+        return read_json(msgspec.json.Decoder(kind), text, exact)
+    except (msgspec.DecodeError, UnicodeDecodeError, UnpairedSurrogate) as error:
+        raise Unusable(f"{name}: {error}") from None
+    except RecursionError:
+        raise Unusable(f"{name}: nested too deeply") from None
+
+
+def literal(value: object) -> object:
+    """The value, which is only text there. Raises NoEquivalent where the same text means more here."""
+    if isinstance(value, str) and (value in ("@me", "@my_teams") or value.startswith("@now")):
+        raise NoEquivalent(f"{value} is no text here: it means whoever asks, or when")
+    return value
 
 
 def leaf(field: str, op: str, *value: object) -> Node:

@@ -4,8 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from consumers.catalogue.foreign import NoEquivalent, Unusable
+from consumers.catalogue.foreign import NoEquivalent, Unusable, read_export
 from service.domain.fields import FieldKind, kind_of
+from service.domain.json_reading import EXACT
 
 ValueType = Literal["text", "number", "boolean", "list", "instant"]
 
@@ -67,10 +68,7 @@ class NameMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_name_map(name: str, text: bytes) -> NameMap:
     """The map in a file of that name. Raises Unusable with the path of what is wrong."""
-    try:
-        names = msgspec.json.decode(text, type=NameMap)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unusable(f"{name}: {error}") from None
+    names = read_export(NameMap, name, text, dict.fromkeys(("statuses", "priorities", "teams", "users"), EXACT))
     for foreign, given in names.fields.items():
         target = given if isinstance(given, Target) else Target(given)
         kind = kind_of(target.field)

@@ -11,15 +11,17 @@ from consumers.catalogue.foreign import (
     Found,
     Node,
     NoEquivalent,
-    Unusable,
     attempted,
     every,
     leaf,
+    literal,
     none_of,
     one_of,
+    read_export,
     some,
 )
 from consumers.catalogue.name_map import NameMap
+from service.domain.json_reading import EXACT
 
 STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
 PRIORITIES = ("", "low", "normal", "high", "urgent")
@@ -65,10 +67,8 @@ class _Views(msgspec.Struct):
 
 def filters(name: str, text: bytes, names: NameMap, owner: str | None) -> Iterator[Found]:
     """What the views of a file of that name become. Raises Unusable."""
-    try:
-        read = msgspec.json.decode(text, type=_Views)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unusable(f"{name}: {error}") from None
+    compared = {"value": EXACT}
+    read = read_export(_Views, name, text, {"views": {"conditions": {"all": compared, "any": compared}}})
     if read.next_page is not None:
         yield Found(f"zendesk {name}", None, notes=["is one page of several: import the others too"])
     for view in read.views:
@@ -217,7 +217,7 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
-        return str(value)
+        return str(literal(value))
     raise NoEquivalent("value: neither text nor a number")
 
 

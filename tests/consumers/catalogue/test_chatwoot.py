@@ -205,7 +205,7 @@ SUPPORTED = st.one_of(
         clause,
         st.just("labels"),
         st.sampled_from(("equal_to", "not_equal_to", "is_present", "is_not_present")),
-        st.lists(st.text(min_size=1), min_size=1),
+        st.lists(st.text(min_size=1).filter(lambda text: text[0] != "@"), min_size=1),
     ),
     st.builds(
         clause,
@@ -224,9 +224,17 @@ SUPPORTED = st.one_of(
         clause,
         st.just("plan"),
         st.sampled_from(("equal_to", "not_equal_to", "contains", "does_not_contain")),
-        st.lists(st.text().filter(lambda text: not set(text) & set("%_\\")), min_size=1, max_size=2),
+        st.lists(st.text().filter(lambda text: not set(text) & set("%_\\@")), min_size=1, max_size=2),
     ),
 )
+
+
+@pytest.mark.parametrize("word", ["@me", "@my_teams", "@now-P1D"])
+def test_text_that_means_more_here_has_no_equal(word: str) -> None:
+    for one in (clause("labels", "equal_to", [word]), clause("assignee_id", "equal_to", [{"id": word}])):
+        result = read(saved(one))
+        assert (result.lines, result.left_out) == ((), 1)
+        assert f"{word} is no text here" in result.messages[0]
 
 
 @settings(max_examples=200, deadline=None)

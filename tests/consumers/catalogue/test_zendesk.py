@@ -120,6 +120,7 @@ def test_a_condition_becomes_a_node(field: str, operator: str, value: object, no
         ("subject_includes_word", "includes", "refund", "operator: includes looks for whole words"),
         ("custom_fields_1", "is", "maybe", "'maybe' is neither true nor false"),
         ("custom_fields_2", "is", "many", "'many' is no number"),
+        ("custom_fields_3", "is", "@me", "@me is no text here"),
     ],
 )
 def test_what_has_no_equal_is_told_with_its_path(field: str, operator: str, value: object, problem: str) -> None:
