@@ -51,7 +51,7 @@ def create_app(
     endpoints: dict[str, ASGIApp] = {
         count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),
         filters.PATH: Endpoint({"GET": listing.get}),
-        streaming.PATH: Endpoint({"GET": pushing.get, "POST": pushing.post}),
+        streaming.PATH: Endpoint({"GET": pushing.get, "POST": pushing.post}, is_stream=True),
         streaming.TICKET_PATH: Endpoint({"POST": pushing.ticket}),
         preview.PATH: Endpoint({"POST": previews.post}),
         api.PATH: form,

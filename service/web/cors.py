@@ -30,7 +30,7 @@ def with_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=("GET", "POST"),
+        allow_methods=("GET", "HEAD", "POST"),
         allow_headers=ALLOWED_HEADERS,
         allow_credentials=True,
         expose_headers=EXPOSED_HEADERS,

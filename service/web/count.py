@@ -53,7 +53,8 @@ class Counting:
         question = wanted(caller.viewer, asked)
         answer = await self._answer(caller, question, asked.timezone)
         view = view_id(question, answer.view.version, asked.timezone, answer.now)
-        etag = f'"{version(answer.snapshot)}.{view}"'.encode()
+        # Weak: two answers with one tag differ in `computedAt` (RFC 9110 section 8.8.1).
+        etag = f'W/"{version(answer.snapshot)}.{view}"'.encode()
         headers = [
             (b"etag", etag),
             *CACHING,

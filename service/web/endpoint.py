@@ -13,11 +13,17 @@ Handler = Callable[[Request], Awaitable[Reply | ASGIApp]]
 
 
 class Endpoint:
-    """Answers the methods it has handlers for; others are refused first of all."""
+    """Answers the methods it has handlers for; others are refused first of all.
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+    HEAD is answered as GET is, and the server leaves the body out (RFC 9110 section 9.3.2); not where the answer is a
+    stream, which has no end whose headers one could ask for.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler], *, is_stream: bool = False) -> None:
         self._handlers = dict(handlers)
-        self._allowed = ", ".join(sorted(handlers))
+        if "GET" in handlers and not is_stream:
+            self._handlers["HEAD"] = handlers["GET"]
+        self._allowed = ", ".join(sorted(self._handlers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._handlers.get(scope["method"])

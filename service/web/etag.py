@@ -9,8 +9,8 @@ ENTITY_TAG = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 def is_not_modified(request: Request, etag: bytes) -> bool:
-    """Whether `If-None-Match`, in one line or several, names this entity tag, or any."""
+    """Whether `If-None-Match`, in one line or several, names this entity tag, be it weak or strong, or any."""
     if request.header(b"if-none-match") is None:
         return False
     sent = b",".join(request.all(b"if-none-match"))
-    return sent.strip() == b"*" or etag in ENTITY_TAG.findall(sent)
+    return sent.strip() == b"*" or etag.removeprefix(b"W/") in ENTITY_TAG.findall(sent)

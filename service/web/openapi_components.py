@@ -100,7 +100,7 @@ HEADERS: Json = {
     for name, (text, required) in _HEADER_TEXTS.items()
 } | {
     "ETag": {
-        "description": '`"<epoch>.<version>.<view>"`; the view changes with all else that can change the answer.',
+        "description": '`W/"<epoch>.<version>.<view>"`; the view changes with all else that can change the answer.',
         "required": True,
         "schema": {"type": "string"},
     }

@@ -43,7 +43,7 @@ class FormApi:
         self._tallying = Tallying(reading, reader, clock)
         self._authentication = Authentication(reader, Attempts(settings.form_failures_per_min, clock))
         self._credentials = RateLimit(settings.credential_requests_per_min)
-        self._methods = ("GET", "POST") if settings.form_get else ("POST",)
+        self._methods = ("GET", "HEAD", "POST") if settings.form_get else ("POST",)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

@@ -92,7 +92,7 @@ async def test_other_methods_are_refused_in_this_apis_shape(panel: Panel, verb: 
     check_error(answer, "", 405, "Method Not Allowed")
     assert answer.headers["allow"] == "POST"
     willing = await a_panel(form_get=True)
-    assert (await willing.client.request(verb, PATH)).headers["allow"] == "GET, POST"
+    assert (await willing.client.request(verb, PATH)).headers["allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize("responsetype", ["json", "xml"])

@@ -35,7 +35,7 @@ async def test_the_snapshot_comes_first_with_every_key_and_equals_an_http_read(p
 async def test_the_id_is_the_etag_of_the_same_question(pushing: Pushing) -> None:
     first = await (await pushing.open("all", "3745")).next()
     answer = await pushing.world.get("filterIds=all,3745&timezone=UTC")
-    assert answer.headers["etag"] == f'"{first.id}"'
+    assert answer.headers["etag"] == f'W/"{first.id}"'
 
 
 async def test_a_post_streams_what_its_body_asks_for(pushing: Pushing) -> None:
