@@ -134,7 +134,8 @@ EXAMPLE_IDS = (
 
 def entries(jwks: Json) -> Iterator[Json]:
     """The catalogue entries of the demo, as `consumers.publish` takes them; `jwks` are the realm's public keys."""
-    yield {"kind": "realm", "value": {"name": REALM, "issuer": ISSUER, "jwks": jwks}}
+    claims = {"tenants": "tenants"}  # a token is good for the tenants that it names, and for no other of the realm
+    yield {"kind": "realm", "value": {"name": REALM, "issuer": ISSUER, "jwks": jwks, "claims": claims}}
     tenant = {
         "id": TENANT,
         "name": TENANT_NAME,

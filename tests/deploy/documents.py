@@ -30,6 +30,8 @@ class Block(NamedTuple):
     text: str
     shown: str = ""
     """Of a `sh` block, the `json` one right after it."""
+    says_shortened: bool = False
+    """Whether the words right after that `json` block say that it isn't the whole answer."""
 
 
 def blocks_of(document: Path) -> list[Block]:
@@ -38,7 +40,8 @@ def blocks_of(document: Path) -> list[Block]:
     for found in FENCE.finditer(written):
         block = Block(found["kind"].strip(), found["text"])
         if blocks and blocks[-1].kind == "sh" and block.kind == "json" and not written[end : found.start()].strip():
-            blocks[-1] = blocks[-1]._replace(shown=block.text)
+            shortened = written[found.end() :].lstrip().casefold().startswith("(shortened")
+            blocks[-1] = blocks[-1]._replace(shown=block.text, says_shortened=shortened)
         blocks.append(block)
         end = found.end()
     return blocks
