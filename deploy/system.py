@@ -62,6 +62,7 @@ def settings_of(ports: Ports, sign_in: Path) -> Mapping[str, str]:
         "METRICS_HOST": HOST,
         "METRICS_PORT": str(ports.metrics),
         "DEVELOPMENT_SIGN_IN": str(sign_in),
+        "EXPOSE_POSITIONS": "true",  # the offsets of a demo are nobody's secret
         "LOG_FORMAT": "console",  # a person reads it, when something failed
         "DRAIN_S": str(DRAIN_S),
         # The embedded broker holds a join up for half of it; with the default that is five seconds of waiting.

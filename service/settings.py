@@ -126,6 +126,11 @@ class Settings(SharedSettings):
         description="Whether the form API takes GET as well. Off, because then secrets stand in URLs, and those end up "
         "in the logs of proxies and clients.",
     )
+    expose_positions: bool = Field(
+        default=False,
+        description="Whether answers say by X-Counts-Position how far the events topic is counted, for checks against "
+        "the log. Off, because offsets tell every caller how many tickets change in all tenants together.",
+    )
     access_log: bool = Field(default=True, description="Whether each request gets a line in the log.")
     dashboard: bool = Field(default=True, description="Whether the page at / and its files in /dashboard/ are served.")
     development_sign_in: str = Field(

@@ -40,7 +40,7 @@ def create_app(
 ) -> ASGIApp:
     """The application; without `access_log` nothing is logged of a request that didn't fail."""
     gate = Gate(reading, settings, clock)
-    counting = Counting(gate, reading)
+    counting = Counting(gate, reading, settings)
     listing = Listing(gate, reading, clock)
     pushing = Streaming(gate, reading, hub, grants, settings, clock)
     limits = Limits(settings.preview_tickets, settings.preview_deadline_s, settings.previews)

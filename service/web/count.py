@@ -6,6 +6,7 @@ from service.domain.instant import format_instant
 from service.domain.view import Wanted
 from service.domain.viewer import Viewer
 from service.lru import Lru
+from service.settings import Settings
 from service.store.reading import Answer, Reading
 from service.web.asking import Asked, asked_in_body, asked_in_query
 from service.web.etag import is_not_modified
@@ -33,9 +34,10 @@ LONGEST_REMEMBERED = 16_384
 class Counting:
     """The count's handlers, by method."""
 
-    def __init__(self, gate: Gate, reading: Reading) -> None:
+    def __init__(self, gate: Gate, reading: Reading, settings: Settings) -> None:
         self._gate = gate
         self._reading = reading
+        self._positions = settings.expose_positions
         self._details: Lru[tuple[str, str, tuple[str, ...]], msgspec.Raw] = Lru(DETAILS_REMEMBERED)
 
     async def post(self, request: Request) -> Reply:
@@ -43,7 +45,7 @@ class Counting:
         caller = await self._gate.admit(request)
         asked = await asked_in_body(request)
         answer = await self._answer(caller, wanted(caller.viewer, asked), asked.timezone)
-        headers = [*CACHING, *snapshot_headers(answer.snapshot, answer.view.version, answer.now)]
+        headers = [*CACHING, *self._snapshot_headers(answer)]
         return self._success(caller, asked, answer, headers)
 
     async def get(self, request: Request) -> Reply:
@@ -55,14 +57,13 @@ class Counting:
         view = view_id(question, answer.view.version, asked.timezone, answer.now)
         # Weak: two answers with one tag differ in `computedAt` (RFC 9110 section 8.8.1).
         etag = f'W/"{version(answer.snapshot)}.{view}"'.encode()
-        headers = [
-            (b"etag", etag),
-            *CACHING,
-            *snapshot_headers(answer.snapshot, answer.view.version, answer.now),
-        ]
+        headers = [(b"etag", etag), *CACHING, *self._snapshot_headers(answer)]
         if is_not_modified(request, etag):
             return Reply(304, headers, b"")
         return self._success(caller, asked, answer, headers)
+
+    def _snapshot_headers(self, answer: Answer) -> Headers:
+        return snapshot_headers(answer.snapshot, answer.view.version, answer.now, positions=self._positions)
 
     async def _answer(self, caller: Caller, question: Wanted, zone: str) -> Answer:
         return await self._reading.answer(caller.tenant_id, caller.realm, question, zone)

@@ -88,7 +88,10 @@ PARAMETERS: Json = {
 
 _HEADER_TEXTS = {
     "X-Counts-Version": ("`<epoch>.<version>`; grows with each change, never goes back within an epoch.", True),
-    "X-Counts-Position": ("`<partition>:<next offset>,…`: all records below are in the numbers.", True),
+    "X-Counts-Position": (
+        "`<partition>:<next offset>,…`: all records below are in the numbers. Only where the installation shows it.",
+        False,
+    ),
     "X-Counts-Catalogue": ("Offset of the newest catalogue record in force for this tenant.", True),
     "X-Counts-Fresh": ("`false` when consumers are behind or silent for more than 5 s.", True),
     "X-Counts-Timers": ("The instant through which deadlines are applied.", False),

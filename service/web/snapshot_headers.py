@@ -22,15 +22,19 @@ def is_fresh(snapshot: Snapshot) -> bool:
     )
 
 
-def snapshot_headers(snapshot: Snapshot, catalogue: int, now: Instant) -> Headers:
-    """The headers of an answer at `now`. What isn't known yet has no header."""
-    positions = ",".join(f"{partition}:{offset}" for partition, offset in sorted(snapshot.positions.items()))
+def snapshot_headers(snapshot: Snapshot, catalogue: int, now: Instant, *, positions: bool) -> Headers:
+    """The headers of an answer at `now`. What isn't known yet has no header.
+
+    With `positions`, how far the events topic is counted: its offsets tell the volume of the whole installation.
+    """
     headers: Headers = [
         (b"x-counts-version", version(snapshot).encode()),
-        (b"x-counts-position", positions.encode()),
         (b"x-counts-catalogue", b"%d" % catalogue),
         (b"x-counts-fresh", b"true" if is_fresh(snapshot) else b"false"),
     ]
+    if positions:
+        offsets = sorted(snapshot.positions.items())
+        headers.append((b"x-counts-position", b",".join(b"%d:%d" % offset for offset in offsets)))
     if snapshot.timers is not None:
         headers.append((b"x-counts-timers", format_instant_exactly(snapshot.timers).encode()))
     if snapshot.as_of is not None:

@@ -70,6 +70,7 @@ class Project:
             "HTTP_PORT": str(self.http_port),
             "KAFKA_PORT": str(kafka_port),
             "METRICS_PORT": str(metrics_port),
+            "EXPOSE_POSITIONS": "true",
         }
         self._engine = docker.from_env(timeout=30)
         self._images_before = self._unnamed_images()

@@ -42,6 +42,7 @@ class System:
             "METRICS_PORT": 0,
             "PORT": 0,
             "PARTITIONS": 4,
+            "EXPOSE_POSITIONS": "true",  # what answers are judged by
             "SESSION_TIMEOUT_S": 6,  # the least that brokers take by default: who is killed is missed sooner
             **settings,
         }

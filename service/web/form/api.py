@@ -43,6 +43,7 @@ class FormApi:
         self._tallying = Tallying(reading, reader, clock)
         self._authentication = Authentication(reader, Attempts(settings.form_failures_per_min, clock))
         self._credentials = RateLimit(settings.credential_requests_per_min)
+        self._positions = settings.expose_positions
         self._methods = ("GET", "HEAD", "POST") if settings.form_get else ("POST",)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +88,7 @@ class FormApi:
         caller = Caller(credential.tenant, frozenset(credential.teams), credential.admin.id)
         action = ACTIONS[permitted_action(fields, credential)](caller, fields)
         tally = await self._tallying.tally(credential.tenant, action.slices)
-        headers = snapshot_headers(tally.snapshot, tally.view.version, tally.now)
+        headers = snapshot_headers(tally.snapshot, tally.view.version, tally.now, positions=self._positions)
         return action.body(tally.view.settings, tally.counts), headers
 
 
