@@ -29,7 +29,8 @@ class Metrics:
         self.events = {result: events.labels(result) for result in EVENT_RESULTS}
         unknown = Counter(
             "ticket_counts_unknown_ids_total",
-            "Applied events that name a status, priority or team the catalogue doesn't know.",
+            "Statuses, priorities and teams in applied events that the catalogue doesn't know: the log, and `python -m "
+            "consumers.catalogue unknown`, say which.",
             ["kind"],
             registry=self.registry,
         )

@@ -198,6 +198,7 @@ class Poll:
             self._positions[tp] = position
         if goals:
             await self._steps({bucket: [] for bucket in self._buckets}, goals)
+        await self._step.unknown_ids.store(self._store)
         self._stored()
 
     async def _commit(self) -> None:

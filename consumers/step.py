@@ -13,9 +13,10 @@ from consumers.backoff import Backoff
 from consumers.dead_letters import DeadLetters, Letter
 from consumers.metrics import Metrics
 from consumers.tenants import CompiledTenant, Tenants
+from consumers.unknown_ids import UnknownIds
 from consumers.work import Work, judged_at
 from service.clock import Clock
-from service.domain.event import PoisonEvent, TicketEvent
+from service.domain.event import Patch, PoisonEvent, TicketEvent
 from service.domain.ticket import Instant, Ticket
 from service.store.port import (
     Applied,
@@ -91,6 +92,7 @@ class Step:
         self._clock = clock
         self._metrics = metrics
         self._topic_id = topic_id
+        self.unknown_ids = UnknownIds(clock)
         self.known: dict[tuple[Bucket, int], Position] = {}
 
     def start_at(self, states: Mapping[Bucket, BucketState], partitions: Collection[int]) -> None:
@@ -221,12 +223,23 @@ class Step:
                 letters.append((one, str(poison)))
                 continue
             became[result] = became.get(result, 0) + 1
-            if result in _APPLIED and isinstance(one.event.change, Ticket):
-                for kind in compiled[one.event.tenant].unknown(one.event.change):
-                    self._metrics.unknown_ids[kind].inc()
+            change = one.event.change
+            if result in _APPLIED and (not isinstance(change, Ticket) or compiled[one.event.tenant].unknown(change)):
+                self._note_unknown(one.event, works[one.event.tenant], compiled[one.event.tenant])
         for result, count in became.items():
             self._metrics.events[result].inc(count)
         return letters
+
+    def _note_unknown(self, event: TicketEvent, work: Work, compiled: CompiledTenant) -> None:
+        """Counts and keeps the ids that an applied event names and the catalogue doesn't."""
+        change = event.change
+        ticket = work.patched(event.ticket) if isinstance(change, Patch) else change
+        if ticket is None:
+            return
+        for field, id_ in compiled.unknown(ticket).items():
+            if not isinstance(change, Patch) or field in change.members:
+                self._metrics.unknown_ids[field].inc()
+                self.unknown_ids.met(event.tenant, event.ticket, field, id_)
 
     def _batch(self, bucket: Bucket, goals: Mapping[int, Goal], tenants: Sequence[TenantBatch], now: Instant) -> Batch:
         progress = {

@@ -1,6 +1,6 @@
 """Compiled tenants: what the step needs to know of a tenant to count its tickets. Caches; decides nothing."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -10,6 +10,8 @@ from service.domain.matching import Columns
 from service.domain.record import numbered
 from service.domain.ticket import Ticket
 from service.store.port import StoredTenant
+
+_NOTHING_UNKNOWN: Mapping[str, str] = {}
 
 
 class OlderCode(Exception):
@@ -27,16 +29,12 @@ class CompiledTenant(msgspec.Struct, frozen=True):
     priorities: frozenset[str | None]
     teams: frozenset[str | None]
 
-    def unknown(self, ticket: Ticket) -> Sequence[str]:
-        """Kinds of ids in the ticket that the catalogue doesn't know; they still count in `all`."""
+    def unknown(self, ticket: Ticket) -> Mapping[str, str]:
+        """Ids in the ticket that the catalogue doesn't know, by field; they still count in `all`."""
         if ticket.status in self.statuses and ticket.priority in self.priorities and ticket.team in self.teams:
-            return ()  # nearly always
-        known = {
-            "status": ticket.status in self.statuses,
-            "priority": ticket.priority in self.priorities,
-            "team": ticket.team in self.teams,
-        }
-        return [kind for kind, is_known in known.items() if not is_known]
+            return _NOTHING_UNKNOWN  # nearly always
+        known = (("status", self.statuses), ("priority", self.priorities), ("team", self.teams))
+        return {field: getattr(ticket, field) for field, ids in known if getattr(ticket, field) not in ids}
 
 
 class Tenants:

@@ -4,7 +4,7 @@ from consumers.tenants import CompiledTenant
 from service.domain.contributions import Changes
 from service.domain.event import TicketEvent
 from service.domain.history import Advanced, Unchanged, advance
-from service.domain.ticket import Image, Instant
+from service.domain.ticket import Image, Instant, Ticket
 from service.store.port import NEVER_WRITTEN, UNKNOWN_DUE, Loaded, TenantBatch, TicketWrite
 
 
@@ -46,6 +46,10 @@ class Work:
         if self._as_of is None or seen > self._as_of:
             self._as_of = seen
         return "applied_after_gap" if after.gap else "applied"
+
+    def patched(self, ticket: str) -> Ticket | None:
+        """The ticket as the last event that was applied here has left it."""
+        return self._images[ticket].ticket
 
     def take(self, ticket: str, original: Image | None) -> None:
         """Takes a ticket over as it is in another generation."""

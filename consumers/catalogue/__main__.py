@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 
-from consumers.catalogue import arguments, explaining, showing, verdict
+from consumers.catalogue import arguments, explaining, showing, unknown, verdict
 from consumers.catalogue.checking import check
 from consumers.catalogue.explaining import Explained, explained
 from consumers.catalogue.foreign import Unusable
@@ -43,6 +43,24 @@ async def _show(asked: argparse.Namespace) -> int:
         record = (await stored_tenant(store, asked.tenant)).record
         realm = await store.realm(record.newest.settings.realm)
     _print(showing.shown(record, realm))
+    return 0
+
+
+async def _unknown(asked: argparse.Namespace) -> int:
+    found = 0
+    async with opened(Settings.read(os.environ)) as store:
+        if asked.tenant is not None:
+            await stored_tenant(store, asked.tenant)
+        buckets = range(store.buckets) if asked.tenant is None else ()
+        tenants = [asked.tenant] if asked.tenant else [name for one in buckets for name in await store.tenants(one)]
+        for tenant in sorted(tenants):
+            stored = await store.tenant(tenant)
+            if stored is not None:
+                settings = stored.record.newest.settings
+                for one in unknown.still_unknown(settings, await store.unknown_ids(tenant)):
+                    print(unknown.line(tenant, one))
+                    found += 1
+    _say(f"{found:,} ids that the catalogue doesn't know")
     return 0
 
 
@@ -121,7 +139,7 @@ def _say(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-_COMMANDS = {"check": _check, "show": _show, "explain": _explain, "import": _import}
+_COMMANDS = {"check": _check, "show": _show, "unknown": _unknown, "explain": _explain, "import": _import}
 
 
 async def run(asked: argparse.Namespace) -> int:

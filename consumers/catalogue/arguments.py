@@ -22,6 +22,10 @@ file can't be read."""
 _SHOW = """Prints what Redis has of a tenant's catalogue: versions, statuses, priorities, teams, every filter and
 profile with who may ask for it, its condition and its columns, and how far those are that are being filled."""
 
+_UNKNOWN = """Prints the statuses, priorities and teams that tickets had lately and the catalogue lacks, each with
+the ticket it was last met in, newest first: at most 100 a tenant, for 30 days after the last. What was published since
+is left out."""
+
 _EXPLAIN = """Prints a filter's condition, its columns, and the signed sum over scopes that each role and perspective
 reads. With --user (and a --team for each of their teams) also what each term of the sum counts now. With --ticket
 whether and why that ticket counts."""
@@ -40,15 +44,18 @@ def parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Checks, shows, explains and imports catalogue entries. Publishes nothing: consumers.publish does.",
-        epilog="Settings of show and explain (environment variables):\n\n" + environment.table(Settings, SETTINGS_USED),
+        epilog="Settings of show, unknown and explain (environment variables):\n\n"
+        + environment.table(Settings, SETTINGS_USED),
     )
-    commands = whole.add_subparsers(dest="command", required=True, metavar="check|show|explain|import")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="check|show|unknown|explain|import")
     check = commands.add_parser("check", help="say what the consumers would refuse", description=_CHECK)
     check.add_argument(
         "files", nargs="+", metavar="FILE", help="NDJSON as consumers.publish takes it; .gz; - for stdin"
     )
     show = commands.add_parser("show", help="print what is in force of a tenant", description=_SHOW)
     show.add_argument("--tenant", type=_tenant, required=True)
+    unknown = commands.add_parser("unknown", help="print ids that the catalogue doesn't know", description=_UNKNOWN)
+    unknown.add_argument("--tenant", type=_tenant, metavar="ID", help="only this one's")
     _add_explain(commands.add_parser("explain", help="print how a filter is counted", description=_EXPLAIN))
     _add_import(commands.add_parser("import", help="translate another system's filters", description=_IMPORT))
     return whole

@@ -71,6 +71,11 @@ def asks(bucket: int, name: str) -> str:
     return f"tc:{{{bucket}}}:asked:{name}"
 
 
+def unknown_ids(bucket: int, name: str) -> str:
+    """Hash with a time to live: "<field> <id>" that a tenant's catalogue hasn't -> when it was last met, and where."""
+    return f"tc:{{{bucket}}}:unknown:{name}"
+
+
 def sweep(bucket: int, name: str) -> str:
     """String: how far the sweep of a tenant is, for whoever goes on with it."""
     return f"tc:{{{bucket}}}:sweep:{name}"

@@ -7,6 +7,7 @@ from service.domain.record import Ask
 from service.domain.ticket import Instant
 from service.store.memory_budgets import MemoryBudgets
 from service.store.port import Bucket, Position
+from service.store.unknown_ids import UnknownId
 
 
 class MemoryAsides(MemoryBudgets):
@@ -20,6 +21,7 @@ class MemoryAsides(MemoryBudgets):
         self._asked: dict[str, dict[Ask, Instant]] = {}
         self._wanting: set[str] = set()
         self._sweeps: dict[str, str] = {}
+        self._unknown: dict[str, dict[tuple[str, str], UnknownId]] = {}
         self._grants: dict[str, tuple[bytes, int]] = {}
         self._judged: Position | None = None
         self._tenants_read = False

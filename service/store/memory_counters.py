@@ -32,6 +32,7 @@ from service.store.port import (
     TicketPage,
     Untimely,
 )
+from service.store.unknown_ids import MOST_KEPT, UnknownId, newest_first
 
 
 class MemoryCounters(MemoryAsides):
@@ -257,7 +258,17 @@ class MemoryCounters(MemoryAsides):
         del self._tenants[tenant]
         self._asked.pop(tenant, None)
         self._sweeps.pop(tenant, None)
+        self._unknown.pop(tenant, None)
         return True
+
+    async def note_unknown_ids(self, tenant: str, met: Sequence[UnknownId]) -> None:
+        if tenant in self._tenants:
+            kept = self._unknown.setdefault(tenant, {})
+            kept |= {(one.field, one.id): one._replace(at=one.at // 1000 * 1000) for one in met}
+            self._unknown[tenant] = {(one.field, one.id): one for one in newest_first(kept.values())[:MOST_KEPT]}
+
+    async def unknown_ids(self, tenant: str) -> Sequence[UnknownId]:
+        return newest_first(self._unknown.get(tenant, {}).values())
 
     async def orphans(self) -> Sequence[tuple[str, str]]:
         return sorted(self._orphans)

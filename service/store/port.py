@@ -17,6 +17,7 @@ from service.domain.plan import Plan, Share
 from service.domain.record import Ask, TenantRecord
 from service.domain.ticket import Image, Instant
 from service.domain.windows import Span
+from service.store.unknown_ids import UnknownIdStore
 
 Bucket = int
 Position = int
@@ -298,7 +299,7 @@ class CounterReader(Protocol):
         """Returns when the store answers."""
 
 
-class CounterStore(CounterReader, Protocol):
+class CounterStore(CounterReader, UnknownIdStore, Protocol):
     """What the consumers write. Writes are never retried by the client: an in-doubt call is read again instead."""
 
     async def load(

@@ -30,6 +30,7 @@ from service.store.port import (
     StoreUnavailable,
 )
 from service.store.redis_auditing import RedisAuditing
+from service.store.redis_unknown_ids import RedisUnknownIds
 from service.store.replies import bucket_state, due_ticket, info_field, instant_in, outcome, pairs_of, stored_ticket
 from service.store.script import Script
 from service.store.token import minted
@@ -62,7 +63,7 @@ async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator[
         yield RedisStore(wire, buckets)
 
 
-class RedisStore(RedisAuditing):
+class RedisStore(RedisUnknownIds, RedisAuditing):
     """See `port.CounterStore` for what each method promises."""
 
     paused = ""
@@ -231,6 +232,7 @@ class RedisStore(RedisAuditing):
             keys.orphans(bucket),
             keys.asks(bucket, tenant),
             keys.sweep(bucket, tenant),
+            keys.unknown_ids(bucket, tenant),
             keys.building(bucket, tenant),
             keys.building_due(bucket, tenant),
         ]

@@ -1,0 +1,18 @@
+-- Keeps ids that tickets of a tenant have and its catalogue hasn't; of too many, those met last.
+--
+-- KEYS  the tenant's hash, its unknown ids
+-- ARGV  how many are kept, for how many seconds, then of each "<field> <id>" and "<15 digits of ms> <ticket>"
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+for place = 3, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[place], ARGV[place + 1]) end
+local surplus = redis.call('HLEN', KEYS[2]) - tonumber(ARGV[1])
+if surplus > 0 then
+  local flat, kept = redis.call('HGETALL', KEYS[2]), {}
+  for place = 1, #flat, 2 do kept[#kept + 1] = {flat[place + 1], flat[place]} end
+  table.sort(kept, function(one, other)
+    if one[1] ~= other[1] then return one[1] < other[1] end
+    return one[2] < other[2]
+  end)
+  for place = 1, surplus do redis.call('HDEL', KEYS[2], kept[place][2]) end
+end
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return 1
