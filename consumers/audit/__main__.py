@@ -26,6 +26,7 @@ from consumers.tenants import OlderCode
 from service import environment, logs
 from service.clock import SystemClock
 from service.environment import EXIT_WRONG_USE, SettingsError
+from service.one_line import one_line
 from service.store.port import Bucket, StoreRefused, StoreUnavailable
 from service.store.redis_store import RedisStore
 
@@ -101,7 +102,7 @@ async def _against(asked: argparse.Namespace, settings: Settings) -> int:
 
 
 def _write(line: str) -> None:
-    print(line, flush=True)
+    print(one_line(line), flush=True)
 
 
 def _say(message: str) -> None:

@@ -10,6 +10,7 @@ from consumers.catalogue.name_map import NameMap
 from consumers.ndjson import BadLine, record
 from service.domain.catalogue import EntryError
 from service.domain.entries import parse_record
+from service.one_line import one_line
 
 _Read = Callable[[str, bytes, NameMap, str | None], Iterator[Found]]
 
@@ -61,4 +62,4 @@ def _line(found: Found, tenant: str) -> tuple[str | None, list[str]]:
         parse_record(published.key, published.value)
     except (BadLine, EntryError) as error:
         return None, [str(error)]
-    return encoded.decode(), []
+    return one_line(encoded.decode()), []

@@ -6,6 +6,7 @@ import re
 from service.domain.condition import AllOf, AnyOf, Asks, At, Condition, Const, FromNow, Leaf, Not, Question
 from service.domain.instant import format_instant_exactly
 from service.domain.operators import AGES
+from service.one_line import one_line
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_./@+-]*")
 """Texts that can't be taken for anything else; all others are quoted as JSON, so that "1" isn't read as 1."""
@@ -75,7 +76,7 @@ def value(raw: object) -> str:
             return raw
         case tuple() | list():
             return f"[{', '.join(map(value, raw))}]"
-    return json.dumps(raw, ensure_ascii=False)
+    return one_line(json.dumps(raw, ensure_ascii=False))
 
 
 def _part(child: Condition) -> str:

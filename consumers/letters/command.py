@@ -22,6 +22,7 @@ from consumers.settings import Settings, known_variables
 from service import environment, logs
 from service.domain.instant import format_instant_exactly
 from service.environment import SettingsError
+from service.one_line import one_line
 
 PROGRESS_S = 5.0
 """Seconds between two lines of progress: often enough to see that it moves."""
@@ -117,7 +118,7 @@ class Run:
             return f"{line} ({problem})" if problem else line
         tenant = tenant_of(letter, of_catalogue=origin.topic == self._settings.catalogue_topic)
         said = {"time": at, **origin._asdict(), "key": key, "tenant": tenant or None, "reason": letter.reason}
-        return json.dumps({**said, "problem": problem} if problem else said, ensure_ascii=False)
+        return one_line(json.dumps({**said, "problem": problem} if problem else said, ensure_ascii=False))
 
     def _progress(self) -> None:
         if time.monotonic() >= self._next_progress:

@@ -11,6 +11,7 @@ import msgspec
 
 from service.domain.instant import format_instant_exactly
 from service.domain.ticket import Instant
+from service.one_line import one_line
 from service.web.trace import Trace
 
 LOGGER = "service.access"
@@ -60,4 +61,4 @@ class AccessLog:
             "process": "service",
             "timestamp": format_instant_exactly(now),
         }
-        self._write(_encode(line).decode() + "\n")
+        self._write(one_line(_encode(line).decode()) + "\n")

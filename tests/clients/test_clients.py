@@ -16,7 +16,7 @@ from tests.clients.heard import Heard
 from tests.fetched import NotFetched
 from tests.servers.ports import free_port
 from tests.servers.redis_server import RedisServer, find_redis
-from tests.service.serving import ASKED, STREAM, STREAM_TICKET, Serving, headers_of, serving, token
+from tests.service.serving import ASKED, NAME, STREAM, STREAM_TICKET, Serving, headers_of, serving, token
 from tests.waiting import wait_until
 
 CLIENTS = ("chromium", "eventsource", "undici", "httpx_sse", "launchdarkly")
@@ -62,10 +62,12 @@ def started(name: str, page: str, folder: Path) -> Client:
 async def opening(service: Serving, stream: str, ttl_s: int, *, by_ticket: bool) -> Opening:
     headers = headers_of() | {"authorization": f"Bearer {token(ttl_s)}"}
     if not by_ticket:
-        query = "&".join(f"{name}={value}" for name, value in ASKED.items())
+        query = "&".join(f"{name}={value}" for name, value in (ASKED | {"filterIds": "all,3745"}).items())
         return Opening(stream, f"{service.program.address}{STREAM}?{query}", headers)
     params = {"type": ASKED["type"], "module": ASKED["module"]}
-    answer = await service.client.post(STREAM_TICKET, params=params, json={"filterIds": ["all"]}, headers=headers)
+    answer = await service.client.post(
+        STREAM_TICKET, params=params, json={"filterIds": ["all", "3745"]}, headers=headers
+    )
     return Opening(stream, f"{service.program.address}{STREAM}?ticket={answer.json()['data']['ticket']}", {})
 
 
@@ -180,6 +182,10 @@ def test_versions_never_go_back(heard: Mapping[str, Heard]) -> None:
     versions = [event.version for event in heard[LONG].events]
     assert len({event.epoch for event in heard[LONG].events}) == 1
     assert versions == sorted(versions)
+
+
+def test_names_with_ends_of_lines_arrive_whole(heard: Mapping[str, Heard]) -> None:
+    assert heard[LONG].shows()["filterDetails"]["3745"]["name"] == NAME
 
 
 def test_the_tokens_end_is_the_end_for_good(heard: Mapping[str, Heard]) -> None:

@@ -26,6 +26,9 @@ ASKED = {"type": "template", "module": "ticketing", "filterIds": "all"}
 KEY = generate()
 BUCKETS = 64
 
+NAME = "In\x85progress,\u2028or\u2029so"
+"""Of a status, with what some readers take for the end of a line."""
+
 
 def token(ttl_s: int = 600, user: str = "ann", role: str = "ticket_admin", teams: Sequence[str] = ()) -> str:
     """A good one."""
@@ -117,7 +120,7 @@ class Serving:
 async def found_tenant(store: RedisStore) -> None:
     await store.found()
     await store.put_realm("r", 1, Realm("r", "https://id.example/r", jwks(KEY)))
-    statuses = (Status("3745", "Open"), Status("3748", "Closed", closed=True))
+    statuses = (Status("3745", NAME), Status("3748", "Closed", closed=True))
     settings = TenantSettings("acme", "Acme", "r", statuses, (Priority("4196", "High", 1),))
     assert await store.put_tenant("acme", None, StoredTenant("t1", "g1", founded(Entries(settings), 1)))
     await store.set_tenants_read()

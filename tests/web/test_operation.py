@@ -1,5 +1,6 @@
 """Health, metrics, and the documents."""
 
+import json
 import re
 
 from jsonschema_rs import Draft202012Validator
@@ -55,6 +56,13 @@ async def test_the_documents_are_there_and_the_page_loads_nothing(world: World) 
     assert not re.findall(r'(?:src|href)="(?!/)', page.text)
     for text in (COUNT, FILTERS, "ticket-events", 'href="/openapi.json"', 'href="/asyncapi.json"', "&lt;kind&gt;"):
         assert text in page.text, text
+
+
+async def test_a_line_of_the_access_log_is_one_line_to_every_reader(world: World) -> None:
+    user = "ann\u2028or\u2029so"
+    assert (await world.post(bearer=world.token(user))).status_code == 200
+    (line,) = world.lines[0].splitlines()
+    assert json.loads(line)["user"] == user
 
 
 def _resolve_all(document: dict, node: object) -> object:  # type: ignore[type-arg]

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from sse_starlette import ServerSentEvent
 
+from service.one_line import one_line
 from service.web.replies import encode
 
 
@@ -16,6 +17,6 @@ class Frame(NamedTuple):
 
 def frame(event: str, identity: str, data: dict[str, Any], retry_ms: int | None = None) -> Frame:
     """One block. `retry` stands inside a data block: clients differ about it anywhere else."""
-    # JSON has no line end of its own, so there is one `data` line; LF alone is the shortest end that all clients take.
-    block = ServerSentEvent(encode(data).decode(), event=event, id=identity, retry=retry_ms, sep="\n")
+    # So there is one `data` line; LF alone is the shortest end of a line that all clients take.
+    block = ServerSentEvent(one_line(encode(data).decode()), event=event, id=identity, retry=retry_ms, sep="\n")
     return Frame(event, block.encode())

@@ -37,6 +37,14 @@ async def test_what_comes_along_is_printed_and_what_does_not_is_told(
     assert total == "1 filters, 1 left out"
 
 
+async def test_an_entry_is_one_line_to_every_reader(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    title = "Mine\u2028or\u2029not\x85"
+    views = written(tmp_path / "views.json", {"views": [{**GOOD, "title": title}], "next_page": None})
+    assert await importing(views) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["value"]["name"] == title
+
+
 async def test_skipping_is_no_failure(views: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert await importing(views, "--skip") == 0
     assert len(capsys.readouterr().out.splitlines()) == 1

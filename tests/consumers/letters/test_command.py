@@ -62,7 +62,7 @@ def records_of(settings: Settings) -> list[tuple[KafkaRecord, str]]:
         (KafkaRecord(1, 9, b"globex/INC2", None, (), AT_MS + 1_000, events), "tenantid: no such tenant"),
         (KafkaRecord(0, 3, b"filter/acme/f", b'{"id": 1}', (), AT_MS + 2_000, catalogue), "where: missing"),
         (KafkaRecord(0, 5, b"acme/INC1", b"\xff not JSON", trace, AT_MS, events), "value: not JSON"),
-        (KafkaRecord(0, 1, b"acme/INC4", b"{}", (), AT_MS, "elsewhere"), "id: missing"),
+        (KafkaRecord(0, 1, b"acme/INC4", b"{}", (), AT_MS, "elsewhere"), "id: missing\u2028or not text"),
     ]
 
 
@@ -74,7 +74,7 @@ async def test_letters_are_listed_whole_and_their_records_sent_again_once_each(s
     await park(settings, records_of(settings))
     listed = run_command(settings, "list", "--json")
     assert listed.returncode == 0, listed.stderr
-    lines = [json.loads(line) for line in listed.stdout.splitlines()]
+    lines = [json.loads(line) for line in listed.stdout.decode().splitlines()]
     assert [(line["topic"], line["partition"], line["offset"], line["tenant"]) for line in lines] == [
         (settings.events_topic, 0, 5, "acme"),
         (settings.events_topic, 1, 9, "globex"),

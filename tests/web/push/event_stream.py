@@ -79,6 +79,8 @@ class Parser:
 def _event(block: bytes) -> Event:
     if b"\r" in block or b"\0" in block or block.startswith(b"\xef\xbb\xbf"):
         raise BadStream(f"a line end, a zero or a byte order mark that clients differ about: {block!r}")
+    if len(block.decode().splitlines()) != block.count(b"\n") + 1:
+        raise BadStream(f"what some clients take for the end of a line: {block!r}")
     fields: dict[str, str] = {}
     for line in block.decode().split("\n"):
         name, colon, value = line.partition(":")

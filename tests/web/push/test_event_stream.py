@@ -1,7 +1,7 @@
 """The tests' own reader of event streams: it reads what is right, however it is cut, and refuses what is doubtful."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.web.push.frames import frame
@@ -11,6 +11,7 @@ ID = "ab.7.view"
 
 
 @given(st.lists(st.text(max_size=30), max_size=4), st.lists(st.integers(0, 400), max_size=6), st.booleans())
+@example(["a\x85b", "\u2028", "c\u2029"], [], False)
 def test_frames_are_read_back_whatever_they_say_and_however_they_are_cut(
     texts: list[str], cuts: list[int], retry: bool
 ) -> None:
@@ -52,6 +53,9 @@ GOOD = f'event: counts\nid: {ID}\ndata: {{"version":"{ID}"}}\n\n'
         ("data: ", "datum: "),
         ("data: {", "data: {\ndata: "),
         ('{"version"', '["version"'),
+        ("{", '{"name":"\x85",'),
+        ("{", '{"name":"\u2028",'),
+        ("{", '{"name":"\u2029",'),
         ("event", "\ufeffevent"),
     ],
 )
