@@ -11,20 +11,22 @@ from functools import partial
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from redis.exceptions import ResponseError
 
 from consumers.adoption import Adoption
 from consumers.assignment import Assignment, LogShrank, RetentionOvertook
 from consumers.audit.cycle import AuditSchedule
-from consumers.backoff import Backoff
 from consumers.catalogue_log import CatalogueLog
 from consumers.catalogue_reader import CatalogueReader
 from consumers.dead_letters import DeadLetters, Flood, FloodGuard
+from consumers.errors import RETRIED, Incurable
 from consumers.health import Health, serve
 from consumers.kafka import catalogue_consumer, dead_letter_producer, events_consumer
 from consumers.leases import Leases
 from consumers.metrics import Metrics
 from consumers.poll import Limits, Poll
 from consumers.pulse import pulse
+from consumers.retrying import Retrying
 from consumers.settings import Settings, load
 from consumers.step import ForeignTopic, Step
 from consumers.store_watch import StoreWatch
@@ -36,7 +38,7 @@ from consumers.topics import TopicsUnusable, ensure_topics
 from consumers.wanted import WantedColumns
 from service import logs, timezones
 from service.clock import SystemClock
-from service.store.port import StoreRefused, StoreUnavailable
+from service.store.port import StoreDenied, StoreRefused
 from service.store.redis_store import RedisStore, open_store
 
 log = structlog.get_logger()
@@ -45,8 +47,11 @@ STOPPING: Mapping[type[BaseException], str] = {
     Flood: "flood",
     ForeignTopic: "topic",
     OlderCode: "release",
+    Incurable: "kafka",
     LogShrank: "shrank",
     RetentionOvertook: "retention",
+    ResponseError: "store",
+    StoreDenied: "store",
     StoreRefused: "store",
     TopicsUnusable: "topics",
 }
@@ -88,40 +93,42 @@ async def main(settings: Settings) -> None:
 async def _work(settings: Settings, metrics: Metrics, health: Health, stop: asyncio.Event) -> None:
     try:
         async with open_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
-            topics = await _foundations(settings, store)
+            topics = await _foundations(settings, store, health)
             await _run(settings, store, topics, metrics, health, stop)
     except* tuple(STOPPING) as group:
         health.stopped = "; ".join(str(error) for error in group.exceptions)
         metrics.flood.set(group.subgroup(Flood) is not None)
         for error in group.exceptions:
-            metrics.stopped.labels(STOPPING[type(error)]).set(1)
+            reason = next(name for kind, name in STOPPING.items() if isinstance(error, kind))
+            metrics.stopped.labels(reason).set(1)
         log.critical("stopped until an operator has decided", reason=health.stopped)
         await stop.wait()
 
 
-async def _foundations(settings: Settings, store: RedisStore) -> TopicIds:
+async def _foundations(settings: Settings, store: RedisStore, health: Health) -> TopicIds:
     """Waits for Redis and Kafka, makes the topics if absent; the ids of those whose offsets are in the store."""
-    backoff = Backoff()
+    retrying = Retrying("start", health.trouble)
     while True:
         try:
             await store.found()
             await ensure_topics(settings)
             ids = await current_ids(settings)
             await check_store(settings, store, ids)
+            retrying.well()
             return ids
-        except (StoreUnavailable, KafkaError) as error:
-            log.warning("waiting for Redis and Kafka", error=repr(error))
-            await backoff.pause()
+        except RETRIED as error:
+            await retrying.pause(error)
 
 
 async def _run(
     settings: Settings, store: RedisStore, topics: TopicIds, metrics: Metrics, health: Health, stop: asyncio.Event
 ) -> None:
     clock = SystemClock()
+    retrying = partial(Retrying, note=health.trouble)
     async with AsyncExitStack() as clients:
-        events = await clients.enter_async_context(_running(events_consumer(settings)))
-        catalogue_topic = await clients.enter_async_context(_running(catalogue_consumer(settings)))
-        producer = await clients.enter_async_context(_running(dead_letter_producer(settings)))
+        events = await clients.enter_async_context(_running(events_consumer(settings), health))
+        catalogue_topic = await clients.enter_async_context(_running(catalogue_consumer(settings), health))
+        producer = await clients.enter_async_context(_running(dead_letter_producer(settings), health))
         catalogue_topic.assign([TopicPartition(settings.catalogue_topic, 0)])
 
         catalogue = CatalogueLog()
@@ -133,6 +140,7 @@ async def _run(
             adoption,
             store,
             _dead_letters(settings, producer, metrics),
+            retrying("catalogue"),
         )
         tenants = Tenants(adoption, reader.catch_up)
         dead_letters = _dead_letters(settings, producer, metrics)
@@ -152,16 +160,26 @@ async def _run(
             settings.buckets,
             health.stored,
             partial(check_same, settings, topics),
+            retrying("events"),
         )
         wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs, settings.dated_columns)
         leases = Leases(store)
-        timers = Timers(store, step, leases, clock, metrics, range(settings.buckets))
-        audits = AuditSchedule(store, leases, clock, metrics, range(settings.buckets), settings.audit_every_s)
+        timers = Timers(store, step, leases, clock, metrics, range(settings.buckets), retrying("timers"))
+        audits = AuditSchedule(
+            store,
+            leases,
+            clock,
+            metrics,
+            range(settings.buckets),
+            settings.audit_every_s,
+            retrying("audit"),
+        )
+        sweeper = Sweeper(store, adoption, step, wanted, leases, metrics, retrying("backfill"))
         async with asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),
                 tasks.create_task(pulse(health, reader, assignment, events, catalogue_topic), name="pulse"),
-                tasks.create_task(Sweeper(store, adoption, step, wanted, leases, metrics).run(), name="sweeper"),
+                tasks.create_task(sweeper.run(), name="sweeper"),
                 tasks.create_task(timers.run(), name="timers"),
                 tasks.create_task(audits.run(), name="audits"),
                 tasks.create_task(StoreWatch(store, health, metrics).run(), name="store watch"),
@@ -180,16 +198,16 @@ def _dead_letters(settings: Settings, producer: AIOKafkaProducer, metrics: Metri
 
 @asynccontextmanager
 async def _running(
-    client: AIOKafkaConsumer | AIOKafkaProducer,
+    client: AIOKafkaConsumer | AIOKafkaProducer, health: Health
 ) -> AsyncIterator[AIOKafkaConsumer | AIOKafkaProducer]:
-    backoff = Backoff()
+    retrying = Retrying("start", health.trouble)
     while True:
         try:
             await client.start()
+            retrying.well()
             break
-        except KafkaError as error:
-            log.warning("waiting for Kafka", error=repr(error))
-            await backoff.pause()
+        except RETRIED as error:
+            await retrying.pause(error)
     try:
         yield client
     finally:

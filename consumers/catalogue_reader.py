@@ -1,20 +1,20 @@
 """Reads the catalogue topic, always all of it, and carries what it says into the store. Knows no ticket."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from consumers.adoption import Adoption
-from consumers.backoff import Backoff
 from consumers.catalogue_log import CatalogueLog
 from consumers.dead_letters import DeadLetters
+from consumers.errors import RETRIED
+from consumers.retrying import Retrying
 from consumers.step import ForeignTopic
 from service.domain.catalogue import EntryError
-from service.store.port import CounterStore, StoreUnavailable
+from service.store.port import CounterStore
 
 log = structlog.get_logger()
 
@@ -38,6 +38,7 @@ class CatalogueReader:
         adoption: Adoption,
         store: CounterStore,
         dead_letters: DeadLetters,
+        retrying: Retrying | None = None,
     ) -> None:
         self._consumer = consumer
         self._partition = TopicPartition(topic, 0)
@@ -45,6 +46,7 @@ class CatalogueReader:
         self._adoption = adoption
         self._store = store
         self._dead_letters = dead_letters
+        self._retrying = retrying or Retrying("catalogue")
         self._position = 0
         self._moved = asyncio.Condition()
         self._carrying = False
@@ -52,29 +54,30 @@ class CatalogueReader:
         """Set once the topic was read to its end and the store has all of it."""
 
     async def run(self) -> None:
-        """Reads for ever. Raises ForeignTopic."""
-        judged = await _when_reachable(self._store.judged)
-        await self._consumer.seek_to_beginning(self._partition)
-        backoff, expected = Backoff(), 0
+        """Reads for ever. Raises ForeignTopic, and what no retry cures."""
+        judged = await self._again_until_done(self._store.judged)
+        await self._again_until_done(lambda: self._consumer.seek_to_beginning(self._partition))
+        expected = 0
         while True:
-            records = (await self._consumer.getmany(timeout_ms=POLL_MS)).get(self._partition, [])
-            if records and records[0].offset < expected:  # the client began anew at what is there
-                raise ForeignTopic(
-                    f"topic {self._partition.topic} begins anew: it was cut, or made anew while it was read"
-                )
+            records: Sequence[ConsumerRecord] = ()
             try:
+                records = (await self._consumer.getmany(timeout_ms=POLL_MS)).get(self._partition, ())
+                if records and records[0].offset < expected:  # the client began anew at what is there
+                    raise ForeignTopic(
+                        f"topic {self._partition.topic} begins anew: it was cut, or made anew while it was read"
+                    )
                 for record in records:
                     await self._take(record, new=record.offset >= judged)
                 await self._dead_letters.acknowledged()
                 position = await self._consumer.position(self._partition)
                 if position > self._position or not self.readable.is_set():
                     await self._settle(position)
-                backoff, expected = Backoff(), position
-            except KafkaError as error:
-                log.warning("catalogue waits for Kafka", error=repr(error))
+                expected = position
+                self._retrying.well()
+            except RETRIED as error:
                 if records:  # taking them again in the same order ends the same
                     self._consumer.seek(self._partition, records[0].offset)
-                await backoff.pause()
+                await self._retrying.pause(error)
 
     async def catch_up(self) -> None:
         """Returns when everything that was in the topic at the time of the call is in the store.
@@ -98,16 +101,16 @@ class CatalogueReader:
                 await self._dead_letters.park(record, str(error))
             return
         if self._carrying:
-            await _when_reachable(lambda: self._adoption.carry(touched))
+            await self._again_until_done(lambda: self._adoption.carry(touched))
 
     async def _settle(self, position: int) -> None:
         """After a poll: notes how far it came, and at the first end of the topic brings everything over at once."""
         self._adoption.judged = position
         if not self._carrying and position >= await self._end():
-            await _when_reachable(self._adoption.everything)
+            await self._again_until_done(self._adoption.everything)
             self._carrying = True
         if self._carrying:
-            await _when_reachable(lambda: self._store.set_judged(position))
+            await self._again_until_done(lambda: self._store.set_judged(position))
             async with self._moved:
                 self._position = position
                 self._moved.notify_all()
@@ -115,12 +118,12 @@ class CatalogueReader:
                 log.info("catalogue read", position=position)
                 self.readable.set()
 
-
-async def _when_reachable(call: Callable[[], Awaitable[T]]) -> T:
-    backoff = Backoff()
-    while True:
-        try:
-            return await call()
-        except StoreUnavailable as error:
-            log.warning("store away, catalogue waits", error=str(error))
-            await backoff.pause()
+    async def _again_until_done(self, call: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                result = await call()
+            except RETRIED as error:
+                await self._retrying.pause(error)
+            else:
+                self._retrying.well()
+                return result

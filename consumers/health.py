@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -16,6 +17,14 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 LATEST_S = 8.0
 """Oldest success that still counts: a dead broker, store or loop is said within 10 s, and what is looked at every
 half second may be looked at late."""
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What a part of the consumer tries again after, and since when."""
+
+    cause: str
+    since: float
 
 
 class Health:
@@ -30,6 +39,7 @@ class Health:
         """Why it stopped for good; "" while it runs."""
         self.paused = ""
         """Why nothing is written for now; "" while it is."""
+        self._troubles: dict[str, _Trouble] = {}
 
     def alive(self) -> None:
         """The event loop went round."""
@@ -43,6 +53,15 @@ class Health:
         """The store took what it was given."""
         self._stored_at = time.monotonic()
 
+    def trouble(self, part: str, cause: str) -> None:
+        """What a part tries again after; "" once it is well."""
+        if not cause:
+            self._troubles.pop(part, None)
+        elif part in self._troubles:
+            self._troubles[part].cause = cause
+        else:
+            self._troubles[part] = _Trouble(cause, time.monotonic())
+
     def unhealthy(self) -> str:
         """Why the process should be restarted; "" when it shouldn't."""
         silent_s = time.monotonic() - self._alive_at
@@ -54,6 +73,14 @@ class Health:
             return self.stopped
         if self.paused:
             return self.paused
+        if silent := self.unhealthy():
+            return silent
+        symptom = self._symptom()
+        causes = self._causes(0.0 if symptom else LATEST_S)  # an error that passes at once is no news
+        return "; ".join(causes) or symptom
+
+    def _symptom(self) -> str:
+        """What should have happened by now and hasn't."""
         if not self.catalogue_read:
             return "the catalogue is not read to its end yet"
         for what, moment in (("fetch from Kafka", self._fetched_at), ("write to Redis", self._stored_at)):
@@ -62,7 +89,16 @@ class Health:
             age_s = time.monotonic() - moment
             if age_s > LATEST_S:
                 return f"the last successful {what} was {age_s:.0f} s ago"
-        return self.unhealthy()
+        return ""
+
+    def _causes(self, latest_s: float) -> list[str]:
+        """What parts have been trying again after for longer than this."""
+        now = time.monotonic()
+        return [
+            f"{part} has been trying again for {now - one.since:.0f} s after: {one.cause}"
+            for part, one in sorted(self._troubles.items())
+            if now - one.since > latest_s
+        ]
 
 
 class _Server(ThreadingMixIn, WSGIServer):

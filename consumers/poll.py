@@ -6,22 +6,23 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from consumers.adoption import Adoption
 from consumers.assignment import Assignment
-from consumers.backoff import Backoff
 from consumers.dead_letters import DeadLetters
 from consumers.decode import decode
+from consumers.errors import RETRIED
 from consumers.freshness import Freshness
 from consumers.metrics import Metrics
+from consumers.retrying import Retrying
 from consumers.rewinding import Rewinding
 from consumers.step import Goal, Incoming, Rewind, Step
 from consumers.store_runs import StoreRuns
 from consumers.tenants import Tenants
 from service.clock import Clock
 from service.domain.event import PoisonEvent
-from service.store.port import Bucket, CounterStore, Position, StoreUnavailable
+from service.store.port import Bucket, CounterStore, Position
 
 log = structlog.get_logger()
 
@@ -63,9 +64,11 @@ class Poll:
         buckets: int,
         stored: Callable[[], None],
         same_topic: Callable[[], Awaitable[None]],
+        retrying: Retrying | None = None,
     ) -> None:
         """`same_topic` raises ForeignTopic where the topic is another one by now, and KafkaError."""
         self._same_topic = same_topic
+        self._retrying = retrying or Retrying("events")
         self._stored = stored
         self._consumer = consumer
         self._assignment = assignment
@@ -87,7 +90,6 @@ class Poll:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; the round at hand is finished. Raises what an operator has to decide."""
         loop = asyncio.get_running_loop()
-        backoff = Backoff()
         tick_at = commit_at = loop.time()
         while not stop.is_set():
             try:
@@ -97,20 +99,19 @@ class Poll:
                 if loop.time() >= tick_at:
                     tick_at = loop.time() + TICK_S
                     await self._tick()
-                backoff = Backoff()
+                self._retrying.well()
             except OffsetOutOfRangeError as error:
                 self._assignment.out_of_range(error.args[0])
                 self._assignment.restart()
-                await backoff.pause()
+                await self._retrying.pause(error)
             except NoOffsetForPartitionError:  # fetched for before it was positioned
                 self._assignment.restart()
             except Rewind as rewind:
                 await self._rewinding.run(rewind)
                 self._assignment.restart()
-            except (StoreUnavailable, KafkaError, TimeoutError) as error:
-                log.warning("cannot go on now, will try again", error=repr(error))
+            except RETRIED as error:
                 self._assignment.restart()
-                await backoff.pause()
+                await self._retrying.pause(error)
             if loop.time() >= commit_at:
                 commit_at = loop.time() + COMMIT_S
                 await self._commit()

@@ -9,6 +9,7 @@ import structlog
 
 from consumers.adoption import Adoption
 from consumers.backoff import Backoff
+from consumers.errors import check_retry
 from consumers.metrics import Metrics
 from consumers.step import Rewind, Step
 from service.store.port import Bucket, BucketState, CounterStore, Position, StoreUnavailable
@@ -47,6 +48,7 @@ class Rewinding:
                 await self._once(rewind.bucket)
                 return
             except StoreUnavailable as error:
+                check_retry(error)
                 log.warning("store away, rewinding waits", error=str(error))
                 await backoff.pause()
 

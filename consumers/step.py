@@ -11,6 +11,7 @@ import structlog
 
 from consumers.backoff import Backoff
 from consumers.dead_letters import DeadLetters, Letter
+from consumers.errors import check_retry
 from consumers.metrics import Metrics
 from consumers.tenants import CompiledTenant, Tenants
 from consumers.unknown_ids import UnknownIds
@@ -121,6 +122,7 @@ class Step:
                     return
                 backoff = Backoff()
             except StoreUnavailable as error:
+                check_retry(error)
                 self._metrics.store_failures.inc()
                 log.warning("store away, will try again", bucket=bucket, error=str(error))
                 await backoff.pause()

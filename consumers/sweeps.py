@@ -8,8 +8,10 @@ import structlog
 
 from consumers.adoption import Adoption
 from consumers.collecting import collect
+from consumers.errors import RETRIED
 from consumers.leases import Leases
 from consumers.metrics import Metrics
+from consumers.retrying import Retrying
 from consumers.step import Step
 from consumers.store_runs import run_of
 from consumers.wanted import WantedColumns
@@ -53,6 +55,7 @@ class Sweeper:
         wanted: WantedColumns,
         leases: Leases,
         metrics: Metrics,
+        retrying: Retrying | None = None,
     ) -> None:
         self._store = store
         self._adoption = adoption
@@ -60,17 +63,19 @@ class Sweeper:
         self._wanted = wanted
         self._leases = leases
         self._metrics = metrics
+        self._retrying = retrying or Retrying("backfill")
 
     async def run(self) -> None:
-        """Looks for ever."""
+        """Looks for ever. Raises what no retry cures."""
         while True:
             try:
                 await self._wanted.look(self._may)
                 for name in sorted(self._adoption.unswept):
                     await self._tenant(name)
                 await self._collect()
-            except StoreUnavailable as error:
-                log.warning("store away, sweep waits", error=str(error))
+                self._retrying.well()
+            except RETRIED as error:
+                self._retrying.heed(error)
             await asyncio.sleep(LOOK_S)
 
     async def _may(self, tenant: str) -> bool:

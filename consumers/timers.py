@@ -6,16 +6,14 @@ Never decides what a ticket counts in, and never early: a ticket is looked at wh
 import asyncio
 from collections.abc import Iterable, Sequence
 
-import structlog
-
+from consumers.errors import RETRIED
 from consumers.leases import Leases
 from consumers.metrics import Metrics
+from consumers.retrying import Retrying
 from consumers.step import Step
 from service.clock import Clock
 from service.domain.ticket import Instant
-from service.store.port import Bucket, CounterStore, DueTicket, StoreUnavailable
-
-log = structlog.get_logger()
+from service.store.port import Bucket, CounterStore, DueTicket
 
 LOOK_S = 0.2
 """How often to look for what is due: how late a change may be, and how old the timers get meanwhile."""
@@ -31,7 +29,14 @@ class Timers:
     """The clocks of those buckets whose lease this consumer has."""
 
     def __init__(
-        self, store: CounterStore, step: Step, leases: Leases, clock: Clock, metrics: Metrics, buckets: Iterable[Bucket]
+        self,
+        store: CounterStore,
+        step: Step,
+        leases: Leases,
+        clock: Clock,
+        metrics: Metrics,
+        buckets: Iterable[Bucket],
+        retrying: Retrying | None = None,
     ) -> None:
         self._store = store
         self._step = step
@@ -39,22 +44,24 @@ class Timers:
         self._clock = clock
         self._metrics = metrics
         self._buckets = tuple(buckets)
+        self._retrying = retrying or Retrying("timers")
 
     async def run(self) -> None:
-        """Looks for ever."""
+        """Looks for ever. Raises what no retry cures."""
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
             try:
                 more = await self.look()
-            except StoreUnavailable as error:
-                log.warning("store away, timers wait", error=str(error))
+                self._retrying.well()
+            except RETRIED as error:
+                self._retrying.heed(error)
                 more = False
             took = loop.time() - began
             await asyncio.sleep(REST_SHARE * took if more else max(0.0, LOOK_S - took))
 
     async def look(self) -> bool:
-        """Applies what is due now, a page of each bucket; True when there may be more. Raises StoreUnavailable."""
+        """Applies what is due now, a page of each bucket; True when there may be more. Raises what RETRIED names."""
         mine = [bucket for bucket in self._buckets if await self._leases.mine(bucket)]
         now = self._clock.now_us()
         pages = await asyncio.gather(*(self._store.due(bucket, now, PAGE) for bucket in mine))

@@ -7,11 +7,13 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 import structlog
 
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
+from consumers.errors import RETRIED
 from consumers.leases import Leases
 from consumers.metrics import Metrics
+from consumers.retrying import Retrying
 from service.clock import Clock
 from service.store.auditing import AuditedStore
-from service.store.port import Bucket, StoreUnavailable
+from service.store.port import Bucket
 
 log = structlog.get_logger()
 
@@ -58,6 +60,7 @@ class AuditSchedule:
         metrics: Metrics,
         buckets: Iterable[Bucket],
         every_s: float,
+        retrying: Retrying | None = None,
     ) -> None:
         self._store = store
         self._leases = leases
@@ -65,15 +68,17 @@ class AuditSchedule:
         self._metrics = metrics
         self._buckets = tuple(buckets)
         self._every_s = every_s
+        self._retrying = retrying or Retrying("audit")
 
     async def run(self) -> None:
-        """Looks for ever; not at all where the setting says never."""
+        """Looks for ever; not at all where the setting says never. Raises what no retry cures."""
         while self._every_s:
             await asyncio.sleep(self._every_s)
             try:
                 await self.look()
-            except StoreUnavailable as error:
-                log.warning("store away, audit waits for its next turn", error=str(error))
+                self._retrying.well()
+            except RETRIED as error:
+                self._retrying.heed(error)
 
     async def look(self) -> None:
         """One round. Raises StoreUnavailable."""

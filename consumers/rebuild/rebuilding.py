@@ -7,10 +7,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 
 from consumers.backoff import Backoff
 from consumers.collecting import Orphan, collect_counters, collect_tickets
+from consumers.errors import RETRIED, cause_of, remedy_of
 from consumers.progress import Say
 from consumers.rebuild.build_step import BuildStep, Job, Lost
 from consumers.rebuild.events_log import LogSilent
@@ -31,7 +32,8 @@ from service.store.building import (
     NotYet,
     Swapped,
 )
-from service.store.port import BucketState, Position, StoredTenant, StoreUnavailable
+from service.store.port import BucketState, Position, StoredTenant
+from service.store.redis_errors import Remedy
 from service.store.token import minted
 
 CLOCKS_APART_US = 5 * 60 * 1_000_000
@@ -107,8 +109,10 @@ class Rebuilding:
                 if lost > MOST_LOST:
                     raise Refused(f"found changed {lost} times, the last time because {reason}") from reason
                 self._say(f"reading again where it stands: {reason}")
-            except (StoreUnavailable, KafkaError, LogSilent) as error:
-                self._say(f"waiting for Redis and Kafka: {error}")
+            except (*RETRIED, LogSilent) as error:
+                if remedy_of(error) is not Remedy.AGAIN:
+                    raise Refused(f"no retry cures this: {cause_of(error)}") from error
+                self._say(f"waiting for Redis and Kafka: {cause_of(error)}")
                 await backoff.pause()
 
     async def give_up(self, tenant: str) -> bool:

@@ -9,7 +9,8 @@ import msgspec
 from redis.exceptions import RedisError, ResponseError
 
 from service.store.client import opened_client
-from service.store.port import StoreUnavailable
+from service.store.port import StoreDenied, StoreUnavailable
+from service.store.redis_errors import Remedy, redis_remedy
 from service.store.slots import Address, Node, View
 
 CLUSTER = "+cluster"
@@ -52,10 +53,15 @@ async def view_of(url: ClusterUrl, address: Address, limit_s: float) -> View:
     except ResponseError as error:
         if "cluster support disabled" in str(error):
             raise NoCluster(f"Redis at {address} is in no cluster") from None
-        raise StoreUnavailable(f"Redis at {address}: {error}") from error
+        raise _failure(address, error) from error
     except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"Redis at {address}: {error!r}") from error
+        raise _failure(address, error) from error
     return view_in(nodes, address, by_name=url.scheme == "rediss")
+
+
+def _failure(address: Address, error: Exception) -> StoreUnavailable:
+    kind = StoreDenied if redis_remedy(error) is Remedy.STOP else StoreUnavailable
+    return kind(f"Redis at {address}: {type(error).__name__}: {error}")
 
 
 def view_in(nodes: Mapping[str, Mapping[str, Any]], asked: Address, *, by_name: bool) -> View:

@@ -16,7 +16,7 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, TryAgainError
 
 from service.store.cluster_view import ClusterUrl, NoCluster, view_of
-from service.store.port import StoreUnable, StoreUnavailable
+from service.store.port import StoreDenied, StoreUnable, StoreUnavailable
 from service.store.slots import SLOTS, Address, Slots, View
 from service.store.wire import Argument, Reply, Wire
 
@@ -231,12 +231,12 @@ class ClusterWire:
             self._look_again_at = asyncio.get_running_loop().time() + LOOK_AGAIN_S
 
     async def _views(self, addresses: Collection[Address]) -> list[View]:
-        """What those say of them that answer. Raises NoCluster where that is all they say."""
+        """What those say of them that answer. Raises NoCluster or StoreDenied where that is all they say."""
         asked = (view_of(self._url, address, LOOK_LIMIT_S) for address in addresses)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         views = [answer for answer in answers if isinstance(answer, View)]
         for answer in answers:
-            if isinstance(answer, NoCluster) and not views:
+            if isinstance(answer, NoCluster | StoreDenied) and not views:
                 raise answer
             if isinstance(answer, BaseException) and not isinstance(answer, StoreUnavailable):
                 raise answer

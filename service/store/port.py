@@ -32,6 +32,10 @@ class StoreUnable(StoreUnavailable):
     """The store answers, and takes nothing now: it is full, or can't keep what it is given. Nothing was written."""
 
 
+class StoreDenied(StoreUnavailable):
+    """The store refuses this client's password or rights: no retry cures it. Nothing was written."""
+
+
 class StoreRefused(Exception):
     """The store can't be used as it is (layout, version, settings): an operator has to act first."""
 

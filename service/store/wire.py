@@ -27,7 +27,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from service.store.port import StoreUnable, StoreUnavailable
+from service.store.port import StoreDenied, StoreUnable, StoreUnavailable
+from service.store.redis_errors import Remedy, redis_remedy
 from service.store.sending import sending
 
 Argument = str | bytes | int
@@ -166,7 +167,8 @@ class Wire:
                 _fail([*batch, *self._taken()], self._silence())
             except (RedisError, OSError) as error:
                 await self._disconnect()
-                _fail(batch, StoreUnavailable(f"Redis: {error!r}"))
+                denied = redis_remedy(error) is Remedy.STOP
+                _fail(batch, (StoreDenied if denied else StoreUnavailable)(f"Redis: {type(error).__name__}: {error}"))
             except BaseException as error:  # cancelled, or a fault of this program: nobody may wait for ever
                 _fail([*batch, *self._taken()], StoreUnavailable(f"Redis: the connection has ended: {error!r}"))
                 raise

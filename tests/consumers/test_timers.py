@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from consumers import leases, timers
 from service.domain.instant import format_instant_exactly
@@ -11,6 +12,7 @@ from tests.consumers.small_world import NOW_US, TENANT, SmallWorld, deleted, fil
 from tests.consumers.small_world import counts as counts_at
 from tests.consumers.small_world import tenant_entry as tenant
 from tests.pipeline import Pipeline
+from tests.waiting import wait_until
 
 SECOND = 1_000_000
 OVERDUE = {"field": "dueAt", "op": "before", "value": "@now"}
@@ -206,3 +208,27 @@ async def test_a_filter_on_two_fields_days_is_counted_for_a_zone_once_asked_for_
     stored = await world.store.tenant(TENANT)
     assert stored is not None
     assert stored.record.newest.dated == frozenset(), "nobody asked for a day"
+
+
+async def test_an_unreachable_broker_does_not_end_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant that was removed while its tickets are due is looked up in the catalogue topic."""
+    world, consumer = await a_world()
+    await consumer.consume(log_of(told(1, dueAt=text(NOW_US + SECOND))))
+    failures: list[Exception] = [KafkaConnectionError(), TimeoutError()]
+
+    async def unreachable(bucket: int, *arguments: Any, **more: Any) -> int:
+        if failures:
+            raise failures.pop()
+        return await fire(bucket, *arguments, **more)
+
+    fire = consumer.step.fire
+    monkeypatch.setattr(consumer.step, "fire", unreachable)
+    consumer.clock.now = NOW_US + 2 * SECOND
+    clock = asyncio.create_task(consumer.timers.run())
+    try:
+        await wait_until(lambda: clock.done() or consumer.metrics.timers_fired._value.get(), 10, "the deadline")
+        assert not clock.done(), clock
+        assert await world.counts("late") == (1,)
+    finally:
+        clock.cancel()
+        await asyncio.gather(clock, return_exceptions=True)

@@ -62,10 +62,14 @@ class Program(ServerProcess):
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels, as /metrics has it now."""
-        lines = httpx.get(f"{self.address}/metrics", timeout=5.0, trust_env=False).text.splitlines()
-        found = [line for line in lines if line.split("{")[0].split(" ")[0] == f"ticket_counts_{name}"]
+        found = self.metric_lines(name)
         assert found, f"{self.name} has no metric {name}"
         return sum(float(line.rpartition(" ")[2]) for line in found)
+
+    def metric_lines(self, name: str) -> list[str]:
+        """The lines of /metrics about one metric."""
+        lines = httpx.get(f"{self.address}/metrics", timeout=5.0, trust_env=False).text.splitlines()
+        return [line for line in lines if line.split("{")[0].split(" ")[0] == f"ticket_counts_{name}"]
 
     def events(self) -> list[Mapping[str, Any]]:
         """What it has logged since its latest start; a line that is no JSON object has the level `unstructured`."""

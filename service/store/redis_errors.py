@@ -1,0 +1,69 @@
+"""What helps against each error of Redis: one table, by redis-py's class. Sends nothing and waits for nothing.
+
+Sources: `redis.exceptions`, and the error codes in `src/server.c` of Redis 7 and 8.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+
+class Remedy(Enum):
+    """What helps against an error. Every class of error has exactly one."""
+
+    AGAIN = "again"
+    """It passes by itself: try again after a pause."""
+    PARK = "park"
+    """The record is bad: park it as a dead letter, then move past it."""
+    STOP = "stop"
+    """No retry cures it: stop with an alarm, an operator has to act."""
+
+
+REDIS_ERRORS: Mapping[str, Remedy] = {
+    # The server, the network or the cluster is changing.
+    "AskError": Remedy.AGAIN,
+    "BusyLoadingError": Remedy.AGAIN,
+    "ClusterDownError": Remedy.AGAIN,
+    "ClusterError": Remedy.AGAIN,
+    "ConnectionError": Remedy.AGAIN,
+    "MasterDownError": Remedy.AGAIN,
+    "MaxConnectionsError": Remedy.AGAIN,
+    "MovedError": Remedy.AGAIN,
+    "NoScriptError": Remedy.AGAIN,
+    "ReadOnlyError": Remedy.AGAIN,
+    "RedisClusterException": Remedy.AGAIN,
+    "SlotNotCoveredError": Remedy.AGAIN,
+    "TimeoutError": Remedy.AGAIN,
+    "TryAgainError": Remedy.AGAIN,
+    # The server is full. Counting pauses with an alarm of its own (`StoreUnable`) and goes on by itself.
+    "OutOfMemoryError": Remedy.AGAIN,
+    # The server refuses us.
+    "AuthenticationError": Remedy.STOP,
+    "AuthenticationWrongNumberOfArgsError": Remedy.STOP,
+    "AuthorizationError": Remedy.STOP,
+    "ExternalAuthProviderError": Remedy.STOP,
+    "NoPermissionError": Remedy.STOP,
+    # A fault of this program, or of somebody else who writes into this Redis.
+    "ChildDeadlockedError": Remedy.STOP,
+    "ClusterCrossSlotError": Remedy.STOP,
+    "CrossSlotTransactionError": Remedy.STOP,
+    "DataError": Remedy.STOP,
+    "ExecAbortError": Remedy.STOP,
+    "IncorrectPolicyType": Remedy.STOP,
+    "InvalidPipelineStack": Remedy.STOP,
+    "InvalidResponse": Remedy.STOP,
+    "LockError": Remedy.STOP,
+    "LockNotOwnedError": Remedy.STOP,
+    "ModuleError": Remedy.STOP,
+    "NoSuchFieldsetError": Remedy.STOP,
+    "PubSubError": Remedy.STOP,
+    "RedisError": Remedy.STOP,
+    "ResponseError": Remedy.STOP,
+    "WatchError": Remedy.STOP,
+}
+"""By the name of the class in `redis.exceptions`; one that isn't here has the remedy of its nearest base class."""
+
+
+def redis_remedy(error: Exception) -> Remedy:
+    """What helps against an error that redis-py has raised; an error of another library is a lost connection."""
+    names = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "redis.exceptions")
+    return next((REDIS_ERRORS[name] for name in names if name in REDIS_ERRORS), Remedy.AGAIN)
