@@ -152,6 +152,14 @@ class Settings(SharedSettings):
         description="Most of them for one user; 0 means no limit. A dashboard needs one a tab, but a back end may open "
         "those of all its people with one token: half of what a process takes, so that no user has them all.",
     )
+    stream_token_life_s: int = Field(
+        default=0,
+        ge=0,
+        le=31_536_000,
+        description="Longest time, in seconds, for which a token that was shown once keeps its stream open, reconnects "
+        "by a ticket's cookie included; 0 means until the token expires. For tokens that live for days: whom the "
+        "identity provider locks out goes on watching until a token has to be shown again.",
+    )
     streams_per_address: int = Field(
         default=0,
         ge=0,

@@ -88,9 +88,14 @@ class ClaimPaths(msgspec.Struct, frozen=True):
     tenants: str | None = None
 
 
+ClaimValue = str | int | float | bool
+"""What a realm may require of a claim."""
+
+
 class Realm(msgspec.Struct, frozen=True):
     """An identity realm: who issues tokens, and with which keys.
 
+    A token must have every one of the `required_claims`, by dotted path, and with `typ` a header that says so.
     `passed_over` says which keys of its set can't be used, each with its path and the reason.
     """
 
@@ -102,10 +107,14 @@ class Realm(msgspec.Struct, frozen=True):
     algorithms: tuple[str, ...] = ()
     claims: ClaimPaths = ClaimPaths()
     passed_over: tuple[str, ...] = ()
+    required_claims: dict[str, ClaimValue] = {}
+    typ: Literal["at+jwt"] | None = None
 
     def warnings(self) -> tuple[str, ...]:
         """What an operator should know of it though it is in force."""
-        return tuple(f"{reason}; this key is passed over" for reason in self.passed_over)
+        unbound = "audience: none is named, so tokens that the issuer made for other clients are good here too"
+        keys = (f"{reason}; this key is passed over" for reason in self.passed_over)
+        return (*keys, *(() if self.audience else (unbound,)))
 
 
 class Admin(msgspec.Struct, frozen=True):

@@ -9,7 +9,6 @@ import msgspec
 from service.domain import entry_shapes as shapes
 from service.domain.catalogue import (
     Admin,
-    ClaimPaths,
     Credential,
     EntryError,
     Filter,
@@ -25,7 +24,7 @@ from service.domain.condition import Condition, ConditionError
 from service.domain.entry_key import EntryKey, EntryKind, parse_key
 from service.domain.entry_text import Sha256, checked, misfit
 from service.domain.json_reading import EXACT, Exact, UnpairedSurrogate, read_json
-from service.domain.key_set import ALGORITHM_NAMES, read_key_set
+from service.domain.realm_entry import realm_of
 from service.domain.where import EXACT_WHERE, parse_where
 
 S = TypeVar("S")
@@ -87,7 +86,7 @@ def _read(kind: EntryKind, value: bytes) -> tuple[EntryKey, EntryValue]:
     """The entry, and the key that it should have."""
     match kind:
         case EntryKind.REALM:
-            realm = _realm(_decoded(kind, value, shapes.RealmShape))
+            realm = realm_of(_decoded(kind, value, shapes.RealmShape))
             return EntryKey(kind, None, realm.name), realm
         case EntryKind.TENANT:
             tenant = _tenant(_decoded(kind, value, shapes.TenantShape))
@@ -117,38 +116,6 @@ def _decoded(kind: EntryKind, value: bytes, shape: type[S]) -> S:
         raise EntryError(f"value: not JSON: {error}") from None
     except RecursionError:
         raise EntryError("value: nested too deeply") from None
-
-
-def _realm(shape: shapes.RealmShape) -> Realm:
-    jwks = None if shape.jwks == [] else shape.jwks
-    if (jwks is None) == (shape.jwks_uri is None):
-        raise EntryError("jwks: expected either jwks or jwksUri")
-    if shape.jwks_uri is not None:
-        raise EntryError("jwksUri: fetching keys is not supported yet; give the keys as jwks")
-    audience = (shape.audience,) if isinstance(shape.audience, str) else tuple(shape.audience or ())
-    claims = shape.claims if isinstance(shape.claims, shapes.ClaimsShape) else shapes.ClaimsShape()
-    usual = ClaimPaths()
-    algorithms = _algorithms(shape.algorithms or ())
-    key_set = read_key_set(jwks, "jwks", algorithms)
-    return Realm(
-        shape.name,
-        shape.issuer,
-        jwks=key_set.as_jwks(),
-        audience=audience,
-        algorithms=algorithms,
-        claims=ClaimPaths(
-            claims.user or usual.user, claims.roles or usual.roles, claims.teams or usual.teams, claims.tenants
-        ),
-        passed_over=key_set.passed_over,
-    )
-
-
-def _algorithms(names: tuple[str, ...]) -> tuple[str, ...]:
-    for index, name in enumerate(names):
-        if name not in ALGORITHM_NAMES:
-            known = ", ".join(sorted(ALGORITHM_NAMES))
-            raise EntryError(f"algorithms[{index}]: invalid enum value {name!r}, expected one of {known}")
-    return names
 
 
 def _tenant(shape: shapes.TenantShape) -> TenantSettings:

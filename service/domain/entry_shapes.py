@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from service.domain.catalogue import FilterType
+from service.domain.catalogue import ClaimValue, FilterType
 from service.domain.entry_text import ClaimPath, Id, Sha256, TenantId
 
 # A single hash is checked by whoever reads it: msgspec (0.19 to 0.22) frees a pattern that shares a union with a
@@ -42,6 +42,8 @@ class RealmShape(_Shape, frozen=True, kw_only=True):
     audience: _Text | Annotated[list[_Text], msgspec.Meta(min_length=1)] | None = None
     algorithms: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
     claims: ClaimsShape | _Nothing | None = None
+    required_claims: dict[str, ClaimValue | None] | _Nothing | None = None
+    typ: Literal["at+jwt"] | None = None
 
 
 class StatusShape(_Shape, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from service.domain.catalogue import ClaimPaths
+from service.domain.catalogue import ClaimPaths, ClaimValue
 from service.domain.ids import is_id
 from service.domain.ticket import Instant
 from service.domain.viewer import Role, Viewer
@@ -37,6 +37,15 @@ def identity(claims: Mapping[str, Any], paths: ClaimPaths, expires_at: Instant) 
     viewer = Viewer(user, known[-1], teams, roles) if known else None
     tenants = None if paths.tenants is None else _texts(claims, paths.tenants)
     return Identity(user, expires_at, viewer, tenants)
+
+
+def holds(claims: Mapping[str, Any], path: str, required: ClaimValue) -> bool:
+    """Whether the claim is this value, or a list with it; types must agree, so that 1 is neither true nor "1"."""
+    found = _at(claims, path)
+    return any(
+        each == required and isinstance(each, bool) == isinstance(required, bool)
+        for each in (found if isinstance(found, list) else [found])
+    )
 
 
 def _text(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """`GET` and `POST …/ticket/count/stream`: admits, then hands over to the stream. Never reads a count."""
 
+import msgspec
 from starlette.types import ASGIApp
 
 from service.clock import Clock
@@ -37,10 +38,11 @@ class Streaming:
         self._hub = hub
         self._tickets = StreamTickets(grants, reading, clock, PATH, origins_in(settings.cors_origins))
         self._clock = clock
+        self._token_life_us = settings.stream_token_life_s * 1_000_000
 
     async def ticket(self, request: Request) -> Reply:
         """A ticket for the stream that the body asks for; refused as the stream itself would be."""
-        caller = await self._gate.admit(request)
+        caller = await self._admit(request)
         asked = await asked_in_body(request)
         await self._reading.answer(caller.tenant_id, caller.realm, wanted(caller.viewer, asked))
         ticket, expires_in_s = await self._tickets.give(caller, asked)
@@ -49,14 +51,14 @@ class Streaming:
 
     async def post(self, request: Request) -> ASGIApp:
         """The stream that the body asks for."""
-        caller = await self._gate.admit(request)
+        caller = await self._admit(request)
         asked = await asked_in_body(request)
         return await self._open(request, caller, asked, _last_event_id(request), "token", [])
 
     async def get(self, request: Request) -> ASGIApp:
         """The stream that the query asks for, or the one that its ticket was given for."""
         if not _has_ticket(request):
-            caller = await self._gate.admit(request)
+            caller = await self._admit(request)
             return await self._open(request, caller, asked_in_query(request), _last_event_id(request), "token", [])
         self._gate.check_address(request)
         ticket, last_event_id = Query(request.query).one("ticket") or "", _last_event_id(request)
@@ -66,6 +68,14 @@ class Streaming:
         request.trace.tenant, request.trace.realm = caller.tenant_id, caller.realm
         request.trace.user = caller.viewer.user
         return await self._open(request, caller, redeemed.grant.asked, last_event_id, "ticket", headers)
+
+    async def _admit(self, request: Request) -> Caller:
+        """The caller, for no longer than a token shown now is good for a stream."""
+        caller = await self._gate.admit(request)
+        if not self._token_life_us:
+            return caller
+        latest = self._clock.now_us() + self._token_life_us
+        return msgspec.structs.replace(caller, expires_at=min(caller.expires_at, latest))
 
     async def _open(
         self, request: Request, caller: Caller, asked: Asked, last_event_id: str, kind: str, headers: Headers

@@ -17,7 +17,7 @@ from jwt.exceptions import PyJWTError
 from service.domain.catalogue import Realm
 from service.domain.ticket import Instant
 from service.lru import Lru
-from service.web.claims import BadToken, Identity, identity
+from service.web.claims import BadToken, Identity, holds, identity
 from service.web.keys import VerifyingKey, verifying_keys
 
 SKEW_S = 10
@@ -29,14 +29,17 @@ Only for `nbf` and `iat`: `exp` has no leeway, since streams end at it to the se
 REALMS_COMPILED = 1_000
 """Realms whose keys are kept ready: about 0.1 ms a key to load again."""
 
-HEADER_TYPES = frozenset(("jwt", "at+jwt", "application/at+jwt"))
-"""`typ` of an access token's header (RFC 7519 section 5.1, RFC 9068 section 2.1), in lower case; it may be absent."""
+ACCESS_TOKEN_TYPES = frozenset(("at+jwt", "application/at+jwt"))
+"""`typ` of the header by which a token says that it is an access token (RFC 9068 section 2.1), in lower case."""
+
+HEADER_TYPES = ACCESS_TOKEN_TYPES | {"jwt"}
+"""Those that are taken (RFC 7519 section 5.1); it may also be absent, unless the realm requires the one above."""
 
 OTHER_TOKENS = frozenset(("id", "refresh", "offline", "logout", "registrationaccesstoken", "initialaccesstoken"))
-"""Keycloak's `typ` claim of tokens that are no access tokens, in lower case."""
+"""Tokens that are no access tokens by Keycloak's `typ` claim or Cognito's `token_use`, in lower case."""
 
-ID_TOKEN_CLAIMS = frozenset(("at_hash", "c_hash", "s_hash"))
-"""Only ID tokens have these (OpenID Connect Core section 3.3.2.11)."""
+ID_TOKEN_CLAIMS = frozenset(("nonce", "at_hash", "c_hash", "s_hash"))
+"""ID tokens have these (OpenID Connect Core sections 2 and 3.3.2.11), and access tokens no use for them."""
 
 OPTIONS: jwt.types.Options = {
     "require": ["exp", "iss"],
@@ -104,6 +107,7 @@ def _verified(compiled: Compiled, token: bytes, now: Instant) -> Identity:
             continue
         claims = _claims(compiled.realm, token, use)
         if claims is not None:
+            _check_kind(compiled.realm, header, claims)
             return _checked(compiled.realm, claims, now)
     raise BadToken("signature: no key of the realm fits")
 
@@ -139,14 +143,25 @@ def _claims(realm: Realm, token: bytes, use: VerifyingKey) -> Mapping[str, Any] 
     return claims
 
 
+def _check_kind(realm: Realm, header: Header, claims: Mapping[str, Any]) -> None:
+    """Raises BadToken for a token that was made for something else than to be shown here, by whoever holds it."""
+    if realm.typ is not None and (header.typ or "").lower() not in ACCESS_TOKEN_TYPES:
+        raise BadToken(f"header: typ must be {realm.typ}")
+    kinds = [kind.lower() for kind in (claims.get("typ"), claims.get("token_use")) if isinstance(kind, str)]
+    if not OTHER_TOKENS.isdisjoint(kinds) or any(claims.get(name) is not None for name in ID_TOKEN_CLAIMS):
+        raise BadToken("typ: is no access token")
+    if claims.get("cnf") not in (None, []):
+        raise BadToken("cnf: is bound to its sender, which can't be checked here")  # RFC 7800, RFC 8705, RFC 9449
+    for path, value in realm.required_claims.items():
+        if not holds(claims, path, value):
+            raise BadToken(f"{path}: isn't what the realm requires")
+
+
 def _checked(realm: Realm, claims: Mapping[str, Any], now: Instant) -> Identity:
     latest_begin_s = now / 1_000_000 + SKEW_S
     for name in ("nbf", "iat"):
         if name in claims and _seconds(claims, name) > latest_begin_s:
             raise BadToken(f"{name}: is yet to come")
-    kind = claims.get("typ")
-    if (isinstance(kind, str) and kind.lower() in OTHER_TOKENS) or ID_TOKEN_CLAIMS & claims.keys():
-        raise BadToken("typ: is no access token")
     # A date beyond every calendar is as good as the calendar's end.
     expires_at = int(min(_seconds(claims, "exp"), 1e12) * 1_000_000)
     return identity(claims, realm.claims, expires_at)

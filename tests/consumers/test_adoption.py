@@ -1,6 +1,7 @@
 """The catalogue carried into the store: by compare-and-set, never older over newer, whoever reads how far."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -62,14 +63,18 @@ async def test_everything_that_was_read_is_in_the_store_afterwards() -> None:
 
 
 async def test_what_is_odd_about_a_realm_is_said_once_by_whoever_adopts_it_first() -> None:
-    jwks = {"keys": [EC, {"kty": "XYZ"}]}
-    realm = {"kind": "realm", "value": {"name": "r", "issuer": "https://id", "jwks": jwks, "audience": "counts"}}
-    topic, store = published([realm]), MemoryStore()
+    bound: dict[str, Any] = {"name": "bound", "issuer": "https://id", "jwks": {"keys": [EC]}, "audience": "counts"}
+    odd = {"name": "odd", "issuer": "https://id", "jwks": {"keys": [EC, {"kty": "XYZ"}]}}
+    topic, store = published([{"kind": "realm", "value": bound}, {"kind": "realm", "value": odd}]), MemoryStore()
     with capture_logs() as lines:
         for _ in range(2):
             await reader(store, topic).everything()
-    warning = {"event": "realm adopted with a warning", "realm": "r", "log_level": "warning"}
-    assert lines == [warning | {"problem": "jwks.keys[1].kty: invalid value 'XYZ'; this key is passed over"}]
+    warning = {"event": "realm adopted with a warning", "realm": "odd", "log_level": "warning"}
+    unbound = "audience: none is named, so tokens that the issuer made for other clients are good here too"
+    assert lines == [
+        warning | {"problem": "jwks.keys[1].kty: invalid value 'XYZ'; this key is passed over"},
+        warning | {"problem": unbound},
+    ]
 
 
 class StoreThatFails(MemoryStore):

@@ -170,6 +170,15 @@ def test_a_realm_has_defaults_for_each_claim() -> None:
     assert (single.audience, single.claims) == (("tickets",), ClaimPaths())
 
 
+def test_a_realm_may_require_claims_and_a_kind_of_token() -> None:
+    realm = value_of("realm/eu", requiredClaims={"azp": "desk", "a.b": 1, "c": True, "d": None}, typ="at+jwt")
+    assert isinstance(realm, Realm)
+    assert (realm.required_claims, realm.typ) == ({"azp": "desk", "a.b": 1, "c": True}, "at+jwt")
+    nothings: tuple[Any, ...] = ({}, [], None)
+    for nothing in nothings:
+        assert value_of("realm/eu", requiredClaims=nothing, typ=None) == value_of("realm/eu")
+
+
 def test_only_what_public_keys_need_is_kept_of_a_key_set() -> None:
     realm = value_of("realm/eu", jwks={"keys": [RSA | {"x5c": ["MII"], "big": 2**70}], "more": 1})
     assert isinstance(realm, Realm)

@@ -78,6 +78,17 @@ CLAIMS: list[tuple[dict[str, Any], int]] = [
     ({"typ": "ID"}, 401),
     ({"typ": "Refresh"}, 401),
     ({"at_hash": "abc"}, 401),
+    ({"nonce": "n-0S6_WzA2Mj"}, 401),
+    ({"nonce": ""}, 401),
+    ({"token_use": "id"}, 401),
+    ({"token_use": "ID"}, 401),
+    ({"token_use": "refresh"}, 401),
+    ({"token_use": "access"}, 200),
+    ({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}, 401),
+    ({"cnf": {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}, 401),
+    ({"cnf": {}}, 401),
+    ({"cnf": "x"}, 401),
+    ({"cnf": []}, 200),
 ]  # fmt: skip
 
 
@@ -213,6 +224,44 @@ async def test_the_audience_is_checked_where_the_realm_names_one(
 ) -> None:
     await world.put_realm(audience=audience)
     assert await _status(world, world.token(**({} if claimed is None else {"aud": claimed}))) == status
+
+
+@pytest.mark.parametrize(
+    ("required", "claims", "status"),
+    [
+        ({"azp": "desk"}, {"azp": "desk"}, 200),
+        ({"azp": "desk"}, {"azp": ["wall", "desk"]}, 200),
+        ({"azp": "desk"}, {"azp": "Desk"}, 401),
+        ({"azp": "desk"}, {"azp": ["wall"]}, 401),
+        ({"azp": "desk"}, {"azp": None}, 401),
+        ({"azp": "desk"}, {}, 401),
+        ({"azp": "desk", "a.b": 1}, {"azp": "desk", "a": {"b": 1}}, 200),
+        ({"azp": "desk", "a.b": 1}, {"azp": "desk", "a": {"b": 2}}, 401),
+        ({"azp": "desk", "a.b": 1}, {"azp": "desk", "a": []}, 401),
+        ({"azp": "desk", "a.b": 1}, {"azp": "desk", "a": "x"}, 401),
+        ({"n": 1}, {"n": "1"}, 401),
+        ({"n": 1}, {"n": True}, 401),
+        ({"n": True}, {"n": 1}, 401),
+        ({"email_verified": True}, {"email_verified": True}, 200),
+        ({"https://desk.example/plan": "gold"}, {"https://desk.example/plan": "gold"}, 200),
+    ],
+)
+async def test_a_realm_may_require_claims(
+    world: World, required: dict[str, Any], claims: dict[str, Any], status: int
+) -> None:
+    await world.put_realm(required_claims=required)
+    assert await _status(world, token(key_for("ES256"), "ES256", world.claims() | claims)) == status
+
+
+@pytest.mark.parametrize(
+    ("typ", "status"),
+    [("at+jwt", 200), ("AT+JWT", 200), ("application/at+jwt", 200), ("JWT", 401), (None, 401), ("dpop+jwt", 401)],
+)
+async def test_a_realm_may_require_that_a_token_says_it_is_an_access_token(
+    world: World, typ: str | None, status: int
+) -> None:
+    await world.put_realm(typ="at+jwt")
+    assert await _status(world, token(key_for("ES256"), "ES256", world.claims(), typ=typ)) == status
 
 
 async def test_claims_stand_where_the_realm_says(world: World) -> None:

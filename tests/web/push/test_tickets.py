@@ -150,6 +150,23 @@ async def test_the_browsers_reconnects_work_until_the_token_expires(pushing: Pus
     assert await (await spent(pushing, ticket, cookie)).error() == (401, "UNAUTHORIZED")
 
 
+async def test_a_token_that_was_shown_once_keeps_its_stream_no_longer_than_is_set() -> None:
+    async with a_pushing_world(stream_token_life_s=300) as pushing:
+        bearer = pushing.world.token(exp=NOW_S + 90_000)
+        ticket = await pushing.ticket(bearer=bearer)
+        streams = [await spent(pushing, ticket), await pushing.open(bearer=bearer)]
+        cookie = cookie_of(streams[0])
+        assert "Max-Age=299;" in streams[0].headers["set-cookie"] or "Max-Age=300;" in streams[0].headers["set-cookie"]
+        await later(200)
+        await (await spent(pushing, ticket, cookie)).leave()
+        await later(101)
+        for stream in streams:
+            (*_, bye) = await stream.rest()
+            assert bye.data["reason"] == "expired"
+        assert await (await spent(pushing, ticket, cookie)).error() == (401, "UNAUTHORIZED")
+        assert (await pushing.open(bearer=bearer)).status == 200, "shown again"
+
+
 async def test_two_tabs_never_meet(pushing: Pushing) -> None:
     tickets = [await pushing.ticket("3745"), await pushing.ticket("3748")]
     streams = [await spent(pushing, ticket) for ticket in tickets]
