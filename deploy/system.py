@@ -28,6 +28,10 @@ PROCESS_GRACE_S = 7.0
 """Above the drain and the 3 s that a Kafka client may take to leave."""
 
 
+ABOUT_SERVERS = ("KAFKA", "REDIS", "TLS_", "CONFIG", "TEST_")
+"""Beginnings of settings that say where servers are and how they are reached: the demo has its own, on loopback."""
+
+
 class Late(Exception):
     """A process does not answer: the message says which."""
 
@@ -52,9 +56,21 @@ def choose_ports(http_port: int | None) -> Ports:
     return Ports(http_port or free[0], *free[1:])
 
 
-def settings_of(ports: Ports, sign_in: Path) -> Mapping[str, str]:
-    """What both processes are told, as environment variables. `sign_in` is where the page at / finds its tokens."""
-    told = {
+def passed_on(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The caller's settings for either process, without those about servers."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and not name.removeprefix(PREFIX).startswith(ABOUT_SERVERS)
+    }
+
+
+def settings_of(ports: Ports, sign_in: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """What both processes are told, as environment variables: the demo's own, and what `environ` says beside them.
+
+    `sign_in` is where the page at / finds its tokens.
+    """
+    own = {
         "KAFKA": f"{HOST}:{ports.broker}",
         "REDIS": f"redis://{HOST}:{ports.redis}/0",
         "HOST": HOST,
@@ -68,7 +84,7 @@ def settings_of(ports: Ports, sign_in: Path) -> Mapping[str, str]:
         # The embedded broker holds a join up for half of it; with the default that is five seconds of waiting.
         "SESSION_TIMEOUT_S": "2",
     }
-    return {f"{PREFIX}{name}": value for name, value in told.items()}
+    return {**passed_on(environ), **{f"{PREFIX}{name}": value for name, value in own.items()}}
 
 
 async def start_system(children: Children, ports: Ports, told: Mapping[str, str], say: Callable[[str], None]) -> None:

@@ -8,8 +8,8 @@ from deploy.example import ADMIN, ISSUER, PEOPLE, PROFILE, REALM, TENANT, Person
 from deploy.request import example_request, profile_request
 
 
-def welcome(url: str, tokens: Mapping[str, str], first_line: str, *last_lines: str) -> str:
-    """The whole text; `tokens` by role, other lines as they come."""
+def welcome(url: str, tokens: Mapping[str, str], first_line: str, *last_lines: str, kafka: str = "") -> str:
+    """The whole text; `tokens` by role, other lines as they come. `kafka` is where the broker is, and for whom."""
     return "\n".join(
         [
             "",
@@ -17,6 +17,7 @@ def welcome(url: str, tokens: Mapping[str, str], first_line: str, *last_lines: s
             "",
             f"  page      {url}/",
             f"  API       {url}/docs",
+            *([f"  Kafka     {kafka}"] if kafka else ()),
             f"  tenant    {TENANT}    realm  {REALM}",
             "",
             *(line for person in PEOPLE for line in (_about(person), f"  {tokens[person.role]}", "")),

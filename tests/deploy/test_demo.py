@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,8 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
+from deploy.system import Ports, settings_of
+from service.settings import known_variables
 from tests.deploy.answers import answer_in, check_example
 from tests.deploy.clone import OTHER_UID, Clone, clone, usable_python
 from tests.deploy.running import READY, Running, running
@@ -135,6 +139,63 @@ def test_a_given_port_that_is_taken_is_one_clear_line(here: Clone) -> None:
             assert run.wait() == 1
     assert run.output == f"--port {port}: can't listen at 127.0.0.1:{port}: Address already in use\n"
     check_nothing_left(here)
+
+
+def test_settings_for_either_process_are_passed_on(here: Clone) -> None:
+    origin = "https://desk.example"
+    told = {"TICKET_COUNTS_CORS_ORIGINS": origin, "TICKET_COUNTS_PARTITIONS": "3", "TICKET_COUNTS_KAFKA": "nowhere:1"}
+    with running(here, "make", "demo", "ARGS=--port 0 --no-publisher", TICKET_COUNTS_PREVIEWZ="1", **told) as run:
+        run.wait_ready()
+        assert "TICKET_COUNTS_PREVIEWZ: no such setting, ignored; did you mean TICKET_COUNTS_PREVIEWS?" in run.output
+        (url,) = re.findall(r"page +(\S+)/", run.output)
+        answer = httpx.get(f"{url}/readyz", headers={"origin": origin}, trust_env=False)
+        assert answer.headers["access-control-allow-origin"] == origin
+        exported = (here.project / ".demo" / "environment").read_text()
+        assert f"TICKET_COUNTS_CORS_ORIGINS={origin}" in exported
+        assert "TICKET_COUNTS_PARTITIONS=3" in exported
+        assert "nowhere" not in exported
+
+
+def test_every_setting_that_is_not_about_servers_is_passed_on() -> None:
+    given = dict.fromkeys(known_variables(), "given")
+    told = settings_of(Ports(1, 2, 3, 4), Path("sign-in.json"), given)
+    not_taken = {name.removeprefix("TICKET_COUNTS_") for name in given if told.get(name) != "given"}
+    own = {
+        "HOST",
+        "PORT",
+        "METRICS_HOST",
+        "METRICS_PORT",
+        "DEVELOPMENT_SIGN_IN",
+        "LOG_FORMAT",
+        "DRAIN_S",
+        "SESSION_TIMEOUT_S",
+    }
+    assert {name for name in not_taken if not name.startswith(("KAFKA", "REDIS", "TLS_", "CONFIG"))} == own
+
+
+@pytest.mark.parametrize(("name", "value"), [("STREAMS", "many"), ("PARTITIONS", "0")])
+def test_a_wrong_setting_is_one_clear_line(here: Clone, name: str, value: str) -> None:
+    with running(here, "make", "demo", "ARGS=--port 0", **{f"TICKET_COUNTS_{name}": value}) as run:
+        assert run.wait() != 0
+    said = [line for line in run.output.splitlines() if line and not line.startswith("make")]
+    assert len(said) == 1, run.output
+    assert said[0].startswith(f"TICKET_COUNTS_{name}: must be ")
+
+
+KCAT = shutil.which("kcat")
+
+
+@pytest.mark.skipif(KCAT is None, reason="needs kcat on PATH")
+def test_clients_of_librdkafka_reach_the_broker_from_the_version_that_is_said(demo: Running) -> None:
+    (address, needed) = re.findall(r"Kafka +(\S+) +for clients of librdkafka ([\d.]+) or newer", demo.output)[0]
+    version = subprocess.run([str(KCAT), "-V"], capture_output=True, text=True, check=True).stdout
+    (found,) = re.findall(r"librdkafka (\d+\.\d+)", version)
+    asked = [str(KCAT), "-b", address, "-L", "-m", "5"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    if [*map(int, found.split("."))] >= [*map(int, needed.split("."))]:
+        assert 'topic "ticket-events"' in done.stdout, done.stderr
+    else:
+        assert "ApiVersionRequest failed: Local: Read underflow" in done.stderr, "older ones work by now: say so"
 
 
 def test_a_missing_package_is_one_clear_line(here: Clone) -> None:
