@@ -3,6 +3,7 @@
 import msgspec
 import structlog
 
+from consumers.backoff import before_redoing
 from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.metrics import Metrics
 from service.domain.catalogue import Realm
@@ -63,6 +64,7 @@ class Adoption:
 
     async def tenant(self, name: str) -> StoredTenant | None:
         """The tenant's record, no older than this consumer's log; None where there is no such tenant."""
+        redoing = before_redoing()
         while True:
             stored = await self._store.tenant(name)
             known = self._known(name, stored)
@@ -73,6 +75,7 @@ class Adoption:
                     log.info("tenant removed", tenant=name)
                     self.orphans.add((name, stored.generation))
                     return self.noted(name, None)
+                await redoing.pause()
                 continue
             if stored is not None and _is_current(stored.record, known[1]):
                 return self.noted(name, stored)
@@ -84,6 +87,7 @@ class Adoption:
                     self._metrics.shadowed.inc(len(hidden))
                     log.warning("entries have ids that others have already", tenant=name, ids=hidden)
                 return self.noted(name, new)
+            await redoing.pause()
 
     def _known(self, name: str, stored: StoredTenant | None) -> tuple[Entries, int] | None:
         """The log's entries; where the newest tenant entry is bad, with the last good one, which the store may have."""

@@ -7,6 +7,7 @@ listener only pauses, and records of partitions that aren't ready are thrown awa
 import asyncio
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -29,6 +30,16 @@ SHRANK_S = 10.0
 """How long an offset is refused that isn't before the log's start until that is believed: an election takes less."""
 
 
+class _Refusal(NamedTuple):
+    """An offset that a partition's log doesn't have."""
+
+    offset: Position
+    fetched: int | None
+    """When the last fetch before it was answered, as the client notes it."""
+    since: float
+    """When it was first refused, by the loop's clock."""
+
+
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """The partitions at hand. `ready` ones have been positioned; `waiting` ones are paused."""
 
@@ -46,7 +57,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._buckets = range(buckets)
         self._metrics = metrics
         self._accepted = accepted
-        self._refused_since: dict[tuple[TopicPartition, Position], float] = {}
+        self._refused: dict[TopicPartition, _Refusal] = {}
         self.waiting: set[TopicPartition] = set()
         self.ready: set[TopicPartition] = set()
         self.seen: dict[TopicPartition, Position] = {}
@@ -67,10 +78,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
 
     def out_of_range(self, refused: Mapping[TopicPartition, Position]) -> None:
         """The log has nothing at these offsets. Where it begins later, positioning says so; else raises LogShrank,
-        once it has been so for long."""
+        once it has been so for long, without a fetch that the log answered in between."""
         now = asyncio.get_running_loop().time()
         for tp, offset in refused.items():
-            if now - self._refused_since.setdefault((tp, offset), now) >= SHRANK_S:
+            fetched = self._consumer.last_poll_timestamp(tp) if tp in self._consumer.assignment() else None
+            known = self._refused.get(tp)
+            if known is None or (known.offset, known.fetched) != (offset, fetched):
+                known = self._refused[tp] = _Refusal(offset, fetched, now)
+            if now - known.since >= SHRANK_S:
                 raise LogShrank(
                     f"partition {tp.partition} ends before {offset}, up to which it is counted: the log lost its "
                     "newest records, and those that take their offsets would not be read"

@@ -3,12 +3,17 @@
 Two at once do no harm, and one that is killed leaves the rest to the next.
 """
 
+import asyncio
 from collections.abc import Collection
 
+from consumers.backoff import Backoff
 from service.store.port import CounterStore
 
 BITE = 200
 """Tickets per bite: some 10 ms of Redis, so that events wait no longer behind one."""
+
+REST_SHARE = 1.0
+"""Rest after each bite, as a share of what it took: whoever counts or answers goes first."""
 
 NAMES = 1_000
 """Keys looked at in one read: half a millisecond of Redis."""
@@ -26,8 +31,11 @@ async def collect(store: CounterStore, orphans: Collection[Orphan]) -> None:
 
 async def collect_tickets(store: CounterStore, orphan: Orphan) -> None:
     """Removes an orphan's tickets, and the counters they are in: nearly all of it. Raises StoreUnavailable."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     while not await store.collect(*orphan, BITE):
-        pass
+        await asyncio.sleep(REST_SHARE * (loop.time() - began))
+        began = loop.time()
 
 
 async def collect_counters(store: CounterStore, orphans: Collection[Orphan]) -> None:
@@ -36,10 +44,15 @@ async def collect_counters(store: CounterStore, orphans: Collection[Orphan]) -> 
     Nothing else names them, so this is one walk over the names of all keys, for however many orphans. Raises
     StoreUnavailable.
     """
+    loop, backoff = asyncio.get_running_loop(), Backoff()
     while orphans:
+        began = loop.time()
         run, cursor = await store.run(), await store.collect_counters(orphans, 0, NAMES)
         while cursor:
+            await asyncio.sleep(REST_SHARE * (loop.time() - began))
+            began = loop.time()
             cursor = await store.collect_counters(orphans, cursor, NAMES)
         if await store.run() == run:  # another one orders its keys otherwise
             await store.forget_orphans(orphans)
             return
+        await backoff.pause()

@@ -15,11 +15,17 @@ import structlog
 
 from consumers.letters.command import main
 from consumers.metrics import Metrics
+from service.lru import Lru
 
 log = structlog.get_logger()
 
 REASON_BYTES = 1000
 """Longest reason in a header: enough to point at any node, small beside a record."""
+
+
+LETTERS_REMEMBERED = 100_000
+"""Letters known by their place, some 200 bytes each: as many as one poll may bring, so that none is counted again when
+it is read again."""
 
 
 class Letter(Protocol):
@@ -110,14 +116,17 @@ class FloodGuard:
 
 
 class DeadLetters:
-    """Sends letters to the dead-letter topic."""
+    """Sends letters to the dead-letter topic. One that is read again counts once, and is sent again only where it
+    wasn't acknowledged."""
 
     def __init__(self, producer: Producer, topic: str, metrics: Metrics, guard: FloodGuard) -> None:
         self._producer = producer
         self._topic = topic
         self._metrics = metrics
         self._guard = guard
-        self._unacknowledged: list[asyncio.Future[object]] = []
+        self._unacknowledged: list[tuple[_Place, asyncio.Future[object]]] = []
+        self._acknowledged: Lru[_Place, bool] = Lru(LETTERS_REMEMBERED)
+        """Whether it is, of each that was counted."""
 
     def good(self, records: int = 1) -> None:
         """So many records were fine."""
@@ -125,7 +134,12 @@ class DeadLetters:
 
     async def park(self, letter: Letter, reason: str) -> None:
         """Queues a letter; it is safe only after `acknowledged`. Raises Flood."""
-        self._guard.bad()
+        place = letter.topic, letter.partition, letter.offset
+        acknowledged = self._acknowledged.get(place)
+        if acknowledged:
+            return
+        if acknowledged is None:
+            self._count(place, reason)
         headers = [
             *letter.headers,
             ("reason", reason.encode(errors="replace")[:REASON_BYTES]),
@@ -133,19 +147,28 @@ class DeadLetters:
             ("partition", str(letter.partition).encode()),
             ("offset", str(letter.offset).encode()),
         ]
-        log.warning("dead letter", reason=reason, partition=letter.partition, offset=letter.offset)
-        self._unacknowledged.append(
-            await self._producer.send(
-                self._topic, letter.value, letter.key, timestamp_ms=letter.timestamp, headers=headers
-            )
+        sent = await self._producer.send(
+            self._topic, letter.value, letter.key, timestamp_ms=letter.timestamp, headers=headers
         )
+        self._unacknowledged.append((place, sent))
+
+    def _count(self, place: "_Place", reason: str) -> None:
+        self._guard.bad()
+        self._acknowledged.put(place, False)
+        _, partition, offset = place
+        log.warning("dead letter", reason=reason, partition=partition, offset=offset)
         self._metrics.dead_letters.inc()
 
     async def acknowledged(self) -> None:
         """Waits until every letter is with the broker. Raises aiokafka's KafkaError when one isn't."""
         waiting, self._unacknowledged = self._unacknowledged, []
-        for future in waiting:
-            await future
+        for place, sent in waiting:
+            await sent
+            self._acknowledged.put(place, True)
+
+
+_Place = tuple[str, int, int]
+"""Topic, partition and offset of the record."""
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, Offset
 
 from consumers.adoption import Adoption
 from consumers.assignment import Assignment
+from consumers.backoff import Backoff
 from consumers.dead_letters import DeadLetters
 from consumers.decode import decode
 from consumers.errors import RETRIED
@@ -83,6 +84,8 @@ class Poll:
         self._buckets = range(buckets)
         self._rewinding = Rewinding(store, step, adoption, metrics, self._buckets)
         self._positions: dict[TopicPartition, Position] = {}
+        self._judged: dict[TopicPartition, Position] = {}
+        """Records below it are known to be good or bad: read again, they count no more for a flood."""
         self._store_runs = StoreRuns(store, adoption)
         self._committing: asyncio.Future[None] | None = None
         self.freshness = Freshness(consumer, clock, metrics)
@@ -90,6 +93,7 @@ class Poll:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; the round at hand is finished. Raises what an operator has to decide."""
         loop = asyncio.get_running_loop()
+        backoff = Backoff()
         tick_at = commit_at = loop.time()
         while not stop.is_set():
             try:
@@ -100,15 +104,18 @@ class Poll:
                     tick_at = loop.time() + TICK_S
                     await self._tick()
                 self._retrying.well()
+                backoff = Backoff()
             except OffsetOutOfRangeError as error:
                 self._assignment.out_of_range(error.args[0])
                 self._assignment.restart()
                 await self._retrying.pause(error)
             except NoOffsetForPartitionError:  # fetched for before it was positioned
                 self._assignment.restart()
+                await backoff.pause()
             except Rewind as rewind:
                 await self._rewinding.run(rewind)
                 self._assignment.restart()
+                await backoff.pause()
             except RETRIED as error:
                 self._assignment.restart()
                 await self._retrying.pause(error)
@@ -149,7 +156,7 @@ class Poll:
         self, tp: TopicPartition, records: Sequence[ConsumerRecord], by_bucket: dict[Bucket, list[Incoming]]
     ) -> None:
         """Decodes records of one partition into their buckets; what can't be decoded is parked."""
-        seen = self._assignment.seen.get(tp, 0)
+        seen, judged = self._assignment.seen.get(tp, 0), self._judged.get(tp, 0)
         of_tenant: dict[str, list[Incoming]] = {}  # of this batch: what changes meanwhile is the step's to find out
         good = 0
         for place, record in enumerate(records):
@@ -169,9 +176,10 @@ class Poll:
                 if record.offset >= seen:
                     await self._dead_letters.park(record, str(poison))
                 continue
-            good += 1
+            good += record.offset >= judged
             incoming.append(Incoming(tp.partition, record.offset, event, record))
         self._dead_letters.good(good)
+        self._judged[tp] = max(judged, records[-1].offset + 1)
 
     async def _steps(self, by_bucket: Mapping[Bucket, Sequence[Incoming]], goals: Mapping[int, Goal]) -> None:
         """All buckets at once; each bucket's events in order. Raises the first failure after all have ended."""

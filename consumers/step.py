@@ -3,13 +3,12 @@
 Never trusts what it read to be still true: the store compares, and says what to do next.
 """
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
 
-from consumers.backoff import Backoff
+from consumers.backoff import Backoff, before_redoing
 from consumers.dead_letters import DeadLetters, Letter
 from consumers.errors import check_retry
 from consumers.metrics import Metrics
@@ -39,10 +38,6 @@ from service.store.port import (
 )
 
 log = structlog.get_logger()
-
-UNTIMELY_S = 0.005
-"""Before another try where something else is due: the clock that applies it needs some milliseconds."""
-
 
 _APPLIED = ("applied", "applied_after_gap")
 
@@ -115,12 +110,13 @@ class Step:
         Returns only when that is so. Raises Rewind, ForeignTopic, OlderCode.
         """
         parked: set[tuple[int, Position]] = set()
-        backoff = Backoff()
+        backoff, redoing = Backoff(), before_redoing()
         while True:
             try:
                 if await self._attempt(bucket, incoming, goals, parked):
                     return
                 backoff = Backoff()
+                await redoing.pause()
             except StoreUnavailable as error:
                 check_retry(error)
                 self._metrics.store_failures.inc()
@@ -164,6 +160,7 @@ class Step:
 
         Raises StoreUnavailable, ForeignTopic, OlderCode.
         """
+        redoing = before_redoing()
         while True:
             compiled = await self._tenants.get(tenant)
             if compiled is None:
@@ -172,6 +169,7 @@ class Step:
             loaded = await self._store.load(bucket, {tenant: tickets}, {tenant: compiled.generation})
             if loaded.tokens[tenant] != compiled.token:
                 await self._tenants.reload(tenant)
+                await redoing.pause()
                 continue
             now = self._clock.now_us()
             at = judged_at(loaded, now)
@@ -185,6 +183,7 @@ class Step:
                     return
                 case OtherTopic(topic):  # no second try would help
                     raise ForeignTopic(topic)
+            await redoing.pause()
 
     async def _attempt(
         self,
@@ -304,11 +303,8 @@ class Step:
                 return True
             case StaleCatalogue(tenants):
                 await self._reload(tenants)
-            case Conflict():
+            case Conflict() | Untimely():
                 self._metrics.conflicts.inc()
-            case Untimely():
-                self._metrics.conflicts.inc()
-                await asyncio.sleep(UNTIMELY_S)
             case Behind(positions):
                 raise Rewind(batch.bucket, positions)
             case OtherTopic(topic):

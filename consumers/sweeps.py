@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from consumers.adoption import Adoption
+from consumers.backoff import before_redoing
 from consumers.collecting import collect
 from consumers.errors import RETRIED
 from consumers.leases import Leases
@@ -146,10 +147,12 @@ class Sweeper:
         return msgspec.structs.replace(mark, cursor=cursor, tickets=mark.tickets + len(found))
 
     async def _settle(self, name: str, generation: str, sweep: Sweep) -> None:
+        redoing = before_redoing()
         while (stored := await self._store.tenant(name)) is not None and stored.generation == generation:
             new = StoredTenant(minted(), generation, swept(stored.record, sweep))
             if await self._store.put_tenant(name, stored.token, new):
                 return
+            await redoing.pause()
 
 
 def _digest(generation: str, sweep: Sweep) -> str:

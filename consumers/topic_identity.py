@@ -7,6 +7,7 @@ import msgspec
 import structlog
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from consumers.backoff import before_redoing
 from consumers.settings import Settings
 from consumers.step import ForeignTopic
 from consumers.topics import topic_ids
@@ -80,12 +81,14 @@ async def _check_catalogue(settings: Settings, store: CounterStore, current: str
 
 async def _make_older(store: CounterStore, name: str) -> None:
     """Has a tenant's record be older than anything that the catalogue says."""
+    redoing = before_redoing()
     while (stored := await store.tenant(name)) is not None:
         record = msgspec.structs.replace(stored.record, version=NO_VERSION)
         if record.pending_version is not None:
             record = msgspec.structs.replace(record, pending_version=NO_VERSION)
         if await store.put_tenant(name, stored.token, StoredTenant(minted(), stored.generation, record)):
             return
+        await redoing.pause()
 
 
 def _foreign(topic: str, known: str, current: str) -> ForeignTopic:

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from consumers.adoption import Adoption
+from consumers.backoff import before_redoing
 from consumers.metrics import Metrics
 from service import timezones
 from service.clock import Clock
@@ -67,7 +68,7 @@ class WantedColumns:
                 await self._tenant(tenant, now)
 
     async def _tenant(self, name: str, now: Instant) -> None:
-        asked = await self._store.asks(name)
+        asked, redoing = await self._store.asks(name), before_redoing()
         while (stored := await self._store.tenant(name)) is not None:
             newest = stored.record.newest
             entries = chosen(newest, asked, now, self._most_pairs, self._most_dated)
@@ -80,6 +81,7 @@ class WantedColumns:
                 log.info("columns asked for", tenant=name, pairs=len(entries.pairs), dated=len(entries.dated))
                 self._adoption.noted(name, new)
                 return
+            await redoing.pause()
 
     async def _forget(self, name: str, asked: Mapping[Ask, Instant], entries: Entries) -> None:
         kept = {(*pair, "") for pair in entries.pairs} | {dated.ask for dated in entries.dated}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from consumers.backoff import before_redoing
 from consumers.step import Goal, Incoming
 from consumers.tenants import CompiledTenant
 from consumers.timers import PAGE, fired_together
@@ -61,33 +62,39 @@ class BuildStep:
 
     async def events(self, job: Job, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
         """Applies events; then everything below `goals` is in the building. What is bad in them is parked already."""
+        redoing = before_redoing()
         while not await self._try_events(job, incoming, goals):
-            pass
+            await redoing.pause()
         for partition, goal in goals.items():
             job.positions[partition] = max(job.positions.get(partition, 0), goal.position)
 
     async def recount(self, job: Job, tickets: Sequence[str]) -> None:
         """Asks the building's tickets about all columns again."""
-        done = False
-        while not done:
+        redoing = before_redoing()
+        while True:
             loaded, timers, _ = await self._load(job, tickets, originals=False)
             work = self._work(job, loaded, timers)
             for ticket in tickets:
                 work.recount(ticket)
-            done = not work.changed or await self._written(job, work, judged_at(loaded, timers))
+            if not work.changed or await self._written(job, work, judged_at(loaded, timers)):
+                return
+            await redoing.pause()
 
     async def copy(self, job: Job, tickets: Sequence[str]) -> None:
         """Takes tickets over from the serving generation, as they are there."""
-        done = False
-        while not done:
+        redoing = before_redoing()
+        while True:
             loaded, timers, originals = await self._load(job, tickets, originals=True)
             work = self._work(job, loaded, timers)
             for ticket in tickets:
                 work.take(ticket, originals[ticket])
-            done = not work.changed or await self._written(job, work, judged_at(loaded, timers))
+            if not work.changed or await self._written(job, work, judged_at(loaded, timers)):
+                return
+            await redoing.pause()
 
     async def rejudge(self, job: Job, through: Instant) -> None:
         """Brings the building's timers to that instant, with every ticket that is due by then judged again."""
+        redoing = before_redoing()
         while page := await self._store.building_due(job.building, through, PAGE):
             together, at, some_of_many = fired_together(page, through)
             names = [one.ticket for one in together]
@@ -98,7 +105,10 @@ class BuildStep:
                 if not work.knows(name):
                     raise Lost(f"ticket {name} is due and isn't there")
                 work.fire(name)
-            await self._written(job, work, at, some_of_many=some_of_many)
+            if await self._written(job, work, at, some_of_many=some_of_many):
+                redoing = before_redoing()
+            else:
+                await redoing.pause()
 
     async def _try_events(self, job: Job, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> bool:
         names = list(dict.fromkeys(one.event.ticket for one in incoming))

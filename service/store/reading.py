@@ -6,18 +6,23 @@ remembered alone: the tenant is read again first.
 """
 
 import asyncio
+from collections.abc import Iterable
 
 import msgspec
+import structlog
 
 from service import timezones
 from service.clock import Clock
 from service.domain.catalogue import Realm
 from service.domain.local_days import LocalDay
+from service.domain.record import Ask
 from service.domain.ticket import Instant
 from service.domain.view import MOST_DATED, SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
 from service.lru import Lru
 from service.store.confirming import check, confirmed
 from service.store.port import CounterReader, Snapshot, StoredTenant, StoreUnavailable, query_for
+
+log = structlog.stdlib.get_logger(__name__)
 
 TENANTS_REMEMBERED = 1_000
 """Compiled views kept: some 100 KB each with its plans, and some milliseconds to compile again."""
@@ -40,6 +45,9 @@ LOOK_S = 0.1
 
 NOTE_EVERY_US = 600_000_000
 """What has columns only because it is asked for is noted every 10 min: often enough for what is dropped after a day."""
+
+NOTE_AGAIN_US = 10_000_000
+"""Between tries of a note that the store didn't take: often enough for a day, and no call with each answer."""
 
 NOTES_REMEMBERED = 10_000
 """Dashboards that one process tells apart, a few hundred bytes each."""
@@ -88,7 +96,7 @@ class Reading:
         self._clock = clock
         self._patience_s = patience_s
         self._most_dated = most_dated
-        self._noted: Lru[tuple[str, Wanted, str], Instant] = Lru(NOTES_REMEMBERED)
+        self._noted_at: Lru[tuple[str, Wanted, str], Instant] = Lru(NOTES_REMEMBERED)
         self._tenants: Lru[str, Compiled] = Lru(TENANTS_REMEMBERED)
         self._realms: Lru[str, tuple[Realm, Instant]] = Lru(REALMS_REMEMBERED)
 
@@ -151,8 +159,7 @@ class Reading:
                 return await self._newest_answer(tenant_id, realm, wanted, zone)
             except Warming as warming:
                 if warming.asks and not wanting:
-                    await self._reader.note_asks(tenant_id, warming.asks, self._clock.now_us(), missing=True)
-                    wanting = True
+                    wanting = await self._noted(tenant_id, warming.asks, missing=True)
                 if warming.loading or loop.time() >= patient_until:
                     raise
             await asyncio.sleep(LOOK_S)
@@ -169,11 +176,20 @@ class Reading:
         if wanted.profile_id is None and not known.view.has_dated:
             return
         asked = (tenant_id, wanted, zone)
-        if now - (self._noted.get(asked) or 0) < NOTE_EVERY_US:
+        if now - (self._noted_at.get(asked) or 0) < NOTE_EVERY_US:
             return
-        self._noted.put(asked, now)
-        if asks := known.view.asks(wanted, zone):
-            await self._reader.note_asks(tenant_id, asks, now, missing=False)
+        asks = known.view.asks(wanted, zone)
+        done = not asks or await self._noted(tenant_id, asks, missing=False)
+        self._noted_at.put(asked, now if done else now - NOTE_EVERY_US + NOTE_AGAIN_US)
+
+    async def _noted(self, tenant_id: str, asks: Iterable[Ask], *, missing: bool) -> bool:
+        """Whether the store took the note. A full one refuses it, and answers all the same."""
+        try:
+            await self._reader.note_asks(tenant_id, asks, self._clock.now_us(), missing=missing)
+        except StoreUnavailable as error:
+            log.info("not noted what was asked for", tenant=tenant_id, problem=str(error))
+            return False
+        return True
 
     async def ready(self) -> Readiness:
         """Whether answers can be given now. Raises nothing for a store that is away."""

@@ -1,5 +1,7 @@
 """Dead letters: whole records with their reason, acknowledged before anything moves on, and floods that stop."""
 
+from dataclasses import replace
+
 import pytest
 from aiokafka.errors import KafkaError
 from hypothesis import given
@@ -49,11 +51,26 @@ async def test_a_letter_that_is_not_acknowledged_is_said_once() -> None:
     await parked.acknowledged()
 
 
+async def test_a_letter_that_is_tried_again_and_again_is_one_bad_record() -> None:
+    producer = FakeProducer(failure=KafkaError("no broker"))
+    parked = letters(producer, FloodGuard(3, 100, 0.5))
+    for _ in range(10):
+        await parked.park(RECORD, "bad")
+        with pytest.raises(KafkaError):
+            await parked.acknowledged()
+    assert parked._metrics.dead_letters._value.get() == 1
+    producer.failure = None
+    for _ in range(2):
+        await parked.park(RECORD, "bad")
+        await parked.acknowledged()
+    assert producer.places() == [(3, 17)], "one that is acknowledged is not sent again"
+
+
 async def test_a_flood_stops_before_one_more_letter_is_sent() -> None:
     producer = FakeProducer()
     parked = letters(producer, FloodGuard(3, 100, 0.5))
-    for _ in range(2):
-        await parked.park(RECORD, "bad")
+    for offset in range(2):
+        await parked.park(replace(RECORD, offset=offset), "bad")
     with pytest.raises(Flood, match="3 bad records in a row"):
         await parked.park(RECORD, "bad")
     assert len(producer.sent) == 2

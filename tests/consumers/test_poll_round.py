@@ -5,8 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from consumers.assignment import Assignment
+from consumers.dead_letters import DeadLetters, Flood, FloodGuard
 from consumers.poll import Limits, Poll
 from tests.consumers.small_world import TENANT, SmallWorld, log_of, told
 from tests.oracle.records import LogItem, Record
@@ -127,6 +129,24 @@ async def test_what_was_looked_at_before_is_not_parked_again() -> None:
     await again._round(events.batch())
     assert world.producer.places() == [(0, 0)]
     assert await world.counts("all") == (1,)
+
+
+async def test_records_that_are_read_again_count_once_for_a_flood() -> None:
+    world = SmallWorld()
+    consumer = await world.consumer()
+    consumer.dead_letters = DeadLetters(world.producer, "dead", consumer.metrics, FloodGuard(1_000, 4, 0.5))
+    events = OnePartition(log_of(BAD, told(1), BAD, BAD))
+    poll = await positioned(consumer, events)
+    first, later = events.records[:2], events.records[2:]
+    world.producer.failure = KafkaError("no broker")
+    for _ in range(5):
+        with pytest.raises(KafkaError):
+            await poll._round({PARTITION: first})
+    world.producer.failure = None
+    await poll._round({PARTITION: first})
+    assert world.producer.places() == [(0, 0)]
+    with pytest.raises(Flood, match="3 of the last 4 records"):
+        await poll._round({PARTITION: later})
 
 
 async def test_records_of_a_partition_that_is_not_positioned_are_thrown_away() -> None:

@@ -1,11 +1,13 @@
 """Where partitions go on: never beyond what the log has lost, unless an operator has said so for exactly that."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 
 import pytest
 from aiokafka import TopicPartition
 
-from consumers.assignment import Assignment, RetentionOvertook
+from consumers import assignment
+from consumers.assignment import Assignment, LogShrank, RetentionOvertook
 from consumers.metrics import Metrics
 from service.store.memory_store import MemoryStore
 from service.store.port import Batch, Progress
@@ -20,6 +22,8 @@ class FakeConsumer:
     def __init__(self, beginnings: Mapping[int, int]) -> None:
         self._beginnings = beginnings
         self.sought: dict[int, int] = {}
+        self.answered_ms = 1
+        """When a fetch was answered last."""
 
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset(TopicPartition("events", number) for number in PARTITIONS)
@@ -32,6 +36,9 @@ class FakeConsumer:
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self.sought[partition.partition] = offset
+
+    def last_poll_timestamp(self, partition: TopicPartition) -> int:
+        return self.answered_ms
 
     async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return {tp: self._beginnings[tp.partition] for tp in partitions}
@@ -132,3 +139,20 @@ async def test_the_lag_of_partitions_that_others_have_now_is_forgotten() -> None
     one.metrics.lag_ms.labels(7).set(90_000)
     await one.starts()
     assert next(iter(one.metrics.lag_ms.collect())).samples == []
+
+
+async def test_a_log_that_refuses_an_offset_has_shrunk_once_it_has_done_so_without_a_break(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = Positioned({0: 0, 1: 0})
+    tp = TopicPartition("events", 0)
+    one.assignment.out_of_range({tp: 7})
+    monkeypatch.setattr(assignment, "SHRANK_S", 0.001)
+    await asyncio.sleep(0.01)
+    one.consumer.answered_ms = 2
+    one.assignment.out_of_range({tp: 7})  # it was read there since: an election, and some time later another one
+    await asyncio.sleep(0.01)
+    one.assignment.out_of_range({tp: 8})
+    await asyncio.sleep(0.01)
+    with pytest.raises(LogShrank, match="partition 0 ends before 8"):
+        one.assignment.out_of_range({tp: 8})

@@ -2,10 +2,14 @@
 
 import json
 import logging
+from collections.abc import Iterable
 
+import httpx
 import pytest
 
-from service.store.port import CountQuery, Snapshot
+from service.domain.record import SUMMARY, Ask, founded, with_asked
+from service.domain.ticket import Instant
+from service.store.port import CountQuery, Snapshot, StoreUnable
 from tests.web.world import COUNT, FILTERS, QUERY, World
 
 
@@ -22,6 +26,36 @@ async def test_a_store_that_is_away_is_said_and_nothing_of_it(world: World, warm
     assert listed.status_code == 503
     world.store.away = False
     assert (await world.post()).status_code == 200
+
+
+@pytest.mark.parametrize("counted", [True, False])
+async def test_a_note_that_the_store_refuses_takes_no_answer_away(
+    world: World, monkeypatch: pytest.MonkeyPatch, counted: bool
+) -> None:
+    tried: list[str] = []
+
+    async def full(tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
+        tried.extend(profile for profile, *_ in asks)
+        raise StoreUnable("OOM command not allowed")
+
+    if counted:
+        entries = (await world.record()).entries
+        await world.put_tenant(founded(with_asked(entries, [("urgent", "all"), ("urgent", SUMMARY)], ()), 19))
+    asked = {"templateProfileFilterId": "urgent"}
+    expected = await world.post(**asked)
+    assert expected.is_success == counted
+    monkeypatch.setattr(world.store, "note_asks", full)
+    world.clock.now += 3_600_000_000  # noted again by now
+    token = world.token(exp=world.clock.now // 1_000_000 + 600)
+    for _ in range(3):
+        answer = await world.post(bearer=token, **asked)
+        assert (answer.status_code, counts_or_code(answer)) == (expected.status_code, counts_or_code(expected))
+    assert set(tried) == {"urgent"}, "what is noted is about what was asked"
+
+
+def counts_or_code(answer: httpx.Response) -> object:
+    said = answer.json()
+    return said["data"]["counts"] if answer.is_success else said["error"]["code"]
 
 
 async def test_an_unexpected_error_is_logged_whole_and_answered_without_a_word(
