@@ -20,12 +20,14 @@ from consumers.catalogue_log import CatalogueLog
 from consumers.catalogue_reader import CatalogueReader
 from consumers.dead_letters import DeadLetters, Flood, FloodGuard
 from consumers.errors import RETRIED, Incurable
+from consumers.fetches import Fetches
+from consumers.freshness import Freshness
 from consumers.health import Health, serve
 from consumers.kafka import catalogue_consumer, dead_letter_producer, events_consumer
 from consumers.leases import Leases
 from consumers.metrics import Metrics
 from consumers.poll import Limits, Poll
-from consumers.pulse import pulse
+from consumers.pulse import Pulse
 from consumers.retrying import Retrying
 from consumers.settings import Settings, load
 from consumers.step import ForeignTopic, Step
@@ -129,7 +131,8 @@ async def _run(
         events = await clients.enter_async_context(_running(events_consumer(settings), health))
         catalogue_topic = await clients.enter_async_context(_running(catalogue_consumer(settings), health))
         producer = await clients.enter_async_context(_running(dead_letter_producer(settings), health))
-        catalogue_topic.assign([TopicPartition(settings.catalogue_topic, 0)])
+        catalogue_partition = TopicPartition(settings.catalogue_topic, 0)
+        catalogue_topic.assign([catalogue_partition])
 
         catalogue = CatalogueLog()
         adoption = Adoption(store, catalogue, metrics)
@@ -146,6 +149,7 @@ async def _run(
         dead_letters = _dead_letters(settings, producer, metrics)
         step = Step(store, tenants, dead_letters, clock, metrics, topics.events)
         assignment = Assignment(events, store, settings.buckets, metrics, settings.accepted_starts)
+        fetches = Fetches(events)
         poll = Poll(
             events,
             assignment,
@@ -160,8 +164,10 @@ async def _run(
             settings.buckets,
             health.stored,
             partial(check_same, settings, topics),
+            Freshness(fetches, metrics),
             retrying("events"),
         )
+        pulse = Pulse(health, reader, assignment, fetches, Fetches(catalogue_topic), catalogue_partition)
         wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs, settings.dated_columns)
         leases = Leases(store)
         timers = Timers(store, step, leases, clock, metrics, range(settings.buckets), retrying("timers"))
@@ -178,7 +184,7 @@ async def _run(
         async with asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),
-                tasks.create_task(pulse(health, reader, assignment, events, catalogue_topic), name="pulse"),
+                tasks.create_task(pulse.run(), name="pulse"),
                 tasks.create_task(sweeper.run(), name="sweeper"),
                 tasks.create_task(timers.run(), name="timers"),
                 tasks.create_task(audits.run(), name="audits"),

@@ -34,6 +34,7 @@ class Health:
         self._alive_at = time.monotonic()
         self._fetched_at: float | None = None
         self._stored_at: float | None = None
+        self._held_up: tuple[str, float] = ("", 0.0)
         self.catalogue_read = False
         self.stopped = ""
         """Why it stopped for good; "" while it runs."""
@@ -62,6 +63,10 @@ class Health:
         else:
             self._troubles[part] = _Trouble(cause, time.monotonic())
 
+    def held_up(self, where: str, since_s: float) -> None:
+        """Records there are in the log since then, and can't be read before a transaction ends; "" for none."""
+        self._held_up = where, since_s
+
     def unhealthy(self) -> str:
         """Why the process should be restarted; "" when it shouldn't."""
         silent_s = time.monotonic() - self._alive_at
@@ -89,6 +94,10 @@ class Health:
             age_s = time.monotonic() - moment
             if age_s > LATEST_S:
                 return f"the last successful {what} was {age_s:.0f} s ago"
+        where, since_s = self._held_up
+        open_s = time.monotonic() - since_s
+        if where and open_s > LATEST_S:
+            return f"an open transaction of a publisher holds up {where}, for {open_s:.0f} s"
         return ""
 
     def _causes(self, latest_s: float) -> list[str]:

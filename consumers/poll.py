@@ -65,6 +65,7 @@ class Poll:
         buckets: int,
         stored: Callable[[], None],
         same_topic: Callable[[], Awaitable[None]],
+        freshness: Freshness,
         retrying: Retrying | None = None,
     ) -> None:
         """`same_topic` raises ForeignTopic where the topic is another one by now, and KafkaError."""
@@ -88,7 +89,7 @@ class Poll:
         """Records below it are known to be good or bad: read again, they count no more for a flood."""
         self._store_runs = StoreRuns(store, adoption)
         self._committing: asyncio.Future[None] | None = None
-        self.freshness = Freshness(consumer, clock, metrics)
+        self._freshness = freshness
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; the round at hand is finished. Raises what an operator has to decide."""
@@ -132,6 +133,7 @@ class Poll:
         await self._same_topic()
         for tp in self._assignment.ready:
             self._positions.pop(tp, None)
+        self._freshness.forget()
         self._step.start_at(states, {tp.partition for tp in self._assignment.ready})
 
     async def _round(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
@@ -146,7 +148,7 @@ class Poll:
             await self._sort(tp, ready[tp], by_bucket)
         await self._dead_letters.acknowledged()
         newest = {tp: ready[tp][-1].timestamp for tp in ends}
-        goals = {tp.partition: Goal(end, self.freshness.lag_ms(tp, end, newest[tp])) for tp, end in ends.items()}
+        goals = {tp.partition: Goal(end, self._freshness.through_s(tp, end, newest[tp])) for tp, end in ends.items()}
         await self._steps(by_bucket, goals)
         self._positions.update(ends)
         self._metrics.batch_events.observe(sum(len(records) for records in ready.values()))
@@ -203,7 +205,7 @@ class Poll:
                 position = await self._consumer.position(tp)
             except IllegalStateError:  # revoked meanwhile
                 continue
-            goals[tp.partition] = Goal(position, self.freshness.lag_ms(tp, position, None))
+            goals[tp.partition] = Goal(position, self._freshness.through_s(tp, position))
             self._positions[tp] = position
         if goals:
             await self._steps({bucket: [] for bucket in self._buckets}, goals)
@@ -237,5 +239,5 @@ def portions(
         part, rest = incoming[number * size : (number + 1) * size], incoming[(number + 1) * size :]
         reached = dict(goals)
         for one in reversed(rest):
-            reached[one.partition] = Goal(one.offset, goals[one.partition].lag_ms)
+            reached[one.partition] = Goal(one.offset, None)
         yield part, reached

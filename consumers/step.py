@@ -3,6 +3,8 @@
 Never trusts what it read to be still true: the store compares, and says what to do next.
 """
 
+import math
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
@@ -64,10 +66,18 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """Where a partition stands once the step is done."""
+    """Where a partition stands once the step is done.
+
+    `through_s` is an instant of the monotonic clock: everything that was in the log then is below the position. None
+    where nothing is known of that.
+    """
 
     position: Position
-    lag_ms: int
+    through_s: float | None
+
+    def lag_ms(self) -> int | None:
+        """The most that the oldest record above the position can be old now. A step may be tried for minutes."""
+        return None if self.through_s is None else math.ceil((time.monotonic() - self.through_s) * 1000)
 
 
 class Step:
@@ -244,7 +254,7 @@ class Step:
 
     def _batch(self, bucket: Bucket, goals: Mapping[int, Goal], tenants: Sequence[TenantBatch], now: Instant) -> Batch:
         progress = {
-            partition: Progress(self.known.get((bucket, partition)), goal.position, goal.lag_ms)
+            partition: Progress(self.known.get((bucket, partition)), goal.position, goal.lag_ms())
             for partition, goal in goals.items()
         }
         return Batch(bucket, self._topic_id, progress, tenants, now)

@@ -126,7 +126,7 @@ class BuildStep:
             except PoisonEvent:  # a dead letter since it was read for the serving generation
                 continue
         progress = {
-            partition: Progress(stored.get(partition), goal.position, goal.lag_ms) for partition, goal in goals.items()
+            partition: Progress(stored.get(partition), goal.position, None) for partition, goal in goals.items()
         }
         return await self._written(job, work, judged_at(loaded, timers), progress)
 

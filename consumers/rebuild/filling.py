@@ -126,7 +126,7 @@ class Filling:
             one = _incoming(record, by_tenant)
             if one is not None and one.offset >= positions[one.event.tenant].get(one.partition, 0):
                 by_tenant[one.event.tenant].append(one)
-        goals = {partition: Goal(position, 0) for partition, position in reached.items()}
+        goals = {partition: Goal(position, None) for partition, position in reached.items()}
         results = await asyncio.gather(
             *(self._one(job, by_tenant[job.name], goals) for job in jobs if mark or by_tenant[job.name]),
             return_exceptions=True,

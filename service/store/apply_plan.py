@@ -22,13 +22,18 @@ def packed_plan(batch: Batch, *, muted: bool = False) -> bytes:
             "some_of_many": batch.some_of_many,
             "muted": muted,
             "progress": [
-                (partition, -1 if progress.known is None else progress.known, progress.position, progress.lag_ms)
+                (partition, _or_none(progress.known), progress.position, _or_none(progress.lag_ms))
                 for partition, progress in batch.progress.items()
             ],
             "tenants": [_tenant_plan(tenant, masks) for tenant in batch.tenants],
             "masks": masks.written,
         }
     )
+
+
+def _or_none(number: int | None) -> int:
+    """A number that is never negative, as the script takes it."""
+    return -1 if number is None else number
 
 
 def _first_due(batch: Batch) -> str:

@@ -214,8 +214,9 @@ class MemoryCounters(MemoryAsides):
         state.topic = batch.topic
         for partition, progress in batch.progress.items():
             state.positions[partition] = max(state.positions.get(partition, 0), progress.position)
-            fresh = self._clock_ms() - progress.lag_ms
-            state.fresh_ms[partition] = max(state.fresh_ms.get(partition, fresh), fresh)
+            if progress.lag_ms is not None:
+                fresh = self._clock_ms() - progress.lag_ms
+                state.fresh_ms[partition] = max(state.fresh_ms.get(partition, fresh), fresh)
         if drained:
             state.timers = max(state.timers or batch.now, batch.now)
 

@@ -128,13 +128,13 @@ class Progress(msgspec.Struct, frozen=True):
     """How far one partition is after this call.
 
     `known` is the last position that this consumer wrote or read in this bucket (None: it saw none): a stored one
-    below it means that the store lost acknowledged writes. `lag_ms` is the age of the oldest record that
-    is not applied yet, 0 when there is none.
+    below it means that the store lost acknowledged writes. `lag_ms` is the most that the oldest record that is not
+    applied then can be old, by the clock of whoever measured it; None where nothing is known of that.
     """
 
     known: Position | None
     position: Position
-    lag_ms: int
+    lag_ms: int | None
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -9,6 +9,8 @@ from aiokafka.errors import KafkaError
 
 from consumers.assignment import Assignment
 from consumers.dead_letters import DeadLetters, Flood, FloodGuard
+from consumers.fetches import Fetches
+from consumers.freshness import Freshness
 from consumers.poll import Limits, Poll
 from tests.consumers.small_world import TENANT, SmallWorld, log_of, told
 from tests.oracle.records import LogItem, Record
@@ -53,6 +55,8 @@ class OnePartition:
     def last_stable_offset(self, partition: TopicPartition) -> int:
         return len(self.records)
 
+    highwater = last_stable_offset
+
     def last_poll_timestamp(self, partition: TopicPartition) -> int:
         return TIMESTAMP_MS
 
@@ -61,9 +65,10 @@ async def positioned(consumer: Pipeline, events: OnePartition) -> Poll:
     """The loop of that consumer, with its partition at hand."""
     buckets = buckets_of(consumer.store)
     assignment = Assignment(events, consumer.store, buckets, consumer.metrics)
+    freshness = Freshness(Fetches(events), consumer.metrics)
     poll = Poll(
         events, assignment, consumer.store, consumer.step, consumer.tenants, consumer.adoption, consumer.dead_letters,
-        consumer.clock, consumer.metrics, Limits(1_000, 10), buckets, lambda: None, same_topic,
+        consumer.clock, consumer.metrics, Limits(1_000, 10), buckets, lambda: None, same_topic, freshness,
     )  # fmt: skip
     await assignment.on_partitions_assigned([PARTITION])
     await poll._position_partitions()
@@ -116,6 +121,19 @@ async def test_a_tick_raises_the_buckets_that_have_nothing_to_apply() -> None:
     assert sorted(set(await stored(world))) == [-1, 2], "only the tenant's bucket had something to apply"
     await poll._tick()
     assert set(await stored(world)) == {2}
+
+
+async def test_partitions_that_are_positioned_again_are_as_fresh_as_what_is_applied_now() -> None:
+    world = SmallWorld()
+    consumer, events = await world.consumer(), OnePartition(log_of(told(1), told(2)))
+    poll = await positioned(consumer, events)
+    await poll._round(events.batch())
+    await poll._tick()
+    assert poll._freshness.through_s(PARTITION, 2) is not None
+    poll._assignment.restart()
+    await poll._position_partitions()
+    assert poll._freshness.through_s(PARTITION, 1) is None, "the store may have gone back"
+    assert poll._freshness.through_s(PARTITION, 2) is not None
 
 
 async def test_what_was_looked_at_before_is_not_parked_again() -> None:

@@ -5,7 +5,7 @@
 -- ARGV  1 plan (MessagePack), then per tenant and write: ticket, revision, revision and image ("" forgets it), when it is
 --       due ("" as before, "-" never)
 -- plan  topic, epoch, now (text), first_due (text or ""): of the writes, some_of_many, muted: nobody is told,
---       progress {{partition, known or -1, position, lag_ms}},
+--       progress {{partition, known or -1, position, lag_ms or -1}},
 --       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta},
 --                 counters {{part = {number of a mask, delta, ...}}}, timed {{field = delta}}}}
 --       masks {hexadecimal text}: a ticket's masks are the same in all of its places
@@ -295,7 +295,7 @@ local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 for i, progress in ipairs(plan.progress) do
   if stored_positions[i] < progress[3] then call('HSET', state, 'p:' .. progress[1], progress[3]) end
   local fresh = now_ms - progress[4]
-  if stored_fresh[i] < fresh then call('HSET', state, 'f:' .. progress[1], fresh) end
+  if progress[4] >= 0 and stored_fresh[i] < fresh then call('HSET', state, 'f:' .. progress[1], fresh) end
 end
 if drained and timers < now then call('HSET', state, 'timers', plan.now) end
 return result
