@@ -1,7 +1,8 @@
 """The documents' fenced blocks, and a shell that runs them one after another as a reader would. Judges nothing.
 
 A block marked `sh` is run; `make demo` stays running beside the others until the document's end. A `json` block
-right after one is what it must have printed, at least. `sh docker` is run where there is an engine, by `test_compose`.
+right after one is what it must have printed, at least. `sh docker` is run where there is an engine, by `test_compose`;
+`sh redis` where Redis is installed, by `tests/journeys/test_backup.py`.
 `text` is only read. No other kind may hold commands.
 """
 
