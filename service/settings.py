@@ -117,9 +117,11 @@ class Settings(SharedSettings):
         default=60,
         ge=0,
         le=100_000_000,
-        description="Failed attempts a minute at the form API, by address and by name, that slow nobody down; 0 "
-        "means any number. The first ten are free, then each attempt is held back for up to 5 s, beyond that it is "
-        "refused with 429. Whoever had the right secret lately from the same address isn't slowed by others.",
+        description="Failed attempts a minute at the form API, of one network at one name and at all names, that slow "
+        "nobody down; 0 means any number. The first ten are free, then each attempt is held back for up to 5 s, beyond "
+        "that it is refused with 429. Where a name fails more often from many networks, each of them has one attempt a "
+        "minute at it, also one that never failed. Whoever had the right secret in the last day from the same network "
+        "isn't slowed by others. Counted in Redis, so for all workers together; while it is away every call is 503.",
     )
     form_get: bool = Field(
         default=False,

@@ -35,7 +35,8 @@ FOLLOWS_ITS_NUMBER = frozenset({"EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO"})
 KEY_FIRST = frozenset(
     {
         "DEL", "EXISTS", "GET", "GETDEL", "HDEL", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HRANDFIELD",
-        "HSCAN", "HSET", "HSETNX", "SADD", "SET", "SMEMBERS", "SREM", "UNLINK", "ZADD", "ZRANGE", "ZRANGEBYLEX", "ZREM",
+        "HSCAN", "HSET", "HSETNX", "PTTL", "SADD", "SET", "SMEMBERS", "SREM", "UNLINK", "ZADD", "ZRANGE", "ZRANGEBYLEX",
+        "ZREM",
     }
 )  # fmt: skip
 """Commands whose first argument is a key, and whose other keys, if any, share its slot."""

@@ -90,6 +90,11 @@ def budget(bucket: int, scope: str, name: str, holder: str) -> str:
     return f"tc:{{{bucket}}}:budget:{name}:{digest}"
 
 
+def mark(bucket: int, scope: str, kind: str, holder: str) -> str:
+    """Empty string whose time to live is all that it says. Scope and holder stand as a hash, as in budgets."""
+    return budget(bucket, scope, f"mark:{kind}", holder)
+
+
 def audit(bucket: int) -> str:
     """String with a time to live: "<tenant> <generation> <holder>" of the audit under way."""
     return f"tc:{{{bucket}}}:audit"

@@ -1,17 +1,22 @@
-"""Token buckets and quotas of the memory store: the twin of those in Redis. For tests; nothing lasts."""
+"""Token buckets, quotas and marks of the memory store: the twin of those in Redis. For tests; nothing lasts."""
 
 from collections.abc import Callable, Sequence
 
 from service.store.budgets import Charge, Claim
+from service.store.marks import Extension, Mark
 
 
 class MemoryBudgets:
-    """See `budgets.BudgetStore` for what each method promises. `clock_ms` stands for the server's own clock."""
+    """See `budgets.BudgetStore` and `marks.MarkStore` for what each method promises.
+
+    `clock_ms` stands for the server's own clock.
+    """
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         self._clock_ms = clock_ms
         self._full_at_ms: dict[tuple[str, str, str], float] = {}
         self._claimed: dict[tuple[str, str, str], dict[str, int]] = {}
+        self._marked_until_ms: dict[tuple[str, Mark], float] = {}
 
     async def spend(self, scope: str, charges: Sequence[Charge]) -> float:
         now, wait_ms, spent = self._clock_ms(), 0.0, {}
@@ -44,3 +49,16 @@ class MemoryBudgets:
     async def release(self, scope: str, claims: Sequence[Claim], claimant: str) -> None:
         for quota, holder in claims:
             self._claimed.get((scope, quota.name, holder), {}).pop(claimant, None)
+
+    async def marks_left(self, scope: str, marks: Sequence[Mark]) -> Sequence[float]:
+        now = self._clock_ms()
+        return [max(self._marked_until_ms.get((scope, mark), 0) - now, 0) / 1000 for mark in marks]
+
+    async def extend_marks(self, scope: str, extensions: Sequence[Extension]) -> None:
+        now = self._clock_ms()
+        for mark, by_s, most_s in extensions:
+            until_ms = max(self._marked_until_ms.get((scope, mark), 0), now) + by_s * 1000
+            self._marked_until_ms[scope, mark] = min(until_ms, now + most_s * 1000)
+
+    async def drop_mark(self, scope: str, mark: Mark) -> None:
+        self._marked_until_ms.pop((scope, mark), None)

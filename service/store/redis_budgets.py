@@ -1,21 +1,25 @@
-"""Token buckets and quotas in Redis, each call one script over one bucket's keys. Decides nothing about limits."""
+"""Token buckets, quotas and marks in Redis, each call over one bucket's keys. Decides nothing about limits."""
 
+import asyncio
+import math
 from collections.abc import Sequence
 
 from service.store import keys
 from service.store.budgets import Charge, Claim
+from service.store.marks import Extension, Mark
 from service.store.script import Script
 from service.store.wire import Argument
 from service.store.wires import AnyWire
 
 SPEND = Script("spend", writes=True)
 CLAIM = Script("claim", writes=True)
+EXTEND_MARKS = Script("extend_marks", writes=True)
 
 _MINUTE_US = 60_000_000
 
 
 class RedisBudgets:
-    """See `budgets.BudgetStore` for what each method promises."""
+    """See `budgets.BudgetStore` and `marks.MarkStore` for what each method promises."""
 
     def __init__(self, wire: AnyWire, buckets: int) -> None:
         self._wire = wire
@@ -41,6 +45,20 @@ class RedisBudgets:
     async def release(self, scope: str, claims: Sequence[Claim], claimant: str) -> None:
         for place in self._places(scope, [claim for claim in claims if claim.quota.most > 0]):
             await self._wire.call("ZREM", place, claimant)
+
+    async def marks_left(self, scope: str, marks: Sequence[Mark]) -> Sequence[float]:
+        left_ms = await asyncio.gather(*(self._wire.call("PTTL", self._mark(scope, mark)) for mark in marks))
+        return [max(int(each), 0) / 1000 for each in left_ms]
+
+    async def extend_marks(self, scope: str, extensions: Sequence[Extension]) -> None:
+        times = [math.ceil(seconds * 1000) for _, by_s, most_s in extensions for seconds in (by_s, most_s)]
+        await EXTEND_MARKS.run(self._wire, [self._mark(scope, each.mark) for each in extensions], times)
+
+    async def drop_mark(self, scope: str, mark: Mark) -> None:
+        await self._wire.call("DEL", self._mark(scope, mark))
+
+    def _mark(self, scope: str, mark: Mark) -> str:
+        return keys.mark(keys.bucket_of(scope, self.buckets), scope, mark.kind, mark.holder)
 
     def _places(self, scope: str, claims: Sequence[Claim]) -> list[str]:
         return [self._place(scope, f"quota:{quota.name}", holder) for quota, holder in claims]

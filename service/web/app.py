@@ -1,11 +1,14 @@
 """The ASGI application, wired from its parts. Opens nothing, and knows no server."""
 
+from typing import Protocol
+
 from starlette.types import ASGIApp
 
 from service.clock import Clock
 from service.origins import origins_in
 from service.settings import Settings
 from service.store.grants import GrantStore
+from service.store.marks import MarkStore
 from service.store.port import CounterReader
 from service.store.previewing import Limits, Previewing
 from service.store.reading import Reading
@@ -29,11 +32,15 @@ from service.web.push.hub import Hub
 from service.web.streaming import Streaming
 
 
+class SharedStore(GrantStore, MarkStore, Protocol):
+    """What all workers share beside the counters."""
+
+
 def create_app(
     reading: Reading,
     reader: CounterReader,
     hub: Hub,
-    grants: GrantStore,
+    grants: SharedStore,
     settings: Settings,
     clock: Clock,
     access_log: AccessLog | None = None,
@@ -47,7 +54,7 @@ def create_app(
     previews = Previews(gate, Previewing(reading, reader, clock, limits), settings, clock)
     health = Health(reading)
     metrics = Metrics(hub.tally)
-    form = FormApi(gate, reading, reader, settings, clock)
+    form = FormApi(gate, reading, reader, grants, settings, clock)
     endpoints: dict[str, ASGIApp] = {
         count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),
         filters.PATH: Endpoint({"GET": listing.get}),

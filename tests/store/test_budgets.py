@@ -1,10 +1,11 @@
-"""Budgets: what one holder takes is never another's, and all that a call asks for is taken or nothing of it."""
+"""Budgets and marks: what one holder takes is never another's, and a call does all that it names, or nothing."""
 
 import asyncio
 
 import pytest
 
 from service.store.budgets import Charge, Claim, Quota, Rate
+from service.store.marks import Extension, Mark
 from service.store.redis_store import RedisStore
 from tests.servers.redis_server import closing_client
 from tests.store.contract import Store
@@ -110,3 +111,39 @@ async def test_keys_leave_redis_by_themselves(redis_store: RedisStore, redis_db:
         assert len(keys) == 2
         assert all(0 < client.pttl(key) <= MINUTE_MS for key in keys)
         assert all(len(key) < 100 for key in keys)
+
+
+OWN, WIDE = Mark("failed", "ann"), Mark("failed")
+
+
+async def test_a_mark_holds_for_its_time_and_is_made_longer_up_to_the_most(store: Store) -> None:
+    assert await store.marks_left("acme", [OWN, WIDE]) == [0.0, 0.0]
+    await store.extend_marks("acme", [Extension(OWN, 40, 100), Extension(WIDE, 10, 100)])
+    assert await store.marks_left("acme", [OWN, WIDE]) == pytest.approx([40, 10], abs=5)
+    for _ in range(3):
+        await store.extend_marks("acme", [Extension(OWN, 40, 100)])
+    assert await store.marks_left("acme", [WIDE, OWN]) == pytest.approx([10, 100], abs=5)
+    await store.extend_marks("acme", [Extension(OWN, 0, 20)])
+    assert await store.marks_left("acme", [OWN]) == pytest.approx([20], abs=5)
+
+
+async def test_a_mark_is_gone_by_itself_or_when_it_is_dropped(store: Store) -> None:
+    await store.extend_marks("acme", [Extension(OWN, 0.03, 1), Extension(WIDE, 60, 60)])
+
+    async def gone() -> bool:
+        return await store.marks_left("acme", [OWN]) == [0.0]
+
+    await wait_until(gone, 10, "the mark to be gone")
+    await store.drop_mark("acme", WIDE)
+    assert await store.marks_left("acme", [WIDE]) == [0.0]
+
+
+async def test_marks_of_other_scopes_kinds_and_holders_are_others(store: Store) -> None:
+    await store.extend_marks("acme", [Extension(OWN, 60, 60)])
+    for scope, mark in (("globex", OWN), ("acme", WIDE), ("acme", Mark("proven", "ann")), ("acmeann", WIDE)):
+        assert await store.marks_left(scope, [mark]) == [0.0]
+
+
+async def test_many_at_once_extend_a_mark_by_all_they_say(store: Store) -> None:
+    await asyncio.gather(*(store.extend_marks("acme", [Extension(OWN, 10, 1_000)]) for _ in range(20)))
+    assert await store.marks_left("acme", [OWN]) == pytest.approx([200], abs=5)

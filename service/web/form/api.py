@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 from service.clock import Clock
 from service.domain.catalogue import Credential
 from service.settings import Settings
+from service.store.marks import MarkStore
 from service.store.port import CounterReader
 from service.store.reading import Reading
 from service.store.tallying import Tallying
@@ -37,11 +38,19 @@ NO_STORE: Headers = [(b"cache-control", b"no-store")]
 class FormApi:
     """An ASGI application: this API has a shape of its own for every error, a wrong method included."""
 
-    def __init__(self, gate: Gate, reading: Reading, reader: CounterReader, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        reading: Reading,
+        reader: CounterReader,
+        marks: MarkStore,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
         self._gate = gate
         self._clock = clock
         self._tallying = Tallying(reading, reader, clock)
-        self._authentication = Authentication(reader, Attempts(settings.form_failures_per_min, clock))
+        self._authentication = Authentication(reader, Attempts(marks, settings.form_failures_per_min))
         self._credentials = RateLimit(settings.credential_requests_per_min)
         self._positions = settings.expose_positions
         self._methods = ("GET", "HEAD", "POST") if settings.form_get else ("POST",)

@@ -1,22 +1,26 @@
-"""Slows guessing down: attempts that failed make the next ones wait, per address and per name. Never sees a secret.
+"""Slows guessing down: attempts that failed make the next ones wait. Never sees a secret.
 
-Only failures count, so nobody who has the right secret from the start is ever slowed. Who had it lately from the same
-address is let past what others have brought upon that name, or upon that address.
+Failures are counted in the store, so that workers and processes share them, and only failures: nobody who has the
+right secret from the start is slowed. They count for a name from one network first, and for the network at all names.
+Failures of one name from everywhere together never lock a name: beyond their rate, a network that has not failed at it
+for a minute still has one attempt. So guesses from many networks are few, and the owner at a new address gets in.
+Who had the right secret lately from the same network is let past all of it.
+
+Without the store nothing is judged: credentials are in it too.
 """
 
 import asyncio
 import hashlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 
-from service.clock import Clock
-from service.domain.ticket import Instant
 from service.lru import Lru
+from service.store.marks import Extension, Mark, MarkStore
 from service.web.errors import rate_limited
-from service.web.limits import CALLERS_REMEMBERED, MINUTE_US
+from service.web.limits import CALLERS_REMEMBERED
 
 FREE = 10
 """Failures that cost nothing: a person who mistypes, a plug-in with an old secret until somebody looks."""
@@ -25,92 +29,110 @@ LONGEST_HOLD_S = 5.0
 """A held attempt takes up a connection, and clients give up after 10 s or so; who would wait longer is told to."""
 
 AT_ONCE = 10
-"""Attempts of one address that are judged at the same time: with more, a thousand guesses would all be the first."""
+"""Attempts of one network that a process judges at the same time: with more, a thousand guesses would be the first."""
+
+PRESSED_S = 60.0
+"""Between attempts of one network at a name that fails at many others: 1,000 of them have 1,000 guesses a minute."""
+
+PROVEN_S = 86_400.0
+"""How long it is remembered where the right secret came from: a panel calls every few minutes, an admin daily."""
+
+_PROVEN, _FAILED, _LATELY = "form-proven", "form-failed", "form-failed-lately"
 
 
 class Attempt(msgspec.Struct):
-    """One try of a name's secret from an address; whoever judges it says whether it `failed`."""
+    """One try of a name's secret from a network; whoever judges it says whether it `failed`."""
 
     failed: bool = False
 
 
-class Slowing:
-    """How long to wait per key. The generic cell rate algorithm, as for the limits; but only failures are counted."""
+class _Standing(msgspec.Struct, frozen=True):
+    """What is known before an attempt is judged, in seconds."""
 
-    def __init__(self, per_min: int) -> None:
-        self._interval_us = MINUTE_US / per_min if per_min else 0.0
-        self._most_us = MINUTE_US + FREE * self._interval_us
-        self._paid_at: Lru[Hashable, float] = Lru(CALLERS_REMEMBERED)
-
-    def wait_s(self, key: Hashable, now: Instant) -> float:
-        """Seconds until another failure would be within the rate; 0 for one that is."""
-        return max(self._paid(key, now) - now - (FREE - 1) * self._interval_us, 0.0) / 1_000_000
-
-    def failed(self, key: Hashable, now: Instant) -> None:
-        """Counts one."""
-        self._paid_at.put(key, max(self._paid(key, now), now) + self._interval_us)
-
-    def _paid(self, key: Hashable, now: Instant) -> float:
-        """When all failures so far are made up for."""
-        paid_at = self._paid_at.get(key) or 0.0
-        if paid_at > now + self._most_us:  # the clock was set back, which must not lock anybody out
-            paid_at = now + self._most_us
-            self._paid_at.put(key, paid_at)
-        return paid_at
+    proven_s: float
+    hold_s: float
 
 
 class Attempts:
-    """All attempts at one process. With `per_min` 0 nobody is slowed."""
+    """`per_min` failures a minute of a network at a name go on without a hold; with 0 nobody is slowed."""
 
-    def __init__(self, per_min: int, clock: Clock, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        self._clock = clock
+    def __init__(
+        self, store: MarkStore, per_min: int, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._store = store
         self._sleep = sleep
-        self._limited = per_min > 0
-        self._slowing = Slowing(per_min)
+        self._interval_s = 60 / per_min if per_min else 0.0
+        self._most_s = PRESSED_S + FREE * self._interval_s
         self._turns: Lru[str, asyncio.Semaphore] = Lru(CALLERS_REMEMBERED)
-        self._proven: Lru[tuple[str, bytes], bool] = Lru(CALLERS_REMEMBERED)
 
     @asynccontextmanager
-    async def attempt(self, address: str, name: str) -> AsyncIterator[Attempt]:
+    async def attempt(self, network: str, name: str) -> AsyncIterator[Attempt]:
         """Judge it inside. Raises Refused when there were so many failures that it would have to wait too long."""
-        # Names are the caller's to choose: long ones must not take up room, nor stand here in the clear.
-        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+        # Names are the caller's to choose: long ones must not take up room, nor stand anywhere in the clear.
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
         attempt = Attempt()
-        if not self._limited:
+        if not self._interval_s:
             yield attempt
-        elif self._proven.get((address, digest)):
+            return
+        standing = await self._standing(network, digest)
+        if standing.proven_s:
             yield attempt
-            if attempt.failed:
-                self._proven.drop((address, digest))
-                self._count(address, digest)
         else:
-            async with self._turn(address, digest):
+            await self._sleep(_bounded(standing))
+            async with self._turn(network):
+                # Those that came together were all told to go on at once; by now some of them may have failed.
+                standing = await self._standing(network, digest)
+                _bounded(standing)
                 yield attempt
-                if attempt.failed:
-                    self._count(address, digest)
-                else:
-                    self._proven.put((address, digest), True)
+        if attempt.failed:
+            await self._note_failure(network, digest)
+        elif standing.proven_s < PROVEN_S / 2:
+            await self._store.extend_marks(digest, (Extension(Mark(_PROVEN, network), PROVEN_S, PROVEN_S),))
 
-    @asynccontextmanager
-    async def _turn(self, address: str, digest: bytes) -> AsyncIterator[None]:
-        await self._sleep(self._hold_s(address, digest))
-        turns = self._turns.get(address)
+    def _turn(self, network: str) -> asyncio.Semaphore:
+        turns = self._turns.get(network)
         if turns is None:
             turns = asyncio.Semaphore(AT_ONCE)
-            self._turns.put(address, turns)
-        async with turns:
-            # Those that came together were all told to go on at once; by now some of them may have failed.
-            self._hold_s(address, digest)
-            yield
+            self._turns.put(network, turns)
+        return turns
 
-    def _hold_s(self, address: str, digest: bytes) -> float:
-        now = self._clock.now_us()
-        hold_s = max(self._slowing.wait_s(address, now), self._slowing.wait_s(digest, now))
-        if hold_s > LONGEST_HOLD_S:
-            raise rate_limited(math.ceil(hold_s))
-        return hold_s
+    async def _standing(self, network: str, digest: str) -> _Standing:
+        (proven_s,), (own_s, anywhere_s, lately_s), (network_s,) = await asyncio.gather(
+            self._store.marks_left(digest, (Mark(_PROVEN, network),)),
+            self._owed_s(digest, (Mark(_FAILED, network), Mark(_FAILED), Mark(_LATELY, network))),
+            self._owed_s(network, (Mark(_FAILED),)),
+        )
+        elsewhere_s = self._beyond_free_s(anywhere_s - own_s)
+        holds_s = (self._beyond_free_s(own_s), self._beyond_free_s(network_s), lately_s if elsewhere_s else 0.0)
+        return _Standing(proven_s, max(holds_s))
 
-    def _count(self, address: str, digest: bytes) -> None:
-        now = self._clock.now_us()
-        self._slowing.failed(address, now)
-        self._slowing.failed(digest, now)
+    async def _owed_s(self, scope: str, marks: Sequence[Mark]) -> Sequence[float]:
+        """For how long failures count, each at most as long as it ever may: the store's clock may be set back."""
+        left = await self._store.marks_left(scope, marks)
+        if max(left) > self._most_s:
+            too_long = [mark for mark, left_s in zip(marks, left, strict=True) if left_s > self._most_s]
+            await self._store.extend_marks(scope, [Extension(mark, 0, self._most_s) for mark in too_long])
+        return [min(left_s, self._most_s) for left_s in left]
+
+    def _beyond_free_s(self, owed_s: float) -> float:
+        """Seconds until another failure would be within the rate."""
+        return max(owed_s - (FREE - 1) * self._interval_s, 0.0)
+
+    async def _note_failure(self, network: str, digest: str) -> None:
+        at_name = (
+            Extension(Mark(_FAILED, network), self._interval_s, self._most_s),
+            Extension(Mark(_FAILED), self._interval_s, self._most_s),
+            Extension(Mark(_LATELY, network), PRESSED_S, PRESSED_S),
+        )
+        await asyncio.gather(
+            self._store.extend_marks(digest, at_name),
+            self._store.extend_marks(network, (Extension(Mark(_FAILED), self._interval_s, self._most_s),)),
+            self._store.drop_mark(digest, Mark(_PROVEN, network)),
+        )
+
+
+def _bounded(standing: _Standing) -> float:
+    """The hold. Raises Refused for one that is too long."""
+    if standing.hold_s > LONGEST_HOLD_S:
+        raise rate_limited(math.ceil(standing.hold_s), reason="too many failed attempts")
+    return standing.hold_s

@@ -28,7 +28,7 @@ class Authentication:
         self._attempts = attempts
 
     async def credential(self, fields: Fields, address: str, caller: str) -> Credential:
-        """The credential; `caller` is whose attempts are counted together with this one's.
+        """The credential; `caller` is the network whose attempts are counted together with this one's.
 
         Raises FormRefused, Refused for too many failures, StoreUnavailable, and Warming where the store may only not
         have it yet.
