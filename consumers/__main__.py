@@ -199,7 +199,7 @@ async def _run(
 
 def _dead_letters(settings: Settings, producer: AIOKafkaProducer, metrics: Metrics) -> DeadLetters:
     guard = FloodGuard(settings.bad_records_in_a_row, settings.bad_records_window, settings.bad_records_share)
-    return DeadLetters(producer, settings.dead_letter_topic, metrics, guard)
+    return DeadLetters(producer, settings.dead_letter_topic, metrics, guard, settings.catalogue_topic)
 
 
 @asynccontextmanager

@@ -11,8 +11,16 @@ LOOK_S = 0.5
 """Positions of idle buckets are raised once a second: looking more often would see nothing new."""
 
 
-async def until_applied(store: CounterStore, buckets: Sequence[int], ends: Mapping[int, Position], say: Say) -> None:
-    """Returns once everything below `ends`, by partition, is in the counts of every bucket.
+async def until_applied(
+    store: CounterStore,
+    buckets: Sequence[int],
+    ends: Mapping[int, Position],
+    say: Say,
+    *,
+    catalogue_end: Position = 0,
+) -> None:
+    """Returns once everything below `ends`, by partition, is in the counts of every bucket, and the catalogue's records
+    below `catalogue_end` are in the store; bad ones are dead letters by then.
 
     Says how far it is now and then, and that it waits while Redis is away.
     """
@@ -20,7 +28,7 @@ async def until_applied(store: CounterStore, buckets: Sequence[int], ends: Mappi
     before, backoff = 0, Backoff()
     while True:
         try:
-            left = _left(await store.states(buckets), ends)
+            left = _left(await store.states(buckets), ends) + max(0, catalogue_end - await store.judged())
         except StoreUnavailable as error:
             say(f"waiting for Redis: {error}")
             await backoff.pause()

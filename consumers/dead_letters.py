@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from consumers.letters.command import main
+from consumers.letters.letter import whose
 from consumers.metrics import Metrics
 from service.lru import Lru
 
@@ -119,7 +120,11 @@ class DeadLetters:
     """Sends letters to the dead-letter topic. One that is read again counts once, and is sent again only where it
     wasn't acknowledged."""
 
-    def __init__(self, producer: Producer, topic: str, metrics: Metrics, guard: FloodGuard) -> None:
+    def __init__(
+        self, producer: Producer, topic: str, metrics: Metrics, guard: FloodGuard, catalogue_topic: str = ""
+    ) -> None:
+        """`topic` takes the letters; records of `catalogue_topic` are entries, of any other one events."""
+        self._catalogue_topic = catalogue_topic
         self._producer = producer
         self._topic = topic
         self._metrics = metrics
@@ -139,7 +144,7 @@ class DeadLetters:
         if acknowledged:
             return
         if acknowledged is None:
-            self._count(place, reason)
+            self._count(place, letter, reason)
         headers = [
             *letter.headers,
             ("reason", reason.encode(errors="replace")[:REASON_BYTES]),
@@ -152,11 +157,20 @@ class DeadLetters:
         )
         self._unacknowledged.append((place, sent))
 
-    def _count(self, place: "_Place", reason: str) -> None:
+    def _count(self, place: "_Place", letter: Letter, reason: str) -> None:
         self._guard.bad()
         self._acknowledged.put(place, False)
-        _, partition, offset = place
-        log.warning("dead letter", reason=reason, partition=partition, offset=offset)
+        topic, partition, offset = place
+        named = whose(letter.key, letter.value, letter.headers, of_catalogue=topic == self._catalogue_topic)
+        log.warning(
+            "dead letter",
+            reason=reason,
+            tenant=named.tenant or None,
+            ticket=named.ticket or None,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+        )
         self._metrics.dead_letters.inc()
 
     async def acknowledged(self) -> None:

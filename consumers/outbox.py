@@ -15,6 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import RecordMetadata
 
+from consumers.acknowledged import Acknowledged
 from consumers.ndjson import EVENT_HEADERS, Record
 from consumers.settings import Settings
 from consumers.topics import EVENTS_MAX_MESSAGE_BYTES
@@ -54,8 +55,7 @@ class Outbox:
         """Events acknowledged."""
         self.entries = 0
         """Catalogue records acknowledged."""
-        self.ends: dict[int, int] = {}
-        """By partition of the events topic, the offset after the last one acknowledged."""
+        self.acknowledged = Acknowledged()
 
     async def send(self, record: Record) -> None:
         """Takes the record; it is on its way when this returns. Raises NotAcknowledged when an earlier one failed."""
@@ -102,9 +102,9 @@ class Outbox:
         except KafkaError as error:
             raise _unacknowledged(f"{error}") from error
         del self._under_way[0]
+        self.acknowledged.add(self._topics[self._sending_events], sent.partition, sent.offset)
         if self._sending_events:
             self.events += 1
-            self.ends[sent.partition] = max(self.ends.get(sent.partition, 0), sent.offset + 1)
         else:
             self.entries += 1
 

@@ -7,13 +7,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from consumers.acknowledged import Acknowledged
 from consumers.applied import until_applied
+from consumers.letters.refused import refused_of
+from consumers.letters.topic import LettersUnreadable, named_ends
 from consumers.line_source import STDIN, Line, SourceUnusable, lines_of
 from consumers.ndjson import BadLine, record
 from consumers.outbox import NotAcknowledged, Outbox, open_outbox
@@ -30,6 +33,9 @@ SETTINGS_USED = (
     *("redis", "buckets", "redis_timeout_s"),  # to wait until all is applied
 )
 
+REASONS_SHOWN = 10
+"""Of why records became dead letters, those that most have: enough to see what is wrong."""
+
 EXIT_STOPPED = 1
 EXIT_INTERRUPTED = 130
 """What shells report for a program that Ctrl-C ended."""
@@ -43,6 +49,8 @@ class Totals:
     entries: int
     skipped: int
     seconds: float
+    dead_letters: Mapping[str, int] = field(default_factory=dict)
+    """Those of the records that could not be applied, by reason; known only where that was waited for."""
 
     def __str__(self) -> str:
         rate = (self.events + self.entries) / max(self.seconds, 0.001)
@@ -68,7 +76,7 @@ async def publish(
 ) -> Totals:
     """Publishes every line, at most `rate` a second, and returns once all are acknowledged. Makes absent topics.
 
-    With `wait_applied` it returns only when the consumers have applied the events too, dead letters among them.
+    With `wait_applied` it returns only when the consumers have applied all of it, and counts what became dead letters.
     Blank lines count for nothing. Raises PublishStopped at the first bad line (unless `skip_bad`) or when Kafka fails.
     """
     async with aclosing(_numbered(lines)) as numbered:
@@ -100,20 +108,29 @@ class _Job:
             async with AsyncExitStack() as store_open:
                 store = await self._store(store_open)  # before anything is sent: a wrong address is found out at once
                 await ensure_topics(self._settings)
+                letters_end = {} if store is None else await named_ends(self._settings)
                 async with open_outbox(self._settings, self._say) as outbox:
                     self._outbox = outbox
                     await self._send_all(lines, outbox)
                 totals = self.totals()
                 if store is not None:
                     self._say(f"acknowledged {totals}")
-                    await until_applied(store, range(self._settings.buckets), outbox.ends, self._say)
-        except (TopicsUnusable, NotAcknowledged, StoreRefused, StoreUnavailable) as error:
+                    await self._until_applied(store, outbox.acknowledged)
+                    reasons = await refused_of(self._settings, letters_end, outbox.acknowledged)
+                    totals = replace(totals, dead_letters=reasons)
+        except (TopicsUnusable, NotAcknowledged, StoreRefused, StoreUnavailable, LettersUnreadable) as error:
             raise PublishStopped(str(error)) from error
         except KafkaConnectionError as error:
             raise PublishStopped(f"no broker answers at {self._settings.kafka}") from error
         except KafkaError as error:
             raise PublishStopped(f"Kafka at {self._settings.kafka}: {error}") from error
         return totals
+
+    async def _until_applied(self, store: RedisStore, acknowledged: Acknowledged) -> None:
+        settings = self._settings
+        ends = acknowledged.ends(settings.events_topic)
+        catalogue_end = acknowledged.ends(settings.catalogue_topic).get(0, 0)
+        await until_applied(store, range(settings.buckets), ends, self._say, catalogue_end=catalogue_end)
 
     async def _store(self, open_now: AsyncExitStack) -> RedisStore | None:
         """The store whose positions are waited for, if they are."""
@@ -185,7 +202,10 @@ async def _run_files(job: _Job, names: Sequence[str]) -> Totals:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command line. Returns the exit status: 0, 1 when it stopped early, 2 for wrong use, 130 after Ctrl-C."""
+    """The command line.
+
+    Returns the exit status: 0, 1 when it stopped early or there are dead letters, 2 for wrong use, 130 after Ctrl-C.
+    """
     asked = _parser().parse_args(argv[1:])
     try:
         settings = Settings.read(os.environ)
@@ -206,8 +226,24 @@ def main(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         say_on_stderr(f"interrupted; published before that: {job.totals()}")
         return EXIT_INTERRUPTED
+    if totals.dead_letters:
+        say_on_stderr(f"published {totals}")
+        _say_refused(totals.dead_letters)
+        return EXIT_STOPPED
     say_on_stderr(f"published {totals}" + (", and all of it is applied" if asked.until_applied else ""))
     return 0
+
+
+def _say_refused(reasons: Mapping[str, int]) -> None:
+    by_count = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
+    for reason, count in by_count[:REASONS_SHOWN]:
+        say_on_stderr(f"  {count:,} × {reason}")
+    if by_count[REASONS_SHOWN:]:
+        say_on_stderr(f"  and {sum(count for _, count in by_count[REASONS_SHOWN:]):,} for other reasons")
+    say_on_stderr(
+        f"{sum(reasons.values()):,} of them could not be applied and are dead letters: see "
+        "python -m consumers.dead_letters list"
+    )
 
 
 def _rate(text: str) -> float:
@@ -241,7 +277,9 @@ would refuse in a well-formed event isn't checked here; it becomes a dead letter
     )
     parser.add_argument("--skip-bad", action="store_true", help="report bad lines, leave them out and go on")
     parser.add_argument(
-        "--until-applied", action="store_true", help="end only when the consumers have applied it all, by Redis"
+        "--until-applied",
+        action="store_true",
+        help="end only when the consumers have applied it all, by Redis; with status 1 where some became dead letters",
     )
     return parser
 

@@ -20,7 +20,8 @@ totals are on stderr. Sends nothing."""
 
 _REPLAY = """Sends the records of the letters that are meant to the topic they came from: the same bytes, key, headers
 and time, without what was added when they were parked. One that is still bad becomes a letter again; one whose sequence
-is no longer news changes nothing. The letters stay where they are. See with --dry-run what would be sent."""
+is no longer news changes nothing. The letters stay where they are. See with --dry-run what would be sent. Without a
+condition it asks for --all."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (listing, replay):
         _add_conditions(command)
         command.add_argument("--json", action="store_true", help="print NDJSON: an object a line")
+    replay.add_argument("--all", action="store_true", help="every letter: needed where no condition is given")
     replay.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     return whole
 
@@ -48,7 +50,14 @@ def selection(asked: argparse.Namespace) -> Selection:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """What is asked; `argv` begins with the program's name. Ends the process for --help and for wrong use."""
-    return parser().parse_args(argv[1:])
+    asked = parser().parse_args(argv[1:])
+    if asked.command == "replay":
+        chosen = selection(asked) != Selection()
+        if asked.all and chosen:
+            parser().error("--all: beside conditions that choose some")
+        if not (asked.all or chosen or asked.dry_run):
+            parser().error("replay: which letters? Give a condition, or --all for every one")
+    return asked
 
 
 def _add_conditions(command: argparse.ArgumentParser) -> None:

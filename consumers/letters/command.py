@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, aclosing
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from consumers.letters import arguments
-from consumers.letters.letter import Origin, ReadLetter, letter_in, tenant_of
+from consumers.letters.letter import Origin, ReadLetter, letter_in, whose_letter
 from consumers.letters.topic import LettersUnreadable, parked_records
 from consumers.ndjson import Record
 from consumers.outbox import NotAcknowledged, Outbox, open_outbox
@@ -112,18 +112,25 @@ class Run:
         origin = letter.origin
         at = format_instant_exactly(letter.timestamp_ms * 1_000)
         key = None if letter.key is None else letter.key.decode(errors="backslashreplace")
+        tenant, ticket = whose_letter(letter, self._settings.catalogue_topic)
         if not self._as_json:
+            whose = "" if key == f"{tenant}/{ticket}" else _named(tenant, ticket)
             shown = "-" if key is None else repr(key)
-            line = f"{at} {origin.topic} {origin.partition}:{origin.offset} {shown} {letter.reason}"
+            line = f"{at} {origin.topic} {origin.partition}:{origin.offset} {shown}{whose} {letter.reason}"
             return f"{line} ({problem})" if problem else line
-        tenant = tenant_of(letter, of_catalogue=origin.topic == self._settings.catalogue_topic)
-        said = {"time": at, **origin._asdict(), "key": key, "tenant": tenant or None, "reason": letter.reason}
+        said = {"time": at, **origin._asdict(), "key": key, "tenant": tenant or None, "ticket": ticket or None}
+        said["reason"] = letter.reason
         return one_line(json.dumps({**said, "problem": problem} if problem else said, ensure_ascii=False))
 
     def _progress(self) -> None:
         if time.monotonic() >= self._next_progress:
             self._say(self.totals())
             self._next_progress = time.monotonic() + PROGRESS_S
+
+
+def _named(tenant: str, ticket: str) -> str:
+    """What a key doesn't say."""
+    return (f" tenant={tenant}" if tenant else "") + (f" ticket={ticket!r}" if ticket else "")
 
 
 _LEFT_OUT = {

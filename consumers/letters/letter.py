@@ -1,12 +1,12 @@
 """A dead letter as it is read back: the record it was, and what was said of it. Pure; sends and judges nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from consumers.ndjson import OWNED_BY_TENANT
-from service.domain.ids import is_tenant_id
+from service.domain.ids import is_id, is_tenant_id
 from service.domain.json_reading import read_json
 
 ADDED = ("reason", "topic", "partition", "offset")
@@ -52,11 +52,19 @@ class ReadLetter(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, bytes], ...]
 
 
+class Whose(NamedTuple):
+    """Whose record it is, as far as a bad one tells; "" for what it doesn't."""
+
+    tenant: str
+    ticket: str
+
+
 class _Named(msgspec.Struct):
     """What says whose record it is, in an event's or an entry's JSON."""
 
     tenantid: Any = None
     tenant: Any = None
+    subject: Any = None
 
 
 _named_decoder = msgspec.json.Decoder(_Named)
@@ -74,28 +82,43 @@ def letter_in(record: Parked) -> ReadLetter | None:
     return ReadLetter(origin, reason, record.timestamp, record.key, record.value, kept)
 
 
-def tenant_of(letter: ReadLetter, *, of_catalogue: bool) -> str:
-    """Whose record it is, as far as a bad one tells: by its key, else by what is in it. "" for nobody's."""
-    in_key = (
-        _entry_owner(letter.key) if of_catalogue else (letter.key or b"").partition(b"/")[0].decode(errors="replace")
-    )
-    candidates = (
-        in_key,
-        dict(letter.headers).get("ce_tenantid", b"").decode(errors="replace"),
-        *_named_in(letter.value),
-    )
-    return next((name for name in candidates if is_tenant_id(name)), "")
+def whose(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], *, of_catalogue: bool) -> Whose:
+    """Whose record it is: by its key, else by its headers, else by what is in it; entries have no ticket."""
+    if of_catalogue:
+        owner = _entry_owner(key)
+        return Whose(owner if is_tenant_id(owner) else _first(is_tenant_id, _named_in(value).tenant), "")
+    tenant, slash, ticket = _text(key).partition("/")
+    said = {name.lower(): text for name, text in headers}
+    tenant = _first(is_tenant_id, tenant if slash else "", _text(said.get("ce_tenantid")))
+    ticket = _first(is_id, ticket, _text(said.get("ce_subject")))
+    if not (tenant and ticket):
+        named = _named_in(value)
+        return Whose(tenant or _first(is_tenant_id, named.tenantid), ticket or _first(is_id, named.subject))
+    return Whose(tenant, ticket)
+
+
+def whose_letter(letter: ReadLetter, catalogue_topic: str) -> Whose:
+    """Whose record a letter holds."""
+    of_catalogue = letter.origin.topic == catalogue_topic
+    return whose(letter.key, letter.value, letter.headers, of_catalogue=of_catalogue)
+
+
+def _first(is_one: Callable[[str], bool], *candidates: object) -> str:
+    return next((name for name in candidates if isinstance(name, str) and is_one(name)), "")
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode(errors="replace")
 
 
 def _entry_owner(key: bytes | None) -> str:
     """The tenant in a catalogue key; realms and credentials have none there."""
-    kind, *ids = (key or b"").decode(errors="replace").split("/", 2)
+    kind, *ids = _text(key).split("/", 2)
     return ids[0] if ids and kind in ("tenant", *OWNED_BY_TENANT) else ""
 
 
-def _named_in(value: bytes | None) -> tuple[str, ...]:
+def _named_in(value: bytes | None) -> _Named:
     try:
-        named = read_json(_named_decoder, value or b"{}", {})
+        return read_json(_named_decoder, value or b"{}", {})
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ()
-    return tuple(name for name in (named.tenantid, named.tenant) if isinstance(name, str))
+        return _Named()

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from consumers.letters.letter import ReadLetter, tenant_of
+from consumers.letters.letter import ReadLetter, whose_letter
 from service.domain.ticket import Instant
 
 
@@ -39,5 +39,5 @@ class Selection(msgspec.Struct, frozen=True):
             and (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
             and (self.reason is None or self.reason.casefold() in letter.reason.casefold())
-            and (self.tenant is None or self.tenant == tenant_of(letter, of_catalogue=origin.topic == catalogue_topic))
+            and (self.tenant is None or self.tenant == whose_letter(letter, catalogue_topic).tenant)
         )

@@ -1,7 +1,8 @@
-"""Reads the dead-letter topic from its start to where it ends now. Outside of any group, and commits nothing."""
+"""Reads the dead-letter topic to where it ends now. Outside of any group, and commits nothing."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -15,6 +16,12 @@ POLL_MS = 500
 SILENCE_S = 30.0
 """Longest wait without a single record before the end: a frozen broker answers polls with nothing, for ever."""
 
+QUIET_MS = 1_000
+"""Nothing comes for so long behind the end that brokers name: then it is the end."""
+
+SEARCH_S = 30.0
+"""Longest search for the end: letters may come faster than that."""
+
 STOP_LIMIT_S = 3.0
 """Longest wait for the client to leave."""
 
@@ -23,11 +30,43 @@ class LettersUnreadable(Exception):
     """The topic can't be read, or not to its end. The message says why."""
 
 
-async def parked_records(settings: Settings) -> AsyncGenerator[ConsumerRecord, None]:
+async def parked_records(
+    settings: Settings, since: Mapping[int, int] | None = None
+) -> AsyncGenerator[ConsumerRecord, None]:
     """Every record that is in the topic at the time of the call, each partition in its order.
 
-    Raises LettersUnreadable, and KafkaError.
+    `since` are offsets to begin at, by partition. Raises LettersUnreadable, and KafkaError.
     """
+    async with _reading(settings) as (consumer, partitions):
+        ends = await _ends(consumer, partitions)
+        await consumer.seek_to_beginning(*partitions)
+        for tp in partitions:
+            if since is not None and tp.partition in since:
+                consumer.seek(tp, since[tp.partition])
+        async for record in _until(consumer, ends):
+            yield record
+
+
+async def named_ends(settings: Settings) -> Mapping[int, int]:
+    """Where brokers say that the topic ends, by partition: some name the last batch's start. Raises as above."""
+    async with _reading(settings) as (consumer, partitions):
+        return {tp.partition: end for tp, end in (await consumer.end_offsets(partitions)).items()}
+
+
+async def _ends(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the partitions end: where nothing comes any more behind the ends that brokers name."""
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+    for tp, end in ends.items():
+        consumer.seek(tp, end)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + SEARCH_S
+    while await consumer.getmany(timeout_ms=QUIET_MS) and loop.time() < until:
+        pass
+    return {tp: await consumer.position(tp) for tp in partitions}
+
+
+@asynccontextmanager
+async def _reading(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, Sequence[TopicPartition]]]:
     topic = settings.dead_letter_topic
     described = (await describe_topics(settings.kafka, [topic])).get(topic)
     if described is None:
@@ -45,10 +84,7 @@ async def parked_records(settings: Settings) -> AsyncGenerator[ConsumerRecord, N
         await consumer.start()
         partitions = [TopicPartition(topic, number) for number in range(described.partitions)]
         consumer.assign(partitions)
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        async for record in _until(consumer, ends):
-            yield record
+        yield consumer, partitions
     finally:
         stopping = asyncio.ensure_future(consumer.stop())
         await asyncio.wait({stopping}, timeout=STOP_LIMIT_S)

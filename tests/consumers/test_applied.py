@@ -63,6 +63,16 @@ async def test_nothing_published_is_applied_at_once() -> None:
     await until_applied(Watched(), BUCKETS, {}, lambda _: None)
 
 
+async def test_the_catalogue_is_waited_for_too() -> None:
+    store = Watched()
+    waiting = asyncio.create_task(until_applied(store, BUCKETS, {}, lambda _: None, catalogue_end=3))
+    assert not await ends_after(waiting)
+    await store.set_judged(2)
+    assert not await ends_after(waiting)
+    await store.set_judged(3)
+    assert await ends_after(waiting)
+
+
 async def test_a_store_that_is_away_is_waited_for() -> None:
     store, said = Watched(), list[str]()
     store.away = 2

@@ -6,6 +6,7 @@ import pytest
 from aiokafka.errors import KafkaError
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from consumers.dead_letters import REASON_BYTES, DeadLetters, Flood, FloodGuard
 from consumers.metrics import Metrics
@@ -32,6 +33,25 @@ async def test_a_letter_has_the_record_s_bytes_and_says_why_and_whence() -> None
         ("ce_id", b"e"), ("reason", b"older"), ("reason", b"sequence: missing"), ("topic", b"ticket-events"),
         ("partition", b"3"), ("offset", b"17"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "whose"),
+    [
+        (KafkaRecord(0, 1, b"acme/INC1", b"{"), ("acme", "INC1")),
+        (KafkaRecord(0, 1, None, b'{"tenantid": "acme", "subject": "INC1", "x": "\\ud83d"}'), ("acme", "INC1")),
+        (KafkaRecord(0, 1, b"\xff", b"{", (("ce_tenantid", b"acme"), ("ce_subject", b"INC1"))), ("acme", "INC1")),
+        (KafkaRecord(0, 1, b"filter/acme/f", b"{}", (), 0, "the-catalogue"), ("acme", None)),
+        (KafkaRecord(0, 1, None, b'{"a": ' + b"[" * 100_000), (None, None)),
+    ],
+)
+async def test_the_log_says_whose_record_was_parked(record: KafkaRecord, whose: tuple[str | None, str | None]) -> None:
+    parked = DeadLetters(FakeProducer(), "the-dead", Metrics(), FloodGuard(1000, 10_000, 0.5), "the-catalogue")
+    with capture_logs() as logs:
+        await parked.park(record, "bad")
+    (line,) = logs
+    assert (line["tenant"], line["ticket"]) == whose
+    assert (line["topic"], line["partition"], line["offset"]) == (record.topic, 0, 1)
 
 
 async def test_a_tombstone_stays_one_and_a_long_reason_is_cut() -> None:

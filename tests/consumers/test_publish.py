@@ -223,7 +223,7 @@ async def test_the_ends_are_those_of_the_events_acknowledged() -> None:
     for future, place in zip(producer.futures[1:], ((3, 7), (1, 0), (3, 6)), strict=True):
         future.set_result(acknowledged(*place))
     await box.flush()
-    assert box.ends == {1: 1, 3: 8}
+    assert box.acknowledged.ends("events") == {1: 1, 3: 8}
 
 
 async def test_a_silent_broker_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:

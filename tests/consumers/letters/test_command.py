@@ -5,18 +5,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from consumers.dead_letters import DeadLetters, FloodGuard
 from consumers.kafka import dead_letter_producer
+from consumers.letters.topic import parked_records
 from consumers.metrics import Metrics
 from consumers.settings import Settings
 from consumers.topics import ensure_topics
 from tests.journeys import topic_log
 from tests.pipeline import KafkaRecord
 from tests.servers.ports import free_port
+from tests.servers.tansu_broker import TansuBroker, find_tansu
 from tests.servers.topics import Topics
 
 AT_MS = 1_795_000_000_000
@@ -83,13 +86,14 @@ async def test_letters_are_listed_whole_and_their_records_sent_again_once_each(s
         ("elsewhere", 0, 1, "acme"),
     ]
     assert lines[1]["reason"] == "tenantid: no such tenant"
+    assert [line["ticket"] for line in lines] == ["INC1", "INC2", None, "INC1", "INC4"]
     assert b"5 letters read, 5 listed" in listed.stderr
 
     tried = run_command(settings, "replay", "--dry-run")
     assert b"4 chosen, 3 records would be sent, 1 parked more than once, 1 of other topics" in tried.stderr
     assert await topic_log.read(settings.kafka, settings.events_topic) == []
 
-    sent = run_command(settings, "replay")
+    sent = run_command(settings, "replay", "--all")
     assert sent.returncode == 1, "one of them has no topic to go to"
     assert b"3 records sent" in sent.stderr
     events = await topic_log.read(settings.kafka, settings.events_topic)
@@ -109,11 +113,45 @@ async def test_only_the_chosen_ones_are_sent(settings: Settings) -> None:
     assert await topic_log.read(settings.kafka, settings.catalogue_topic) == []
 
 
+async def test_letters_without_a_key_are_listed_with_what_the_record_says(settings: Settings) -> None:
+    value = b'{"tenantid": "acme", "subject": "INC7"}'
+    await park(settings, [(KafkaRecord(0, 7, None, value, (), AT_MS, settings.events_topic), "id: missing")])
+    listed = run_command(settings, "list")
+    assert b"0:7 - tenant=acme ticket='INC7' id: missing\n" in listed.stdout
+    line = json.loads(run_command(settings, "list", "--json", "--tenant", "acme").stdout)
+    assert (line["key"], line["tenant"], line["ticket"]) == (None, "acme", "INC7")
+
+
+async def test_letters_behind_the_end_that_a_broker_names_are_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo's broker names the last batch's first offset and one."""
+    await park(settings, records_of(settings))
+    named = AIOKafkaConsumer.end_offsets
+
+    async def too_low(self: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {tp: max(end - 4, 0) for tp, end in (await named(self, partitions)).items()}
+
+    monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", too_low)
+    assert len([record async for record in parked_records(settings)]) == 5
+    assert [record.offset async for record in parked_records(settings, {0: 3})] == [3, 4]
+
+
+async def test_all_letters_are_read_from_the_embedded_broker(tmp_path: Path) -> None:
+    tansu = find_tansu()
+    if tansu is None:
+        pytest.skip("the embedded broker is not for this machine")
+    with TansuBroker(tansu.path, tmp_path) as broker:
+        settings = Settings(kafka=broker.bootstrap)
+        await park(settings, records_of(settings))
+        assert b"5 letters read, 5 listed" in run_command(settings, "list").stderr
+
+
 def test_what_is_missing_or_wrong_is_one_clear_line(settings: Settings) -> None:
     absent = run_command(settings, "list")
     assert absent.returncode == 1
     assert f"there is no topic {settings.dead_letter_topic}".encode() in absent.stderr
-    nowhere = run_command(settings.model_copy(update={"kafka": f"127.0.0.1:{free_port()}"}), "replay")
+    nowhere = run_command(settings.model_copy(update={"kafka": f"127.0.0.1:{free_port()}"}), "replay", "--all")
     assert nowhere.returncode == 1
     assert b"no broker answers at" in nowhere.stderr
     assert b"Traceback" not in nowhere.stderr

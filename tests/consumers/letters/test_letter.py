@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumers.dead_letters import DeadLetters, FloodGuard
 from consumers.letters import arguments
-from consumers.letters.letter import Origin, ReadLetter, letter_in, tenant_of
+from consumers.letters.letter import Origin, ReadLetter, Whose, letter_in, whose_letter
 from consumers.letters.selection import Offsets, Selection
 from consumers.metrics import Metrics
 from tests.pipeline import FakeProducer, KafkaRecord
@@ -55,22 +55,54 @@ def letter(topic: str = "ticket-events", **changes: Any) -> ReadLetter:
 
 
 @pytest.mark.parametrize(
-    ("one", "tenant"),
+    ("one", "tenant", "ticket"),
     [
-        (letter(), "acme"),
-        (letter(key=b"no slash"), ""),
-        (letter(key=None, value=json.dumps({"tenantid": "acme"}).encode()), "acme"),
-        (letter(key=None, value=b"\xff", headers=(("ce_tenantid", b"acme"),)), "acme"),
-        (letter(key=None, value=b'{"tenantid": 1}'), ""),
-        (letter(key=None, value=None), ""),
-        (letter(CATALOGUE, key=b"filter/acme/f/1"), "acme"),
-        (letter(CATALOGUE, key=b"tenant/acme"), "acme"),
-        (letter(CATALOGUE, key=b"realm/acme"), ""),
-        (letter(CATALOGUE, key=b"credential/c", value=b'{"tenant": "acme"}'), "acme"),
+        (letter(), "acme", "INC1"),
+        (letter(key=b"acme/a/b"), "acme", "a/b"),
+        (letter(key=b"no slash"), "", ""),
+        (letter(key=b"noslash"), "", ""),
+        (letter(key=b"noslash", value=b'{"tenantid": "acme", "subject": "INC1"}'), "acme", "INC1"),
+        (letter(key=b"a b/INC1", value=b'{"tenantid": "acme"}'), "acme", "INC1"),
+        (letter(key=None, value=json.dumps({"tenantid": "acme", "subject": "INC1"}).encode()), "acme", "INC1"),
+        (letter(key=None, value=b'{"tenantid": "acme", "x": "\\ud83d", "n": 1e400}'), "acme", ""),
+        (letter(key=None, value=b'{"subject": "INC1", "x": ' + b"[" * 200 + b"]" * 200 + b"}"), "", "INC1"),
+        (letter(key=None, value=b'{"tenantid": "a\\ud83d", "subject": "INC1"}'), "", "INC1"),
+        (letter(key=None, value=b"\xff", headers=(("CE_TenantId", b"acme"), ("ce_subject", b"INC1"))), "acme", "INC1"),
+        (letter(key=None, value=b'{"tenantid": 1, "subject": ["INC1"]}'), "", ""),
+        (letter(key=None, value=b"[]"), "", ""),
+        (letter(key=None, value=b'{"x": ' + b"[" * 100_000), "", ""),
+        (letter(key=None, value=None), "", ""),
+        (letter(CATALOGUE, key=b"filter/acme/f/1"), "acme", ""),
+        (letter(CATALOGUE, key=b"tenant/acme"), "acme", ""),
+        (letter(CATALOGUE, key=b"realm/acme"), "", ""),
+        (letter(CATALOGUE, key=b"credential/c", value=b'{"tenant": "acme"}'), "acme", ""),
+        (letter(CATALOGUE, key=None, value=b'{"tenant": "acme"}'), "acme", ""),
     ],
 )
-def test_whose_record_it_is_stands_in_its_key_or_in_itself(one: ReadLetter, tenant: str) -> None:
-    assert tenant_of(one, of_catalogue=one.origin.topic == CATALOGUE) == tenant
+def test_whose_record_it_is_stands_in_its_key_its_headers_or_in_itself(
+    one: ReadLetter, tenant: str, ticket: str
+) -> None:
+    assert whose_letter(one, CATALOGUE) == Whose(tenant, ticket)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["replay"], "--all"),
+        (["replay", "--json"], "--all"),
+        (["replay", "--all", "--tenant", "acme"], "--all: beside conditions"),
+        (["list", "--all"], "unrecognized arguments: --all"),
+    ],
+)
+def test_every_letter_is_sent_again_only_where_that_is_said(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        arguments.parse(["program", *words])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+    for meant in (["--all"], ["--dry-run"], ["--partition", "0"], ["--tenant", "acme"]):
+        arguments.parse(["program", "replay", *meant])
 
 
 @pytest.mark.parametrize(
