@@ -3,12 +3,15 @@
 import argparse
 import random
 
+from service.version import ABOUT
+
 RATE = 4.0
 """Events a second: so that something changes whenever one looks, and a person can still follow."""
 
 
 def add_feed_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--seed` and `--rate`."""
+    """`--seed`, `--rate` and `--version`."""
+    parser.add_argument("--version", action="version", version=ABOUT)
     parser.add_argument(
         "--seed",
         type=int,

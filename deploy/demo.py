@@ -26,7 +26,7 @@ from deploy.ready import is_ready
 from deploy.request import Request, example_request
 from deploy.run_folder import NoFolder, run_folder
 from deploy.servers import ServerMissing
-from deploy.sign_in import page_sign_in, realm_key, tokens
+from deploy.sign_in import NOBODY_YET, page_sign_in, realm_key, tokens
 from deploy.signals import asked_to_end, unless_asked
 from deploy.system import Late, Ports, choose_ports, settings_of, start_system, until
 from deploy.welcome import environment, welcome
@@ -74,7 +74,8 @@ class Demo:
     async def run(self) -> int:
         """Until it is cancelled; with `--check` to the end. Returns the exit status. Raises what is in `STOPPING`."""
         ports = choose_ports(self._port())
-        told = settings_of(ports, self._folder / "sign-in.json", os.environ)
+        sign_in = self._private("sign-in.json", NOBODY_YET)
+        told = settings_of(ports, sign_in, os.environ)
         told_consumers = consumers_told(told)  # before anything is started with a wrong one
         await start_system(self._children, ports, told, self._say)
         key_file, now_s = self._folder / "realm.pem", int(time.time())

@@ -21,6 +21,10 @@ def tokens(key: PrivateKey, now_s: int) -> Mapping[str, str]:
     return {person.role: _token(key, person, now_s) for person in PEOPLE}
 
 
+NOBODY_YET = json.dumps({"viewers": []})
+"""What the page finds until everything is counted."""
+
+
 def page_sign_in(signed_in: Mapping[str, str]) -> str:
     """What the page at / signs in with by itself, as JSON."""
     viewers = [

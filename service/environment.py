@@ -5,13 +5,16 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Literal, Self, TypeVar, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Le
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service.version import ABOUT
 
 PREFIX = "TICKET_COUNTS_"
 
@@ -27,6 +30,19 @@ HELP_WIDTH = 100
 
 class SettingsError(ValueError):
     """This environment or command line can't be used: show the message, which is one line, and end with status 2."""
+
+
+def _readable(path: str) -> str:
+    if path:
+        try:
+            Path(path).open("rb").close()
+        except OSError as error:
+            raise ValueError(f"can't read {path!r}: {error.strerror}") from None
+    return path
+
+
+ReadableFile = Annotated[str, AfterValidator(_readable)]
+"""A setting that names a file, "" for none: it is there and can be read when the process starts."""
 
 
 class Environment(BaseSettings):
@@ -97,7 +113,7 @@ def table(settings: type[Environment], names: Container[str] | None = None) -> s
 def usage(settings: type[Environment], program: str, purpose: str) -> str:
     """What `--help` of a process prints."""
     lead = f"{purpose} All settings are environment variables; an empty one is as good as none."
-    return f"usage: {program} [--help]\n\n{textwrap.fill(lead, HELP_WIDTH)}\n\n{table(settings)}"
+    return f"usage: {program} [--help | --version]\n\n{textwrap.fill(lead, HELP_WIDTH)}\n\n{table(settings)}"
 
 
 Settings = TypeVar("Settings", bound=Environment)
@@ -109,12 +125,15 @@ def load(
     help_text: Callable[[], str],
     known: Iterable[str],
 ) -> Settings:
-    """The settings of this process. Ends it for `--help` (status 0), and with one line on stderr when one is wrong (2).
+    """The settings of this process.
+
+    Ends it for `--help` and `--version` (status 0), and with one line on stderr when a setting is wrong (2).
 
     A variable with our prefix that isn't `known` costs a line on stderr, no more: an old one must not stop an upgrade.
     """
-    if any(word in ("-h", "--help") for word in argv[1:]):
-        print(help_text())
+    asked = {*argv[1:]}
+    if asked & {"-h", "--help", "--version"}:
+        print(ABOUT if "--version" in asked else help_text())
         raise SystemExit(0)
     try:
         settings = parse(argv, os.environ)

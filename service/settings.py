@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, field_validator
 
 from service import environment
-from service.environment import Environment
+from service.environment import Environment, ReadableFile
 from service.origins import origin_problem, origins_in
 
 PROGRAM = "python -m service"
@@ -135,10 +135,10 @@ class Settings(SharedSettings):
     )
     access_log: bool = Field(default=True, description="Whether each request gets a line in the log.")
     dashboard: bool = Field(default=True, description="Whether the page at / and its files in /dashboard/ are served.")
-    development_sign_in: str = Field(
+    development_sign_in: ReadableFile = Field(
         default="",
-        description="File with tokens that the page at / signs in with by itself. For demos only: whoever reaches the "
-        "page has them. Empty for none.",
+        description="File with tokens that the page at / signs in with by itself; it must be there at the start. For "
+        "demos only: whoever reaches the page has them. Empty for none.",
     )
     streams: int = Field(
         default=4_000,

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from service.version import ABOUT
+
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 ALGORITHMS = ("ES256", "EdDSA", "RS256")
@@ -202,6 +204,7 @@ def _parser() -> argparse.ArgumentParser:
         "key instead and prints the jwks for the realm's catalogue entry. Not for production: there an identity "
         "provider does this.",
     )
+    parser.add_argument("--version", action="version", version=ABOUT)
     parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="private key, PEM without password")
     parser.add_argument("--new-key", action="store_true", help="make FILE with a new key and print the realm's jwks")
     parser.add_argument(

@@ -66,6 +66,7 @@ class World:
         self._sequence = 0
 
     def start(self) -> None:
+        self.write_sign_in()
         self.consumers.launch(
             lambda line: f"http://127.0.0.1:{line['metrics_port']}" if line["event"] == "consumer starts" else None
         )
@@ -76,7 +77,6 @@ class World:
 
     def found(self) -> None:
         """Publishes tenants, filters and some tickets; returns once they are counted."""
-        self.write_sign_in()
         high = {"field": "priority", "op": "eq", "value": HIGH}
         self.publish(
             realm(REALM),

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from consumers.settings import Settings as ConsumerSettings
 from service import settings
 from service.environment import SettingsError, unknown_variables
 from service.settings import CONSUMERS_OWN, Settings, SharedSettings, redis_url_problem
+from service.version import VERSION
 
 
 def parsed(**variables: str) -> Settings:
@@ -188,6 +190,44 @@ def test_a_wrong_setting_ends_the_process_with_status_2_and_one_line() -> None:
     done = run_load({"TICKET_COUNTS_PORT": "abc"})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "TICKET_COUNTS_PORT: must be a whole number from 0 to 65535, not 'abc'\n"
+
+
+FILES = [
+    (kind, name)
+    for kind in (Settings, ConsumerSettings)
+    for name in kind.model_fields
+    if name.endswith("_file") or name == "development_sign_in"
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), FILES, ids=[f"{kind.__module__}:{name}" for kind, name in FILES])
+def test_a_setting_that_names_a_file_needs_it_there_and_readable(
+    kind: type[SharedSettings], name: str, tmp_path: Path
+) -> None:
+    variable = f"TICKET_COUNTS_{name.upper()}"
+    for path, why in ((tmp_path / "absent", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(SettingsError) as raised:
+            kind.read({variable: str(path)})
+        assert f"{variable}: can't read {str(path)!r}: {why}" in str(raised.value)
+
+
+def test_a_missing_file_ends_the_process_with_one_line() -> None:
+    done = run_load({"TICKET_COUNTS_DEVELOPMENT_SIGN_IN": "/nowhere/at all"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "TICKET_COUNTS_DEVELOPMENT_SIGN_IN: can't read '/nowhere/at all': No such file or directory\n"
+
+
+@pytest.mark.parametrize("module", ["service", "service.token", "consumers", "deploy.local", "deploy.publisher"])
+def test_every_program_says_its_version(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"],
+        env={**os.environ, "TICKET_COUNTS_PORT": "wrong"},  # whatever it is told
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"ticket-counts {VERSION}\n", "")
 
 
 def test_an_unknown_argument_ends_the_process_with_status_2_and_one_line() -> None:

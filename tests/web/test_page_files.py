@@ -53,7 +53,9 @@ async def test_there_is_nobody_to_sign_in_as_but_in_a_demo(world: World, tmp_pat
     answer = await world.client.get("/development-sign-in.json")
     assert (answer.status_code, answer.json()) == (200, {"viewers": []})
     file = tmp_path / "sign-in.json"
+    file.touch()
     demo = await a_world(development_sign_in=str(file))
+    file.unlink()  # a demo has ended
     async with demo.client:
         assert (await demo.client.get("/development-sign-in.json")).json() == {"viewers": []}
         file.write_text('{"viewers": [1]}')
