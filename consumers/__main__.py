@@ -181,7 +181,7 @@ async def _run(
             retrying("audit"),
         )
         sweeper = Sweeper(store, adoption, step, wanted, leases, metrics, retrying("backfill"))
-        async with asyncio.TaskGroup() as tasks:
+        async with leases.given_back(), asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),
                 tasks.create_task(pulse.run(), name="pulse"),

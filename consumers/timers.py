@@ -62,7 +62,7 @@ class Timers:
 
     async def look(self) -> bool:
         """Applies what is due now, a page of each bucket; True when there may be more. Raises what RETRIED names."""
-        mine = [bucket for bucket in self._buckets if await self._leases.mine(bucket)]
+        mine = await self._leases.mine_of(self._buckets)
         now = self._clock.now_us()
         pages = await asyncio.gather(*(self._store.due(bucket, now, PAGE) for bucket in mine))
         oldest = min((page[0].due_at for page in pages if page), default=now)

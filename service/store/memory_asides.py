@@ -82,6 +82,10 @@ class MemoryAsides(MemoryBudgets):
         self._leases[bucket] = (holder, self._clock_ms() + ttl_ms)
         return True
 
+    async def give_back(self, bucket: Bucket, holder: str) -> None:
+        if self._leases.get(bucket, ("", 0))[0] == holder:
+            del self._leases[bucket]
+
     # -- grants -------------------------------------------------------------------------------------------------------
 
     async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:

@@ -405,6 +405,9 @@ class CounterStore(CounterReader, UnknownIdStore, Protocol):
     async def lease(self, bucket: Bucket, holder: str, ttl_ms: int) -> bool:
         """Takes or renews the bucket's lease; False while somebody else holds it."""
 
+    async def give_back(self, bucket: Bucket, holder: str) -> None:
+        """Ends the bucket's lease, if it is this holder's."""
+
     async def run(self) -> str:
         """Names the run of the store: another name means that it restarted, failed over, went back, or was spread
         otherwise, any part of it."""

@@ -48,6 +48,7 @@ PUT_ENTRY = Script("put_entry", writes=True)
 PUT_CREDENTIAL = Script("put_credential", writes=True)
 RAISE = Script("raise", writes=True)
 LEASE = Script("lease", writes=True)
+GIVE_BACK = Script("give_back", writes=True)
 
 
 _COUNTER_KEYS = (keys.counter, keys.timed)
@@ -193,6 +194,9 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
 
     async def lease(self, bucket: Bucket, holder: str, ttl_ms: int) -> bool:
         return bool(await LEASE.run(self._wire, [keys.lease(bucket)], [holder, ttl_ms]))
+
+    async def give_back(self, bucket: Bucket, holder: str) -> None:
+        await GIVE_BACK.run(self._wire, [keys.lease(bucket)], [holder])
 
     async def wanting(self) -> Sequence[str]:
         return sorted(codec.text(name) for name in await self._wire.call("SMEMBERS", keys.WANTING))

@@ -155,6 +155,18 @@ async def test_a_lease_has_one_holder_who_may_renew_it(store: Store) -> None:
     assert await store.lease(2, "b", 60_000)
 
 
+async def test_a_lease_that_is_given_back_is_free_at_once_and_nobody_elses_is(store: Store) -> None:
+    assert await store.lease(1, "a", 60_000)
+    await store.give_back(1, "b")
+    assert not await store.lease(1, "b", 60_000), "it isn't b's to give back"
+    await store.give_back(1, "a")
+    assert await store.lease(1, "b", 60_000)
+    await store.give_back(1, "a")
+    assert not await store.lease(1, "a", 60_000)
+    await store.give_back(2, "a")
+    assert await store.lease(2, "b", 60_000), "nothing to give back, nothing done"
+
+
 async def test_a_lease_that_is_not_renewed_passes_on(store: Store) -> None:
     assert await store.lease(1, "a", 60)
     await wait_until(lambda: store.lease(1, "b", 60_000), 5, "the lease to end")

@@ -1,0 +1,6 @@
+-- Ends a lease; 0 where somebody else holds it, or nobody.
+--
+-- KEYS  the lease
+-- ARGV  holder
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])

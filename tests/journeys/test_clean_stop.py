@@ -1,0 +1,48 @@
+"""What a consumer leaves behind when it is told to stop: nothing that the next one has to wait for."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import redis
+
+from service.store import keys
+from tests.journeys.system import running_system
+from tests.journeys.test_readiness import founded
+from tests.servers.redis_server import closing_client
+from tests.servers.topics import Topics
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+
+BUCKETS = 8
+
+
+def holders(client: redis.Redis) -> set[bytes]:
+    """Who holds the leases now."""
+    found = [client.get(keys.lease(bucket)) for bucket in range(BUCKETS)]
+    return {bytes(holder) for holder in found if isinstance(holder, bytes)}
+
+
+async def test_leases_are_given_back_and_the_other_consumer_takes_them(
+    kafka: str, redis_db: str, topics: Topics, tmp_path: Path
+) -> None:
+    async with running_system(kafka, redis_db, topics, tmp_path, BUCKETS=BUCKETS) as system:
+        await system.start()
+        await founded(system)
+        first = system.consumers[0]
+        with closing_client(redis_db) as client:
+            (holder,) = holders(client)
+            other = await system.start_consumer()
+            assert holders(client) == {holder}
+            await asyncio.to_thread(first.terminate)
+            assert holder not in holders(client), "it is gone for good, and its leases would last for seconds more"
+
+            def taken() -> bool:
+                return len(holders(client)) == 1 and all(client.exists(keys.lease(bucket)) for bucket in range(BUCKETS))
+
+            await wait_until(taken, 20, "the other consumer to take all of them")
+            await system.restart(first)
+            await asyncio.to_thread(other.terminate)
+            await wait_until(taken, 20, "the restarted consumer to take all of them")
+        await system.stop()
