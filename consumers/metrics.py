@@ -1,6 +1,6 @@
 """What the consumers measure of themselves. Counts only; decides nothing."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from service import timezones
 
@@ -19,6 +19,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         events = Counter(
             "ticket_counts_events_total",
             "Events by what became of them: conflicting ones repeat a sequence with other content, a gap before a "

@@ -5,14 +5,18 @@ import gc
 import logging
 import socket
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import structlog
 import uvloop
 
 from service import descriptors, logs, settings, timezones
 from service.clock import SystemClock
-from service.listener import BACKLOG, listen, url
+from service.listener import BACKLOG, listen, port_of, reserve, url
 from service.settings import Settings
 from service.store.hints import listen as listen_for_hints
 from service.store.port import StoreRefused, StoreUnavailable
@@ -23,6 +27,7 @@ from service.web.app import create_app
 from service.web.push.hub import DRAIN_SPREAD_S, Hub
 from service.web.push.places import Places
 from service.web.server import Server, new_server
+from service.web.shared_metrics import SharedMetrics
 from service.workers import run_workers
 
 log = structlog.stdlib.get_logger(__name__)
@@ -42,38 +47,53 @@ def main() -> int:
     allowed = descriptors.allow(wanted.streams)
     if 0 <= allowed < wanted.streams:
         log.warning("fewer files may be open than streams are allowed", files=allowed, streams=wanted.streams)
-    shared = wanted.workers > 1
-    try:
-        listener = listen(wanted.host, wanted.port)
-        if shared:
-            # Bound alone first: two services that share a port by mistake would each answer half of the requests.
-            port = listener.getsockname()[1]
-            listener.close()
-            listener = listen(wanted.host, port, shared=True)
-    except OSError as error:
-        print(f"TICKET_COUNTS_HOST, TICKET_COUNTS_PORT: can't listen there: {error}", file=sys.stderr)
-        return 1
-    with listener:
-        log.info("listening", url=url(listener), workers=wanted.workers, tzdata=timezones.version())
+    with ExitStack() as open_now:
+        try:
+            listeners = reserved(wanted, open_now)
+        except CantListen as error:
+            print(error, file=sys.stderr)
+            return 1
+        urls = {name: url(listener) for name, listener in zip(("url", "metrics_url"), listeners, strict=False)}
+        log.info("listening", **urls, workers=wanted.workers, tzdata=timezones.version())
         timezones.log_refused()
-        if not shared:
-            return run(wanted, listener)
-        port = listener.getsockname()[1]
-        return run_workers(wanted.workers, lambda: run_worker(wanted, port), wanted.drain_s)
+        if wanted.workers == 1:
+            return run(wanted, listeners)
+        ports = [port_of(listener) for listener in listeners]
+        folder = Path(open_now.enter_context(TemporaryDirectory(prefix="ticket-counts-")))
+        return run_workers(wanted.workers, lambda number: run_worker(wanted, ports, number, folder), wanted.drain_s)
 
 
-def run_worker(wanted: Settings, port: int) -> int:
-    """One of several: its own socket on the port, so that the kernel spreads connections evenly."""
-    with listen(wanted.host, port, shared=True) as listener:
-        return run(wanted, listener)
+def reserved(wanted: Settings, open_now: ExitStack) -> list[socket.socket]:
+    """The sockets of PORT and, where it is set, of SERVICE_METRICS_PORT. Raises CantListen."""
+    ports = {"PORT": wanted.port, "SERVICE_METRICS_PORT": wanted.own_metrics_port}
+    listeners = []
+    for name, port in ports.items():
+        if port is not None:
+            try:
+                listeners.append(open_now.enter_context(reserve(wanted.host, port, shared=wanted.workers > 1)))
+            except OSError as error:
+                raise CantListen(f"TICKET_COUNTS_HOST, TICKET_COUNTS_{name}: can't listen there: {error}") from None
+    return listeners
 
 
-def run(wanted: Settings, listener: socket.socket) -> int:
-    """Serves on the socket; returns the exit status."""
-    listener.listen(BACKLOG)
+class CantListen(Exception):
+    """The message names the settings and says why."""
+
+
+def run_worker(wanted: Settings, ports: Sequence[int], number: int, folder: Path) -> int:
+    """One of several: its own socket on each port, so that the kernel spreads connections evenly."""
+    with ExitStack() as open_now:
+        listeners = [open_now.enter_context(listen(wanted.host, port, shared=True)) for port in ports]
+        return run(wanted, listeners, SharedMetrics(folder, number))
+
+
+def run(wanted: Settings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None = None) -> int:
+    """Serves on the sockets; returns the exit status."""
+    for listener in listeners:
+        listener.listen(BACKLOG)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            status = runner.run(serving(wanted, listener))
+            status = runner.run(serving(wanted, listeners, shared_metrics))
         except StoreRefused as refused:
             log.error("the store can't be used", problem=str(refused))
             return 1
@@ -81,19 +101,24 @@ def run(wanted: Settings, listener: socket.socket) -> int:
     return status
 
 
-async def serving(wanted: Settings, listener: socket.socket) -> int:
+async def serving(wanted: Settings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None) -> int:
     """Opens everything, serves, closes everything; returns the exit status."""
     clock = SystemClock()
     async with open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s) as store:
         reading = Reading(store, clock, most_dated=wanted.dated_columns)
         places = Places(wanted.streams, wanted.streams_per_user, wanted.streams_per_address)
         hub = Hub(reading, places, clock, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
-        app = create_app(reading, store, hub, store, wanted, clock, access_log() if wanted.access_log else None)
+        app = create_app(
+            reading, store, hub, store, wanted, clock, access_log() if wanted.access_log else None,
+            shared_metrics=shared_metrics,
+            operations_port=None if wanted.own_metrics_port is None else port_of(listeners[1]),
+        )  # fmt: skip
         server = new_server(app, wanted.drain_s, hub.drain)
         listening = hub.running(partial(listen_for_hints, wanted.redis))
-        async with listening, asyncio.TaskGroup() as tasks:
+        answering = nullcontext() if shared_metrics is None else shared_metrics.running()
+        async with listening, answering, asyncio.TaskGroup() as tasks:
             layout = tasks.create_task(check_layout(store, server))
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=[*listeners])
             layout.cancel()
     return 1 if layout.done() and not layout.cancelled() and not layout.result() else 0
 

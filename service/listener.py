@@ -34,6 +34,23 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     return listener
 
 
+def reserve(host: str, port: int, *, shared: bool) -> socket.socket:
+    """The same, of a port that nobody else has, be it `shared` among our own processes. Raises OSError."""
+    listener = listen(host, port)
+    if not shared:
+        return listener
+    # Bound alone first: two services that share a port by mistake would each answer half of the requests.
+    port = port_of(listener)
+    listener.close()
+    return listen(host, port, shared=True)
+
+
+def port_of(listener: socket.socket) -> int:
+    """The real port, where 0 was asked for too."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
 def _bound_waits(listener: socket.socket) -> None:
     """Options that accepted connections inherit; a system without one of them does without it."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

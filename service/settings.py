@@ -91,12 +91,19 @@ class Settings(SharedSettings):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all of IPv4.")
     port: int = Field(default=8080, ge=0, le=65_535, description="Port to listen on; 0 takes any free one.")
+    service_metrics_port: str = Field(
+        default="",
+        description="Port of their own for /metrics and /docs, which are then not answered on PORT; 0 takes any free "
+        "one. For networks where PORT is reached from outside. Empty: on PORT. Either way one scrape is that of all "
+        "workers.",
+    )
     workers: int = Field(
         default=1,
         ge=1,
         le=256,
         description="Processes that share the port; they are stateless, so one a core is the most that helps. Each "
-        "keeps its own caches and its own count of requests for the limits below.",
+        "keeps its own caches and its own count of requests for the limits below. Several meet in a folder below the "
+        "temporary one, for their metrics.",
     )
     address_requests_per_min: int = Field(
         default=120_000,
@@ -208,6 +215,18 @@ class Settings(SharedSettings):
         description="Checked tokens remembered, so that a signature is verified once and not per request (some 0.1 ms "
         "each). About 2 KiB an entry; 0 verifies every time.",
     )
+
+    @property
+    def own_metrics_port(self) -> int | None:
+        """The number in `service_metrics_port`, None where it is empty."""
+        return int(self.service_metrics_port) if self.service_metrics_port else None
+
+    @field_validator("service_metrics_port")
+    @classmethod
+    def _is_port(cls, value: str) -> str:
+        if value and not (re.fullmatch("[0-9]{1,5}", value) and int(value) <= 65_535):
+            raise ValueError(f"must be a whole number from 0 to 65535, or empty, not {value!r}")
+        return value
 
     @field_validator("cors_origins")
     @classmethod

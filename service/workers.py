@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -17,14 +18,15 @@ KILL_AFTER_S = 1.5
 POLL_S = 0.05
 
 
-def run_workers(count: int, work: Callable[[], int], drain_s: float) -> int:
+def run_workers(count: int, work: Callable[[int], int], drain_s: float) -> int:
     """Runs `work` in `count` forked processes until a signal comes or one of them ends, which ends the others.
 
-    Nothing may be open and no thread may run yet. Returns the exit status: 0 when all ended well after a signal.
+    Each is told its number, from 0. Nothing may be open and no thread may run yet. Returns the exit status: 0 when all
+    ended well after a signal.
     """
     # Blocked before the first fork, so that none is lost; each worker unblocks them for itself.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    workers = {_forked(work, before) for _ in range(count)}
+    workers = {_forked(partial(work, number), before) for number in range(count)}
     asked = _wait_for_signal()
     if not asked:
         log.error("a worker ended by itself, ending the others")
@@ -49,7 +51,10 @@ def _forked(work: Callable[[], int], mask: set[int | signal.Signals]) -> int:
 
 def _wait_for_signal() -> bool:
     """True when the process was asked to end, False when a worker ended."""
-    return signal.sigwait(SIGNALS) != signal.SIGCHLD
+    while signal.sigwait(SIGNALS) == signal.SIGCHLD:
+        if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return False  # else one was stopped or goes on, which is told by the same signal
+    return True
 
 
 def _signal(workers: set[int], number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""The API documents and the page made of them, built once. Never changes while the process runs."""
+"""The API documents and the page made of them, built once. They never change while the process runs."""
 
 import msgspec
 
@@ -11,13 +11,16 @@ from service.web.requests import Request
 
 
 def document_endpoints() -> dict[str, Endpoint]:
-    """Path -> endpoint."""
-    http, events = openapi(), asyncapi()
+    """Path -> endpoint of a document for machines."""
     return {
-        "/openapi.json": Endpoint({"GET": _always(document(msgspec.json.encode(http)))}),
-        "/asyncapi.json": Endpoint({"GET": _always(document(msgspec.json.encode(events)))}),
-        "/docs": Endpoint({"GET": _always(Reply(200, HEADERS, docs_page(http, events)))}),
+        "/openapi.json": Endpoint({"GET": _always(document(msgspec.json.encode(openapi())))}),
+        "/asyncapi.json": Endpoint({"GET": _always(document(msgspec.json.encode(asyncapi())))}),
     }
+
+
+def docs_endpoint() -> Endpoint:
+    """The page for people."""
+    return Endpoint({"GET": _always(Reply(200, HEADERS, docs_page(openapi(), asyncapi())))})
 
 
 def _always(reply: Reply) -> Handler:

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: is the process alive, can it answer. Never needs a token, never tells ids."""
+"""`/healthz`, `/livez` and `/readyz`: is the process alive, can it answer. Never needs a token, never tells ids."""
 
 import msgspec
 

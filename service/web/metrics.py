@@ -1,15 +1,19 @@
-"""Metrics of one process, for Prometheus. Never names a tenant or a user: labels stay few."""
+"""What is measured of requests and streams, for Prometheus. Never names a tenant or a user: labels stay few."""
 
 import asyncio
+from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
 
 from service import timezones
 from service.version import VERSION
 from service.web.push.tally import Tally
 from service.web.replies import Reply, document
 from service.web.requests import Request
+from service.web.shared_metrics import SharedMetrics
 from service.web.stream_metrics import StreamMetrics
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -20,10 +24,15 @@ OTHER = "other"
 
 
 class Metrics:
-    """What is counted of each request. One for an application: tests have many."""
+    """What is counted of each request. One for an application: tests have many.
 
-    def __init__(self, streams: Tally) -> None:
-        self.registry = CollectorRegistry()
+    With `shared` a scrape is that of all workers behind the port.
+    """
+
+    def __init__(self, streams: Tally, shared: SharedMetrics | None = None) -> None:
+        self._shared = shared
+        self.registry = CollectorRegistry() if shared is None else shared.registry
+        ProcessCollector(registry=self.registry)
         self._requests = Counter(
             "ticket_counts_http_requests",
             "Requests answered.",
@@ -67,4 +76,19 @@ class Metrics:
 
     async def get(self, request: Request) -> Reply:
         """`GET /metrics`, in the text format that every scraper reads."""
-        return document(generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4)
+        if self._shared is None:
+            text = generate_latest(self.registry)
+        else:
+            text = await asyncio.to_thread(generate_latest, Collected(await self._shared.collect()))
+        return document(text, CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class Collected(Collector):
+    """Families that were collected already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._families

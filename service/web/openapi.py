@@ -50,6 +50,7 @@ def openapi() -> Json:
             **stream_paths(),
             **form_paths(),
             "/healthz": {"get": _plain("healthz", "operation", "Whether the process is alive.", _health("alive"))},
+            "/livez": {"get": _plain("livez", "operation", "The same as /healthz.", _health("alive"))},
             "/readyz": {"get": _ready()},
             "/metrics": {"get": _plain("metrics", "operation", "Metrics for Prometheus.", _text("text/plain"))},
             "/openapi.json": {

@@ -58,6 +58,10 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
     assert parsed(PORT="").port == 8080
 
 
+def test_metrics_may_have_a_port_of_their_own() -> None:
+    assert [parsed(SERVICE_METRICS_PORT=value).own_metrics_port for value in ("", "0", "9465")] == [None, 0, 9465]
+
+
 def test_building_settings_reads_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKET_COUNTS_PORT", "81")
     assert Settings().port == 8080
@@ -76,6 +80,11 @@ def test_settings_are_frozen() -> None:
         ("WORKERS", "0", "TICKET_COUNTS_WORKERS: must be a whole number from 1 to 256, not '0'"),
         ("WORKERS", "1.5", "TICKET_COUNTS_WORKERS: must be a whole number from 1 to 256, not '1.5'"),
         ("REDIS_TIMEOUT_S", "nan", "TICKET_COUNTS_REDIS_TIMEOUT_S: must be a number from 0.1 to 60, not 'nan'"),
+        (
+            "SERVICE_METRICS_PORT",
+            "65536",
+            "TICKET_COUNTS_SERVICE_METRICS_PORT: must be a whole number from 0 to 65535, or empty, not '65536'",
+        ),
         ("LOG_FORMAT", "xml", "TICKET_COUNTS_LOG_FORMAT: must be json or console, not 'xml'"),
         ("LOG_LEVEL", "INFO", "TICKET_COUNTS_LOG_LEVEL: must be debug, info, warning or error, not 'INFO'"),
     ],
