@@ -14,6 +14,7 @@ from consumers.tenants import CompiledTenant
 from consumers.timers import PAGE, fired_together
 from consumers.work import Work, judged_at
 from service.clock import Clock
+from service.domain.columns import ColumnId
 from service.domain.event import PoisonEvent
 from service.domain.ticket import Image, Instant
 from service.store.building import Building, BuildingStore
@@ -38,11 +39,16 @@ class Lost(Exception):
 
 
 class Job:
-    """One tenant's building at hand. `positions` is how far this process has brought it, or has read that it is."""
+    """One tenant's building at hand. `positions` is how far this process has brought it, or has read that it is.
 
-    def __init__(self, building: Building, compiled: CompiledTenant) -> None:
+    `asked` are the columns, with their numbers, that its tickets have been asked about by the record that it is judged
+    by; None where that record is gone.
+    """
+
+    def __init__(self, building: Building, compiled: CompiledTenant, asked: Mapping[ColumnId, int] | None) -> None:
         self.building = building
         self.compiled = compiled
+        self.asked = asked
         self.positions: dict[int, Position] = dict(building.state.positions)
         self.in_force: frozenset[int] = frozenset()
         """The numbers of the columns that answers are made of, by the record that it was completed by."""

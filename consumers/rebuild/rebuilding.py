@@ -151,7 +151,8 @@ class Rebuilding:
         last = await self._store.building(name)
         if last is not None and self._can_go_on(last, stored):
             self._say(f"{name}: going on with generation {last.generation}")
-            job = Job(last, _compiled(last, stored))
+            asked = judged_by(stored.record) if last.token == stored.token else None
+            job = Job(last, _compiled(last, stored), asked)
             await self._adopt(job, stored)
             return job
         return await self._begin(name, stored, state, last)
@@ -172,7 +173,7 @@ class Rebuilding:
             raise Lost(f"somebody else changed {name}")
         self._say(f"{name}: generation {new.generation} begun" + (", an abandoned one is given up" if last else ""))
         await self.collect(name)
-        return Job(new, _compiled(new, stored))
+        return Job(new, _compiled(new, stored), new.complete)
 
     def _can_go_on(self, last: Building, stored: StoredTenant) -> bool:
         state = last.state
@@ -259,10 +260,14 @@ class Rebuilding:
             await self._adopted(job, stored.token, judged)
 
     async def _adopt(self, job: Job, stored: StoredTenant) -> None:
-        """Judged by this record from now on; a column that it gives another number, or not, has to be asked again."""
-        judged = judged_by(stored.record).items() & job.building.complete.items()
-        job.compiled = _compiled(job.building, stored)
-        await self._adopted(job, stored.token, dict(judged))
+        """Judged by this record from now on; a column that it gives another number has to be asked again.
+
+        Tickets keep counting in a column that the record has no more, until they are asked again: then all are.
+        """
+        judged = judged_by(stored.record)
+        has_all = job.asked is not None and job.asked.items() <= judged.items()
+        job.compiled, job.asked = _compiled(job.building, stored), judged
+        await self._adopted(job, stored.token, dict(judged.items() & job.building.complete.items()) if has_all else {})
 
     async def _adopted(self, job: Job, token: str, complete: dict[str, int]) -> None:
         if not await self._store.adopt_building(job.building, token, complete):

@@ -1,10 +1,12 @@
 """What a rebuild does to one small tenant, step by step: what it mends, what it leaves alone, when it gives way."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from consumers import progress
+from consumers.audit.tenant_audit import TenantAudit
 from consumers.rebuild import filling, rebuilding
 from consumers.rebuild.rebuilding import CLOCKS_APART_US, MERGE_AFTER_US, Rebuilding
 from consumers.rebuild.refusal import Refused
@@ -33,6 +35,7 @@ MANY = 25
 LOG = log_of(
     *(told(1, f"T{number}", category="vip" if number % 2 else "c", assignee=f"u{number}") for number in range(MANY))
 )
+VIP_REMOVED = removal("filter", "vip", TENANT)
 
 
 class Killed(BaseException):
@@ -152,14 +155,45 @@ async def test_a_filter_that_comes_into_force_meanwhile_is_counted(from_store: b
 
     async def edit() -> None:
         world.topic.publish(filter_entry("two", {"field": "category", "op": "ne", "value": "vip"}))
-        world.topic.publish(removal("filter", "vip", TENANT))
-        await consumer.catch_up()
-        while consumer.adoption.unswept:
-            await consumer.sweep()
+        await published_and_filled(world, consumer, VIP_REMOVED)
 
     world.store.before_load += [nothing, edit]
     await process.run([TENANT])
     assert await world.counts("all", "two") == (MANY, MANY - MANY // 2)
+
+
+@BOTH
+async def test_a_filter_that_is_removed_meanwhile_leaves_nothing_in_the_new_generation(from_store: bool) -> None:
+    world, consumer = await counted()
+    process, _ = rebuild_of(world, from_store=from_store)
+    world.store.before_load += [nothing] * 3 + [lambda: published_and_filled(world, consumer, VIP_REMOVED)]
+    await process.run([TENANT])
+    assert world.store.before_load == [], "it happened"
+    assert (await TenantAudit(world.store, consumer.clock).run(TENANT)).wrong_tickets == {}
+
+
+@BOTH
+async def test_nor_does_one_that_is_removed_while_no_rebuild_runs(from_store: bool) -> None:
+    world, consumer = await counted()
+    process, _ = rebuild_of(world, from_store=from_store)
+
+    async def kill() -> None:
+        raise Killed
+
+    world.store.before_load += [nothing] * 3 + [kill]
+    with pytest.raises(Killed):
+        await process.run([TENANT])
+    await published_and_filled(world, consumer, VIP_REMOVED)
+    await rebuilt(world, from_store=from_store)
+    assert (await TenantAudit(world.store, consumer.clock).run(TENANT)).wrong_tickets == {}
+
+
+async def published_and_filled(world: SmallWorld, consumer: Pipeline, entry: Mapping[str, Any]) -> None:
+    """Publishes an entry, and has the consumer ask all tickets about what it changes."""
+    world.topic.publish(entry)
+    await consumer.catch_up()
+    while consumer.adoption.unswept:
+        await consumer.sweep()
 
 
 async def test_a_filter_that_is_still_being_filled_comes_into_force_after_the_swap() -> None:
