@@ -1,5 +1,7 @@
 """What the consumers measure of themselves. Counts only; decides nothing."""
 
+import math
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from service import timezones
@@ -102,7 +104,12 @@ class Metrics:
         self.redis_limit = self._plain("redis_memory_limit_bytes", "The limit of Redis (maxmemory), 0 for none.")
         self.redis_evicted = self._plain("redis_evicted_keys", "Keys that Redis dropped to make room: proof of loss.")
         self.redis_persistent = self._plain(
-            "redis_persistent", "1 where Redis keeps what it has on disk, by AOF or RDB; 0 where it doesn't."
+            "redis_persistent",
+            "1 where Redis keeps what it has on disk, by AOF or RDB; 0 where it doesn't; NaN where it doesn't tell.",
+        )
+        self.redis_persistent.set(math.nan)  # before the first look nothing is known either
+        self.redis_persistence_unknown = self._plain(
+            "redis_persistence_unknown", "1 where Redis doesn't tell whether it keeps what it has on disk, else 0."
         )
         self.batch_events = Histogram(
             "ticket_counts_batch_events",

@@ -6,6 +6,7 @@ server that was set up otherwise, while consumers run. Repairs nothing.
 
 import asyncio
 import contextlib
+import math
 
 import structlog
 
@@ -35,7 +36,8 @@ class StoreWatch:
         self._metrics = metrics
         self._refusal, self._refused_until = "", 0.0
         self._evicted = 0
-        self._persistent: bool | None = True
+        self._persistent: bool | None = None
+        self._unknown_said = False
 
     async def run(self) -> None:
         """Looks for ever."""
@@ -73,10 +75,17 @@ class StoreWatch:
         self._metrics.redis_limit.set(condition.limit)
 
     def _note_persistence(self, condition: Condition) -> None:
+        unknown = condition.persistent is None
+        if unknown and not self._unknown_said:
+            self._unknown_said = True
+            log.warning(
+                "Redis doesn't tell whether it keeps anything on disk: allow CONFIG GET save, or make sure of it"
+            )
         if condition.persistent is False and self._persistent is not False:
             log.warning(
                 "Redis keeps nothing on disk: after its restart everything is counted again from the log's start, and "
                 "the counts are incomplete until then; set appendonly yes"
             )
         self._persistent = condition.persistent
-        self._metrics.redis_persistent.set(condition.persistent is not False)
+        self._metrics.redis_persistent.set(math.nan if condition.persistent is None else condition.persistent)
+        self._metrics.redis_persistence_unknown.set(unknown)

