@@ -22,7 +22,7 @@ from consumers.dead_letters import DeadLetters, Flood, FloodGuard
 from consumers.errors import RETRIED, Incurable
 from consumers.fetches import Fetches
 from consumers.freshness import Freshness
-from consumers.health import Health, serve
+from consumers.health import CannotServe, Health, serve
 from consumers.kafka import catalogue_consumer, dead_letter_producer, events_consumer
 from consumers.leases import Leases
 from consumers.metrics import Metrics
@@ -229,7 +229,11 @@ def run() -> None:
     settings = load(sys.argv)
     gc.set_threshold(*GC_THRESHOLDS)
     logs.set_up(settings.log_level, settings.log_format, "consumers")
-    asyncio.run(main(settings))
+    try:
+        asyncio.run(main(settings))
+    except CannotServe as error:
+        print(f"TICKET_COUNTS_METRICS_HOST, TICKET_COUNTS_METRICS_PORT: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

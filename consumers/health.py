@@ -110,6 +110,10 @@ class Health:
         ]
 
 
+class CannotServe(Exception):
+    """The address can't be listened on: another program has it, or it is none of this machine."""
+
+
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
@@ -121,8 +125,11 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def serve(health: Health, registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
-    """Serves /healthz, /readyz and /metrics while the context is open; gives the port. Raises OSError."""
-    server = make_server(host, port, _application(health, registry), _Server, _Quiet)
+    """Serves /healthz, /readyz and /metrics while the context is open; gives the port. Raises CannotServe."""
+    try:
+        server = make_server(host, port, _application(health, registry), _Server, _Quiet)
+    except OSError as error:
+        raise CannotServe(f"can't listen at {host}, port {port}: {error.strerror or error}") from error
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()
     try:

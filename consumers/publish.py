@@ -27,6 +27,7 @@ from service import environment, logs
 from service.environment import SettingsError
 from service.store.port import StoreRefused, StoreUnavailable
 from service.store.redis_store import RedisStore, open_store
+from service.version import ABOUT
 
 SETTINGS_USED = (
     *("kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "partitions", "replication_factor"),
@@ -118,7 +119,9 @@ class _Job:
                     await self._until_applied(store, outbox.acknowledged)
                     reasons = await refused_of(self._settings, letters_end, outbox.acknowledged)
                     totals = replace(totals, dead_letters=reasons)
-        except (TopicsUnusable, NotAcknowledged, StoreRefused, StoreUnavailable, LettersUnreadable) as error:
+        except StoreUnavailable as error:
+            raise PublishStopped(f"TICKET_COUNTS_REDIS: {error}") from error
+        except (TopicsUnusable, NotAcknowledged, StoreRefused, LettersUnreadable) as error:
             raise PublishStopped(str(error)) from error
         except KafkaConnectionError as error:
             raise PublishStopped(f"no broker answers at {self._settings.kafka}") from error
@@ -271,6 +274,7 @@ other way round. The first bad line stops it: what came before is published, not
 would refuse in a well-formed event isn't checked here; it becomes a dead letter. Absent topics are made.""",
         epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
     )
+    parser.add_argument("--version", action="version", version=ABOUT)
     parser.add_argument("files", nargs="*", metavar="FILE", help="NDJSON, or NDJSON packed as .gz; none, or -: stdin")
     parser.add_argument(
         "--rate", type=_rate, metavar="N", help="records a second at most (default: as fast as they go)"

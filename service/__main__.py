@@ -125,12 +125,15 @@ async def serving(wanted: Settings, listeners: Sequence[socket.socket], shared_m
 
 async def check_layout(store: RedisStore, server: Server) -> bool:
     """Whether the store is laid out as we are set, known once it could be asked; if it isn't, the server ends."""
+    said = ""
     while True:
         try:
             await store.found()
             return True
         except StoreUnavailable as away:
-            log.warning("the store is away", problem=str(away))
+            if str(away) != said:  # once, not each second
+                log.warning("the store is away", problem=str(away))
+            said = str(away)
             await asyncio.sleep(LAYOUT_RETRY_S)
         except StoreRefused as refused:
             log.error("the store can't be used", problem=str(refused))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from consumers.settings import Settings
 from service import environment
 from service.domain.ids import is_tenant_id
+from service.version import ABOUT
 
 SETTINGS_USED = (
     "kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "redis", "redis_timeout_s", "buckets",
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
         description=_DESCRIPTION,
         epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
     )
+    whole.add_argument("--version", action="version", version=ABOUT)
     whole.add_argument("--tenant", type=_tenant, metavar="ID", help="only this one")
     whole.add_argument("--repair", action="store_true", help="put right what is proven wrong, and nothing else")
     whole.add_argument("--against", metavar="FILE", help="compare with this export; .gz is unpacked, - for stdin")

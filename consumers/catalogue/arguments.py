@@ -7,6 +7,7 @@ from consumers.settings import Settings
 from service import environment, timezones
 from service.domain.ids import is_id, is_tenant_id
 from service.domain.viewer import Perspective, Role
+from service.version import ABOUT
 
 PROGRAM = "python -m consumers.catalogue"
 
@@ -47,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Settings of show, unknown and explain (environment variables):\n\n"
         + environment.table(Settings, SETTINGS_USED),
     )
+    whole.add_argument("--version", action="version", version=ABOUT)
     commands = whole.add_subparsers(dest="command", required=True, metavar="check|show|unknown|explain|import")
     check = commands.add_parser("check", help="say what the consumers would refuse", description=_CHECK)
     check.add_argument(

@@ -10,6 +10,7 @@ from service import environment
 from service.domain.ids import is_tenant_id
 from service.domain.instant import parse_instant
 from service.domain.ticket import Instant
+from service.version import ABOUT
 
 PROGRAM = "python -m consumers.dead_letters"
 
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
         description="Shows the records that could not be applied, and sends them again once their cause is mended.",
         epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
     )
+    whole.add_argument("--version", action="version", version=ABOUT)
     commands = whole.add_subparsers(dest="command", required=True, metavar="list|replay")
     listing = commands.add_parser("list", help="print the letters", description=_LIST)
     replay = commands.add_parser("replay", help="send their records again", description=_REPLAY)

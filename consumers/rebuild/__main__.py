@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from consumers.health import CannotServe
 from consumers.kafka import events_reader
 from consumers.progress import say_on_stderr
 from consumers.rebuild.build_step import BuildStep
@@ -29,6 +30,7 @@ from service.clock import SystemClock
 from service.environment import SettingsError
 from service.store.port import StoreRefused, StoreUnavailable
 from service.store.redis_building import RedisBuildingStore, open_building_store
+from service.version import ABOUT
 
 SETTINGS_USED = (
     "kafka",
@@ -142,11 +144,20 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         asyncio.run(rebuild(settings, asked))
+    except CannotServe as error:
+        say_on_stderr(f"TICKET_COUNTS_METRICS_HOST, --metrics-port: {error}")
+        return EXIT_REFUSED
     except (Refused, OlderCode, StoreRefused) as error:
         say_on_stderr(f"refused: {error}")
         return EXIT_REFUSED
-    except (StoreUnavailable, KafkaError) as error:
-        say_on_stderr(f"can't begin: {error}")
+    except StoreUnavailable as error:
+        say_on_stderr(f"TICKET_COUNTS_REDIS: {error}")
+        return EXIT_REFUSED
+    except KafkaConnectionError:
+        say_on_stderr(f"no broker answers at {settings.kafka}")
+        return EXIT_REFUSED
+    except KafkaError as error:
+        say_on_stderr(f"Kafka at {settings.kafka}: {error!r}")
         return EXIT_REFUSED
     except KeyboardInterrupt:
         say_on_stderr("interrupted; run it again, and it goes on where it was")
@@ -163,6 +174,7 @@ stand at the same place. Consumers and the service go on meanwhile, and nobody s
 stopped or killed at any time: run again, it goes on where it was. Redis has to have room for both generations.""",
         epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
     )
+    parser.add_argument("--version", action="version", version=ABOUT)
     parser.add_argument("--tenant", metavar="ID", help="only this tenant (default: all)")
     parser.add_argument(
         "--from-store",

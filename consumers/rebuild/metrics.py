@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from consumers.health import CannotServe
 from consumers.rebuild.filling import Filling
 from consumers.rebuild.rebuilding import Rebuilding
 
@@ -49,13 +50,16 @@ class RebuildMetrics(Collector):
 
 @contextmanager
 def served(metrics: RebuildMetrics, host: str, port: int | None) -> Iterator[int | None]:
-    """Serves /metrics while the context is open, and gives the port; with None nothing. Raises OSError."""
+    """Serves /metrics while the context is open, and gives the port; with None nothing. Raises CannotServe."""
     if port is None:
         yield None
         return
     registry = CollectorRegistry()
     registry.register(metrics)
-    server, thread = start_http_server(port, host, registry)
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise CannotServe(f"can't listen at {host}, port {port}: {error.strerror or error}") from error
     try:
         yield server.server_port
     finally:

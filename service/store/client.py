@@ -1,15 +1,33 @@
-"""A redis-py client of one server, for what doesn't go over a wire. Opens nothing before its first command."""
+"""A redis-py client of one server, for what doesn't go over a wire, and what its URL says. Opens nothing by itself."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from service.store.slots import Address
+
 CLOSED_WITHIN_S = 1.0
 """Longest wait for the end of a connection: to a server that is frozen it may never come."""
+
+
+class Way(NamedTuple):
+    """What people are told of a URL, and what they must never be told."""
+
+    where: str
+    password: str
+
+
+def way_to(url: str) -> Way:
+    """Where the URL of one server leads: `host:port`, or the path of a socket."""
+    options: Mapping[str, Any] = parse_url(url)
+    address = Address(options.get("host", "localhost"), int(options.get("port", 6379)))
+    return Way(str(options.get("path", address)), str(options.get("password") or ""))
 
 
 @contextlib.asynccontextmanager

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 from redis.exceptions import RedisError, ResponseError
 
 from service.store.client import opened_client
 from service.store.port import StoreDenied, StoreUnavailable
-from service.store.redis_errors import Remedy, redis_remedy
+from service.store.redis_errors import Remedy, failure_text, redis_remedy
 from service.store.slots import Address, Node, View
 
 CLUSTER = "+cluster"
@@ -30,6 +30,11 @@ class ClusterUrl(msgspec.Struct, frozen=True):
         parts = urlsplit(url)
         login, at, servers = parts.netloc.rpartition("@")
         return cls(parts.scheme.replace(CLUSTER, ""), login + at, tuple(_address(one) for one in servers.split(",")))
+
+    @property
+    def password(self) -> str:
+        """As it is sent; "" for none."""
+        return unquote(self.login.rpartition("@")[0].partition(":")[2])
 
     def server(self, address: Address) -> str:
         """The URL of one server."""
@@ -53,15 +58,17 @@ async def view_of(url: ClusterUrl, address: Address, limit_s: float) -> View:
     except ResponseError as error:
         if "cluster support disabled" in str(error):
             raise NoCluster(f"Redis at {address} is in no cluster") from None
-        raise _failure(address, error) from error
-    except (RedisError, OSError, TimeoutError) as error:
-        raise _failure(address, error) from error
+        raise _failure(url, address, error) from error
+    except TimeoutError as error:
+        raise StoreUnavailable(f"Redis at {address}: no answer within {limit_s:g} s") from error
+    except (RedisError, OSError) as error:
+        raise _failure(url, address, error) from error
     return view_in(nodes, address, by_name=url.scheme == "rediss")
 
 
-def _failure(address: Address, error: Exception) -> StoreUnavailable:
+def _failure(url: ClusterUrl, address: Address, error: Exception) -> StoreUnavailable:
     kind = StoreDenied if redis_remedy(error) is Remedy.STOP else StoreUnavailable
-    return kind(f"Redis at {address}: {type(error).__name__}: {error}")
+    return kind(failure_text(address, error, url.password))
 
 
 def view_in(nodes: Mapping[str, Mapping[str, Any]], asked: Address, *, by_name: bool) -> View:

@@ -58,6 +58,8 @@ class ClusterWire:
         """Those whose last call failed: perhaps they are masters no more."""
         self._looking = asyncio.Lock()
         self._looks = 0
+        self._failure = ""
+        """What the last server said that told nothing of the cluster."""
         self._looks_under_way: set[asyncio.Task[None]] = set()
         self._look_again_at = 0.0
 
@@ -179,7 +181,7 @@ class ClusterWire:
                 "the move with redis-cli --cluster fix"
             )
         if owner is None:
-            raise StoreUnavailable(f"Redis: no server that answers knows who has slot {slot}")
+            raise StoreUnavailable(f"Redis: no server that answers knows who has slot {slot}{self._failure}")
         return owner
 
     async def _known(self, until: float) -> None:
@@ -187,7 +189,7 @@ class ClusterWire:
         if not self._slots.masters or self._doubted:
             await self._looked(until, self._looks)
         if not self._slots.masters:
-            raise StoreUnavailable("Redis: no server of the cluster answers")
+            raise StoreUnavailable(f"Redis: no server of the cluster answers{self._failure}")
 
     async def _after_move(self, slot: int, before: Address, moved: MovedError, until: float) -> Address:
         said = Address(moved.host or before.host, moved.port)
@@ -241,6 +243,8 @@ class ClusterWire:
                 raise answer
             if isinstance(answer, BaseException) and not isinstance(answer, StoreUnavailable):
                 raise answer
+            if isinstance(answer, StoreUnavailable):
+                self._failure = f"; {answer}"
         return views
 
     async def _follow(self, views: Sequence[View]) -> None:

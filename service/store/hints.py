@@ -9,15 +9,19 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from service.store import keys
-from service.store.client import opened_client
+from service.store.client import opened_client, way_to
 from service.store.hint_sources import HintSources
 from service.store.port import StoreUnavailable
+from service.store.redis_errors import failure_text
 from service.store.sending import sending
 
 log = structlog.stdlib.get_logger(__name__)
 
 RETRY_S = 1.0
 """Between tries to subscribe: meanwhile views are read every few seconds by themselves."""
+
+LONGEST_TRY_S = RETRY_S + 5.0
+"""From one failed try to the next: what fails later was well in between, and is said again."""
 
 SILENCE_S = 2.5
 """Silence after which the link is asked whether it lives; as long again without an answer, and it is dead."""
@@ -28,13 +32,25 @@ async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], Non
 
     In a cluster every server hears what is published at any of them, so any will do, and another when that one is gone.
     """
-    sources = HintSources(url)
+    sources, said, failed_at = HintSources(url), "", 0.0
     while True:
+        server = url
         try:
-            await _listen(await sources.next(), changed, gap)
+            server = await sources.next()
+            await _listen(server, changed, gap)
         except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
-            log.warning("hints are away", problem=f"{type(error).__name__}: {error}")
+            problem, now = _problem(server, error), asyncio.get_running_loop().time()
+            if problem != said or now > failed_at + 2 * LONGEST_TRY_S:
+                log.warning("hints are away", problem=problem)
+            said, failed_at = problem, now
         await asyncio.sleep(RETRY_S)
+
+
+def _problem(server: str, error: Exception) -> str:
+    if isinstance(error, StoreUnavailable):  # which says where
+        return str(error)
+    way = way_to(server)
+    return failure_text(way.where, error, way.password)
 
 
 async def _listen(server: str, changed: Callable[[str], None], gap: Callable[[], None]) -> None:

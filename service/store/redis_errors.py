@@ -1,10 +1,13 @@
-"""What helps against each error of Redis: one table, by redis-py's class. Sends nothing and waits for nothing.
+"""What helps against each error of Redis, and how people are told of it. Sends nothing and waits for nothing.
 
 Sources: `redis.exceptions`, and the error codes in `src/server.c` of Redis 7 and 8.
 """
 
+import os
 from collections.abc import Mapping
 from enum import Enum
+
+from redis.exceptions import AuthenticationError
 
 
 class Remedy(Enum):
@@ -67,3 +70,19 @@ def redis_remedy(error: Exception) -> Remedy:
     """What helps against an error that redis-py has raised; an error of another library is a lost connection."""
     names = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "redis.exceptions")
     return next((REDIS_ERRORS[name] for name in names if name in REDIS_ERRORS), Remedy.AGAIN)
+
+
+def failure_text(where: object, error: Exception, password: str = "") -> str:
+    """`Redis at 10.0.0.7:6379: Connection refused`: one line, without the password wherever it may stand."""
+    said = _cause(error)
+    return f"Redis at {where}: {said.replace(password, '…') if password else said}"
+
+
+def _cause(error: Exception) -> str:
+    """Why there is no connection, else redis-py's words; those say the address over again."""
+    lost = error if isinstance(error, OSError) else error.__context__
+    if isinstance(lost, OSError) and lost.errno is not None and lost.strerror:
+        # asyncio's words for a refused connection are its own; a name that isn't found has a number below 0.
+        return os.strerror(lost.errno) if lost.errno > 0 else lost.strerror
+    said = " ".join(str(error).split())
+    return said if isinstance(error, AuthenticationError) else f"{type(error).__name__}: {said}"

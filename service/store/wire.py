@@ -27,8 +27,9 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from service.store.client import way_to
 from service.store.port import StoreDenied, StoreUnable, StoreUnavailable
-from service.store.redis_errors import Remedy, redis_remedy
+from service.store.redis_errors import Remedy, failure_text, redis_remedy
 from service.store.sending import sending
 
 Argument = str | bytes | int
@@ -78,6 +79,7 @@ class Wire:
             "socket_timeout": None,
             **parse_url(url),
         }
+        self._way = way_to(url)
         self._class: type[AbstractConnection] = self._options.pop("connection_class", Connection)
         self._timeout_s = timeout_s
         self._connection: AbstractConnection | None = None
@@ -168,7 +170,8 @@ class Wire:
             except (RedisError, OSError) as error:
                 await self._disconnect()
                 denied = redis_remedy(error) is Remedy.STOP
-                _fail(batch, (StoreDenied if denied else StoreUnavailable)(f"Redis: {type(error).__name__}: {error}"))
+                said = failure_text(self._way.where, error, self._way.password)
+                _fail(batch, (StoreDenied if denied else StoreUnavailable)(said))
             except BaseException as error:  # cancelled, or a fault of this program: nobody may wait for ever
                 _fail([*batch, *self._taken()], StoreUnavailable(f"Redis: the connection has ended: {error!r}"))
                 raise
@@ -192,7 +195,7 @@ class Wire:
         return waiting
 
     def _silence(self) -> StoreUnavailable:
-        return StoreUnavailable(f"Redis: no answer within {self._timeout_s:g} s")
+        return StoreUnavailable(f"Redis at {self._way.where}: no answer within {self._timeout_s:g} s")
 
     async def _exchange(self, batch: Sequence[_Call], limit: asyncio.Timeout) -> None:
         connection = await self._connected()

@@ -1,8 +1,12 @@
 """What a rebuild measures of itself, over HTTP as Prometheus reads it."""
 
+import socket
+
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumers.health import CannotServe
 from consumers.rebuild.metrics import RebuildMetrics, served
 from consumers.rebuild.rebuilding import Rebuilding
 from tests.consumers.small_world import TENANT
@@ -37,3 +41,13 @@ async def test_nothing_is_served_where_no_port_was_given() -> None:
     process, _ = rebuild_of((await counted())[0])
     with served(RebuildMetrics(process, process._filling), "127.0.0.1", None) as port:
         assert port is None
+
+
+async def test_a_port_that_another_program_has_is_said() -> None:
+    process, _ = rebuild_of((await counted())[0])
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(CannotServe, match="Address already in use"),
+        served(RebuildMetrics(process, process._filling), "127.0.0.1", taken.getsockname()[1]),
+    ):
+        pass

@@ -52,6 +52,6 @@ async def test_a_password_that_redis_refuses_stops_and_is_named(
     async with running_system(kafka, wrong, topics, tmp_path) as system:
         consumer = await system.start_consumer(ready=False)
         told = await said(consumer, "invalid username-password pair")
-        assert told.startswith("Redis: ")
+        assert told.startswith(f"Redis at 127.0.0.1:{redis_process.port}: invalid username-password pair")
         alarm(consumer, "store")
         await asyncio.to_thread(consumer.terminate, expected_errors=STOPPED)

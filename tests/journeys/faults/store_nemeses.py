@@ -13,7 +13,7 @@ from tests.servers.ports import HOST
 from tests.servers.redis_server import RedisServer
 from tests.waiting import wait_until
 
-MISSED = "Redis: "
+MISSED = "Redis at "
 """How whatever a consumer says of a failed call begins."""
 
 GIVEN_UP = "store away, will try again"
