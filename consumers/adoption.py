@@ -8,9 +8,11 @@ from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.metrics import Metrics
 from service.domain.catalogue import Realm
 from service.domain.columns import SEMANTICS
-from service.domain.record import Entries, TenantRecord, adopted, begun, founded, shadowed, with_asked
+from service.domain.entry_limits import limiting
+from service.domain.record import Entries, TenantRecord, adopting, begun, founding, shadowed, with_asked
 from service.store.port import CounterStore, Position, StoredTenant
 from service.store.token import minted
+from service.store.turns import in_turns
 
 log = structlog.get_logger()
 
@@ -31,13 +33,17 @@ class Adoption:
         self.orphans: set[tuple[str, str]] = set()
         """(tenant, generation) whose tickets and counters wait to be removed, as far as this consumer has seen."""
 
+        self.refused: dict[str, frozenset[tuple[str, str]]] = {}
+        """Tenant -> (kind, id) of good entries that are beyond what one tenant may have, as far as this consumer has
+        adopted: they stay as they were."""
+
     async def carry(self, touched: Touched) -> None:
-        """Brings what one record changed into the store."""
-        if touched.realm is not None:
-            await self._realm(touched.realm, *self._catalogue.realms()[touched.realm])
-        if touched.credential is not None:
-            where, credential = self._catalogue.credentials()[touched.credential]
-            await self._store.put_credential(touched.credential, where, credential)
+        """Brings what some records changed into the store, each tenant once."""
+        for name in sorted(touched.realms):
+            await self._realm(name, *self._catalogue.realms()[name])
+        for identifier in sorted(touched.credentials):
+            where, credential = self._catalogue.credentials()[identifier]
+            await self._store.put_credential(identifier, where, credential)
         for tenant in sorted(touched.tenants):
             await self.tenant(tenant)
 
@@ -78,14 +84,16 @@ class Adoption:
                 await redoing.pause()
                 continue
             if stored is not None and _is_current(stored.record, known[1]):
+                self._note_refused(name, *known, stored.record)
                 return self.noted(name, stored)
-            new = self._newer(name, stored, *known)
+            new = await self._newer(name, stored, *known)
             if await self._store.put_tenant(name, stored.token if stored else None, new):
                 log.info("catalogue adopted", tenant=name, version=known[1], filling=len(new.record.filling))
                 hidden = shadowed(known[0])
                 if hidden:
                     self._metrics.shadowed.inc(len(hidden))
                     log.warning("entries have ids that others have already", tenant=name, ids=hidden)
+                self._note_refused(name, *known, new.record)
                 return self.noted(name, new)
             await redoing.pause()
 
@@ -97,13 +105,15 @@ class Adoption:
     def _keeps(self, tenant: str, kind: str, entry: str) -> bool:
         return (kind, entry) in self._catalogue.rejected(tenant)
 
-    def _newer(self, name: str, stored: StoredTenant | None, entries: Entries, version: int) -> StoredTenant:
+    async def _newer(self, name: str, stored: StoredTenant | None, entries: Entries, version: int) -> StoredTenant:
         if stored is None:
-            return StoredTenant(minted(), minted(), founded(entries, version))
+            entries = await in_turns(limiting(entries, None))
+            return StoredTenant(minted(), minted(), await in_turns(founding(entries, version)))
         if stored.record.newest_version > version:  # only the columns are of older code
             entries, version = stored.record.newest, stored.record.newest_version
-        kept = self._with_kept(name, stored.record, entries)
-        return StoredTenant(minted(), stored.generation, adopted(stored.record, kept, version))
+        kept = await in_turns(limiting(self._with_kept(name, stored.record, entries), stored.record.newest))
+        record = await in_turns(adopting(stored.record, kept, version))
+        return StoredTenant(minted(), stored.generation, record)
 
     def _with_kept(self, name: str, record: TenantRecord, entries: Entries) -> Entries:
         """An entry whose newest record is bad stays as the store has it: compaction may have taken the good one.
@@ -119,6 +129,19 @@ class Adoption:
                 profiles.setdefault(entry, last.profiles[entry])
         merged = msgspec.structs.replace(entries, filters=filters, profiles=profiles)
         return with_asked(merged, last.pairs, last.dated)
+
+    def _note_refused(self, name: str, entries: Entries, version: int, record: TenantRecord) -> None:
+        if record.newest_version != version:  # another consumer has read more
+            return
+        refused = {("filter", one.id) for one in entries.filters.values() if record.newest.filters.get(one.id) != one}
+        refused |= {
+            ("profile", one.id) for one in entries.profiles.values() if record.newest.profiles.get(one.id) != one
+        }
+        if refused:
+            log.warning("entries beyond what a tenant may have stay as they were", tenant=name, entries=len(refused))
+            self.refused[name] = frozenset(refused)
+        else:
+            self.refused.pop(name, None)
 
     def noted(self, name: str, stored: StoredTenant | None) -> StoredTenant | None:
         """Remembers what is to be done about a record that was seen in the store; gives it back."""

@@ -8,11 +8,21 @@ from service.domain.record import Entries
 
 
 class Touched(msgspec.Struct, frozen=True):
-    """What one record changed, to be carried into the store."""
+    """What records changed, to be carried into the store."""
 
     tenants: frozenset[str] = frozenset()
-    realm: str | None = None
-    credential: str | None = None
+    realms: frozenset[str] = frozenset()
+    credentials: frozenset[str] = frozenset()
+    is_removal: bool = False
+    """Whether a tenant is gone: its tickets go, also where it comes back with the next record."""
+
+    def __or__(self, other: "Touched") -> "Touched":
+        return Touched(
+            self.tenants | other.tenants,
+            self.realms | other.realms,
+            self.credentials | other.credentials,
+            self.is_removal or other.is_removal,
+        )
 
 
 class _Tenant(msgspec.Struct):
@@ -80,10 +90,10 @@ class CatalogueLog:
         value = record.value if isinstance(record, Entry) else None
         if record.kind == "realm":
             self._realms[record.id] = (offset, value if isinstance(value, Realm) else None)
-            return Touched(self._of_realm(record.id), realm=record.id)
+            return Touched(self._of_realm(record.id), realms=frozenset((record.id,)))
         if record.kind == "credential":
             self._credentials[record.id] = (offset, value if isinstance(value, Credential) else None)
-            return Touched(credential=record.id)
+            return Touched(credentials=frozenset((record.id,)))
         name = record.id if record.kind == "tenant" else record.tenant or ""
         tenant = self._tenants.setdefault(name, _Tenant())
         tenant.version = offset
@@ -96,7 +106,7 @@ class CatalogueLog:
             tenant.profiles[record.id] = value
         else:
             (tenant.filters if record.kind == "filter" else tenant.profiles).pop(record.id, None)
-        return Touched(frozenset((name,)))
+        return Touched(frozenset((name,)), is_removal=record.kind == "tenant" and value is None)
 
     def _of_realm(self, realm: str) -> frozenset[str]:
         return frozenset(

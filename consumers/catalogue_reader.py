@@ -8,13 +8,16 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from consumers.adoption import Adoption
-from consumers.catalogue_log import CatalogueLog
+from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.dead_letters import DeadLetters
 from consumers.errors import RETRIED
 from consumers.retrying import Retrying
 from consumers.step import ForeignTopic
 from service.domain.catalogue import EntryError
-from service.store.port import CounterStore
+from service.domain.entry_key import EntryKey, parse_key
+from service.domain.entry_limits import BEYOND_LIMITS
+from service.store.port import CounterStore, Position
+from service.store.turns import Turns
 
 log = structlog.get_logger()
 
@@ -50,6 +53,8 @@ class CatalogueReader:
         self._position = 0
         self._moved = asyncio.Condition()
         self._carrying = False
+        self._fresh: dict[EntryKey, ConsumerRecord] = {}
+        """Good records of entries that tenants own, until it is known whether they are within the tenant's limits."""
         self.readable = asyncio.Event()
         """Set once the topic was read to its end and the store has all of it."""
 
@@ -66,8 +71,7 @@ class CatalogueReader:
                     raise ForeignTopic(
                         f"topic {self._partition.topic} begins anew: it was cut, or made anew while it was read"
                     )
-                for record in records:
-                    await self._take(record, new=record.offset >= judged)
+                await self._take(records, judged)
                 await self._dead_letters.acknowledged()
                 position = await self._consumer.position(self._partition)
                 if position > self._position or not self.readable.is_set():
@@ -93,22 +97,44 @@ class CatalogueReader:
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets([self._partition])
         return ends[self._partition]
 
-    async def _take(self, record: ConsumerRecord, *, new: bool) -> None:
-        try:
-            touched = self._catalogue.take(record.offset, record.key, record.value)
-        except EntryError as error:
-            if new:
-                await self._dead_letters.park(record, str(error))
-            return
+    async def _take(self, records: Sequence[ConsumerRecord], judged: Position) -> None:
+        """Takes the records of one poll, then carries what they changed together: each tenant is compiled once."""
+        touched, turns = Touched(), Turns()
+        for record in records:
+            try:
+                touched |= self._catalogue.take(record.offset, record.key, record.value)
+                if record.offset >= judged:
+                    self._fresh[parse_key(record.key)] = record
+            except EntryError as error:
+                if record.offset >= judged:
+                    await self._dead_letters.park(record, str(error))
+            if touched.is_removal:
+                touched = await self._carried(touched)
+            if turns.over:
+                await turns.next()
+        await self._carried(touched)
+
+    async def _carried(self, touched: Touched) -> Touched:
+        """Carries what was touched, and returns that nothing is any more."""
         if self._carrying:
             await self._again_until_done(lambda: self._adoption.carry(touched))
+            await self._park_refused()
+        return Touched()
+
+    async def _park_refused(self) -> None:
+        for key, record in self._fresh.items():
+            if (key.kind, key.id) in self._adoption.refused.get(key.tenant or "", ()):
+                await self._dead_letters.park(record, f"{key.kind}: {BEYOND_LIMITS}")
+        self._fresh.clear()
 
     async def _settle(self, position: int) -> None:
         """After a poll: notes how far it came, and at the first end of the topic brings everything over at once."""
-        self._adoption.judged = position
         if not self._carrying and position >= await self._end():
             await self._again_until_done(self._adoption.everything)
             self._carrying = True
+            await self._park_refused()
+            await self._dead_letters.acknowledged()
+        self._adoption.judged = position
         if self._carrying:
             await self._again_until_done(lambda: self._store.set_judged(position))
             async with self._moved:

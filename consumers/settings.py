@@ -88,14 +88,6 @@ class Settings(SharedSettings):
         description="Most events in one script call. Redis answers nobody else meanwhile: some 40 ms at 200 events, "
         "228 ms at 2,000.",
     )
-    profile_pairs: int = Field(
-        default=2_000,
-        ge=0,
-        le=1_000_000,
-        description="Most pairs of profile and filter per tenant that are counted together; each is made when first "
-        "asked for and dropped after a day unused, at this limit the least recently asked one. A dashboard of 30 "
-        "filters with a profile is 31.",
-    )
     session_timeout_s: float = Field(
         default=10.0,
         ge=1,

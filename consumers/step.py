@@ -160,7 +160,7 @@ class Step:
         works = {name: Work(compiled[name], loaded, at, at) for name in wanted}
         for one in current:
             works[one.tenant].fire(one.ticket)
-        tenants = [work.batch() for work in works.values() if work.changed]
+        tenants = [await work.batch() for work in works.values() if work.changed]
         if await self._written(Batch(bucket, self._topic_id, {}, tenants, at, some_of_many)):
             return len(current)
         return 0
@@ -184,9 +184,8 @@ class Step:
             now = self._clock.now_us()
             at = judged_at(loaded, now)
             work = Work(compiled, loaded, at, now)
-            for ticket in tickets:
-                work.recount(ticket)
-            outcome = await self._store.apply(Batch(bucket, self._topic_id, {}, [work.batch()], at))
+            await work.recount(tickets)
+            outcome = await self._store.apply(Batch(bucket, self._topic_id, {}, [await work.batch()], at))
             match outcome:
                 case Applied():
                     self._note(outcome)
@@ -218,7 +217,7 @@ class Step:
         works = {name: Work(tenant, loaded, at, now) for name, tenant in compiled.items()}
         letters += self._advance([one for one in fresh if one.event.tenant in works], works, compiled)
         await self._park(letters, parked)
-        tenants = [work.batch() for work in works.values() if work.changed]
+        tenants = [await work.batch() for work in works.values() if work.changed]
         return await self._written(self._batch(bucket, goals, tenants, at))
 
     def _advance(

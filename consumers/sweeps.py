@@ -16,9 +16,10 @@ from consumers.retrying import Retrying
 from consumers.step import Step
 from consumers.store_runs import run_of
 from consumers.wanted import WantedColumns
-from service.domain.record import Sweep, begun, swept
+from service.domain.record import Sweep, begun, settling
 from service.store.port import CounterStore, StoredTenant, StoreUnavailable
 from service.store.token import minted
+from service.store.turns import in_turns
 
 log = structlog.get_logger()
 
@@ -149,7 +150,7 @@ class Sweeper:
     async def _settle(self, name: str, generation: str, sweep: Sweep) -> None:
         redoing = before_redoing()
         while (stored := await self._store.tenant(name)) is not None and stored.generation == generation:
-            new = StoredTenant(minted(), generation, swept(stored.record, sweep))
+            new = StoredTenant(minted(), generation, await in_turns(settling(stored.record, sweep)))
             if await self._store.put_tenant(name, stored.token, new):
                 return
             await redoing.pause()

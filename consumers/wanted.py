@@ -13,10 +13,12 @@ from consumers.backoff import before_redoing
 from consumers.metrics import Metrics
 from service import timezones
 from service.clock import Clock
-from service.domain.record import Ask, Dated, Entries, adopted, with_asked
+from service.domain.record import Ask, Dated, Entries, adopting, with_asked
 from service.domain.ticket import Instant
+from service.store.demands import RECENT_US, Meaning, meaning
 from service.store.port import CounterStore, StoredTenant
 from service.store.token import minted
+from service.store.turns import in_turns
 
 log = structlog.get_logger()
 
@@ -75,7 +77,7 @@ class WantedColumns:
             await self._forget(name, asked, entries)
             if (entries.pairs, entries.dated) == (newest.pairs, newest.dated):
                 return
-            record = adopted(stored.record, entries, stored.record.newest_version)
+            record = await in_turns(adopting(stored.record, entries, stored.record.newest_version))
             new = StoredTenant(minted(), stored.generation, record)
             if await self._store.put_tenant(name, stored.token, new):
                 log.info("columns asked for", tenant=name, pairs=len(entries.pairs), dated=len(entries.dated))
@@ -94,16 +96,21 @@ class WantedColumns:
 def chosen(entries: Entries, asked: Mapping[Ask, Instant], now: Instant, most_pairs: int, most_dated: int) -> Entries:
     """The entries with what is to have columns: asked for within a day, and at most so much.
 
-    Beyond the limits pairs give way that were asked for least recently. But what is counted by days already never
-    gives way to what isn't: whoever asks for that is refused.
+    Beyond the limits pairs give way that were asked for least recently, but none that is in use to a new one. What is
+    counted by days already never gives way to what isn't, and zones with the same days count as one. The service
+    refuses whoever asks for what there is no room for.
     """
     fresh = {ask: at for ask, at in asked.items() if now - at < UNUSED_US}
     pairs = with_asked(entries, [ask[:2] for ask in fresh if not ask[2]], ()).pairs
-    newest = sorted(pairs, key=lambda pair: (-fresh[(*pair, "")], pair))[:most_pairs]
+    in_use = {pair for pair in pairs & entries.pairs if now - fresh[(*pair, "")] < RECENT_US}
+    newest = sorted(pairs, key=lambda pair: (pair not in in_use, -fresh[(*pair, "")], pair))[:most_pairs]
     counted = {dated.ask for dated in entries.dated}
     zoned = [ask for ask in fresh if ask[2] in timezones.names()]
-    first = sorted(zoned, key=lambda ask: (ask not in counted, fresh[ask], ask))
-    dated = with_asked(entries, (), [day for ask in first[:most_dated] for day in _days(ask, now)]).dated
+    meanings: dict[Meaning, list[Ask]] = {}
+    for ask in sorted(zoned, key=lambda ask: (ask not in counted, fresh[ask], ask)):
+        meanings.setdefault(meaning(ask, now), []).append(ask)
+    kept = [ask for asks in [*meanings.values()][:most_dated] for ask in asks]
+    dated = with_asked(entries, (), [day for ask in kept for day in _days(ask, now)]).dated
     return msgspec.structs.replace(entries, pairs=frozenset(newest), dated=dated)
 
 

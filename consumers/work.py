@@ -1,11 +1,15 @@
 """The tickets of one tenant while a batch is applied in memory: what to write, and judged at which instant. No I/O."""
 
+from collections.abc import Iterable
+
 from consumers.tenants import CompiledTenant
 from service.domain.contributions import Changes
 from service.domain.event import TicketEvent
 from service.domain.history import Advanced, Unchanged, advance
+from service.domain.steps import Steps
 from service.domain.ticket import Image, Instant, Ticket
 from service.store.port import NEVER_WRITTEN, UNKNOWN_DUE, Loaded, TenantBatch, TicketWrite
+from service.store.turns import Turns, in_turns
 
 
 def judged_at(loaded: Loaded, now: Instant) -> Instant:
@@ -59,11 +63,15 @@ class Work:
         if stored is None or _content(stored) != _content(original) or stored != self._counted(stored):
             self._images[ticket] = original
 
-    def recount(self, ticket: str) -> None:
-        """Takes a ticket in as it is, so that its contributions are worked out again."""
-        image = self._loaded.tickets[self._tenant.name, ticket].image
-        if image is not None and image.ticket is not None and image != self._counted(image):
-            self._images[ticket] = image
+    async def recount(self, tickets: Iterable[str]) -> None:
+        """Takes tickets in as they are, so that their contributions are worked out again."""
+        turns = Turns()
+        for ticket in tickets:
+            image = self._loaded.tickets[self._tenant.name, ticket].image
+            if image is not None and image.ticket is not None and image != self._counted(image):
+                self._images[ticket] = image
+            if turns.over:
+                await turns.next()
 
     def knows(self, ticket: str) -> bool:
         """Whether there is such a ticket, be it deleted."""
@@ -78,8 +86,11 @@ class Work:
             self._images[ticket] = image
             self._fired.add(ticket)
 
-    def batch(self) -> TenantBatch:
-        """What to write: each ticket once, each cell once."""
+    async def batch(self) -> TenantBatch:
+        """What to write: each ticket once, each cell once. Lets others have their turn: wide tenants take long."""
+        return await in_turns(self._batching())
+
+    def _batching(self) -> Steps[TenantBatch]:
         changes = Changes()
         writes = [TicketWrite(ticket, NEVER_WRITTEN, None, UNKNOWN_DUE) for ticket in sorted(self._absent)]
         for ticket, image in self._images.items():
@@ -88,6 +99,7 @@ class Work:
             changes.add(stored.image, after)
             due_before = UNKNOWN_DUE if ticket in self._fired else stored.image.due_at if stored.image else None
             writes.append(TicketWrite(ticket, stored.revision, after, due_before))
+            yield
         tenant = self._tenant
         return TenantBatch(
             tenant.name, tenant.token, tenant.generation, writes, changes.deltas(), self._as_of, changes.moments()

@@ -18,6 +18,7 @@ from service import descriptors, logs, settings, timezones
 from service.clock import SystemClock
 from service.listener import BACKLOG, listen, port_of, reserve, url
 from service.settings import Settings
+from service.store.demands import DemandLimits
 from service.store.hints import listen as listen_for_hints
 from service.store.port import StoreRefused, StoreUnavailable
 from service.store.reading import Reading
@@ -105,7 +106,13 @@ async def serving(wanted: Settings, listeners: Sequence[socket.socket], shared_m
     """Opens everything, serves, closes everything; returns the exit status."""
     clock = SystemClock()
     async with open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s) as store:
-        reading = Reading(store, clock, most_dated=wanted.dated_columns)
+        demands = DemandLimits(
+            wanted.profile_pairs,
+            wanted.dated_columns,
+            wanted.new_pairs_per_user_per_day,
+            wanted.new_pairs_per_tenant_per_hour,
+        )
+        reading = Reading(store, clock, limits=demands)
         places = Places(wanted.streams, wanted.streams_per_user, wanted.streams_per_address)
         hub = Hub(reading, places, clock, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
         app = create_app(

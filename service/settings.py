@@ -18,7 +18,7 @@ CONSUMERS_OWN = frozenset(
     {
         "kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "group", "metrics_host", "metrics_port",
         "partitions", "replication_factor", "batch_records", "apply_events", "session_timeout_s", "metadata_max_age_s",
-        "accept_topic_id", "accept_log_start", "profile_pairs", "bad_records_in_a_row", "bad_records_window",
+        "accept_topic_id", "accept_log_start", "bad_records_in_a_row", "bad_records_window",
         "bad_records_share", "audit_every_s",
     }
 )  # fmt: skip
@@ -55,13 +55,23 @@ class SharedSettings(Environment):
         "cluster spreads. Written into Redis when it is first used and refused when it differs later. Calls, leases "
         "and positions grow with it, not with tenants. At most one a hash slot.",
     )
+    profile_pairs: int = Field(
+        default=2_000,
+        ge=0,
+        le=1_000_000,
+        description="Most pairs of profile and filter per tenant that are counted together; each is made when first "
+        "asked for and dropped after a day unused. At this limit the least recently asked one makes room once nobody "
+        "has asked for it in an hour; until then new ones are refused with 429. A dashboard of 30 filters with a "
+        "profile is 31.",
+    )
     dated_columns: int = Field(
         default=200,
         ge=0,
         le=100_000,
-        description="Most filters (alone or below a profile) per tenant and time zone that look at the days of two "
-        "fields, such as created and due today: each has columns for its zone and date, made when first asked for. "
-        "At the limit further ones are refused with 422; one that nobody asks for in a day makes room.",
+        description="Most filters (alone or below a profile) per tenant that look at the days of two fields, such as "
+        "created and due today, once for each of the days that they are asked for: zones in which the same instants "
+        "are today share one. Their columns are made when first asked for. At the limit further ones are refused with "
+        "429; one that nobody asks for in a day makes room. One user may ask for half of them a day.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log lines that are written. It changes nothing else."
@@ -180,6 +190,20 @@ class Settings(SharedSettings):
         default="",
         description="Web pages of other origins that may ask, with their users' cookies too: exact origins with commas "
         "between, like https://desk.example,https://desk.example:8443. Empty for none but our own.",
+    )
+    new_pairs_per_user_per_day: int = Field(
+        default=600,
+        ge=0,
+        le=1_000_000_000,
+        description="Pairs of profile and filter that one user may be the first to ask for, all at once or over a day, "
+        "before 429; 0 means no limit. Each has the consumers go over all tickets of the tenant. The largest dashboard "
+        "there can be is 501; a back end that asks for all its people with one token may need more.",
+    )
+    new_pairs_per_tenant_per_hour: int = Field(
+        default=2_000,
+        ge=0,
+        le=1_000_000_000,
+        description="The same for all users of a tenant together, and an hour: as many as are kept at a time.",
     )
     preview_tickets: int = Field(
         default=1_000_000,

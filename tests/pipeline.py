@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consumers.adoption import Adoption
-from consumers.catalogue_log import CatalogueLog
+from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.dead_letters import DeadLetters, FloodGuard
 from consumers.decode import decode
 from consumers.leases import Leases
@@ -138,15 +138,18 @@ class Pipeline:
         self._seen: dict[int, int] = {}
 
     async def catch_up(self) -> None:
-        """Takes and carries every catalogue record published so far, as the catalogue's reader does."""
+        """Takes and carries every catalogue record published so far, as the catalogue's reader does of one poll."""
+        touched = Touched()
         while self._learnt < len(self._topic.records):
             offset, self._learnt = self._learnt, self._learnt + 1
             try:
-                touched = self.catalogue.take(offset, *self._topic.records[offset])
+                touched |= self.catalogue.take(offset, *self._topic.records[offset])
             except EntryError as error:
                 self.refused[offset] = str(error)
-                continue
-            await self.adoption.carry(touched)
+            if touched.is_removal:
+                await self.adoption.carry(touched)
+                touched = Touched()
+        await self.adoption.carry(touched)
         if self._learnt > self.adoption.judged:
             self.adoption.judged = self._learnt
             await self.store.set_tenants_read()

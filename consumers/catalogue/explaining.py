@@ -10,12 +10,13 @@ from consumers.catalogue.reading import NothingFound
 from consumers.catalogue.showing import perspectives, sharing
 from service.domain.columns import Column
 from service.domain.condition import AllOf, Condition, Question
+from service.domain.entry_columns import columns_for
 from service.domain.local_days import LocalDay
 from service.domain.lowering import lower
-from service.domain.record import Entries, TenantRecord, columns_for, counted
+from service.domain.record import Entries, TenantRecord, counted
 from service.domain.scopes import Term, scopes_for, signed_sum
-from service.domain.view import details
 from service.domain.viewer import Perspective, Role, Viewer
+from service.domain.visibility import details
 from service.domain.windows import needs_day, on_day
 
 _SLICES = {Question.ASSIGNED: "assignee = @me", Question.REQUESTED: "requester = @me", Question.TEAM: "my teams"}

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from consumers.catalogue.printing import printed
 from service.domain.catalogue import Filter, Profile, Realm, Sharing, TenantSettings
 from service.domain.condition import AllOf, Condition
+from service.domain.entry_columns import columns_for
 from service.domain.lowering import lower
-from service.domain.record import SUMMARY, TenantRecord, columns_for, counted, summary_conditions
+from service.domain.record import SUMMARY, TenantRecord, counted, summary_conditions
 from service.domain.windows import needs_day
 
 

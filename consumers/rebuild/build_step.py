@@ -80,8 +80,7 @@ class BuildStep:
         while True:
             loaded, timers, _ = await self._load(job, tickets, originals=False)
             work = self._work(job, loaded, timers)
-            for ticket in tickets:
-                work.recount(ticket)
+            await work.recount(tickets)
             if not work.changed or await self._written(job, work, judged_at(loaded, timers)):
                 return
             await redoing.pause()
@@ -170,7 +169,7 @@ class BuildStep:
         """Whether it is; else it has to be done again on newer ground."""
         bucket, topic = self._store.bucket(job.name), job.building.state.topic
         outcome = await self._store.apply_building(
-            Batch(bucket, topic, progress or {}, [work.batch()], at, some_of_many)
+            Batch(bucket, topic, progress or {}, [await work.batch()], at, some_of_many)
         )
         match outcome:
             case Applied(_, negative):

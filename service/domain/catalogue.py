@@ -67,7 +67,13 @@ class Profile(msgspec.Struct, frozen=True):
     shared_with: Sharing = Sharing()
 
 
-class TenantSettings(msgspec.Struct, frozen=True):
+MOST_STATUSES = 1_000
+MOST_PRIORITIES = 1_000
+MOST_TEAMS = 10_000
+"""Of one tenant: see `entry_limits`."""
+
+
+class TenantSettings(msgspec.Struct, frozen=True, cache_hash=True):
     """The `tenant` entry itself."""
 
     id: str

@@ -34,6 +34,11 @@ class Column(msgspec.Struct, frozen=True):
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
+def written(*conditions: Condition) -> bytes:
+    """The conditions as a key: values of Python are equal that mean something else here, such as 1 and True."""
+    return _encode((SEMANTICS, conditions))
+
+
 def column_id(column: Column) -> ColumnId:
     """The name of a column whose condition is simplified; equal meanings written alike get one name.
 

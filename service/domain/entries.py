@@ -8,6 +8,9 @@ import msgspec
 
 from service.domain import entry_shapes as shapes
 from service.domain.catalogue import (
+    MOST_PRIORITIES,
+    MOST_STATUSES,
+    MOST_TEAMS,
     Admin,
     Credential,
     EntryError,
@@ -120,6 +123,9 @@ def _decoded(kind: EntryKind, value: bytes, shape: type[S]) -> S:
 
 def _tenant(shape: shapes.TenantShape) -> TenantSettings:
     statuses, priorities, teams = shape.statuses or (), shape.priorities or (), shape.teams or ()
+    _refuse_more("statuses", len(statuses), MOST_STATUSES)
+    _refuse_more("priorities", len(priorities), MOST_PRIORITIES)
+    _refuse_more("teams", len(teams), MOST_TEAMS)
     _refuse_duplicates("statuses", [status.id for status in statuses])
     _refuse_duplicates("priorities", [priority.id for priority in priorities])
     _refuse_duplicates("teams", [team.id for team in teams])
@@ -134,6 +140,11 @@ def _tenant(shape: shapes.TenantShape) -> TenantSettings:
         teams=tuple(Team(team.id, team.name, team.department_id) for team in teams),
         loading=shape.loading or False,
     )
+
+
+def _refuse_more(path: str, size: int, most: int) -> None:
+    if size > most:
+        raise EntryError(f"{path}: {size} of them, and a tenant may have at most {most}")
 
 
 def _refuse_duplicates(path: str, ids: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ gives a new column by itself. Pure.
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from service.domain.catalogue import TenantSettings
@@ -37,6 +38,7 @@ def _written_out(leaf: Leaf, settings: TenantSettings) -> Condition:
     return leaf
 
 
+@lru_cache(maxsize=8)  # each filter of a tenant asks, some of them often
 def closed(settings: TenantSettings) -> Leaf:
     """A ticket is closed when its status entry says so; one the catalogue doesn't know, when its last event did."""
     shut = tuple(sorted(status.id for status in settings.statuses if status.closed))

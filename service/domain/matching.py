@@ -9,20 +9,29 @@ columns that have the same.
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import NamedTuple, cast
+from weakref import WeakSet
 
-from service.domain.columns import Column, fields_of
+from service.domain.columns import Column, fields_of, written
 from service.domain.condition import NEVER, AllOf, AnyOf, Condition, Const, Leaf, Not, leaves_of
-from service.domain.fields import kind_of
+from service.domain.fields import FieldKind, kind_of
 from service.domain.flips import AT_ALL_TIMES, AT_NO_TIME, Flips, both, either, inverted
+from service.domain.operators import EMPTINESS, EQUALITY, MEMBERSHIP
 from service.domain.predicates import flips_of, predicate, time_dependent
+from service.domain.steps import Steps, at_once
 from service.domain.ticket import QUARTER_US, Instant, Moment, Ticket
-from service.domain.values import InstantOf, instant_reader
+from service.domain.values import instant_reader
 
 Holds = Callable[[object, Instant], bool]
 Getter = Callable[[Ticket], object]
 
 _MEMO_LIMIT = 4096
 """Values remembered per field: above any status or team list, and bounded where values are people."""
+
+_MEMO_BYTES, _MEMO_ENTRY_BYTES, _LEAST_MEMO = 1 << 20, 150, 64
+"""Bytes that a field's memo may take, one entry's without its mask, and how many there may be with the widest masks."""
+
+_ALL_MEMOS_BYTES = 128 << 20
+"""For the memos of all tenants in a process: a tenant with as many people as fit takes some 5 MB."""
 
 _MEMOIZED = frozenset((type(None), str, bool, tuple))
 """Types whose equal values are one value to every filter. Tuples are tags, and what `state` is read as."""
@@ -56,18 +65,37 @@ class Columns:
     """The columns of one tenant, numbered, ready to be asked about tickets."""
 
     def __init__(self, columns: Mapping[int, Column]) -> None:
+        at_once(self.build(columns))
+
+    @classmethod
+    def building(cls, columns: Mapping[int, Column]) -> Steps["Columns"]:
+        """The same step by step."""
+        made = cls({})
+        yield from made.build(columns)
+        return made
+
+    def build(self, columns: Mapping[int, Column]) -> Steps[None]:
+        """Makes these the columns, step by step: before the last step there are none."""
         self.numbers = frozenset(columns)
         self._every = 0
         self._rest: list[tuple[int, Callable[[Ticket, Instant], bool]]] = []
-        self._timed: list[tuple[int, int, Getter, InstantOf]] = []
+        timed: dict[str, int] = {}
         tables: dict[str, dict[int, list[Condition]]] = {}
-        moving: dict[Condition, int] = {}
+        moving: dict[bytes, tuple[Condition, int]] = {}
         for number, column in columns.items():
             if column.condition != NEVER:
                 self._every |= 1 << number
                 self._place(number, column, tables, moving)
-        self._moving = [(bits, ~bits, compiled_flips(condition)) for condition, bits in moving.items()]
-        made = [(getter(field), _Table(parts, self._every)) for field, parts in tables.items()]
+                if column.by is not None:
+                    timed[column.by] = timed.get(column.by, 0) | 1 << number
+                yield
+        self._timed = [(bits, getter(field), instant_reader(_kind(field))) for field, bits in timed.items()]
+        self._moving = [(bits, ~bits, compiled_flips(condition)) for condition, bits in moving.values()]
+        made = []
+        for field, parts in tables.items():
+            table = _Table(self._every)
+            yield from table.build(parts)
+            made.append((getter(field), table))
         # Getter and memo beside the table: a call less for each field of each event.
         self._tables = [(get, table.known, table) for get, table in made]
 
@@ -76,7 +104,7 @@ class Columns:
         number: int,
         column: Column,
         tables: dict[str, dict[int, list[Condition]]],
-        moving: dict[Condition, int],
+        moving: dict[bytes, tuple[Condition, int]],
     ) -> None:
         watching = []
         condition = column.condition
@@ -90,11 +118,8 @@ class Columns:
                 self._rest.append((1 << number, compiled(conjunct)))
         if watching:
             condition = watching[0] if len(watching) == 1 else AllOf(tuple(watching))
-            moving[condition] = moving.get(condition, 0) | 1 << number
-        if column.by is not None:
-            kind = kind_of(column.by)
-            assert kind is not None
-            self._timed.append((1 << number, number, getter(column.by), instant_reader(kind)))
+            key = written(condition)
+            moving[key] = (condition, moving.get(key, (condition, 0))[1] | 1 << number)
 
     def counted(self, ticket: Ticket, now: Instant) -> Counted:
         """What the ticket contributes at `now`."""
@@ -131,35 +156,125 @@ class Columns:
 
     def _moments(self, ticket: Ticket, mask: int) -> tuple[Moment, ...]:
         found = []
-        for bit, number, get, instant in self._timed:
-            if mask & bit and (at := instant(get(ticket))) is not None:
-                found.append((number, at // QUARTER_US))
+        for bits, get, instant in self._timed:
+            here = mask & bits
+            if here and (at := instant(get(ticket))) is not None:
+                quarter = at // QUARTER_US
+                while here:
+                    lowest = here & -here
+                    found.append((lowest.bit_length() - 1, quarter))
+                    here ^= lowest
         return tuple(found)
 
 
+class _Memos:
+    """Keeps the memos of all tables together within their bytes: at the limit they begin anew."""
+
+    def __init__(self) -> None:
+        self.tables: WeakSet[_Table] = WeakSet()
+        self._left = _ALL_MEMOS_BYTES
+
+    def take(self, size: int) -> None:
+        """One more entry of this size is remembered."""
+        self._left -= size
+        if self._left < 0:
+            for table in self.tables:
+                table.known.clear()
+            self._left = _ALL_MEMOS_BYTES - size
+
+
 class _Table:
-    """One field: value -> columns that are still possible with it."""
+    """One field: value -> columns that are still possible with it.
 
-    __slots__ = ("_every", "_parts", "known")
+    Columns that ask the field the same are asked once, and what is decided by a list of values is looked up by the
+    value, so that a tenant with a thousand statuses costs no more than one with ten.
+    """
 
-    def __init__(self, parts: Mapping[int, Iterable[Condition]], every: int) -> None:
-        self._every = every
-        self._parts = [(1 << number, [_on_value(part) for part in conjuncts]) for number, conjuncts in parts.items()]
+    __slots__ = ("__weakref__", "_asked", "_entry_bytes", "_memo_limit", "_named", "_unnamed", "known")
+
+    def __init__(self, every: int) -> None:
+        self._asked: list[tuple[int, list[Holds]]] = []
+        self._unnamed = every
+        """What is possible with a value that no list has, but for `_asked`."""
+        self._named: dict[object, list[int]] = {}
+        """Value -> columns for which it is otherwise than for one that no list has."""
+        self._entry_bytes = _MEMO_ENTRY_BYTES + every.bit_length() // 8
+        self._memo_limit = max(_LEAST_MEMO, min(_MEMO_LIMIT, _MEMO_BYTES // self._entry_bytes))
         self.known: dict[object, int] = {}
+        _memos.tables.add(self)
+
+    def build(self, parts: Mapping[int, Iterable[Condition]]) -> Steps[None]:
+        """Takes the conditions on this field, by column."""
+        groups: dict[bytes, tuple[tuple[Condition, ...], int]] = {}
+        for number, conjuncts in parts.items():
+            asked = tuple(conjuncts)
+            key = written(*asked)
+            groups[key] = (asked, groups.get(key, (asked, 0))[1] | 1 << number)
+        for asked, bits in groups.values():
+            holds = [_on_value(conjunct) for conjunct in asked]
+            listed = [values_listed(conjunct) for conjunct in asked]
+            if any(values is None for values in listed):
+                self._asked.append((bits, holds))
+            else:
+                self._name(bits, holds, frozenset().union(*(values or () for values in listed)))
+            yield
+
+    def _name(self, bits: int, holds: list[Holds], values: frozenset[object]) -> None:
+        unnamed = "\0"
+        while unnamed in values:
+            unnamed += "\0"
+        usual = all(one(unnamed, 0) for one in holds)
+        if not usual:
+            self._unnamed &= ~bits
+        for value in values | {None, ""}:
+            if all(one(value, 0) for one in holds) is not usual:
+                self._named.setdefault(value, []).append(bits)
 
     def learn(self, value: object) -> int:
         """Computes the mask of a value and remembers it."""
-        if len(self.known) >= _MEMO_LIMIT:
+        if len(self.known) >= self._memo_limit:
             self.known.clear()
+        _memos.take(self._entry_bytes)
         mask = self.known[value] = self.compute(value)
         return mask
 
     def compute(self, value: object) -> int:
-        mask = self._every
-        for bit, conjuncts in self._parts:
+        mask = self._unnamed
+        if self._named:  # then values of this field are texts, or None
+            for bits in self._named.get(value, ()):
+                mask ^= bits
+        for bits, conjuncts in self._asked:
             if not all(holds(value, 0) for holds in conjuncts):
-                mask &= ~bit
+                mask &= ~bits
         return mask
+
+
+_memos = _Memos()
+
+
+def values_listed(condition: Condition) -> frozenset[object] | None:
+    """The texts on which alone it depends whether a condition on one field holds; None for any other condition.
+
+    Whatever isn't among them, nor empty, is all the same to the condition.
+    """
+    match condition:
+        case Leaf(field, op, value) if kind_of(field) in (FieldKind.TEXT, FieldKind.RANKED):
+            if op in EMPTINESS:
+                return frozenset()
+            if op in EQUALITY | MEMBERSHIP:
+                return frozenset(value if op in MEMBERSHIP else (value,))
+        case Not(child):
+            return values_listed(child)
+        case AllOf(children) | AnyOf(children):
+            found = [values_listed(child) for child in children]
+            return None if None in found else frozenset().union(*(values or () for values in found))
+    return None
+
+
+def _kind(field: str) -> FieldKind:
+    kind = kind_of(field)
+    assert kind is not None
+    return kind
 
 
 def getter(field: str) -> Getter:

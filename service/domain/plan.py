@@ -69,6 +69,15 @@ class Plan(msgspec.Struct, frozen=True):
     timed: tuple[Timed, ...] = ()
     """Their scopes are by index into `timed_counters`."""
 
+    @property
+    def size(self) -> int:
+        """How many scopes, columns and summands it names."""
+        grouped = sum(len(group.plus) + len(group.minus) + len(group.columns) for group in self.groups)
+        timed = sum(2 + len(read.scopes) for read in self.timed)
+        return (
+            len(self.columns) + len(self.counters) + grouped + timed + sum(len(terms or ()) for _, terms in self.sums)
+        )
+
     def evaluate(self, columns: Sequence[int], counters: Sequence[Counter], timed: Sequence[int]) -> list[int]:
         """The sums, from counts read in the plan's order."""
         values = [*columns]

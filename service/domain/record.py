@@ -6,17 +6,19 @@ after a whole sweep has taken them out of every ticket.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import count
 
 import msgspec
 
 from service.domain.catalogue import Filter, Profile, TenantSettings
-from service.domain.columns import EVERY_TICKET, SEMANTICS, Column, ColumnId, column_id, residuals
+from service.domain.columns import EVERY_TICKET, SEMANTICS, Column, ColumnId
 from service.domain.condition import ALWAYS, AllOf, Condition, FromNow, Leaf, Not
+from service.domain.entry_columns import Lowering, columns_if_undated
 from service.domain.local_days import LocalDay
-from service.domain.lowering import breached, closed, lower
-from service.domain.windows import needs_day, on_day, summands
+from service.domain.lowering import breached, closed
+from service.domain.steps import Steps, at_once
+from service.domain.windows import on_day
 
 Pair = tuple[str, str]
 """A profile's id, and a filter's id or `SUMMARY`: what is counted together because somebody asked for it."""
@@ -91,46 +93,48 @@ class Sweep(msgspec.Struct, frozen=True):
 
 def columns_of(entries: Entries) -> dict[ColumnId, Column]:
     """Every column needed to answer any viewer about these entries."""
+    return at_once(finding_columns(entries))
+
+
+def finding_columns(entries: Entries) -> Steps[dict[ColumnId, Column]]:
+    """The same as `columns_of`, step by step."""
+    filters = yield from counting(entries)
+    bases = yield from _lowering_profiles(entries)
     columns = {EVERY_TICKET: Column(ALWAYS)}
-    for condition in _conditions(entries):
-        columns |= columns_for(condition)
+    for condition in _conditions(entries, filters, bases):
+        columns |= columns_if_undated(condition) or {}
+        yield
     return columns
 
 
-def columns_for(condition: Condition) -> dict[ColumnId, Column]:
-    """The columns that all viewers of a lowered condition together need. Raises ValueError for one that needs a day."""
-    # Most of the eight are one object, and naming one costs more than all the rest.
-    plains = {id(one): one for one in residuals(condition).values()}.values()
-    return {column_id(one.column): one.column for plain in plains for one in summands(plain)}
-
-
-def _conditions(entries: Entries) -> Iterator[Condition]:
-    filters, summary = counted(entries), summary_conditions(entries.settings)
+def _conditions(
+    entries: Entries, filters: Mapping[str, Condition], bases: Mapping[str, Condition]
+) -> Iterator[Condition]:
+    """All that is asked for, lowered; what needs a day only for the days that are asked for."""
+    summary = summary_conditions(entries.settings)
     asked = [("", name) for name in (*filters, SUMMARY)]
-    for whole in _wholes(entries, (*asked, *entries.pairs), filters, summary):
-        if not needs_day(whole):
-            yield whole
+    for pair in (*asked, *entries.pairs):
+        yield from _wholes(pair, bases, filters, summary)
     # A status whose id `all` has taken can't be asked for, but the form API counts it like the others.
     yield from (plain for name, plain in by_status(entries.settings).items() if filters[name] != plain)
     for dated in entries.dated:
-        for whole in _wholes(entries, [(dated.profile_id, dated.target)], filters, summary):
-            if needs_day(whole):
+        for whole in _wholes((dated.profile_id, dated.target), bases, filters, summary):
+            if columns_if_undated(whole) is None:
                 yield on_day(whole, dated.day)
 
 
 def _wholes(
-    entries: Entries, asked: Iterable[Pair], filters: dict[str, Condition], summary: dict[str, Condition]
+    asked: Pair, bases: Mapping[str, Condition], filters: Mapping[str, Condition], summary: Mapping[str, Condition]
 ) -> Iterator[Condition]:
     """Profile and filter as one condition each; what no profile narrows as it is."""
-    for profile_id, target in asked:
-        for condition in summary.values() if target == SUMMARY else (filters[target],):
-            base = lower(entries.profiles[profile_id].where, entries.settings) if profile_id else None
-            yield condition if base is None else AllOf((base, condition))
+    profile_id, target = asked
+    for condition in summary.values() if target == SUMMARY else (filters[target],):
+        yield AllOf((bases[profile_id], condition)) if profile_id else condition
 
 
 def with_asked(entries: Entries, pairs: Iterable[Pair], dated: Iterable[Dated]) -> Entries:
     """The entries with what is asked for, as far as there are such profiles and filters."""
-    targets = {SUMMARY, *counted(entries)}
+    targets = {SUMMARY, *ids_of(entries)}
     return msgspec.structs.replace(
         entries,
         pairs=frozenset(pair for pair in pairs if pair[0] in entries.profiles and pair[1] in targets),
@@ -140,9 +144,23 @@ def with_asked(entries: Entries, pairs: Iterable[Pair], dated: Iterable[Dated]) 
     )
 
 
+def ids_of(entries: Entries) -> Iterator[str]:
+    """Every id that may be asked for, some twice."""
+    settings = entries.settings
+    yield "all"
+    yield from (status.id for status in settings.statuses)
+    yield from (priority.id for priority in settings.priorities)
+    yield from entries.filters
+
+
 def counted(entries: Entries) -> dict[str, Condition]:
     """Filter id -> lowered condition. Where ids collide `all`, then a status, a priority, a filter wins."""
-    settings = entries.settings
+    return at_once(counting(entries))
+
+
+def counting(entries: Entries) -> Steps[dict[str, Condition]]:
+    """The same as `counted`, step by step."""
+    settings, lowering = entries.settings, Lowering(entries.settings)
     conditions: dict[str, Condition] = {"all": ALWAYS}
     for name, condition in by_status(settings).items():
         conditions.setdefault(name, condition)
@@ -150,7 +168,16 @@ def counted(entries: Entries) -> dict[str, Condition]:
         conditions.setdefault(priority.id, Leaf("priority", "eq", priority.id))
     for saved in entries.filters.values():
         if saved.id not in conditions:
-            conditions[saved.id] = lower(saved.where, settings)
+            conditions[saved.id] = lowering.of(saved.where)
+            yield
+    return conditions
+
+
+def _lowering_profiles(entries: Entries) -> Steps[dict[str, Condition]]:
+    lowering, conditions = Lowering(entries.settings), {}
+    for profile in entries.profiles.values():
+        conditions[profile.id] = lowering.of(profile.where)
+        yield
     return conditions
 
 
@@ -161,9 +188,7 @@ def by_status(settings: TenantSettings) -> dict[str, Condition]:
 
 def shadowed(entries: Entries) -> list[str]:
     """Ids of statuses, priorities and filters that can't be asked for: something else has the id."""
-    settings = entries.settings
-    ids = ["all", *(s.id for s in settings.statuses), *(p.id for p in settings.priorities), *entries.filters]
-    return sorted(name for name, times in Counter(ids).items() if times > 1)
+    return sorted(name for name, times in Counter(ids_of(entries)).items() if times > 1)
 
 
 def summary_conditions(settings: TenantSettings) -> dict[str, Condition]:
@@ -180,9 +205,14 @@ def summary_conditions(settings: TenantSettings) -> dict[str, Condition]:
 
 def numbered(record: TenantRecord) -> dict[int, Column]:
     """Every column a ticket must be asked about now, in force or being filled, by its number."""
-    columns = columns_of(record.entries)
+    return at_once(numbering(record))
+
+
+def numbering(record: TenantRecord) -> Steps[dict[int, Column]]:
+    """The same as `numbered`, step by step."""
+    columns = yield from finding_columns(record.entries)
     if record.pending is not None:
-        columns |= columns_of(record.pending)
+        columns |= yield from finding_columns(record.pending)
     # Columns of older semantics stay what they were: their numbers are known here only until they are retired.
     return {record.numbers[name]: column for name, column in columns.items() if name in record.numbers}
 
@@ -200,18 +230,31 @@ def in_force(record: TenantRecord) -> dict[ColumnId, int]:
 
 def founded(entries: Entries, version: int) -> TenantRecord:
     """The record of a tenant that has no tickets yet: everything is in force at once."""
-    others = sorted(set(columns_of(entries)) - {EVERY_TICKET})
-    return TenantRecord(version, entries, {EVERY_TICKET: 0} | {name: n for n, name in enumerate(others, 1)})
+    return at_once(founding(entries, version))
+
+
+def founding(entries: Entries, version: int) -> Steps[TenantRecord]:
+    """The same as `founded`, step by step."""
+    others = sorted(set((yield from finding_columns(entries))) - {EVERY_TICKET})
+    numbers = {EVERY_TICKET: 0} | {name: number for number, name in enumerate(others, 1)}
+    return TenantRecord(version, entries, numbers, semantics=SEMANTICS)
 
 
 def adopted(record: TenantRecord, entries: Entries, version: int) -> TenantRecord:
     """The record after newer entries: in force at once when they need no new column, else pending."""
-    needed = set(columns_of(entries))
+    return at_once(adopting(record, entries, version))
+
+
+def adopting(record: TenantRecord, entries: Entries, version: int) -> Steps[TenantRecord]:
+    """The same as `adopted`, step by step."""
+    needed = set((yield from finding_columns(entries)))
     change = record.changes + 1
-    serving = set(
-        columns_of(record.entries) if record.semantics == SEMANTICS else record.numbers.keys() - record.filling
-    )
-    kept = {name: number for name, number in record.numbers.items() if name in needed | serving}
+    if record.semantics == SEMANTICS:
+        serving = set((yield from finding_columns(record.entries)))
+    else:
+        serving = record.numbers.keys() - record.filling
+    wanted = needed | serving
+    kept = {name: number for name, number in record.numbers.items() if name in wanted}
     retired = record.retired | _dropped(record.numbers, kept, change)
     taken = {*retired, *kept.values()}
     free = (number for number in count() if number not in taken)
@@ -228,7 +271,7 @@ def adopted(record: TenantRecord, entries: Entries, version: int) -> TenantRecor
             semantics=SEMANTICS,
             changes=change,
         )
-    return _in_force(entries, version, kept, retired, change)
+    return _in_force(entries, version, needed, kept, retired, change)
 
 
 def begun(record: TenantRecord) -> Sweep | None:
@@ -238,19 +281,30 @@ def begun(record: TenantRecord) -> Sweep | None:
 
 def swept(record: TenantRecord, sweep: Sweep) -> TenantRecord:
     """The record after `sweep`, begun when the record was perhaps an older one, has gone over every ticket."""
+    return at_once(settling(record, sweep))
+
+
+def settling(record: TenantRecord, sweep: Sweep) -> Steps[TenantRecord]:
+    """The same as `swept`, step by step."""
     filling = {name: since for name, since in record.filling.items() if sweep.filling.get(name) != since}
     retired = {number: since for number, since in record.retired.items() if sweep.retired.get(number) != since}
     if record.pending is None or record.pending_version is None or filling:
         return msgspec.structs.replace(record, filling=filling, retired=retired)
-    return _in_force(record.pending, record.pending_version, record.numbers, retired, record.changes + 1)
+    needed = set((yield from finding_columns(record.pending)))
+    return _in_force(record.pending, record.pending_version, needed, record.numbers, retired, record.changes + 1)
 
 
 def _in_force(
-    entries: Entries, version: int, numbers: dict[ColumnId, int], retired: dict[int, int], change: int
+    entries: Entries,
+    version: int,
+    needed: Collection[ColumnId],
+    numbers: dict[ColumnId, int],
+    retired: dict[int, int],
+    change: int,
 ) -> TenantRecord:
-    needed = columns_of(entries)
     kept = {name: number for name, number in numbers.items() if name in needed}
-    return TenantRecord(version, entries, kept, retired=retired | _dropped(numbers, kept, change), changes=change)
+    retired = retired | _dropped(numbers, kept, change)
+    return TenantRecord(version, entries, kept, retired=retired, semantics=SEMANTICS, changes=change)
 
 
 def _dropped(numbers: dict[ColumnId, int], kept: dict[ColumnId, int], change: int) -> dict[int, int]:

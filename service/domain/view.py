@@ -1,16 +1,15 @@
 """One tenant as viewers see it: which ids they may ask for, and the signed sums behind each. Pure; memoizes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import count
 from typing import NamedTuple
 
-import msgspec
-
-from service.domain.catalogue import Filter, FilterType, Profile, Sharing
+from service.domain.catalogue import Profile
 from service.domain.columns import SEMANTICS
 from service.domain.condition import AllOf, Condition
+from service.domain.entry_columns import Lowering, columns_for, columns_if_undated, terms_of
 from service.domain.local_days import LocalDay
-from service.domain.lowering import lower
 from service.domain.plan import Plan, plan
 from service.domain.record import (
     SUMMARY,
@@ -18,28 +17,19 @@ from service.domain.record import (
     Entries,
     TenantRecord,
     by_status,
-    columns_for,
     counted,
+    counting,
     in_force,
     summary_conditions,
 )
-from service.domain.scopes import Term, signed_sum
-from service.domain.viewer import Perspective, Role, Viewer
-from service.domain.windows import needs_day, on_day
-
-MOST_DATED = 200
-"""See the setting `dated_columns`."""
+from service.domain.scopes import Term
+from service.domain.steps import Steps, at_once
+from service.domain.viewer import Perspective, Viewer
+from service.domain.visibility import FilterDetail, Visibility, shown
+from service.domain.windows import on_day
+from service.lru import Lru
 
 SUMMARY_KEYS = ("totalOpen", "totalClosed", "slaBreached", "dueToday", "overdue")
-
-
-class FilterDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An entry of `filterDetails` and of the list of filters."""
-
-    id: str
-    name: str
-    type: FilterType
-    color: str | None = None
 
 
 class InvalidIds(Exception):
@@ -48,10 +38,6 @@ class InvalidIds(Exception):
     def __init__(self, ids: Sequence[str]) -> None:
         super().__init__(", ".join(ids))
         self.ids = tuple(ids)
-
-
-class TooManyDays(InvalidIds):
-    """These exist, but look at the days of two fields, and the tenant has as many such columns as it may have."""
 
 
 class Warming(Exception):
@@ -76,33 +62,44 @@ class Wanted(NamedTuple):
 
 
 class TenantView:
-    """A compiled tenant record. Build one per token; it never changes.
+    """A compiled tenant record. Build one per token; it never changes."""
 
-    `most_dated` is how much of it may be counted by the days of two fields at once, each for one time zone.
-    """
-
-    def __init__(self, record: TenantRecord, most_dated: int = MOST_DATED) -> None:
-        self._most_dated = most_dated
-        self._dated = {one.ask for one in record.newest.dated}
+    def __init__(self, record: TenantRecord, conditions: Mapping[str, Condition] | None = None) -> None:
+        """`conditions` are the `counted` ones of the entries in force, where somebody knows them already."""
         self.version = record.version
         self.settings = record.entries.settings
         self.loading = record.newest.settings.loading
-        self._serving = record.entries
-        self._newest = record.newest
+        self.pairs = record.newest.pairs
+        """What is counted together because it was asked for."""
+        self.dated = record.newest.dated
+        """What is counted for a day because it was asked for."""
+        self._serving = Visibility(record.entries)
+        self._newest = self._serving if record.pending is None else Visibility(record.pending)
         # A newer release no longer asks tickets about this one's columns: what is in them stands still or crumbles.
         self._numbers = in_force(record) if record.semantics <= SEMANTICS else {}
-        self._details = details(record.entries)
-        self._newest_details = self._details if record.pending is None else details(record.pending)
-        self._conditions: dict[str, Condition] = counted(record.entries)
+        self._conditions = counted(record.entries) if conditions is None else conditions
         self._summary = summary_conditions(self.settings)
-        self._terms: dict[tuple[str, str, Role, Perspective, str | None, tuple[str, str] | None], tuple[Term, ...]] = {}
-        self._wholes: dict[tuple[str, str, str | None], tuple[Condition, bool]] = {}
-        self._plans: dict[tuple[Wanted, str, str], Plan] = {}
+        self._lowering = Lowering(self.settings)
+        self._number = next(_views)
+
+    @classmethod
+    def building(cls, record: TenantRecord) -> Steps["TenantView"]:
+        """The same step by step."""
+        conditions = yield from counting(record.entries)
+        for condition in by_status(record.entries.settings).values():
+            columns_for(condition)
+            yield
+        return cls(record, conditions)
+
+    @property
+    def size(self) -> int:
+        """How many ids it knows, for whoever keeps many views."""
+        return len(self._serving.details) + (0 if self._newest is self._serving else len(self._newest.details))
 
     def check(self, wanted: Wanted) -> None:
         """Raises InvalidIds with every id that doesn't exist for this viewer, the profile's last."""
-        bad = [name for name in wanted.filter_ids if not self._may_ask(name, wanted)]
-        if wanted.profile_id is not None and self._profile(wanted) is None:
+        bad = [name for name in wanted.filter_ids if not self._newest.has_filter(name, wanted)]
+        if wanted.profile_id is not None and not self._newest.has_profile(wanted.profile_id, wanted.viewer):
             bad.append(wanted.profile_id)
         if bad:
             raise InvalidIds(bad)
@@ -112,39 +109,39 @@ class TenantView:
 
         Raises InvalidIds, and Warming for what is still being filled.
         """
-        key = (wanted, day.zone, day.date)
-        found = self._plans.get(key)
+        return at_once(self.planning(wanted, day))
+
+    def planning(self, wanted: Wanted, day: LocalDay) -> Steps[Plan]:
+        """The same step by step: a first plan of 500 filters takes 50 ms."""
+        key = (self._number, wanted, day.zone, day.date)
+        found = _plans.get(key)
         if found is None:
             self.check(wanted)
             if self.loading:
                 raise Warming(self.settings.id, loading=True)
-            if len(self._plans) >= _PLAN_LIMIT:
-                self._plans.clear()
-            found = self._plans[key] = self._planned(wanted, day)
-        return found
-
-    @property
-    def has_dated(self) -> bool:
-        """Whether anything of it is counted for the days of two fields."""
-        return bool(self._dated)
+            self._check_seen_before(wanted)
+            made = yield from self._planned(wanted, day)
+            found = _Planned(made, len(wanted.filter_ids))
+            _plans.put(key, found)
+        return found.plan
 
     def asks(self, wanted: Wanted, zone: str) -> list[Ask]:
         """Which of what is asked for there has columns only for that. For ids that `check` took."""
-        targets = [(name, "", self._conditions.get(name)) for name in wanted.filter_ids]
-        targets += [(SUMMARY, key, condition) for key, condition in self._summary.items()]
+        targets = [(name, self._conditions.get(name)) for name in wanted.filter_ids]
+        targets += [(SUMMARY, condition) for condition in self._summary.values()]
         base = self._base_or_none(wanted.profile_id)
         found: dict[Ask, None] = {}
-        for target, key, condition in targets:
+        for target, condition in targets:
             if condition is None:
                 continue
-            _, is_dated = self._whole(target, key, condition, wanted.profile_id, base)
+            is_dated = columns_if_undated(_whole(condition, base)) is None
             if is_dated or wanted.profile_id is not None:
                 found[wanted.profile_id or "", target, zone if is_dated else ""] = None
         return list(found)
 
     def details(self, filter_ids: Iterable[str]) -> dict[str, FilterDetail]:
         """Names and colours in request order, for ids that `plan` took."""
-        return {name: self._details[name] for name in filter_ids}
+        return {name: self._serving.details[name] for name in filter_ids}
 
     @cached_property
     def status_columns(self) -> dict[str, int]:
@@ -156,63 +153,62 @@ class TenantView:
         return {status: self._numbers[name] for status, name in names.items()}
 
     def listing(self, viewer: Viewer, perspective: Perspective) -> tuple[list[FilterDetail], list[Profile]]:
-        """What this viewer may ask for: `all`, statuses, priorities, then filters and profiles by name."""
-        asked = Wanted(viewer, perspective, ())
-        builtin = [detail for name, detail in self._newest_details.items() if not self._is_saved(name)]
-        saved = [
-            detail
-            for name, detail in self._newest_details.items()
-            if self._is_saved(name) and self._may_ask(name, asked)
+        """What this viewer may ask for: `all`, statuses, priorities, then filters and profiles by name.
+
+        An edited entry is named as before until it is filled, to those who could see it before.
+        """
+        asked, serving, newest = Wanted(viewer, perspective, ()), self._serving, self._newest
+        builtin: list[FilterDetail] = []
+        saved: list[FilterDetail] = []
+        for name, detail in newest.details.items():
+            if newest.has_filter(name, asked):
+                named = serving.details[name] if serving.has_filter(name, asked) else detail
+                (builtin if name in newest.builtin else saved).append(named)
+        profiles = [
+            serving.profiles[name] if serving.has_profile(name, viewer) else profile
+            for name, profile in newest.profiles.items()
+            if newest.has_profile(name, viewer)
         ]
-        profiles = [profile for profile in self._newest.profiles.values() if _shown(profile, viewer)]
         return (
             builtin + sorted(saved, key=lambda detail: (detail.name, detail.id)),
             sorted(profiles, key=lambda profile: (profile.name, profile.id)),
         )
 
-    def _is_saved(self, name: str) -> bool:
-        return name not in _builtin_ids(self._newest)
+    def _check_seen_before(self, wanted: Wanted) -> None:
+        """Raises Warming for what this viewer sees only by an edit whose new meaning isn't filled yet."""
+        serving = self._serving
+        if serving is self._newest:
+            return
+        unseen = [
+            name for name in wanted.filter_ids if name in serving.details and not serving.has_filter(name, wanted)
+        ]
+        if wanted.profile_id in serving.profiles and not serving.has_profile(wanted.profile_id, wanted.viewer):
+            unseen.append(wanted.profile_id)
+        if unseen:
+            raise Warming(", ".join(unseen))
 
-    def _may_ask(self, name: str, wanted: Wanted) -> bool:
-        if name not in self._newest_details:
-            return False
-        if not self._is_saved(name):
-            return True
-        saved = self._newest.filters[name]
-        allowed = saved.perspectives is None or wanted.perspective in saved.perspectives
-        return allowed and _shown(saved, wanted.viewer)
-
-    def _profile(self, wanted: Wanted) -> Profile | None:
-        profile = self._newest.profiles.get(wanted.profile_id or "")
-        return profile if profile is not None and _shown(profile, wanted.viewer) else None
-
-    def _planned(self, wanted: Wanted, day: LocalDay) -> Plan:
+    def _planned(self, wanted: Wanted, day: LocalDay) -> Steps[Plan]:
         base = self._base(wanted.profile_id)
         sums: list[tuple[Term, ...]] = []
         missing: dict[str, None] = {}
         asks: dict[Ask, None] = {}
-        targets = [(name, "", self._conditions.get(name)) for name in wanted.filter_ids]
-        targets += [(SUMMARY, key, self._summary[key]) for key in SUMMARY_KEYS]
-        for target, key, condition in targets:
+        targets = [(name, self._conditions.get(name)) for name in wanted.filter_ids]
+        targets += [(SUMMARY, self._summary[key]) for key in SUMMARY_KEYS]
+        for target, condition in targets:
             terms = None
             if condition is not None:
-                whole, is_dated = self._whole(target, key, condition, wanted.profile_id, base)
-                terms = self._sum(target, key, whole, wanted, day if is_dated else None)
+                whole = _whole(condition, base)
+                is_dated = columns_if_undated(whole) is None
+                terms = self._sum(on_day(whole, day) if is_dated else whole, wanted)
                 if terms is None and (is_dated or wanted.profile_id is not None):
                     asks[wanted.profile_id or "", target, day.zone if is_dated else ""] = None
+                yield
             if terms is None:
                 missing[target] = None
             sums.append(terms or ())
         if missing:
-            self._check_days(asks)
             raise Warming(", ".join(missing), asks)
         return plan(sums, self._numbers, wanted.viewer)
-
-    def _check_days(self, asks: Iterable[Ask]) -> None:
-        """Raises TooManyDays for those that will get no columns."""
-        refused = [ask for ask in asks if ask[2] and ask not in self._dated]
-        if refused and len(self._dated) >= self._most_dated:
-            raise TooManyDays([target or profile_id for profile_id, target, _ in refused])
 
     def _base(self, profile_id: str | None) -> Condition | None:
         base = self._base_or_none(profile_id)
@@ -222,62 +218,49 @@ class TenantView:
 
     def _base_or_none(self, profile_id: str | None) -> Condition | None:
         profile = self._serving.profiles.get(profile_id or "")
-        return None if profile is None else lower(profile.where, self.settings)
+        return None if profile is None else self._lowering.of(profile.where)
 
-    def _whole(
-        self, target: str, key: str, condition: Condition, profile_id: str | None, base: Condition | None
-    ) -> tuple[Condition, bool]:
-        """Profile and filter as one condition, and whether it needs columns for a day."""
-        name = (target, key, profile_id)
-        found = self._wholes.get(name)
-        if found is None:
-            if len(self._wholes) >= _TERMS_LIMIT:
-                self._wholes.clear()
-            whole = condition if base is None else AllOf((base, condition))
-            found = self._wholes[name] = (whole, needs_day(whole))
-        return found
-
-    def _sum(
-        self, target: str, key: str, whole: Condition, wanted: Wanted, day: LocalDay | None
-    ) -> tuple[Term, ...] | None:
+    def _sum(self, condition: Condition, wanted: Wanted) -> tuple[Term, ...] | None:
         """The signed sum of a filter, or of a key of the summary; None while a column of it is not filled."""
-        on = None if day is None else (day.zone, day.date)
-        asked = (target, key, wanted.viewer.role, wanted.perspective, wanted.profile_id, on)
-        terms = self._terms.get(asked)
-        if terms is None:
-            if len(self._terms) >= _TERMS_LIMIT:
-                self._terms.clear()
-            condition = whole if day is None else on_day(whole, day)
-            terms = self._terms[asked] = signed_sum(condition, wanted.viewer.role, wanted.perspective)
+        terms = terms_of(condition, wanted.viewer.role, wanted.perspective)
         return terms if all(term.column in self._numbers for term in terms) else None
 
 
-_TERMS_LIMIT = 20_000
-"""Signed sums kept per tenant: 500 filters for every role and perspective, with some profiles; 1 KB each."""
+def profile_entries(record: TenantRecord, profile_id: str, viewer: Viewer) -> Entries:
+    """The entries whose profile of this id a viewer gets: those in force, or newer ones with a profile that is new.
 
-_PLAN_LIMIT = 1_000
-"""Plans kept per tenant: its busy viewers at one process; some 20 KB each, and a millisecond to make again."""
-
-
-def details(entries: Entries) -> dict[str, FilterDetail]:
-    """Every id that may be asked for. Where ids collide `all`, then a status, a priority, a filter wins."""
-    found = {"all": FilterDetail("all", "All Tickets", "system")}
-    for status in entries.settings.statuses:
-        found.setdefault(status.id, FilterDetail(status.id, status.name, "status", status.color))
-    for priority in entries.settings.priorities:
-        found.setdefault(priority.id, FilterDetail(priority.id, priority.name, "priority", priority.color))
-    for saved in entries.filters.values():
-        found.setdefault(saved.id, FilterDetail(saved.id, saved.name, saved.type, saved.color))
-    return found
+    Raises InvalidIds, and Warming for a profile that the viewer sees only by an edit that isn't filled yet.
+    """
+    newest, serving = record.newest.profiles.get(profile_id), record.entries.profiles.get(profile_id)
+    if newest is None or not shown(newest, viewer):
+        raise InvalidIds((profile_id,))
+    if serving is None:
+        return record.newest
+    if not shown(serving, viewer):
+        raise Warming(profile_id)
+    return record.entries
 
 
-def _builtin_ids(entries: Entries) -> frozenset[str]:
-    settings = entries.settings
-    return frozenset(("all", *(s.id for s in settings.statuses), *(p.id for p in settings.priorities)))
+def _whole(condition: Condition, base: Condition | None) -> Condition:
+    return condition if base is None else AllOf((base, condition))
 
 
-def _shown(entry: Filter | Profile, viewer: Viewer) -> bool:
-    if entry.owner is None or viewer.role is Role.ADMIN or entry.owner == viewer.user:
-        return True
-    shared: Sharing = entry.shared_with
-    return bool(shared.roles & viewer.roles or shared.teams & viewer.teams)
+class _Planned(NamedTuple):
+    plan: Plan
+    filters: int
+
+    @property
+    def weight(self) -> int:
+        """Bytes, roughly, with the question that it answers."""
+        return _PLAN_BYTES + _PLAN_FILTER_BYTES * self.filters + _PLAN_PART_BYTES * self.plan.size
+
+
+_views = count()
+
+PLANS_BYTES = 64 << 20
+"""Plans that one process remembers, of all tenants together: a plan takes some milliseconds to make again."""
+
+_PLAN_BYTES, _PLAN_FILTER_BYTES, _PLAN_PART_BYTES = 3_000, 100, 100
+"""Measured, roughly: of a plan as such, for each filter asked for, and for each scope and summand in it."""
+
+_plans: Lru[tuple[int, Wanted, str, str], _Planned] = Lru(PLANS_BYTES, lambda planned: planned.weight)

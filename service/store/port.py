@@ -17,6 +17,7 @@ from service.domain.plan import Plan, Share
 from service.domain.record import Ask, TenantRecord
 from service.domain.ticket import Image, Instant
 from service.domain.windows import Span
+from service.store.budgets import BudgetStore
 from service.store.unknown_ids import UnknownIdStore
 
 Bucket = int
@@ -262,7 +263,7 @@ class Runs(msgspec.Struct, frozen=True):
     catalogue: str
 
 
-class CounterReader(Protocol):
+class CounterReader(BudgetStore, Protocol):
     """What the service reads. Raises StoreUnavailable when the store can't be reached in time."""
 
     async def realm(self, name: str) -> Realm | None:
@@ -282,6 +283,9 @@ class CounterReader(Protocol):
 
     async def note_asks(self, tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
         """Notes what was asked for that has columns only for that; `missing`: there are none for some of it."""
+
+    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
+        """When each was last asked for."""
 
     async def ticket_count(self, tenant: str, generation: str) -> int:
         """How many tickets are stored, deleted ones included."""
@@ -362,9 +366,6 @@ class CounterStore(CounterReader, UnknownIdStore, Protocol):
 
     async def settle_wanting(self, tenant: str) -> None:
         """What is asked of the tenant was looked at."""
-
-    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
-        """When each was last asked for."""
 
     async def forget_asks(self, tenant: str, asks: Sequence[Ask]) -> None:
         """These are asked for no more."""

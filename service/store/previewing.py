@@ -12,10 +12,10 @@ import msgspec
 from service import timezones
 from service.clock import Clock
 from service.domain.condition import AllOf, Condition
-from service.domain.record import Entries
+from service.domain.record import TenantRecord
 from service.domain.sieve import Sieve
 from service.domain.ticket import Image, Instant
-from service.domain.view import InvalidIds, Wanted, Warming
+from service.domain.view import Wanted, Warming, profile_entries
 from service.domain.viewer import Perspective, Viewer
 from service.store.distinct import Distinct
 from service.store.port import CounterReader, StoredTenant, StoreUnavailable
@@ -119,7 +119,7 @@ class Previewing:
                 raise UnknownTenant(tenant_id)
             await self._check_size(tenant_id, stored)
             now = self._clock.now_us()
-            sieve = _sieve(stored.record.newest, question, now)
+            sieve = _sieve(stored.record, question, now)
             count = await self._scan(tenant_id, stored.generation, sieve)
             if count is not None:
                 return Preview(count, now)
@@ -153,14 +153,12 @@ class Previewing:
         )
 
 
-def _sieve(entries: Entries, question: Question, now: Instant) -> Sieve:
-    """Raises InvalidIds when the profile went just now."""
-    condition = question.where
+def _sieve(record: TenantRecord, question: Question, now: Instant) -> Sieve:
+    """Raises InvalidIds when the profile went just now, and Warming where its edit isn't filled for this viewer."""
+    entries, condition = record.newest, question.where
     if question.profile_id is not None:
-        profile = entries.profiles.get(question.profile_id)
-        if profile is None:
-            raise InvalidIds((question.profile_id,))
-        condition = AllOf((profile.where, condition))
+        entries = profile_entries(record, question.profile_id, question.viewer)
+        condition = AllOf((entries.profiles[question.profile_id].where, condition))
     day = timezones.day_at(now, question.zone)
     return Sieve(condition, entries.settings, question.viewer, question.perspective, now, day)
 

@@ -6,26 +6,27 @@ remembered alone: the tenant is read again first.
 """
 
 import asyncio
-from collections.abc import Iterable
+from weakref import WeakValueDictionary
 
 import msgspec
-import structlog
 
 from service import timezones
 from service.clock import Clock
 from service.domain.catalogue import Realm
 from service.domain.local_days import LocalDay
-from service.domain.record import Ask
 from service.domain.ticket import Instant
-from service.domain.view import MOST_DATED, SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
+from service.domain.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
 from service.lru import Lru
 from service.store.confirming import check, confirmed
+from service.store.demands import DemandLimits, Demands
 from service.store.port import CounterReader, Snapshot, StoredTenant, StoreUnavailable, query_for
+from service.store.turns import in_turns
 
-log = structlog.stdlib.get_logger(__name__)
+TENANTS_BYTES = 128 << 20
+"""Compiled views kept: some milliseconds to compile one again."""
 
-TENANTS_REMEMBERED = 1_000
-"""Compiled views kept: some 100 KB each with its plans, and some milliseconds to compile again."""
+_TENANT_BYTES, _ID_BYTES = 5_000, 3_000
+"""Of a view as such, and of each status, priority or filter in it with its entry. Measured, roughly."""
 
 REALMS_REMEMBERED = 1_000
 """Realms kept: a key set is a few KB."""
@@ -42,15 +43,6 @@ PATIENCE_S = 2.0
 
 LOOK_S = 0.1
 """Between looks whether it is filled."""
-
-NOTE_EVERY_US = 600_000_000
-"""What has columns only because it is asked for is noted every 10 min: often enough for what is dropped after a day."""
-
-NOTE_AGAIN_US = 10_000_000
-"""Between tries of a note that the store didn't take: often enough for a day, and no call with each answer."""
-
-NOTES_REMEMBERED = 10_000
-"""Dashboards that one process tells apart, a few hundred bytes each."""
 
 
 class UnknownTenant(Exception):
@@ -78,6 +70,11 @@ class Compiled(msgspec.Struct, frozen=True):
     generation: str
     view: TenantView
 
+    @property
+    def weight(self) -> int:
+        """Bytes, roughly."""
+        return _TENANT_BYTES + _ID_BYTES * self.view.size
+
 
 class Readiness(msgspec.Struct, frozen=True):
     """What an answer needs: a store that answers, and a catalogue that was read to its end once."""
@@ -90,14 +87,18 @@ class Reading:
     """The one way from a checked caller to numbers. Its methods raise StoreUnavailable when the store is away."""
 
     def __init__(
-        self, reader: CounterReader, clock: Clock, patience_s: float = PATIENCE_S, most_dated: int = MOST_DATED
+        self,
+        reader: CounterReader,
+        clock: Clock,
+        patience_s: float = PATIENCE_S,
+        limits: DemandLimits | None = None,
     ) -> None:
         self._reader = reader
         self._clock = clock
         self._patience_s = patience_s
-        self._most_dated = most_dated
-        self._noted_at: Lru[tuple[str, Wanted, str], Instant] = Lru(NOTES_REMEMBERED)
-        self._tenants: Lru[str, Compiled] = Lru(TENANTS_REMEMBERED)
+        self._demands = Demands(reader, limits or DemandLimits())
+        self._tenants: Lru[str, Compiled] = Lru(TENANTS_BYTES, lambda known: known.weight)
+        self._compiling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._realms: Lru[str, tuple[Realm, Instant]] = Lru(REALMS_REMEMBERED)
 
     async def realm(self, name: str) -> Realm | None:
@@ -138,7 +139,7 @@ class Reading:
         """Counts of every filter asked for and the summary, from one atomic read, on today's date in that zone.
 
         What is still being filled is waited for, some seconds at most. Raises UnknownTenant, InvalidIds, Warming (each
-        confirmed by the store) and StoreUnavailable.
+        confirmed by the store), OverBudget for what would need new columns, and StoreUnavailable.
         """
         known = self._tenants.get(tenant_id)
         if known is not None and known.view.settings.realm == realm:
@@ -159,7 +160,8 @@ class Reading:
                 return await self._newest_answer(tenant_id, realm, wanted, zone)
             except Warming as warming:
                 if warming.asks and not wanting:
-                    wanting = await self._noted(tenant_id, warming.asks, missing=True)
+                    view, user = await self.view(tenant_id, realm), wanted.viewer.user
+                    wanting = await self._demands.demand(tenant_id, view, user, warming.asks, self._clock.now_us())
                 if warming.loading or loop.time() >= patient_until:
                     raise
             await asyncio.sleep(LOOK_S)
@@ -170,26 +172,6 @@ class Reading:
             if answer is not None:
                 return answer
         raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
-
-    async def _note_asks(self, known: Compiled, tenant_id: str, wanted: Wanted, zone: str, now: Instant) -> None:
-        """Now and then tells the store what has columns only because it is asked for, or they would be dropped."""
-        if wanted.profile_id is None and not known.view.has_dated:
-            return
-        asked = (tenant_id, wanted, zone)
-        if now - (self._noted_at.get(asked) or 0) < NOTE_EVERY_US:
-            return
-        asks = known.view.asks(wanted, zone)
-        done = not asks or await self._noted(tenant_id, asks, missing=False)
-        self._noted_at.put(asked, now if done else now - NOTE_EVERY_US + NOTE_AGAIN_US)
-
-    async def _noted(self, tenant_id: str, asks: Iterable[Ask], *, missing: bool) -> bool:
-        """Whether the store took the note. A full one refuses it, and answers all the same."""
-        try:
-            await self._reader.note_asks(tenant_id, asks, self._clock.now_us(), missing=missing)
-        except StoreUnavailable as error:
-            log.info("not noted what was asked for", tenant=tenant_id, problem=str(error))
-            return False
-        return True
 
     async def ready(self) -> Readiness:
         """Whether answers can be given now. Raises nothing for a store that is away."""
@@ -215,13 +197,18 @@ class Reading:
         if stored is None:
             self._tenants.drop(tenant_id)
             raise UnknownTenant(tenant_id)
-        known = self._tenants.get(tenant_id)
-        if known is None or (known.token, known.generation) != (stored.token, stored.generation):
-            same_record = known is not None and known.token == stored.token
-            view = known.view if known is not None and same_record else TenantView(stored.record, self._most_dated)
-            known = Compiled(stored.token, stored.generation, view)
-            self._tenants.put(tenant_id, known)
-        return known
+        async with self._compiling.setdefault(tenant_id, asyncio.Lock()):  # one compiles, and all others wait for it
+            known = self._tenants.get(tenant_id)
+            if known is None or (known.token, known.generation) != (stored.token, stored.generation):
+                same_record = known is not None and known.token == stored.token
+                view = (
+                    known.view
+                    if known is not None and same_record
+                    else await in_turns(TenantView.building(stored.record))
+                )
+                known = Compiled(stored.token, stored.generation, view)
+                self._tenants.put(tenant_id, known)
+            return known
 
     async def stored(self, tenant_id: str) -> StoredTenant | None:
         """None only for a tenant that isn't in force. Raises Warming."""
@@ -236,11 +223,11 @@ class Reading:
         """None when the tenant's record is no longer the one that was compiled."""
         now = self._clock.now_us()
         day = timezones.day_at(now, zone)
-        plan = known.view.plan(wanted, day)
+        plan = await in_turns(known.view.planning(wanted, day))
         snapshot = await self._reader.snapshot(query_for(tenant_id, known.token, known.generation, plan, day))
         if snapshot is None:
             return None
-        await self._note_asks(known, tenant_id, wanted, zone, now)
+        await self._demands.note(tenant_id, known.view, wanted, zone, now)
         sums = plan.evaluate(snapshot.columns, snapshot.counters, snapshot.timed)
         places = len(wanted.filter_ids)
         return Answer(

@@ -1,23 +1,44 @@
 """What the service does in Redis: reads, and notes what it was asked for and what it allowed. Writes no count."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
 
 from service.domain.catalogue import Credential, Realm
 from service.domain.record import Ask
 from service.domain.scopes import PERSONS
 from service.domain.ticket import Instant
+from service.lru import Lru
 from service.store import codec, keys
 from service.store.port import Bucket, CountQuery, Runs, Snapshot, StoredTenant, TicketPage
 from service.store.redis_budgets import RedisBudgets
 from service.store.replies import pairs_of, snapshot_in
 from service.store.script import Script
 from service.store.wire import Argument
+from service.store.wires import AnyWire
 
 SNAPSHOT = Script("snapshot", writes=False)
 
 
+RECORDS_BYTES = 8 << 20
+"""Records of tenants that one process remembers unpacked, by their packed size: unpacked they take ten times that."""
+
+
+class RememberedRecord(NamedTuple):
+    """A tenant's record as it was read, and its packed size."""
+
+    stored: StoredTenant
+    weight: int
+
+
 class RedisReader(RedisBudgets):
     """See `port.CounterReader` and `grants.GrantStore` for what each method promises."""
+
+    def __init__(self, wire: AnyWire, buckets: int) -> None:
+        super().__init__(wire, buckets)
+        self._records: Lru[str, RememberedRecord] = Lru(RECORDS_BYTES, lambda record: record.weight)
+        """A record is large, and never changes under its token."""
 
     def bucket(self, tenant: str) -> Bucket:
         """The bucket a tenant lives in."""
@@ -56,10 +77,18 @@ class RedisReader(RedisBudgets):
 
     async def tenant(self, tenant: str) -> StoredTenant | None:
         key = keys.tenant(self.bucket(tenant), tenant)
+        known = self._records.get(tenant)
+        if known is not None:
+            token, generation = await self._wire.call("HMGET", key, "token", "generation")
+            if token is not None and codec.text(token) == known.stored.token:
+                return msgspec.structs.replace(known.stored, generation=codec.text(generation))
         token, generation, record = await self._wire.call("HMGET", key, "token", "generation", "record")
         if token is None:
+            self._records.drop(tenant)
             return None
-        return StoredTenant(codec.text(token), codec.text(generation), codec.unpack_record(record))
+        stored = StoredTenant(codec.text(token), codec.text(generation), codec.unpack_record(record))
+        self._records.put(tenant, RememberedRecord(stored, len(record)))
+        return stored
 
     async def catalogue_read(self) -> bool:
         return bool(await self._wire.call("HEXISTS", keys.CATALOGUE, "judged"))
@@ -92,6 +121,11 @@ class RedisReader(RedisBudgets):
         await self._wire.call("ZADD", key, "GT", *scored)
         if missing:
             await self._wire.call("SADD", keys.WANTING, tenant)
+
+    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
+        key = keys.asks(self.bucket(tenant), tenant)
+        flat = await self._wire.call("ZRANGE", key, 0, -1, "WITHSCORES")
+        return {codec.unpack_ask(ask): int(asked) * 1000 for ask, asked in pairs_of(flat)}
 
     async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:
         """See `grants.GrantStore`, also for the next two."""

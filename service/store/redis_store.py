@@ -30,6 +30,7 @@ from service.store.port import (
     StoreUnavailable,
 )
 from service.store.redis_auditing import RedisAuditing
+from service.store.redis_reader import RememberedRecord
 from service.store.redis_unknown_ids import RedisUnknownIds
 from service.store.replies import bucket_state, due_ticket, info_field, instant_in, outcome, pairs_of, stored_ticket
 from service.store.script import Script
@@ -204,11 +205,6 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
     async def settle_wanting(self, tenant: str) -> None:
         await self._wire.call("SREM", keys.WANTING, tenant)
 
-    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
-        key = keys.asks(self.bucket(tenant), tenant)
-        flat = await self._wire.call("ZRANGE", key, 0, -1, "WITHSCORES")
-        return {codec.unpack_ask(ask): int(asked) * 1000 for ask, asked in pairs_of(flat)}
-
     async def forget_asks(self, tenant: str, asks: Sequence[Ask]) -> None:
         if asks:
             key = keys.asks(self.bucket(tenant), tenant)
@@ -223,7 +219,10 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
 
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
         record = codec.pack_entry(new.record)
-        return await self._put_tenant(tenant, expected or "", new.token, new.generation, record)
+        done = await self._put_tenant(tenant, expected or "", new.token, new.generation, record)
+        if done:
+            self._records.put(tenant, RememberedRecord(new, len(record)))
+        return done
 
     async def drop_tenant(self, tenant: str, expected: str) -> bool:
         return await self._put_tenant(tenant, expected, "", "", b"")

@@ -2,6 +2,11 @@
 
 import asyncio
 import time
+from typing import TypeVar
+
+from service.domain.steps import Steps
+
+T = TypeVar("T")
 
 SLICE_S = 0.001
 """Longest piece of work: an answer takes some five turns of the loop, so this delays one by a few milliseconds."""
@@ -22,3 +27,16 @@ class Turns:
         """Has everything else run that is ready, and begins a slice."""
         await asyncio.sleep(0)
         self._end = time.perf_counter() + SLICE_S
+
+
+async def in_turns(steps: Steps[T]) -> T:
+    """The result of a computation in steps, run in slices."""
+    turns = Turns()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        if turns.over:
+            await turns.next()

@@ -58,7 +58,7 @@ def test_entries_wait_for_their_tenant_and_tenants_for_their_realm() -> None:
 def test_a_realm_touches_its_tenants() -> None:
     log = filled(tenant_entry(), tenant_entry("far", realm="elsewhere"))
     touched = taken(log, 9, REALM)
-    assert touched == Touched(frozenset((TENANT,)), realm="r")
+    assert touched == Touched(frozenset((TENANT,)), realms=frozenset(("r",)))
     assert log.entries(TENANT)[1] == 9  # type: ignore[index]
     assert log.entries("far")[1] == 1  # type: ignore[index]
     assert taken(log, 12, removal("realm", "r")).tenants == {TENANT}
@@ -75,7 +75,7 @@ def test_a_credential_touches_no_tenant() -> None:
         "teams": [],
     }
     log = filled(tenant_entry())
-    assert taken(log, 4, {"kind": "credential", "value": value}) == Touched(credential="id/1")
+    assert taken(log, 4, {"kind": "credential", "value": value}) == Touched(credentials=frozenset(("id/1",)))
     assert log.credentials()["id/1"][0] == 4
     assert log.entries(TENANT)[1] == 0  # type: ignore[index]
 

@@ -79,6 +79,37 @@ def test_a_deadline_is_asked_anew_each_time() -> None:
     assert [columns.mask(ticket, now) for now in (109, 110, 109)] == [0b001, 0b101, 0b001]
 
 
+def test_conditions_on_time_that_python_takes_for_equal_are_told_apart() -> None:
+    late = Leaf("dueAt", "older_than", 10)
+    columns = columns_of({n: AnyOf((Leaf("fields.x", "eq", value), late)) for n, value in enumerate((1, True))})
+    assert columns.mask(ticket_with(1), 0) == 0b01
+    assert columns.mask(ticket_with(True), 0) == 0b10
+
+
+@pytest.mark.parametrize("field", ["status", "category"])
+def test_what_is_looked_up_by_a_value_is_what_each_condition_says(field: str) -> None:
+    leaves: list[Condition] = [
+        Leaf(field, "eq", "a"), Leaf(field, "ne", "a"), Leaf(field, "in", ("a", "b", "")), Leaf(field, "nin", ("b",)),
+        Leaf(field, "is_empty"), Leaf(field, "is_not_empty"), Leaf(field, "eq", ""), Leaf(field, "eq", "\0"),
+        Not(Leaf(field, "in", ("a", "\0\0"))), AnyOf((Leaf(field, "eq", "a"), Leaf(field, "is_empty"))),
+        AllOf((Leaf(field, "ne", "a"), Leaf(field, "ne", "b"))),
+        Leaf(field, "starts_with", "a"), Leaf(field, "eq", "a"),
+    ]  # fmt: skip
+    columns = columns_of(dict(enumerate(leaves)))
+    for value in ("a", "b", "c", "", "\0", "\0\0", "ab", *(() if field == "status" else (None,))):
+        ticket = Ticket(str(value), 0) if field == "status" else Ticket("s", 0, category=value)
+        expected = sum(1 << n for n, leaf in enumerate(leaves) if compiled(leaf)(ticket, 0))
+        assert columns.mask(ticket, 0) == expected, value
+
+
+def test_the_memo_of_wide_masks_stays_within_its_bytes() -> None:
+    columns = columns_of({n: Leaf("assignee", "eq", f"u{n}") for n in range(20_000)})
+    for number in range(2_000):
+        assert columns.mask(Ticket("1", 0, assignee=f"u{number}"), 0) == 1 << number
+    ((_, memo, _),) = columns._tables
+    assert len(memo) * 20_000 // 8 <= 1 << 20
+
+
 def test_columns_beyond_64_are_bits_like_others() -> None:
     columns = columns_of({n: Leaf("status", "eq", str(n % 2)) for n in range(200)} | {1000: ALWAYS, 1001: NEVER})
     assert columns.mask(Ticket("1", 0), 0) == sum(1 << n for n in range(1, 200, 2)) | 1 << 1000

@@ -8,8 +8,9 @@ import pytest
 from service.domain.catalogue import Filter, Priority, Profile, Sharing, Status, TenantSettings
 from service.domain.condition import AllOf, Asks, Condition, Leaf, Question
 from service.domain.record import SUMMARY, Entries, TenantRecord, adopted, begun, founded, swept, with_asked
-from service.domain.view import SUMMARY_KEYS, FilterDetail, InvalidIds, TenantView, TooManyDays, Wanted, Warming
+from service.domain.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming, profile_entries
 from service.domain.viewer import Perspective, Role, Viewer
+from service.domain.visibility import FilterDetail
 from tests.days import day
 
 MINE, VIP = Asks(Question.ASSIGNED), Leaf("category", "eq", "vip")
@@ -186,12 +187,77 @@ def test_pairs_of_what_there_is_not_are_dropped() -> None:
     assert with_asked(both, asked, ()).pairs == {("base", "a"), ("base", SUMMARY), ("base", "1")}
 
 
-def test_what_looks_at_two_fields_days_is_refused_at_the_tenants_limit() -> None:
+def test_what_looks_at_two_fields_days_is_asked_for_with_its_zone() -> None:
     both = AllOf((Leaf("createdAt", "within", "today"), Leaf("dueAt", "within", "today")))
     record = founded(entries(saved("both", both)), 1)
     with pytest.raises(Warming) as warming:
-        TenantView(record, most_dated=1).plan(wanted("both"), day())
+        TenantView(record).plan(wanted("both"), day())
     assert warming.value.asks == (("", "both", "UTC"),)
-    with pytest.raises(TooManyDays) as refused:
-        TenantView(record, most_dated=0).plan(wanted("all", "both"), day())
-    assert refused.value.ids == ("both",)
+
+
+BOB = Viewer("bob", Role.AGENT, frozenset(("dba",)), frozenset(("ticket_agent",)))
+EDITED = Leaf("category", "eq", "edited")
+OF_BOSS: dict[str, Any] = {"owner": "boss", "shared_with": Sharing(teams=frozenset(("net",)))}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (saved("f", **OF_BOSS), saved("f", EDITED)),
+        (saved("f", **OF_BOSS), saved("f", EDITED, owner="boss", shared_with=Sharing(teams=frozenset(("net", "dba"))))),
+        (saved("f", owner="ann"), saved("f", EDITED, owner="ann", shared_with=Sharing(frozenset(("ticket_agent",))))),
+        (saved("f", perspectives=frozenset(("agent",))), saved("f", EDITED)),
+    ],
+)
+def test_who_sees_an_entry_only_by_an_edit_has_to_wait_for_its_new_meaning(before: Filter, after: Filter) -> None:
+    edited = adopted(founded(entries(before), 1), entries(after), 2)
+    view, bob = TenantView(edited), wanted("f", "all", viewer=BOB)
+    assert invalid(TenantView(founded(entries(before), 1)), bob) == ["f"]
+    assert invalid(view, bob) == []
+    with pytest.raises(Warming) as warming:
+        view.plan(bob, day())
+    assert (str(warming.value), warming.value.asks) == ("f", ())
+    earlier = wanted("f", "all", viewer=ANN, perspective="agent")
+    assert view.plan(earlier, day()).sums, "who could see it has the old counts meanwhile"
+    TenantView(completed(edited)).plan(bob, day())
+
+
+def test_a_status_with_the_id_of_a_filter_that_was_private_has_to_wait_too() -> None:
+    before, status = entries(saved("f", owner="boss")), Status("f", "F")
+    after = entries(settings=msgspec.structs.replace(SETTINGS, statuses=(*SETTINGS.statuses, status)))
+    edited = adopted(founded(before, 1), after, 2)
+    with pytest.raises(Warming):
+        TenantView(edited).plan(wanted("f", viewer=BOB), day())
+    TenantView(completed(edited)).plan(wanted("f", viewer=BOB), day())
+
+
+def test_a_profile_seen_only_by_an_edit_has_to_be_waited_for_and_one_that_was_seen_counts_as_before() -> None:
+    before = entries(saved("f"), profiles=(Profile("base", "Old", VIP, **OF_BOSS),))
+    after = entries(saved("f"), saved("g", EDITED), profiles=(Profile("base", "New", EDITED),))
+    edited = adopted(founded(before, 1), after, 2)
+    view = TenantView(edited)
+    with pytest.raises(Warming) as warming:
+        view.plan(wanted("f", viewer=BOB, profile="base"), day())
+    assert (str(warming.value), warming.value.asks) == ("base", ())
+    with pytest.raises(Warming):
+        profile_entries(edited, "base", BOB)
+    assert profile_entries(edited, "base", ANN).profiles["base"].where == VIP
+    assert profile_entries(completed(edited), "base", BOB).profiles["base"].where == EDITED
+    with pytest.raises(InvalidIds):
+        profile_entries(edited, "none", ANN)
+    assert profile_entries(adopted(founded(entries(), 1), after, 2), "base", BOB).profiles["base"].where == EDITED
+
+
+def test_the_list_names_an_edited_entry_as_before_to_who_could_see_it_and_by_its_new_name_to_others() -> None:
+    before = entries(saved("f", **OF_BOSS), profiles=(Profile("base", "Old", VIP, **OF_BOSS),))
+    renamed = msgspec.structs.replace(saved("f", EDITED, color="#123"), name="New")
+    after = entries(renamed, profiles=(Profile("base", "New", EDITED),))
+    edited = adopted(founded(before, 1), after, 2)
+
+    def named(view: TenantView, viewer: Viewer) -> tuple[str, str]:
+        filters, (profile,) = view.listing(viewer, Perspective.TEMPLATE)
+        return next(one.name for one in filters if one.id == "f"), profile.name
+
+    assert named(TenantView(edited), ANN) == ("Filter f", "Old")
+    assert named(TenantView(edited), BOB) == ("New", "New")
+    assert named(TenantView(completed(edited)), ANN) == ("New", "New")

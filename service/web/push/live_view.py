@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from service.domain.view import InvalidIds, Wanted, Warming
+from service.store.budgets import OverBudget
 from service.store.port import StoreUnavailable
 from service.store.reading import Reading, UnknownTenant
 from service.web.push.pace import Pace
@@ -47,6 +48,14 @@ class Shown(Protocol):
         """Looks at the view and sends what is new, without waiting for a slow client. Raises nothing."""
 
 
+class _Begun(NamedTuple):
+    """What came of a read for streams that open: a state, or why there is none."""
+
+    number: int
+    state: State | None = None
+    error: Exception = RuntimeError("nothing was read yet")
+
+
 class LiveView:
     """Streams register; they are told when `state` becomes another one, and when the view has `ended`.
 
@@ -76,6 +85,10 @@ class LiveView:
         """By the loop's time, as of the last read."""
         self._pace = Pace()
         self._following: asyncio.Task[None] | None = None
+        self._beginning = asyncio.Lock()
+        self._begun = 0
+        """How many reads were begun for streams that open."""
+        self._last = _Begun(0)
 
     def touch(self) -> None:
         """Something may have changed."""
@@ -84,13 +97,30 @@ class LiveView:
             self._dirty.set()
 
     async def begin(self) -> State:
-        """The state for a stream to begin with, read after this call. Raises what `Reading.answer` does."""
-        state = self._take(await self._read())
+        """The state for a stream to begin with, read after this call. Raises what `Reading.answer` does.
+
+        Streams that open together share one read: those that come while one is under way wait for the next one.
+        """
+        before = self._begun
+        async with self._beginning:
+            if self._last.number <= before:
+                self._begun += 1
+                self._last = await self._begin_read(self._begun)
+            last = self._last
+        if last.state is None:
+            raise last.error
+        state = last.state
         if self._told is None:
             self._told = state.look
         elif state.look != self._told:
             self.touch()  # the other streams are told at the view's pace, however many come
         return state
+
+    async def _begin_read(self, number: int) -> "_Begun":
+        try:
+            return _Begun(number, self._take(await self._read()))
+        except (InvalidIds, UnknownTenant, Warming, OverBudget, StoreUnavailable) as error:  # told to all that share it
+            return _Begun(number, error=error)
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Begins to keep the state newest, unless it does so already."""
@@ -123,7 +153,7 @@ class LiveView:
             self._take(await self._read())
         except (InvalidIds, UnknownTenant):
             self.ended = "access"
-        except (StoreUnavailable, Warming) as error:
+        except (StoreUnavailable, Warming, OverBudget) as error:
             self._stale(str(error))
         except Exception:  # the last resort: what is wrong with one view must not end those of others
             log.exception("a view failed", tenant=self.key.tenant_id)

@@ -1,10 +1,15 @@
 """How a stream begins: with all there is, or with `current` for who has it already."""
 
+import asyncio
+import itertools
+
 import pytest
 
 from service.domain.ticket import Ticket
+from service.store.port import CountQuery, Snapshot
+from tests.waiting import wait_until
 from tests.web.push.streams import Pushing
-from tests.web.world import TICKETS
+from tests.web.world import QUERY, TICKETS
 
 IDS = ("all", "3745", "7472")
 
@@ -122,3 +127,39 @@ async def test_streams_of_one_question_share_a_view_and_others_do_not(pushing: P
     await (await pushing.open(bearer=pushing.world.token("bob", "ticket_user"))).next()
     await (await pushing.open("3745")).next()
     assert (pushing.hub.seats, len(pushing.hub._views)) == (5, 3)
+
+
+async def test_streams_of_one_view_that_open_together_share_a_read(
+    pushing: Pushing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, world = pushing.world.store, pushing.world
+    read, reads, go = store.snapshot, itertools.count(), asyncio.Event()
+
+    async def slow(query: CountQuery) -> Snapshot | None:
+        next(reads)
+        await go.wait()
+        return await read(query)
+
+    monkeypatch.setattr(store, "snapshot", slow)
+    bearer = world.token()
+    opening = [asyncio.create_task(pushing.open("all", "3745", bearer=bearer)) for _ in range(40)]
+
+    async def all_wait() -> bool:
+        return [view.guests for view in pushing.hub._views.values()] == [len(opening)]
+
+    await wait_until(all_wait, 30, "the streams to wait for their first state")
+    await pushing.add(Ticket("3745", 0))
+    late = asyncio.create_task(pushing.open("all", "3745", bearer=bearer))
+    go.set()
+    firsts = [await (await stream).next() for stream in [*opening, late]]
+    assert [first.name for first in firsts] == ["snapshot"] * 41
+    assert firsts[-1].data["counts"] == {"all": 6, "3745": 4}
+    assert next(reads) <= 3, "one under way, one for all who came meanwhile, and one for the change"
+
+
+async def test_a_failure_is_shared_too_and_the_next_stream_reads_anew(pushing: Pushing) -> None:
+    pushing.world.store.away = True
+    refused = [pushing.begun("GET", f"{QUERY}&filterIds=all", pushing.world.headers()) for _ in range(3)]
+    assert [(await stream.started()).status for stream in refused] == [503] * 3
+    pushing.world.store.away = False
+    assert (await (await pushing.open()).next()).name == "snapshot"
