@@ -171,6 +171,15 @@ class Settings(SharedSettings):
         description="Most of them for one user; 0 means no limit. A dashboard needs one a tab, but a back end may open "
         "those of all its people with one token: half of what a process takes, so that no user has them all.",
     )
+    stream_tickets_per_user: int = Field(
+        default=20,
+        ge=0,
+        le=10_000,
+        description="Most stream tickets and cookies of one user that are good at a time; 0 means no limit. With one "
+        "more, what was used least recently is good no longer, and its page asks for another. A tab needs one; a back "
+        "end that gives tickets to all its people with one token needs as many as they have tabs. Six times as many "
+        "may be asked for in a minute, and six hundred times as many by all users of a tenant; then 429.",
+    )
     stream_token_life_s: int = Field(
         default=0,
         ge=0,

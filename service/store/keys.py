@@ -29,9 +29,9 @@ HINTS = "tc:hints"
 """Channel: "<tenant> <version>" after each change of a tenant's counts."""
 
 
-def grant(name: str) -> str:
-    """String with a time to live: what a stream ticket or its cookie allows."""
-    return f"tc:grant:{name}"
+def grants(owner: str) -> tuple[str, str]:
+    """Hashes with a time to live: an owner's stream tickets and cookies by name, and what they allow by its digest."""
+    return f"tc:grant:{{{owner}}}", f"tc:grant:{{{owner}}}:content"
 
 
 @lru_cache(maxsize=65_536)  # tenants in flight; every event asks

@@ -1,17 +1,17 @@
-"""What the memory store keeps beside tickets and counters: realms, credentials, asks, sweeps, leases, grants."""
+"""What the memory store keeps beside tickets and counters: realms, credentials, asks, sweeps, leases."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from service.domain.catalogue import Credential, Realm
 from service.domain.record import Ask
 from service.domain.ticket import Instant
-from service.store.memory_budgets import MemoryBudgets
+from service.store.memory_grants import MemoryGrants
 from service.store.port import Bucket, Position
 from service.store.unknown_ids import UnknownId
 
 
-class MemoryAsides(MemoryBudgets):
-    """See `port.CounterStore` and `grants.GrantStore` for what each method promises."""
+class MemoryAsides(MemoryGrants):
+    """See `port.CounterStore` for what each method promises."""
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         super().__init__(clock_ms)
@@ -22,7 +22,6 @@ class MemoryAsides(MemoryBudgets):
         self._wanting: set[str] = set()
         self._sweeps: dict[str, str] = {}
         self._unknown: dict[str, dict[tuple[str, str], UnknownId]] = {}
-        self._grants: dict[str, tuple[bytes, int]] = {}
         self._judged: Position | None = None
         self._tenants_read = False
         self._catalogue_topic = ""
@@ -85,20 +84,6 @@ class MemoryAsides(MemoryBudgets):
     async def give_back(self, bucket: Bucket, holder: str) -> None:
         if self._leases.get(bucket, ("", 0))[0] == holder:
             del self._leases[bucket]
-
-    # -- grants -------------------------------------------------------------------------------------------------------
-
-    async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:
-        self._grants[name] = (grant, self._clock_ms() + ttl_ms)
-
-    async def grant(self, name: str) -> bytes | None:
-        found, until_ms = self._grants.get(name, (None, 0))
-        return found if until_ms > self._clock_ms() else None
-
-    async def take_grant(self, name: str) -> bytes | None:
-        found = await self.grant(name)
-        self._grants.pop(name, None)
-        return found
 
     # -- wanted columns and sweeps ------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from service.domain.ticket import Instant
 from service.lru import Lru
 from service.store import codec, keys
 from service.store.port import Bucket, CountQuery, Runs, Snapshot, StoredTenant, TicketPage
-from service.store.redis_budgets import RedisBudgets
+from service.store.redis_grants import RedisGrants
 from service.store.replies import pairs_of, snapshot_in
 from service.store.script import Script
 from service.store.wire import Argument
@@ -32,8 +32,8 @@ class RememberedRecord(NamedTuple):
     weight: int
 
 
-class RedisReader(RedisBudgets):
-    """See `port.CounterReader` and `grants.GrantStore` for what each method promises."""
+class RedisReader(RedisGrants):
+    """See `port.CounterReader` for what each method promises."""
 
     def __init__(self, wire: AnyWire, buckets: int) -> None:
         super().__init__(wire, buckets)
@@ -126,18 +126,6 @@ class RedisReader(RedisBudgets):
         key = keys.asks(self.bucket(tenant), tenant)
         flat = await self._wire.call("ZRANGE", key, 0, -1, "WITHSCORES")
         return {codec.unpack_ask(ask): int(asked) * 1000 for ask, asked in pairs_of(flat)}
-
-    async def put_grant(self, name: str, grant: bytes, ttl_ms: int) -> None:
-        """See `grants.GrantStore`, also for the next two."""
-        await self._wire.call("SET", keys.grant(name), grant, "PX", ttl_ms)
-
-    async def grant(self, name: str) -> bytes | None:
-        found: bytes | None = await self._wire.call("GET", keys.grant(name))
-        return found
-
-    async def take_grant(self, name: str) -> bytes | None:
-        found: bytes | None = await self._wire.call("GETDEL", keys.grant(name))
-        return found
 
 
 def _packed_windows(query: CountQuery) -> bytes:

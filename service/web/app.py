@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 from service.clock import Clock
 from service.origins import origins_in
 from service.settings import Settings
+from service.store.budgets import BudgetStore
 from service.store.grants import GrantStore
 from service.store.marks import MarkStore
 from service.store.port import CounterReader
@@ -34,7 +35,7 @@ from service.web.shared_metrics import SharedMetrics
 from service.web.streaming import Streaming
 
 
-class SharedStore(GrantStore, MarkStore, Protocol):
+class SharedStore(BudgetStore, GrantStore, MarkStore, Protocol):
     """What all workers share beside the counters."""
 
 
@@ -57,7 +58,7 @@ def create_app(
     gate = Gate(reading, settings, clock)
     counting = Counting(gate, reading, settings)
     listing = Listing(gate, reading, clock)
-    pushing = Streaming(gate, reading, hub, grants, settings, clock)
+    pushing = Streaming(gate, reading, hub, grants, grants, settings, clock)
     limits = Limits(settings.preview_tickets, settings.preview_deadline_s, settings.previews)
     previews = Previews(gate, Previewing(reading, reader, clock, limits), settings, clock)
     health = Health(reading)

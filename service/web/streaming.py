@@ -6,6 +6,7 @@ from starlette.types import ASGIApp
 from service.clock import Clock
 from service.origins import origins_in
 from service.settings import Settings
+from service.store.budgets import BudgetStore, Charge, OverBudget, Rate
 from service.store.grants import GrantStore
 from service.store.reading import Reading
 from service.web.asking import Asked, asked_in_body, asked_in_query
@@ -26,23 +27,46 @@ from service.web.stream_tickets import StreamTickets
 PATH = f"{COUNT_PATH}/stream"
 TICKET_PATH = f"{COUNT_PATH}/stream-ticket"
 
+TICKETS_PER_MIN = 6
+"""New stream tickets a minute, for each that a user may have: a page asks for one when it is loaded, and after that
+only when its token is over."""
+
+TENANT_USERS = 100
+"""So many times a user's budget is a tenant's: by default 200 tickets a second."""
+
 
 class Streaming:
     """The stream's handlers, by method."""
 
     def __init__(
-        self, gate: Gate, reading: Reading, hub: Hub, grants: GrantStore, settings: Settings, clock: Clock
+        self,
+        gate: Gate,
+        reading: Reading,
+        hub: Hub,
+        grants: GrantStore,
+        budgets: BudgetStore,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self._gate = gate
         self._reading = reading
         self._hub = hub
-        self._tickets = StreamTickets(grants, reading, clock, PATH, origins_in(settings.cors_origins))
+        self._tickets = StreamTickets(
+            grants, reading, clock, PATH, origins_in(settings.cors_origins), settings.stream_tickets_per_user
+        )
+        self._budgets = budgets
+        of_user = TICKETS_PER_MIN * settings.stream_tickets_per_user
+        self._rates = tuple(
+            Rate(name, times * of_user, times * of_user)
+            for name, times in (("tickets", 1), ("tenant-tickets", TENANT_USERS))
+        )
         self._clock = clock
         self._token_life_us = settings.stream_token_life_s * 1_000_000
 
     async def ticket(self, request: Request) -> Reply:
         """A ticket for the stream that the body asks for; refused as the stream itself would be."""
         caller = await self._admit(request)
+        await self._spend(caller)
         asked = await asked_in_body(request)
         await self._reading.answer(caller.tenant_id, caller.realm, wanted(caller.viewer, asked))
         ticket, expires_in_s = await self._tickets.give(caller, asked)
@@ -64,10 +88,18 @@ class Streaming:
         ticket, last_event_id = Query(request.query).one("ticket") or "", _last_event_id(request)
         redeemed = await self._tickets.redeem(ticket, request)
         headers = [(b"set-cookie", redeemed.cookie.encode())] if redeemed.cookie else []
-        caller = redeemed.grant.caller
+        caller = redeemed.allowed.caller
         request.trace.tenant, request.trace.realm = caller.tenant_id, caller.realm
         request.trace.user = caller.viewer.user
-        return await self._open(request, caller, redeemed.grant.asked, last_event_id, "ticket", headers)
+        return await self._open(request, caller, redeemed.allowed.asked, last_event_id, "ticket", headers)
+
+    async def _spend(self, caller: Caller) -> None:
+        """Takes a ticket off the budgets. Raises OverBudget."""
+        of_user, of_tenant = self._rates
+        charges = [Charge(of_user, caller.viewer.user), Charge(of_tenant, "")]
+        wait_s = await self._budgets.spend(caller.tenant_id, charges)
+        if wait_s:
+            raise OverBudget("too many stream tickets", wait_s)
 
     async def _admit(self, request: Request) -> Caller:
         """The caller, for no longer than a token shown now is good for a stream."""

@@ -38,7 +38,9 @@ FORM_CALLER = {"identifier": "key", "secret": "s"}
 
 async def unlimited_world() -> World:
     """One that never slows the fuzzer down, with a credential of the form API."""
-    world = await a_world(address_requests_per_min=0, credential_requests_per_min=0, form_failures_per_min=0)
+    world = await a_world(
+        address_requests_per_min=0, credential_requests_per_min=0, form_failures_per_min=0, stream_tickets_per_user=0
+    )
     secret = hashlib.sha256(b"s").hexdigest()
     await world.store.put_credential("key", 1, Credential("key", (secret,), TENANT, Admin("1", "Ann", "ann")))
     return world

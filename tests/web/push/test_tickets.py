@@ -7,6 +7,7 @@ from http.cookies import SimpleCookie
 import pytest
 
 from service.domain.ticket import Ticket
+from service.store.grants import Grant
 from tests.web.push.asgi_stream import Stream
 from tests.web.push.streams import STREAM, STREAM_TICKET, Pushing, a_pushing_world, later
 from tests.web.world import NOW_S, QUERY
@@ -165,6 +166,70 @@ async def test_a_token_that_was_shown_once_keeps_its_stream_no_longer_than_is_se
             assert bye.data["reason"] == "expired"
         assert await (await spent(pushing, ticket, cookie)).error() == (401, "UNAUTHORIZED")
         assert (await pushing.open(bearer=bearer)).status == 200, "shown again"
+
+
+async def test_a_user_has_twenty_tickets_and_cookies_and_the_newest_are_good(pushing: Pushing) -> None:
+    tickets = [await pushing.ticket() for _ in range(30)]
+    statuses = [(await spent(pushing, ticket)).status for ticket in tickets]
+    assert statuses == [401] * 10 + [200] * 20
+    other = await pushing.ticket(bearer=pushing.world.token("bob"))
+    assert (await spent(pushing, other)).status == 200
+
+
+async def test_a_tab_that_comes_back_keeps_its_cookie_and_others_lose_theirs() -> None:
+    async with a_pushing_world(stream_tickets_per_user=3) as pushing:
+        tickets = [await pushing.ticket() for _ in range(3)]
+        cookies = [cookie_of(await spent(pushing, ticket)) for ticket in tickets]
+        for _ in range(5):
+            assert (await spent(pushing, tickets[0], cookies[0])).status == 200
+            newest = await pushing.ticket()
+        assert (await spent(pushing, newest)).status == 200
+        again = [(await spent(pushing, *tab)).status for tab in zip(tickets, cookies, strict=True)]
+        assert again == [200, 401, 401]
+
+
+async def test_tickets_are_given_at_a_rate_to_a_user_and_to_a_tenant() -> None:
+    async with a_pushing_world(stream_tickets_per_user=1) as pushing:
+        world = pushing.world
+        world.store._clock_ms = lambda: world.clock.now_us() // 1000
+        headers = world.headers()
+        body = {"filterIds": ["all"]}
+        answers = [await world.client.post(f"{STREAM_TICKET}?{QUERY}", json=body, headers=headers) for _ in range(8)]
+        assert [answer.status_code for answer in answers] == [200] * 6 + [429] * 2
+        assert answers[-1].json()["error"]["code"] == "RATE_LIMITED"
+        assert answers[-1].headers["retry-after"] == "10"
+        for number in range(99):
+            for _ in range(6):
+                await pushing.ticket(bearer=world.token(f"user {number}"))
+        everyone = await world.client.post(
+            f"{STREAM_TICKET}?{QUERY}", json=body, headers=world.headers(world.token("one more"))
+        )
+        assert everyone.status_code == 429
+        await later(10)
+        await pushing.ticket()
+
+
+async def test_there_may_be_no_limit_of_tickets() -> None:
+    async with a_pushing_world(stream_tickets_per_user=0) as pushing:
+        tickets = [await pushing.ticket() for _ in range(50)]
+        assert {(await spent(pushing, ticket)).status for ticket in tickets} == {200}
+
+
+async def test_a_ticket_of_another_form_is_not_looked_up(pushing: Pushing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says where it is kept: what somebody makes up must not become the name of a key."""
+    asked: list[str] = []
+    exchange = pushing.world.store.exchange_grant
+
+    async def watched(owner: str, name: str, new_name: str) -> Grant | None:
+        asked.append(owner)
+        return await exchange(owner, name, new_name)
+
+    monkeypatch.setattr(pushing.world.store, "exchange_grant", watched)
+    good = await pushing.ticket()
+    for bad in (good[1:], good + "%0A", good.replace(".", ":"), "x" * 5_000, "}{." + "A" * 32, good.upper()):
+        assert await (await spent(pushing, bad)).error() == (401, "UNAUTHORIZED")
+    assert asked == []
+    assert (await spent(pushing, good)).status == 200
 
 
 async def test_two_tabs_never_meet(pushing: Pushing) -> None:
