@@ -28,6 +28,10 @@ REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
 
 HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]@]+)(?::(?P<port>[0-9]{1,5}))?")
 
+PORT = re.compile("[0-9]{1,5}")
+
+DATABASE = re.compile("/[0-9]{1,5}")
+
 
 class SharedSettings(Environment):
     """What both processes must be told alike, or they would not meet."""
@@ -257,7 +261,7 @@ class Settings(SharedSettings):
     @field_validator("service_metrics_port")
     @classmethod
     def _is_port(cls, value: str) -> str:
-        if value and not (re.fullmatch("[0-9]{1,5}", value) and int(value) <= 65_535):
+        if value and not (PORT.fullmatch(value) and int(value) <= 65_535):
             raise ValueError(f"must be a whole number from 0 to 65535, or empty, not {value!r}")
         return value
 
@@ -305,7 +309,7 @@ def redis_url_problem(value: str) -> str:
 def _server_problem(url: SplitResult) -> str:
     if not is_host_and_port(_host_part(url)):
         return "must name one host, with a port from 1 to 65535 if any"
-    if url.path not in ("", "/") and not re.fullmatch(r"/[0-9]{1,5}", url.path):
+    if url.path not in ("", "/") and not DATABASE.fullmatch(url.path):
         return "must end in the number of a database, like /0, or nothing"
     return "must not have a #fragment: write a # in a password as %23" if url.fragment else ""
 

@@ -16,6 +16,8 @@ PROGRAM = "python -m consumers.dead_letters"
 
 SETTINGS_USED = ("kafka", "events_topic", "catalogue_topic", "dead_letter_topic")
 
+_OFFSETS = re.compile(r"(?P<first>[0-9]+)(?P<more>-(?P<last>[0-9]*))?")
+
 _LIST = """Prints every letter that is meant, a line each: time, where its record was read, key, reason. Progress and
 totals are on stderr. Sends nothing."""
 
@@ -87,7 +89,7 @@ def _partition(text: str) -> int:
 
 
 def _offsets(text: str) -> Offsets:
-    found = re.fullmatch(r"(?P<first>[0-9]+)(?P<more>-(?P<last>[0-9]*))?", text)
+    found = _OFFSETS.fullmatch(text)
     if found is None:
         raise ValueError
     first = int(found["first"])

@@ -18,6 +18,8 @@ _DURATION = re.compile(
     rf"(?:T(?=[0-9])(?:(?P<hours>{_NUMBER})H)?(?:(?P<minutes>{_NUMBER})M)?(?:(?P<seconds>{_NUMBER})S)?)?"
 )
 
+_WITH_YEARS = re.compile("P[^T]*[YM]")
+
 _LONGEST_TEXT = 64
 """Characters; nobody writes more, and numbers of any length would cost time to read."""
 
@@ -44,5 +46,5 @@ def parse_duration(text: str) -> int:
 
 
 def _no_duration(text: str) -> ValueError:
-    hint = ", years and months have no fixed length" if re.match(r"P[^T]*[YM]", text[:_LONGEST_TEXT]) else ""
+    hint = ", years and months have no fixed length" if _WITH_YEARS.match(text[:_LONGEST_TEXT]) else ""
     return ValueError(f"not an ISO 8601 duration such as PT24H or P1D{hint}")

