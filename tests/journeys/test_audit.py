@@ -17,6 +17,9 @@ from tests.journeys.system import System
 from tests.servers.ports import free_port
 from tests.waiting import wait_until
 
+FLOWS_WITHIN_S = 60.0
+"""Time for a few events on the busiest machine."""
+
 TICKETS = 400
 
 
@@ -102,6 +105,7 @@ async def test_drift_is_found_and_repaired_while_events_flow(system: System) -> 
         assert (status, len(out.splitlines())) == (1, 1), errors
         assert "1 things wrong, all repaired" in errors
         assert (await command(system))[0] == 0
+        await wait_until(lambda: published > 3, FLOWS_WITHIN_S, "events to flow")
         stop.set()
     assert published > 3, "events have to flow meanwhile"
     assert (await system.settled("acme", ("all", OPEN))).counts == {"all": TICKETS, OPEN: TICKETS}

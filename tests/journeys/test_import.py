@@ -19,7 +19,7 @@ from tests.journeys.system import System
 pytestmark = pytest.mark.usefixtures("apache_kafka")
 
 TICKETS, RATE = 3_000, 1_000
-"""Three seconds of import, so that live events come in its middle."""
+"""Three seconds of import; the last ticket comes when enough live events have come in its middle."""
 
 FEWEST_BESIDE = 5
 ENDS_S = 40.0
@@ -31,14 +31,18 @@ async def test_a_tenant_is_warming_while_it_is_imported_beside_live_events_and_e
     mine = saved_filter("acme", "f", {"field": "assignee", "op": "eq", "value": "agent-0"})
     await system.publish(realm("helpdesk"), tenant("beside"), loading("acme"), mine)
     await system.settled("beside")
-    tickets = tmp_path / "tickets.ndjson.gz"
-    imported = (event("acme", f"INC{number}", 0, assignee=f"agent-{number % 3}") for number in range(TICKETS))
-    tickets.write_bytes(gzip.compress(b"\n".join(json.dumps(line).encode() for line in imported)))
+    tickets, held_back = tmp_path / "tickets.ndjson.gz", tmp_path / "held-back.ndjson"
+    imported = [
+        json.dumps(event("acme", f"INC{number}", 0, assignee=f"agent-{number % 3}")).encode()
+        for number in range(TICKETS)
+    ]
+    tickets.write_bytes(gzip.compress(b"\n".join(imported[1:])))
+    os.mkfifo(held_back)  # the import is under way for as long as nobody writes here
     # Before their tickets are imported: a change, a delete, a ticket that no import knows.
     last = f"INC{TICKETS - 1}"
     await system.publish(event("acme", last, 4, status=CLOSED, assignee="agent-0"), deletion("acme", "INC2997", 2))
     await system.publish(event("acme", "new", 1, assignee="agent-0"))
-    async with publishing(system, "--rate", str(RATE), "--until-applied", tickets) as process:
+    async with publishing(system, "--rate", str(RATE), "--until-applied", tickets, held_back) as process:
         beside = 0
         while process.returncode is None:
             beside += 1
@@ -47,6 +51,8 @@ async def test_a_tenant_is_warming_while_it_is_imported_beside_live_events_and_e
             await system.publish(event("acme", f"INC{3 * beside}", 1, status=CLOSED, assignee="agent-0"))
             assert (await system.settled("beside")).counts == {"all": beside}
             assert await refusal(system) == "COUNTS_WARMING"
+            if beside == FEWEST_BESIDE:
+                await asyncio.to_thread(held_back.write_bytes, imported[0])
         assert process.stderr is not None
         said = (await process.stderr.read()).decode()
     assert process.returncode == 0, said

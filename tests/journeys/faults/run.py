@@ -33,7 +33,12 @@ MOVES_WITHIN_S = 30.0
 BACKLOG = 3_000
 """Records at once: half a second's work, so that a fault that comes now comes in the middle of something."""
 
+BACKLOG_WITHIN_S = 120.0
+"""Where all of one is applied while it is still being sent, it takes another."""
+
 FEWEST_POSITIONS = 10
+SEEN_WITHIN_S = 120.0
+"""Time for the watch to see so many, whatever the machine does beside."""
 REFUSALS = frozenset({"COUNTS_UNAVAILABLE", "COUNTS_WARMING"})
 """What the service may say instead of a snapshot."""
 
@@ -103,10 +108,21 @@ class FaultRun:
         await wait_until(moved, MOVES_WITHIN_S, f"{program.name} to apply events")
 
     async def backlog(self) -> None:
-        """Sends a backlog, and returns while a consumer is in the middle of it."""
-        await self.load.burst(BACKLOG)
-        await self.load.flush()
-        assert not (await self.snapshot()).reaches(await self.system.ends()), "nothing is left to do"
+        """Sends backlogs until a consumer is in the middle of one."""
+
+        async def under_way() -> bool:
+            await self.load.burst(BACKLOG)
+            await self.load.flush()
+            return not (await self.snapshot()).reaches(await self.system.ends())
+
+        await wait_until(under_way, BACKLOG_WITHIN_S, "a backlog of which something is left to do")
+
+    async def seen_moving(self) -> None:
+        """Returns once the watch has seen enough different positions for a run to be worth judging."""
+        await wait_until(lambda: len(self._places()) >= FEWEST_POSITIONS, SEEN_WITHIN_S, "counts that move")
+
+    def _places(self) -> set[tuple[tuple[int, int], ...]]:
+        return {tuple(sorted(snapshot.positions.items())) for snapshot in self.watch.snapshots}
 
     async def snapshot(self, tenant: int = 0) -> Snapshot:
         """What an administrator sees of that tenant now."""
@@ -157,7 +173,7 @@ class FaultRun:
         letters = await topic_log.read(self.system.kafka, self.system.topics.dead_letters)
         judge = Judge(log, [(one.offset, one.key, one.value) for one in catalogue], timed=self._manner.timed)
         snapshots = self.watch.snapshots
-        places = {tuple(sorted(snapshot.positions.items())) for snapshot in snapshots}
+        places = self._places()
         assert len(places) >= FEWEST_POSITIONS, "hardly anything moved while it was watched"
         # A thread: links to servers are carried by this loop, and whoever is behind one is not to miss it.
         wrong = await asyncio.to_thread(judge.differences, snapshots)
@@ -210,6 +226,7 @@ async def fault_run(
             background = [tasks.create_task(loading.run()), tasks.create_task(watch.run())]
             await run.moving(run.first)
             yield run
+            await run.seen_moving()
             stop.set()
             await editing
             background[0].cancel()
