@@ -31,12 +31,12 @@ OPERATORS = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("op
 
 OF_OTHERS = re.compile(
     r"make |<|python -m |ticket-counts |docker |redis-cli |promtool |py-spy |curl |"
-    r"(CONFIG|CLUSTER|SLOWLOG|INFO|MEMORY|BGREWRITEAOF|LASTSAVE|SHUTDOWN|REPLICAOF)\b|"
+    r"[A-Z]{3,} [A-Za-z]|"
     r"(maxmemory|cluster|min-replicas|client-output|append|save)[\w-]* |[\w/-]+\.(yml|md|sh|conf)|"
     r"[\w-]+(: |=)|[\"{]|--|ticket_counts_\w+ > "
 )
-"""Beginnings of what isn't ours to say: commands of others with what is typed behind them, settings of servers, JSON,
-headers with their values."""
+"""Beginnings of what isn't ours to say: commands of others with what is typed behind them, such as those of Redis in
+capitals, settings of servers, JSON, headers with their values."""
 
 
 def prose(document: Path) -> str:

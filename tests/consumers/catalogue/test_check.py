@@ -105,11 +105,11 @@ async def test_a_program_needs_a_command_and_says_which(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as ended:
         await catalogue()
     assert ended.value.code == 2
-    assert "check|show|explain|import" in capsys.readouterr().err
+    assert "check|show|unknown|explain|import" in capsys.readouterr().err
 
 
 async def test_help_of_every_command_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("check", "show", "explain", "import"):
+    for command in ("check", "show", "unknown", "explain", "import"):
         with pytest.raises(SystemExit) as ended:
             await catalogue(command, "--help")
         assert ended.value.code == 0
