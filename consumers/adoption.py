@@ -133,15 +133,18 @@ class Adoption:
     def _note_refused(self, name: str, entries: Entries, version: int, record: TenantRecord) -> None:
         if record.newest_version != version:  # another consumer has read more
             return
-        refused = {("filter", one.id) for one in entries.filters.values() if record.newest.filters.get(one.id) != one}
-        refused |= {
-            ("profile", one.id) for one in entries.profiles.values() if record.newest.profiles.get(one.id) != one
-        }
+        filters, profiles = record.newest.filters, record.newest.profiles
+        refused = frozenset(
+            {("filter", one.id) for one in entries.filters.values() if filters.get(one.id) != one}
+            | {("profile", one.id) for one in entries.profiles.values() if profiles.get(one.id) != one}
+        )
+        if refused == self.refused.get(name, frozenset()):
+            return
         if refused:
             log.warning("entries beyond what a tenant may have stay as they were", tenant=name, entries=len(refused))
-            self.refused[name] = frozenset(refused)
+            self.refused[name] = refused
         else:
-            self.refused.pop(name, None)
+            del self.refused[name]
 
     def noted(self, name: str, stored: StoredTenant | None) -> StoredTenant | None:
         """Remembers what is to be done about a record that was seen in the store; gives it back."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from structlog.testing import capture_logs
 
 from consumers.adoption import Adoption
 from consumers.catalogue_log import CatalogueLog
@@ -57,6 +58,9 @@ class CountedStore(MemoryStore):
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
         self.written += 1
         return await super().put_tenant(tenant, expected, new)
+
+
+BEYOND = "entries beyond what a tenant may have stay as they were"
 
 
 @asynccontextmanager
@@ -123,6 +127,16 @@ async def test_filters_beyond_the_limit_are_dead_letters_and_the_others_stay(mon
     async with reading(store, topic) as (_, producer):
         assert await filters_of(store) == {"a", "c", "d"}
         assert not producer.sent, "it was parked before"
+
+
+async def test_entries_beyond_the_limit_are_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry_limits, "MOST_FILTERS", 1)
+    topic, store = published([tenant_entry(), filter_entry("a"), filter_entry("b")]), MemoryStore()
+    with capture_logs() as lines:
+        async with reading(store, topic) as (reader, _):
+            for _ in range(3):
+                await reader._adoption.tenant(TENANT)
+    assert [line["event"] for line in lines if line["log_level"] == "warning"].count(BEYOND) == 1
 
 
 async def test_who_starts_over_a_compacted_topic_agrees_about_what_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
