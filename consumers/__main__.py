@@ -31,6 +31,7 @@ from consumers.pulse import Pulse
 from consumers.retrying import Retrying
 from consumers.settings import Settings, load
 from consumers.step import ForeignTopic, Step
+from consumers.store_clock import StoreClock
 from consumers.store_watch import StoreWatch
 from consumers.sweeps import Sweeper
 from consumers.tenants import OlderCode, Tenants
@@ -39,7 +40,6 @@ from consumers.topic_identity import TopicIds, check_same, check_store, current_
 from consumers.topics import TopicsUnusable, ensure_topics
 from consumers.wanted import WantedColumns
 from service import logs, timezones
-from service.clock import SystemClock
 from service.store.port import StoreDenied, StoreRefused
 from service.store.redis_store import RedisStore, open_store
 
@@ -95,8 +95,8 @@ async def main(settings: Settings) -> None:
 async def _work(settings: Settings, metrics: Metrics, health: Health, stop: asyncio.Event) -> None:
     try:
         async with open_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
-            topics = await _foundations(settings, store, health)
-            await _run(settings, store, topics, metrics, health, stop)
+            topics, clock = await _foundations(settings, store, health)
+            await _run(settings, store, clock, topics, metrics, health, stop)
     except* tuple(STOPPING) as group:
         health.stopped = "; ".join(str(error) for error in group.exceptions)
         metrics.flood.set(group.subgroup(Flood) is not None)
@@ -107,8 +107,11 @@ async def _work(settings: Settings, metrics: Metrics, health: Health, stop: asyn
         await stop.wait()
 
 
-async def _foundations(settings: Settings, store: RedisStore, health: Health) -> TopicIds:
-    """Waits for Redis and Kafka, makes the topics if absent; the ids of those whose offsets are in the store."""
+async def _foundations(settings: Settings, store: RedisStore, health: Health) -> tuple[TopicIds, StoreClock]:
+    """Waits for Redis and Kafka, makes the topics if absent.
+
+    The ids of those topics whose offsets are in the store, and the clock to count by.
+    """
     retrying = Retrying("start", health.trouble)
     while True:
         try:
@@ -116,16 +119,22 @@ async def _foundations(settings: Settings, store: RedisStore, health: Health) ->
             await ensure_topics(settings)
             ids = await current_ids(settings)
             await check_store(settings, store, ids)
+            clock = await StoreClock.of(store)
             retrying.well()
-            return ids
+            return ids, clock
         except RETRIED as error:
             await retrying.pause(error)
 
 
 async def _run(
-    settings: Settings, store: RedisStore, topics: TopicIds, metrics: Metrics, health: Health, stop: asyncio.Event
+    settings: Settings,
+    store: RedisStore,
+    clock: StoreClock,
+    topics: TopicIds,
+    metrics: Metrics,
+    health: Health,
+    stop: asyncio.Event,
 ) -> None:
-    clock = SystemClock()
     retrying = partial(Retrying, note=health.trouble)
     async with AsyncExitStack() as clients:
         events = await clients.enter_async_context(_running(events_consumer(settings), health))
@@ -187,6 +196,7 @@ async def _run(
                 tasks.create_task(pulse.run(), name="pulse"),
                 tasks.create_task(sweeper.run(), name="sweeper"),
                 tasks.create_task(timers.run(), name="timers"),
+                tasks.create_task(clock.follow(store, metrics, retrying("clock")), name="clock"),
                 tasks.create_task(audits.run(), name="audits"),
                 tasks.create_task(StoreWatch(store, health, metrics).run(), name="store watch"),
             ]

@@ -111,6 +111,10 @@ class Metrics:
         self.redis_persistence_unknown = self._plain(
             "redis_persistence_unknown", "1 where Redis doesn't tell whether it keeps what it has on disk, else 0."
         )
+        self.clock_ahead = self._plain(
+            "clock_ahead_seconds",
+            "How far this machine's clock is ahead of Redis', which then counts instead; below 0 where it is behind.",
+        )
         self.batch_events = Histogram(
             "ticket_counts_batch_events",
             "Events per batch.",

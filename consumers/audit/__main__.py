@@ -22,9 +22,10 @@ from consumers.line_source import SourceUnusable, lines_of
 from consumers.outbox import NotAcknowledged, open_outbox
 from consumers.settings import Settings, known_variables
 from consumers.step import ForeignTopic
+from consumers.store_clock import StoreClock
 from consumers.tenants import OlderCode
 from service import environment, logs
-from service.clock import SystemClock
+from service.clock import Clock
 from service.environment import EXIT_WRONG_USE, SettingsError
 from service.one_line import one_line
 from service.store.port import Bucket, StoreRefused, StoreUnavailable
@@ -47,7 +48,8 @@ async def _audit(asked: argparse.Namespace, settings: Settings) -> int:
             await stored_tenant(store, asked.tenant)
         counters = await stored_counters(store, asked.tenant)
         for bucket, names in (await _tenants(store, asked.tenant)).items():
-            audit = TenantAudit(store, SystemClock(), await _mender(store, bucket) if asked.repair else None)
+            clock = await StoreClock.of(store)
+            audit = TenantAudit(store, clock, await _mender(store, clock, bucket) if asked.repair else None)
             async with aclosing(audited(audit, names, counters)) as results:
                 async for result in results:
                     tenants += 1
@@ -72,10 +74,10 @@ async def _tenants(store: RedisStore, only: str | None) -> Mapping[Bucket, Seque
     return {bucket: await store.tenants(bucket) for bucket in range(store.buckets)}
 
 
-async def _mender(store: RedisStore, bucket: Bucket) -> Mender:
+async def _mender(store: RedisStore, clock: Clock, bucket: Bucket) -> Mender:
     """Writes as a consumer of the very topic that the bucket's positions are of."""
     states = await store.states([bucket])
-    return StepMender(store, lone_step(store, SystemClock(), states[bucket].topic))
+    return StepMender(store, lone_step(store, clock, states[bucket].topic))
 
 
 def _print(report: TenantReport) -> None:

@@ -23,10 +23,10 @@ from consumers.rebuild.rebuilding import Rebuilding
 from consumers.rebuild.refusal import Refused
 from consumers.rebuild.room import Room
 from consumers.settings import Settings, known_variables
+from consumers.store_clock import StoreClock
 from consumers.tenants import OlderCode
 from consumers.topic_metadata import describe_topics
 from service import environment, logs
-from service.clock import SystemClock
 from service.environment import SettingsError
 from service.store.port import StoreRefused, StoreUnavailable
 from service.store.redis_building import RedisBuildingStore, open_building_store
@@ -77,7 +77,8 @@ async def rebuild(settings: Settings, asked: Asked) -> None:
                 check_beginnings(beginnings)
                 await check_policy(settings.kafka, settings.events_topic, say_on_stderr)
             room = Room(store, settings.buckets)
-            step = BuildStep(store, SystemClock())
+            clock = await StoreClock.of(store)
+            step = BuildStep(store, clock)
             filling = Filling(
                 store,
                 log,
@@ -91,7 +92,7 @@ async def rebuild(settings: Settings, asked: Asked) -> None:
                 store,
                 filling,
                 step,
-                SystemClock(),
+                clock,
                 topic.id or settings.events_topic,
                 beginnings,
                 say_on_stderr,

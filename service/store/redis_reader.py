@@ -19,6 +19,7 @@ from service.store.wire import Argument
 from service.store.wires import AnyWire
 
 SNAPSHOT = Script("snapshot", writes=False)
+NOTE_ASKS = Script("note_asks", writes=True)
 
 
 RECORDS_BYTES = 8 << 20
@@ -115,10 +116,7 @@ class RedisReader(RedisGrants):
 
     async def note_asks(self, tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
         key = keys.asks(self.bucket(tenant), tenant)
-        scored: list[Argument] = []
-        for ask in asks:
-            scored += [now // 1000, codec.pack_ask(ask)]
-        await self._wire.call("ZADD", key, "GT", *scored)
+        await NOTE_ASKS.run(self._wire, [key], [now // 1000, *map(codec.pack_ask, asks)])
         if missing:
             await self._wire.call("SADD", keys.WANTING, tenant)
 
