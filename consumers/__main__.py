@@ -22,7 +22,7 @@ from consumers.dead_letters import DeadLetters, Flood, FloodGuard
 from consumers.errors import RETRIED, Incurable
 from consumers.fetches import Fetches
 from consumers.freshness import Freshness
-from consumers.health import CannotServe, Health, serve
+from consumers.health import Health, serve
 from consumers.kafka import catalogue_consumer, dead_letter_producer, events_consumer
 from consumers.leases import Leases
 from consumers.metrics import Metrics
@@ -30,6 +30,7 @@ from consumers.poll import Limits, Poll
 from consumers.pulse import Pulse
 from consumers.retrying import Retrying
 from consumers.settings import Settings, load
+from consumers.small_server import CannotServe
 from consumers.step import ForeignTopic, Step
 from consumers.store_clock import StoreClock
 from consumers.store_watch import StoreWatch

@@ -3,16 +3,15 @@
 A thread of its own answers, so that an event loop that hangs is seen to hang.
 """
 
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from consumers.small_server import serving
 
 LATEST_S = 8.0
 """Oldest success that still counts: a dead broker, store or loop is said within 10 s, and what is looked at every
@@ -110,34 +109,11 @@ class Health:
         ]
 
 
-class CannotServe(Exception):
-    """The address can't be listened on: another program has it, or it is none of this machine."""
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
-        """A scrape every few seconds is no news."""
-
-
 @contextmanager
 def serve(health: Health, registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
     """Serves /healthz, /readyz and /metrics while the context is open; gives the port. Raises CannotServe."""
-    try:
-        server = make_server(host, port, _application(health, registry), _Server, _Quiet)
-    except OSError as error:
-        raise CannotServe(f"can't listen at {host}, port {port}: {error.strerror or error}") from error
-    thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(_application(health, registry), host, port) as served_at:
+        yield served_at
 
 
 def _application(health: Health, registry: CollectorRegistry) -> WSGIApplication:

@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from consumers.health import CannotServe
 from consumers.kafka import events_reader
 from consumers.progress import say_on_stderr
 from consumers.rebuild.build_step import BuildStep
@@ -23,6 +22,7 @@ from consumers.rebuild.rebuilding import Rebuilding
 from consumers.rebuild.refusal import Refused
 from consumers.rebuild.room import Room
 from consumers.settings import Settings, known_variables
+from consumers.small_server import CannotServe
 from consumers.store_clock import StoreClock
 from consumers.tenants import OlderCode
 from consumers.topic_metadata import describe_topics

@@ -6,13 +6,13 @@ Made of what its parts know when somebody asks. Counts nothing itself.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from consumers.health import CannotServe
 from consumers.rebuild.filling import Filling
 from consumers.rebuild.rebuilding import Rebuilding
+from consumers.small_server import serving
 
 
 class RebuildMetrics(Collector):
@@ -56,13 +56,5 @@ def served(metrics: RebuildMetrics, host: str, port: int | None) -> Iterator[int
         return
     registry = CollectorRegistry()
     registry.register(metrics)
-    try:
-        server, thread = start_http_server(port, host, registry)
-    except OSError as error:
-        raise CannotServe(f"can't listen at {host}, port {port}: {error.strerror or error}") from error
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(make_wsgi_app(registry), host, port) as served_at:
+        yield served_at

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumers.health import CannotServe
 from consumers.rebuild.metrics import RebuildMetrics, served
 from consumers.rebuild.rebuilding import Rebuilding
+from consumers.small_server import CannotServe
 from tests.consumers.small_world import TENANT
 from tests.consumers.test_rebuilding import LOG, MANY, counted, generation, rebuild_of
 
