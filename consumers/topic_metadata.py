@@ -23,6 +23,8 @@ from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
+from consumers.closing import closed
+
 NO_ID = bytes(16)
 """What a broker sends for "unknown", and a client for "by name"."""
 
@@ -124,7 +126,7 @@ async def describe_topics(bootstrap: str, topics: Collection[str]) -> Mapping[st
         await client.bootstrap()
         response = await _ask_any_broker(client, _MetadataRequest(topics))
     finally:
-        await client.close()
+        await closed(client.close())
     described = {}
     for error_code, name, topic_id, _, partitions, *_ in response.topics:
         error = for_code(error_code)

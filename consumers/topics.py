@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
+from consumers.closing import closed
 from consumers.settings import Settings
 from consumers.topic_metadata import TopicMetadata, describe_topics
 
@@ -101,7 +102,7 @@ async def _create(settings: Settings, names: Collection[str]) -> None:
         topics = new_topics(settings, len(cluster["brokers"]))
         response = await admin.create_topics([topics[name] for name in names], timeout_ms=CREATE_TIMEOUT_MS)
     finally:
-        await admin.close()
+        await closed(admin.close())
     for name, code, *reason in response.topic_errors:
         error: type[KafkaError] = for_code(code)
         if error not in (NoError, TopicAlreadyExistsError):  # another process was quicker: as good

@@ -14,6 +14,7 @@ from aiokafka.errors import (
     for_code,
 )
 
+from consumers.closing import closed
 from consumers.progress import Say
 from consumers.rebuild.refusal import Refused
 from service.store.port import Position
@@ -52,7 +53,7 @@ async def _policy(kafka: str, topic: str) -> str | None:
             await admin.start()
             responses = await _described(admin, topic)
         finally:
-            await admin.close()
+            await closed(admin.close())
         if responses is not None:
             return _policy_in(responses)
     return None

@@ -78,7 +78,11 @@ class Running:
         """Whatever a failed test has left."""
         if not self._ended():
             os.killpg(self.pid, signal.SIGTERM)
-            self.wait()
+            try:
+                self.wait()
+            except subprocess.TimeoutExpired:
+                os.killpg(self.pid, signal.SIGKILL)  # `make` would leave the demo behind
+                raise
 
     def _ended(self) -> bool:
         return self._process.poll() is not None
