@@ -138,8 +138,10 @@ async def _run(
 ) -> None:
     retrying = partial(Retrying, note=health.trouble)
     async with AsyncExitStack() as clients:
-        events = await clients.enter_async_context(_running(events_consumer(settings), health))
-        catalogue_topic = await clients.enter_async_context(_running(catalogue_consumer(settings), health))
+        events = await clients.enter_async_context(_running(events_consumer(settings, health.trouble), health))
+        catalogue_topic = await clients.enter_async_context(
+            _running(catalogue_consumer(settings, health.trouble), health)
+        )
         producer = await clients.enter_async_context(_running(dead_letter_producer(settings), health))
         catalogue_partition = TopicPartition(settings.catalogue_topic, 0)
         catalogue_topic.assign([catalogue_partition])

@@ -49,7 +49,7 @@ class CatalogueLog:
         try:
             return self._put(offset, parse_record(key, value))
         except ValueError:
-            self._reject(key)
+            self.reject(key)
             raise
 
     def entries(self, tenant: str, last: TenantSettings | None = None) -> tuple[Entries, int] | None:
@@ -113,7 +113,8 @@ class CatalogueLog:
             name for name, tenant in self._tenants.items() if tenant.settings and tenant.settings.realm == realm
         )
 
-    def _reject(self, key: bytes | None) -> None:
+    def reject(self, key: bytes | None) -> None:
+        """The newest record of that key can't be read: the last good one stays, here or in the store."""
         kind, _, rest = (key or b"").decode(errors="replace").partition("/")
         tenant, _, name = rest.partition("/")
         if kind in ("filter", "profile") and name:

@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.adoption import Adoption
 from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.dead_letters import DeadLetters
 from consumers.errors import RETRIED
+from consumers.reading.batches import Read
+from consumers.reading.flawed import FlawedRecord
 from consumers.retrying import Retrying
 from consumers.step import ForeignTopic
 from service.domain.catalogue import EntryError
@@ -53,7 +55,7 @@ class CatalogueReader:
         self._position = 0
         self._moved = asyncio.Condition()
         self._carrying = False
-        self._fresh: dict[EntryKey, ConsumerRecord] = {}
+        self._fresh: dict[EntryKey, Read] = {}
         """Good records of entries that tenants own, until it is known whether they are within the tenant's limits."""
         self.readable = asyncio.Event()
         """Set once the topic was read to its end and the store has all of it."""
@@ -64,7 +66,7 @@ class CatalogueReader:
         await self._again_until_done(lambda: self._consumer.seek_to_beginning(self._partition))
         expected = 0
         while True:
-            records: Sequence[ConsumerRecord] = ()
+            records: Sequence[Read] = ()
             try:
                 records = (await self._consumer.getmany(timeout_ms=POLL_MS)).get(self._partition, ())
                 if records and records[0].offset < expected:  # the client began anew at what is there
@@ -97,11 +99,14 @@ class CatalogueReader:
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets([self._partition])
         return ends[self._partition]
 
-    async def _take(self, records: Sequence[ConsumerRecord], judged: Position) -> None:
+    async def _take(self, records: Sequence[Read], judged: Position) -> None:
         """Takes the records of one poll, then carries what they changed together: each tenant is compiled once."""
         touched, turns = Touched(), Turns()
         for record in records:
             try:
+                if isinstance(record, FlawedRecord):
+                    self._catalogue.reject(record.key)
+                    raise EntryError(record.flaw)
                 touched |= self._catalogue.take(record.offset, record.key, record.value)
                 if record.offset >= judged:
                     self._fresh[parse_key(record.key)] = record

@@ -7,58 +7,26 @@ consumer instead of emptying the topic. `python -m consumers.dead_letters` shows
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Protocol
 
+import msgspec
 import structlog
+from aiokafka.errors import InvalidTimestampError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from consumers.letters.command import main
 from consumers.letters.letter import whose
+from consumers.letters.parking import SIZE_LIMITS, Letter, SizeLimit, parcel
 from consumers.metrics import Metrics
+from consumers.reading.flawed import FlawedRecord
 from service.lru import Lru
 
 log = structlog.get_logger()
 
-REASON_BYTES = 1000
-"""Longest reason in a header: enough to point at any node, small beside a record."""
-
-
 LETTERS_REMEMBERED = 100_000
 """Letters known by their place, some 200 bytes each: as many as one poll may bring, so that none is counted again when
 it is read again."""
-
-
-class Letter(Protocol):
-    """A record as it was read; aiokafka's ConsumerRecord is one."""
-
-    @property
-    def topic(self) -> str:
-        """Where it was read."""
-
-    @property
-    def partition(self) -> int:
-        """Where it was read."""
-
-    @property
-    def offset(self) -> int:
-        """Where it was read."""
-
-    @property
-    def key(self) -> bytes | None:
-        """As it was written."""
-
-    @property
-    def value(self) -> bytes | None:
-        """As it was written."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """As they were written."""
-
-    @property
-    def timestamp(self) -> int:
-        """Kafka's, in milliseconds."""
 
 
 class Flood(Exception):
@@ -74,8 +42,8 @@ class Producer(Protocol):
         value: bytes | None,
         key: bytes | None,
         *,
-        timestamp_ms: int,
-        headers: Sequence[tuple[str, bytes]],
+        timestamp_ms: int | None,
+        headers: Sequence[tuple[str, bytes | None]],
     ) -> "asyncio.Future[object]":
         """Queues a record; the future is done when it is acknowledged."""
 
@@ -116,9 +84,27 @@ class FloodGuard:
         self._bad += bad
 
 
+_Place = tuple[str, int, int]
+"""Topic, partition and offset of the record."""
+
+
+class _UnderWay(msgspec.Struct):
+    """A letter that isn't acknowledged yet, and how it was sent last."""
+
+    place: _Place
+    letter: Letter
+    reason: str
+    limits: Iterator[SizeLimit]
+    sent: "asyncio.Future[object]"
+    limit: SizeLimit = SIZE_LIMITS[0]
+    restamped: bool = False
+
+
 class DeadLetters:
-    """Sends letters to the dead-letter topic. One that is read again counts once, and is sent again only where it
-    wasn't acknowledged."""
+    """Sends letters to the dead-letter topic: whole, or as much of each as the topic takes.
+
+    One that is read again counts once, and is sent again only where it wasn't acknowledged.
+    """
 
     def __init__(
         self, producer: Producer, topic: str, metrics: Metrics, guard: FloodGuard, catalogue_topic: str = ""
@@ -129,7 +115,7 @@ class DeadLetters:
         self._topic = topic
         self._metrics = metrics
         self._guard = guard
-        self._unacknowledged: list[tuple[_Place, asyncio.Future[object]]] = []
+        self._unacknowledged: list[_UnderWay] = []
         self._acknowledged: Lru[_Place, bool] = Lru(LETTERS_REMEMBERED)
         """Whether it is, of each that was counted."""
 
@@ -145,19 +131,10 @@ class DeadLetters:
             return
         if acknowledged is None:
             self._count(place, letter, reason)
-        headers = [
-            *letter.headers,
-            ("reason", reason.encode(errors="replace")[:REASON_BYTES]),
-            ("topic", letter.topic.encode()),
-            ("partition", str(letter.partition).encode()),
-            ("offset", str(letter.offset).encode()),
-        ]
-        sent = await self._producer.send(
-            self._topic, letter.value, letter.key, timestamp_ms=letter.timestamp, headers=headers
-        )
-        self._unacknowledged.append((place, sent))
+        sent = await self._send(letter, reason, SIZE_LIMITS[0])
+        self._unacknowledged.append(_UnderWay(place, letter, reason, iter(SIZE_LIMITS[1:]), sent))
 
-    def _count(self, place: "_Place", letter: Letter, reason: str) -> None:
+    def _count(self, place: _Place, letter: Letter, reason: str) -> None:
         self._guard.bad()
         self._acknowledged.put(place, False)
         topic, partition, offset = place
@@ -176,13 +153,42 @@ class DeadLetters:
     async def acknowledged(self) -> None:
         """Waits until every letter is with the broker. Raises aiokafka's KafkaError when one isn't."""
         waiting, self._unacknowledged = self._unacknowledged, []
-        for place, sent in waiting:
-            await sent
-            self._acknowledged.put(place, True)
+        for one in waiting:
+            while not await self._is_taken(one):
+                one.sent = await self._send(one.letter, one.reason, one.limit, restamped=one.restamped)
+            self._acknowledged.put(one.place, True)
 
+    async def _is_taken(self, one: _UnderWay) -> bool:
+        """False where it has to be sent again, as `one` says now."""
+        try:
+            await one.sent
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            smaller = next(one.limits, None)
+            if smaller is None:
+                raise
+            one.limit = smaller
+        except InvalidTimestampError:
+            if one.restamped:
+                raise
+            one.restamped = True
+        else:
+            return True
+        return False
 
-_Place = tuple[str, int, int]
-"""Topic, partition and offset of the record."""
+    async def _send(
+        self, letter: Letter, reason: str, limit: SizeLimit, *, restamped: bool = False
+    ) -> "asyncio.Future[object]":
+        of_batch = isinstance(letter, FlawedRecord) and letter.of_batch
+        sent = parcel(letter, reason, limit, of_batch=of_batch, restamped=restamped)
+        timestamp = None if restamped else letter.timestamp
+        try:
+            return await self._producer.send(
+                self._topic, sent.value, sent.key, timestamp_ms=timestamp, headers=sent.headers
+            )
+        except MessageSizeTooLargeError as error:  # by the client, before anything was sent
+            refused: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
 
 
 if __name__ == "__main__":

@@ -1,7 +1,12 @@
 """The Kafka clients of the consumer, each with the defaults changed that would lose, skip or repeat records."""
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+import asyncio
+from typing import Any
 
+from aiokafka import AIOKafkaProducer
+
+from consumers.reading.reader import RecordReader
+from consumers.retrying import Note
 from consumers.settings import Settings
 from consumers.topics import DEAD_LETTER_MAX_MESSAGE_BYTES, EVENTS_MAX_MESSAGE_BYTES
 
@@ -15,9 +20,11 @@ POLL_INTERVAL_MS = 24 * 3_600 * 1_000
 """The loop may wait for Redis as long as it takes; a hung loop is found by its missing heartbeats."""
 
 
-def events_consumer(settings: Settings) -> AIOKafkaConsumer:
+def events_consumer(settings: Settings, note: Note | None = None) -> RecordReader:
     """A member of the group, without a topic yet. Positions are the store's alone."""
-    return AIOKafkaConsumer(
+    return RecordReader(
+        largest_batch_bytes=settings.largest_batch_bytes,
+        note=note,
         bootstrap_servers=settings.kafka,
         group_id=settings.group,
         auto_offset_reset="none",
@@ -32,33 +39,67 @@ def events_consumer(settings: Settings) -> AIOKafkaConsumer:
     )
 
 
-def events_reader(settings: Settings) -> AIOKafkaConsumer:
+def events_reader(settings: Settings) -> RecordReader:
     """A reader of the events from any offset, outside of any group. It never jumps over what is no longer there."""
-    return _reader(settings, start="none")
+    return _reader(settings, "none")
 
 
-def catalogue_consumer(settings: Settings) -> AIOKafkaConsumer:
+def catalogue_consumer(settings: Settings, note: Note | None = None) -> RecordReader:
     """A reader of the whole catalogue, outside of any group."""
-    return _reader(settings, start="earliest")
+    return _reader(settings, "earliest", note=note)
 
 
-def _reader(settings: Settings, start: str) -> AIOKafkaConsumer:
+def letters_reader(settings: Settings) -> RecordReader:
+    """A reader of all dead letters, outside of any group. A letter is a whole batch and what parking adds."""
+    return _reader(settings, "earliest", DEAD_LETTER_MAX_MESSAGE_BYTES, 2 * settings.largest_batch_bytes)
+
+
+def _reader(
+    settings: Settings,
+    start: str,
+    fetch_bytes: int = FETCH_BYTES,
+    largest_batch_bytes: int | None = None,
+    note: Note | None = None,
+) -> RecordReader:
     """Outside of any group; `start` says where to go on where an offset isn't there."""
-    return AIOKafkaConsumer(
+    return RecordReader(
+        largest_batch_bytes=largest_batch_bytes or settings.largest_batch_bytes,
+        note=note,
         bootstrap_servers=settings.kafka,
         auto_offset_reset=start,
         enable_auto_commit=False,
         isolation_level="read_committed",
-        max_partition_fetch_bytes=FETCH_BYTES,
+        max_partition_fetch_bytes=fetch_bytes,
         metadata_max_age_ms=int(settings.metadata_max_age_s * 1000),
     )
 
 
-def dead_letter_producer(settings: Settings) -> AIOKafkaProducer:
-    """Sends what can't be applied; a letter counts as sent when every in-sync replica has it."""
-    return AIOKafkaProducer(
+class LetterProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no types
+    """Takes records with neither key nor value too, which brokers let through, and aiokafka's `send` doesn't."""
+
+    async def send(
+        self, topic: str, value: bytes | None = None, key: bytes | None = None, **more: Any
+    ) -> "asyncio.Future[object]":
+        """As aiokafka's."""
+        if value is None and key is None:
+            batch = self.create_batch()
+            batch.append(timestamp=more["timestamp_ms"], key=None, value=None, headers=more["headers"])
+            partition = min(await self.partitions_for(topic))
+            sent: asyncio.Future[object] = await self.send_batch(batch, topic, partition=partition)
+        else:
+            sent = await super().send(topic, value, key, **more)
+        return sent
+
+
+def dead_letter_producer(settings: Settings) -> LetterProducer:
+    """Sends what can't be applied; a letter counts as sent when every in-sync replica has it.
+
+    Packed, because its record may have come so: 20 KB of gzip are 20 MB of zeros. A large one is alone in its batch.
+    """
+    return LetterProducer(
         bootstrap_servers=settings.kafka,
         acks="all",
-        max_request_size=DEAD_LETTER_MAX_MESSAGE_BYTES,
+        compression_type="zstd",
+        max_request_size=2 * settings.largest_batch_bytes,
         metadata_max_age_ms=int(settings.metadata_max_age_s * 1000),
     )

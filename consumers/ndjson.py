@@ -36,7 +36,7 @@ class Record(NamedTuple):
     is_event: bool
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]] | None = None
+    headers: Sequence[tuple[str, bytes | None]] | None = None
     """None: those that mark its value as a whole event, or none for an entry."""
     timestamp_ms: int | None = None
     """None: now."""

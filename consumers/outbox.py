@@ -153,7 +153,7 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         stopping.exception()  # with the brokers gone it ends as it likes
 
 
-def _headers(record: Record) -> list[tuple[str, bytes]] | None:
+def _headers(record: Record) -> list[tuple[str, bytes | None]] | None:
     if record.headers is not None:
         return list(record.headers)
     return list(EVENT_HEADERS) if record.is_event else None

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from consumers.adoption import Adoption
@@ -16,6 +16,8 @@ from consumers.decode import decode
 from consumers.errors import RETRIED
 from consumers.freshness import Freshness
 from consumers.metrics import Metrics
+from consumers.reading.batches import Read
+from consumers.reading.flawed import FlawedRecord
 from consumers.retrying import Retrying
 from consumers.rewinding import Rewinding
 from consumers.step import Goal, Incoming, Rewind, Step
@@ -136,7 +138,7 @@ class Poll:
         self._freshness.forget()
         self._step.start_at(states, {tp.partition for tp in self._assignment.ready})
 
-    async def _round(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
+    async def _round(self, batches: Mapping[TopicPartition, Sequence[Read]]) -> None:
         ready = {tp: records for tp, records in batches.items() if tp in self._assignment.ready}
         if not ready:
             return
@@ -154,9 +156,7 @@ class Poll:
         self._metrics.batch_events.observe(sum(len(records) for records in ready.values()))
         self._metrics.batch_seconds.observe((self._clock.now_us() - started) / 1e6)
 
-    async def _sort(
-        self, tp: TopicPartition, records: Sequence[ConsumerRecord], by_bucket: dict[Bucket, list[Incoming]]
-    ) -> None:
+    async def _sort(self, tp: TopicPartition, records: Sequence[Read], by_bucket: dict[Bucket, list[Incoming]]) -> None:
         """Decodes records of one partition into their buckets; what can't be decoded is parked."""
         seen, judged = self._assignment.seen.get(tp, 0), self._judged.get(tp, 0)
         of_tenant: dict[str, list[Incoming]] = {}  # of this batch: what changes meanwhile is the step's to find out
@@ -165,6 +165,8 @@ class Poll:
             if place % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
             try:
+                if isinstance(record, FlawedRecord):
+                    raise PoisonEvent(record.flaw)
                 event = decode(record.key, record.value, record.headers, record.timestamp)
                 incoming = of_tenant.get(event.tenant)
                 if incoming is None:

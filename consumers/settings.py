@@ -81,6 +81,14 @@ class Settings(SharedSettings):
         description="Most records taken from Kafka at once. With 50 tenants, 10,000 cost a fifth less per event than "
         "4,000; more would keep SIGTERM waiting for over a second. Only a backlog fills it.",
     )
+    largest_batch_bytes: int = Field(
+        default=67_108_864,
+        ge=4_194_304,
+        le=1_073_741_824,
+        description="Most bytes of one batch of a producer when it is unpacked; a larger one becomes a dead letter as "
+        "it is, with all records in it: 2 MiB of packed zeros would be gigabytes. As much is held for each partition "
+        "while its batch is read.",
+    )
     apply_events: int = Field(
         default=256,
         ge=1,

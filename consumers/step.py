@@ -11,8 +11,9 @@ import msgspec
 import structlog
 
 from consumers.backoff import Backoff, before_redoing
-from consumers.dead_letters import DeadLetters, Letter
+from consumers.dead_letters import DeadLetters
 from consumers.errors import check_retry
+from consumers.letters.parking import Letter
 from consumers.metrics import Metrics
 from consumers.tenants import CompiledTenant, Tenants
 from consumers.unknown_ids import UnknownIds

@@ -20,8 +20,8 @@ legal event needs more than 1 MiB; and one over the limit should get in and be d
 than fail in a publisher that may drop it."""
 
 DEAD_LETTER_MAX_MESSAGE_BYTES = 8 * EVENTS_MAX_MESSAGE_BYTES
-"""Largest batch of dead letters. Whatever got in must fit beside `reason`, `topic`, `partition` and `offset`; the limit
-above holds for compressed bytes and dead letters go out uncompressed, so there is room for text packed eightfold."""
+"""Largest batch of dead letters. Whatever got in must fit beside `reason`, `topic`, `partition` and `offset`. Letters
+go out packed; one whose record came by a better codec is larger than it was, and this leaves room."""
 
 MOST_COPIES = 3
 """Copies when the setting leaves it open: with 3, one broker may be lost and `acks=all` still means two disks."""

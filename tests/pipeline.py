@@ -36,7 +36,7 @@ class KafkaRecord:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
     timestamp: int = TIMESTAMP_MS
     topic: str = "ticket-events"
 
@@ -64,16 +64,16 @@ class FakeProducer:
         value: bytes | None,
         key: bytes | None,
         *,
-        timestamp_ms: int,
-        headers: Sequence[tuple[str, bytes]],
+        timestamp_ms: int | None,
+        headers: Sequence[tuple[str, bytes | None]],
     ) -> "asyncio.Future[object]":
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         if self.failure is not None:
             future.set_exception(self.failure)
             return future
-        said = dict(headers)
-        partition, offset = int(said.get("partition", b"0")), int(said.get("offset", b"0"))
-        self.sent.append(KafkaRecord(partition, offset, key, value, headers, timestamp_ms, topic))
+        said, at_ms = dict(headers), TIMESTAMP_MS if timestamp_ms is None else timestamp_ms
+        partition, offset = int(said.get("partition") or b"0"), int(said.get("offset") or b"0")
+        self.sent.append(KafkaRecord(partition, offset, key, value, headers, at_ms, topic))
         future.set_result(None)
         return future
 
@@ -82,7 +82,7 @@ class FakeProducer:
         return sorted((letter.partition, letter.offset) for letter in self.sent)
 
     def reasons(self) -> list[str]:
-        return [dict(letter.headers)["reason"].decode() for letter in self.sent]
+        return [(dict(letter.headers)["reason"] or b"").decode() for letter in self.sent]
 
 
 class CatalogueTopic:

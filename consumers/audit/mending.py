@@ -47,7 +47,7 @@ class _NoLetters:
         value: bytes | None,
         key: bytes | None,
         *,
-        timestamp_ms: int,
-        headers: Sequence[tuple[str, bytes]],
+        timestamp_ms: int | None,
+        headers: Sequence[tuple[str, bytes | None]],
     ) -> "asyncio.Future[object]":
         raise AssertionError("tickets that are applied again have no letters")

@@ -63,7 +63,7 @@ class Run:
     @property
     def left_out(self) -> int:
         """Letters that were meant and can't be sent."""
-        return self._count["homeless"] + self._count["empty"] if self._replays else 0
+        return self._count["homeless"] + self._count["empty"] + self._count["broken"] if self._replays else 0
 
     async def run(self) -> None:
         """Raises LettersUnreadable, NotAcknowledged, KafkaError."""
@@ -106,11 +106,14 @@ class Run:
         if letter.key is None and letter.value is None:
             self._count["empty"] += 1
             return "not sent: it has neither key nor value"
+        if not letter.is_whole or any(not _is_utf8(name) for name, _ in letter.headers):
+            self._count["broken"] += 1
+            return "not sent: it is a part of a record, a batch, or has a header's name that is not UTF-8"
         return ""
 
     def _line(self, letter: ReadLetter, problem: str) -> str:
         origin = letter.origin
-        at = format_instant_exactly(letter.timestamp_ms * 1_000)
+        at = _instant(letter.timestamp_ms)
         key = None if letter.key is None else letter.key.decode(errors="backslashreplace")
         tenant, ticket = whose_letter(letter, self._settings.catalogue_topic)
         if not self._as_json:
@@ -133,10 +136,27 @@ def _named(tenant: str, ticket: str) -> str:
     return (f" tenant={tenant}" if tenant else "") + (f" ticket={ticket!r}" if ticket else "")
 
 
+def _instant(timestamp_ms: int) -> str:
+    """A record's time; Kafka lets any number through, and one that is no instant of the calendar is shown as it is."""
+    try:
+        return format_instant_exactly(timestamp_ms * 1_000)
+    except (ValueError, OverflowError):
+        return f"{timestamp_ms}ms"
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 _LEFT_OUT = {
     "again": "parked more than once",
     "homeless": "of other topics",
     "empty": "with neither key nor value",
+    "broken": "that would be parked again",
     "foreign": "records that are no letters of ours",
 }
 """What is said beside the totals where there is any."""

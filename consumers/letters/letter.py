@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from consumers.letters.parking import NOTE
 from consumers.ndjson import OWNED_BY_TENANT
 from service.domain.ids import is_id, is_tenant_id
 from service.domain.json_reading import read_json
@@ -25,7 +26,7 @@ class Parked(Protocol):
         """The bad record's."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
         """The bad record's, and then what parking has added."""
 
     @property
@@ -42,14 +43,30 @@ class Origin(NamedTuple):
 
 
 class ReadLetter(msgspec.Struct, frozen=True):
-    """One dead letter: bytes, key, headers and time are those of the record, without what parking has added."""
+    """One dead letter: bytes, key, headers and time are those of the record, without what parking has added.
+
+    A header's name that isn't UTF-8 has surrogates.
+    """
 
     origin: Origin
     reason: str
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
+    is_whole: bool = True
+    """All of the record is here; False for a part of it, and for a batch of which no records could be made."""
+
+
+class _Note(msgspec.Struct):
+    """What the note says of a letter that isn't as its record was."""
+
+    batch: bool = False
+    timestamp: int | None = None
+    key: dict[str, Any] | None = None
+    value: dict[str, Any] | None = None
+    headers: dict[str, Any] | None = None
+    header_names: dict[str, bytes] = {}
 
 
 class Whose(NamedTuple):
@@ -68,6 +85,7 @@ class _Named(msgspec.Struct):
 
 
 _named_decoder = msgspec.json.Decoder(_Named)
+_note_decoder = msgspec.json.Decoder(_Note)
 
 
 def letter_in(record: Parked) -> ReadLetter | None:
@@ -75,14 +93,38 @@ def letter_in(record: Parked) -> ReadLetter | None:
     kept, added = tuple(record.headers[: -len(ADDED)]), record.headers[-len(ADDED) :]
     if tuple(name for name, _ in added) != ADDED:
         return None
-    reason, topic, partition, offset = (value.decode(errors="replace") for _, value in added)
+    reason, topic, partition, offset = ((value or b"").decode(errors="replace") for _, value in added)
     if not (partition.isdecimal() and offset.isdecimal()):
         return None
     origin = Origin(topic, int(partition), int(offset))
-    return ReadLetter(origin, reason, record.timestamp, record.key, record.value, kept)
+    kept, note = _without_note(kept)
+    at_ms = record.timestamp if note.timestamp is None else note.timestamp
+    is_whole = not (note.batch or note.key or note.value or note.headers)
+    return ReadLetter(origin, reason, at_ms, record.key, record.value, kept, is_whole)
 
 
-def whose(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], *, of_catalogue: bool) -> Whose:
+def _without_note(
+    headers: tuple[tuple[str, bytes | None], ...],
+) -> tuple[tuple[tuple[str, bytes | None], ...], _Note]:
+    """The record's own headers, named as they were, and what the note says; an empty one where there is none."""
+    if not headers or headers[-1][0] != NOTE:
+        return headers, _Note()
+    try:
+        note = _note_decoder.decode(headers[-1][1] or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError):  # parked by a release without notes
+        return headers, _Note()
+    own = (
+        (note.header_names[str(place)].decode(errors="surrogateescape"), value)
+        if str(place) in note.header_names
+        else (name, value)
+        for place, (name, value) in enumerate(headers[:-1])
+    )
+    return tuple(own), note
+
+
+def whose(
+    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]], *, of_catalogue: bool
+) -> Whose:
     """Whose record it is: by its key, else by its headers, else by what is in it; entries have no ticket."""
     if of_catalogue:
         owner = _entry_owner(key)

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
+from consumers.kafka import letters_reader
+from consumers.reading.batches import Read
+from consumers.reading.reader import RecordReader
 from consumers.settings import Settings
 from consumers.topic_metadata import describe_topics
-from consumers.topics import DEAD_LETTER_MAX_MESSAGE_BYTES
 
 POLL_MS = 500
 """Longest wait for records in one poll."""
@@ -30,9 +32,7 @@ class LettersUnreadable(Exception):
     """The topic can't be read, or not to its end. The message says why."""
 
 
-async def parked_records(
-    settings: Settings, since: Mapping[int, int] | None = None
-) -> AsyncGenerator[ConsumerRecord, None]:
+async def parked_records(settings: Settings, since: Mapping[int, int] | None = None) -> AsyncGenerator[Read, None]:
     """Every record that is in the topic at the time of the call, each partition in its order.
 
     `since` are offsets to begin at, by partition. Raises LettersUnreadable, and KafkaError.
@@ -53,7 +53,7 @@ async def named_ends(settings: Settings) -> Mapping[int, int]:
         return {tp.partition: end for tp, end in (await consumer.end_offsets(partitions)).items()}
 
 
-async def _ends(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+async def _ends(consumer: RecordReader, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
     """Where the partitions end: where nothing comes any more behind the ends that brokers name."""
     ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
     for tp, end in ends.items():
@@ -66,20 +66,14 @@ async def _ends(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
 
 
 @asynccontextmanager
-async def _reading(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, Sequence[TopicPartition]]]:
+async def _reading(settings: Settings) -> AsyncIterator[tuple[RecordReader, Sequence[TopicPartition]]]:
     topic = settings.dead_letter_topic
     described = (await describe_topics(settings.kafka, [topic])).get(topic)
     if described is None:
         raise LettersUnreadable(
             f"there is no topic {topic}: TICKET_COUNTS_DEAD_LETTER_TOPIC names another, or nothing ran"
         )
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=DEAD_LETTER_MAX_MESSAGE_BYTES,
-    )
+    consumer = letters_reader(settings)
     try:
         await consumer.start()
         partitions = [TopicPartition(topic, number) for number in range(described.partitions)]
@@ -91,7 +85,7 @@ async def _reading(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, 
         stopping.cancel()
 
 
-async def _until(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncGenerator[ConsumerRecord, None]:
+async def _until(consumer: RecordReader, ends: dict[TopicPartition, int]) -> AsyncGenerator[Read, None]:
     loop = asyncio.get_running_loop()
     heard_at = loop.time()
     while True:

@@ -4,8 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from consumers.reading.batches import Read
 from service.store.port import Position
 
 POLL_MS = 200
@@ -25,7 +26,7 @@ class EventsLog:
     def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
         self._consumer = consumer
         self._topic = topic
-        self._fetched: dict[int, deque[ConsumerRecord]] = {}
+        self._fetched: dict[int, deque[Read]] = {}
 
     async def beginnings(self, partitions: Iterable[int]) -> Mapping[int, Position]:
         """The first offset of each partition that is still there. Raises KafkaError."""
@@ -44,9 +45,7 @@ class EventsLog:
                 self._consumer.seek(tp, offset)
                 self._fetched[tp.partition] = deque()
 
-    async def read(
-        self, below: Mapping[int, Position], limit: int
-    ) -> tuple[list[ConsumerRecord], Mapping[int, Position]]:
+    async def read(self, below: Mapping[int, Position], limit: int) -> tuple[list[Read], Mapping[int, Position]]:
         """Some records below these offsets, at most `limit`, and the offsets that are reached with them.
 
         Raises LogSilent, and KafkaError: OffsetOutOfRangeError when what is next is no longer there.
@@ -69,8 +68,8 @@ class EventsLog:
         for tp, records in batches.items():
             self._fetched[tp.partition].extend(records)
 
-    def _taken(self, below: Mapping[int, Position], limit: int) -> list[ConsumerRecord]:
-        taken: list[ConsumerRecord] = []
+    def _taken(self, below: Mapping[int, Position], limit: int) -> list[Read]:
+        taken: list[Read] = []
         for partition, end in below.items():
             fetched = self._fetched[partition]
             while fetched and fetched[0].offset < end and len(taken) < limit:

@@ -7,11 +7,11 @@ may happen only once (a tombstone without sequence, a dead letter) is never met 
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from aiokafka import ConsumerRecord
-
 from consumers.decode import decode
 from consumers.poll import portions
 from consumers.progress import Progress, Say
+from consumers.reading.batches import Read
+from consumers.reading.flawed import FlawedRecord
 from consumers.rebuild.build_step import BuildStep, Job, Lost
 from consumers.rebuild.events_log import EventsLog
 from consumers.rebuild.room import Room
@@ -118,7 +118,7 @@ class Filling:
         return True
 
     async def _apply(
-        self, jobs: Sequence[Job], records: Sequence[ConsumerRecord], reached: Mapping[int, Position], *, mark: bool
+        self, jobs: Sequence[Job], records: Sequence[Read], reached: Mapping[int, Position], *, mark: bool
     ) -> None:
         by_tenant: dict[str, list[Incoming]] = {job.name: [] for job in jobs}
         positions = {job.name: job.positions for job in jobs}
@@ -140,10 +140,12 @@ class Filling:
             await self._step.events(job, part, reached)
 
 
-def _incoming(record: ConsumerRecord, wanted: Mapping[str, object]) -> Incoming | None:
+def _incoming(record: Read, wanted: Mapping[str, object]) -> Incoming | None:
     """What a record says of a wanted tenant. A bad one says nothing: it is a dead letter already."""
     if record.key is not None and record.key.partition(b"/")[0].decode(errors="replace") not in wanted:
         return None  # a key that says otherwise than the record is bad
+    if isinstance(record, FlawedRecord):
+        return None
     try:
         event = decode(record.key, record.value, record.headers, record.timestamp)
     except PoisonEvent:

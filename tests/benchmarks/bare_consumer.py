@@ -26,7 +26,7 @@ async def main(settings: Settings, events: int) -> dict[str, float]:
             batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=settings.batch_records)
             for records in batches.values():
                 for record in records:
-                    length += len(record.value)
+                    length += len(record.value or b"")
                 taken += len(records)
         return {
             "events": taken,

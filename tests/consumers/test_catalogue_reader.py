@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorization
 from consumers import backoff
 from consumers.catalogue_reader import CatalogueReader
 from consumers.errors import Incurable
+from consumers.reading.flawed import FlawedRecord
 from tests.consumers.small_world import SmallWorld, filter_entry
 from tests.pipeline import KafkaRecord
 from tests.waiting import wait_until
@@ -26,6 +27,7 @@ class FailingClient:
         self._topic = world.topic
         self._at = 0
         self.failures: dict[str, list[KafkaError]] = {}
+        self.flawed: Mapping[int, FlawedRecord] = {}
 
     def _fail(self, call: str) -> None:
         if waiting := self.failures.get(call):
@@ -38,11 +40,14 @@ class FailingClient:
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._at = offset
 
-    async def getmany(self, timeout_ms: int) -> Mapping[TopicPartition, Sequence[KafkaRecord]]:
+    async def getmany(self, timeout_ms: int) -> Mapping[TopicPartition, Sequence[KafkaRecord | FlawedRecord]]:
         await asyncio.sleep(0.001)
         self._fail("getmany")
         records = self._topic.records[self._at :]
-        found = [KafkaRecord(0, self._at + n, key, value) for n, (key, value) in enumerate(records)]
+        found = [
+            self.flawed.get(self._at + n) or KafkaRecord(0, self._at + n, key, value)
+            for n, (key, value) in enumerate(records)
+        ]
         self._at = len(self._topic.records)
         return {PARTITION: found} if found else {}
 
@@ -100,3 +105,25 @@ async def test_an_error_that_no_retry_cures_stops_the_reader_and_is_named(call: 
     async with reading(client, world) as (_, task):
         with pytest.raises(Incurable, match="TopicAuthorizationFailedError"):
             await asyncio.wait_for(task, 10)
+
+
+async def test_an_entry_whose_newest_record_is_flawed_stays_though_compaction_took_the_good_one() -> None:
+    world = SmallWorld()
+    await world.consumer()
+    assert "vip" in await _filters(world)
+    client = FailingClient(world)
+    world.topic.publish(filter_entry("other"))
+    world.topic.records[1] = world.topic.records.pop()  # compaction has taken the good one away
+    offset = world.topic.append(b"filter/acme/vip", b"{}")
+    client.flawed = {offset: FlawedRecord(PARTITION.topic, 0, offset, 5, b"filter/acme/vip", b"{}", (), "headers: bad")}
+    async with reading(client, world) as (reader, task):
+        await wait_until(lambda: reader.readable.is_set() or task.done(), 10, "the catalogue to be read")
+        assert not task.done(), task
+    assert "vip" in await _filters(world)
+    assert world.producer.reasons() == ["headers: bad"]
+
+
+async def _filters(world: SmallWorld) -> Sequence[str]:
+    stored = await world.store.tenant("acme")
+    assert stored is not None
+    return sorted(stored.record.newest.filters)
