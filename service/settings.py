@@ -204,6 +204,12 @@ class Settings(SharedSettings):
         description="Web pages of other origins that may ask, with their users' cookies too: exact origins with commas "
         "between, like https://desk.example,https://desk.example:8443. Empty for none but our own.",
     )
+    allowed_hosts: str = Field(
+        default="",
+        description="Host names that are answered on PORT, without a port, with commas between, like "
+        "counts.example,localhost,[::1]; probes have to send one of them. Others get 400: a page of another site whose "
+        "name points here (DNS rebinding) reads nothing. Empty for any.",
+    )
     new_pairs_per_user_per_day: int = Field(
         default=600,
         ge=0,
@@ -265,6 +271,15 @@ class Settings(SharedSettings):
             raise ValueError(f"must be a whole number from 0 to 65535, or empty, not {value!r}")
         return value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_host_names(cls, value: str) -> str:
+        for name in names_in(value):
+            found = HOST_AND_PORT.fullmatch(name)
+            if found is None or found["port"] is not None:
+                raise ValueError(f"{name!r} must be a host name without scheme, port and path")
+        return value
+
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, value: str) -> str:
@@ -272,6 +287,11 @@ class Settings(SharedSettings):
         for problem in problems:
             raise ValueError(problem)
         return value
+
+
+def names_in(setting: str) -> tuple[str, ...]:
+    """The host names of a setting, which has them with commas between, in lower case."""
+    return tuple(filter(None, (part.strip().lower() for part in setting.split(","))))
 
 
 def known_variables() -> frozenset[str]:

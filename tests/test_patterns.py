@@ -79,6 +79,7 @@ PATTERNS: dict[str, tuple[Use, str]] = {
     "service.web.form.secrets._MD5": (fullmatch, "0123456789abcdef0123456789ABCDEF"),
     "service.web.form.xml._FORBIDDEN": (find_all, "a\x01b"),
     "service.web.gate.BEARER": (fullmatch, "Bearer  abc.def-_~+/=="),
+    "service.web.hosts.HOST": (fullmatch, "a-b.example:8080"),
     "service.web.push.state.IDENTITY": (fullmatch, "ab12.34.View_-1"),
     "service.web.stream_tickets.FORM": (fullmatch, "0123456789abcdef.ABCDEFGHIJKLMNOPqrstuvwxyz0-_456"),
     "service.web.streaming.TICKET": (search, "a=b&ticketing=c&ticket=d"),

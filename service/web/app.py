@@ -6,7 +6,7 @@ from starlette.types import ASGIApp
 
 from service.clock import Clock
 from service.origins import origins_in
-from service.settings import Settings
+from service.settings import Settings, names_in
 from service.store.budgets import BudgetStore
 from service.store.grants import GrantStore
 from service.store.marks import MarkStore
@@ -27,6 +27,7 @@ from service.web.form import api
 from service.web.form.api import FormApi
 from service.web.gate import Gate
 from service.web.health import Health
+from service.web.hosts import AllowedHosts
 from service.web.metrics import Metrics
 from service.web.observation import Observation
 from service.web.preview import Previews
@@ -83,6 +84,8 @@ def create_app(
     everything = endpoints | checks | operations
     outside = endpoints | checks if operations_port is not None else everything
     answering = with_origins(Failures(Paths(outside), clock), origins_in(settings.cors_origins))
+    if settings.allowed_hosts:
+        answering = AllowedHosts(answering, names_in(settings.allowed_hosts), clock)
     if operations_port is not None:
         answering = ByPort(operations_port, Failures(Paths(checks | operations), clock), answering)
     return Observation(answering, metrics, access_log, clock, everything)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from service.web.endpoint import Endpoint, Handler
 from service.web.etag import is_not_modified
+from service.web.hosts import host_name, is_loopback
 from service.web.replies import Headers, Reply
 from service.web.requests import Request
 
@@ -32,7 +33,6 @@ trusted types refuse `innerHTML` and its like. The one policy named makes the ad
 
 HEADERS: Headers = [
     (b"content-security-policy", POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-cache"),
 ]
@@ -63,12 +63,15 @@ def _static(name: str, body: bytes) -> Handler:
 
 
 def _viewers(path: Path | None) -> Handler:
-    """Those whom the page may be looked at as: nobody but in a demo, and there not before it has written them down."""
+    """Those whom the page may be looked at as: nobody but in a demo, and there not before it has written them down.
+
+    Whoever asks by a name that isn't this machine's is told of nobody: their page may be somebody else's.
+    """
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     nobody = Reply(200, headers, b'{"viewers": []}')
 
     async def answer(request: Request) -> Reply:
-        if path is None:
+        if path is None or not is_loopback(host_name(request.scope["headers"])):
             return nobody
         try:
             body = await asyncio.to_thread(path.read_bytes)  # each time: a demo renews its tokens

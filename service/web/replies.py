@@ -13,6 +13,9 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
 
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+"""On every answer, whoever makes it: the server sends it before an answer's own headers."""
+
 encode = msgspec.json.Encoder().encode
 
 

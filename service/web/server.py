@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service.web.connection import KEEP_ALIVE_S, Connection, check_all
+from service.web.replies import NOSNIFF
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -82,6 +83,7 @@ def new_server(app: ASGIApp, drain_s: float, drain: Callable[[], None]) -> Serve
         log_config=None,
         access_log=False,  # prints queries, and costs more than ours
         server_header=False,
+        headers=[(name.decode(), value.decode()) for name, value in (NOSNIFF,)],
         proxy_headers=False,  # would let every caller on this machine choose its address
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(drain_s)),

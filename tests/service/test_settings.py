@@ -58,6 +58,14 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
     assert parsed(PORT="").port == 8080
 
 
+def test_allowed_hosts_are_names_without_a_port() -> None:
+    assert parsed(ALLOWED_HOSTS="counts.example, LOCALHOST,[::1]").allowed_hosts
+    for wrong in ("https://counts.example", "counts.example:443", "a b", "counts.example/"):
+        assert complaint(ALLOWED_HOSTS=f"localhost,{wrong}").startswith(
+            f"TICKET_COUNTS_ALLOWED_HOSTS: {wrong!r} must be"
+        )
+
+
 def test_metrics_may_have_a_port_of_their_own() -> None:
     assert [parsed(SERVICE_METRICS_PORT=value).own_metrics_port for value in ("", "0", "9465")] == [None, 0, 9465]
 

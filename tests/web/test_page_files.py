@@ -49,6 +49,24 @@ def test_no_file_needs_what_the_policy_forbids(name: str) -> None:
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script>", text)
 
 
+@pytest.mark.parametrize(
+    ("host", "is_told"),
+    [
+        ("localhost", True), ("LOCALHOST:8080", True), ("desk.localhost", True), ("127.0.0.1:8080", True),
+        ("127.1.2.3", True), ("[::1]:8080", True), ("localhost.", True),
+        ("evil.example", False), ("localhost.evil.example", False), ("127.0.0.1.evil.example", False),
+        ("10.0.0.1", False), ("[::2]", False), ("0.0.0.0", False), ("", False), ("evillocalhost", False),
+    ],
+)  # fmt: skip
+async def test_a_demos_tokens_are_told_only_to_pages_of_this_machine(host: str, is_told: bool, tmp_path: Path) -> None:
+    file = tmp_path / "sign-in.json"
+    file.write_text('{"viewers": [1]}')
+    demo = await a_world(development_sign_in=str(file))
+    async with demo.client:
+        answer = await demo.client.get("/development-sign-in.json", headers={"host": host})
+    assert answer.json() == {"viewers": [1] if is_told else []}
+
+
 async def test_there_is_nobody_to_sign_in_as_but_in_a_demo(world: World, tmp_path: Path) -> None:
     answer = await world.client.get("/development-sign-in.json")
     assert (answer.status_code, answer.json()) == (200, {"viewers": []})
@@ -59,7 +77,7 @@ async def test_there_is_nobody_to_sign_in_as_but_in_a_demo(world: World, tmp_pat
     async with demo.client:
         assert (await demo.client.get("/development-sign-in.json")).json() == {"viewers": []}
         file.write_text('{"viewers": [1]}')
-        answer = await demo.client.get("/development-sign-in.json")
+        answer = await demo.client.get("/development-sign-in.json", headers={"host": "localhost:8080"})
     assert answer.json() == {"viewers": [1]}
     assert answer.headers["cache-control"] == "no-store"
 

@@ -60,6 +60,11 @@ async def test_an_answer_of_known_length_says_it_to_1_0_too() -> None:
         b"POST / HTTP/2.0\r\nhost: x\r\n\r\n",
         b"GET /\r\n\r\n",
         b"no request\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 15\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\nhost: x\r\n\r\n",
+        b"POST / HTTP/1.0\r\nHost: x\r\nContent-Length: 15\r\nHost: y\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x, y\r\nContent-Length: 15\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: http://x\r\nContent-Length: 15\r\n\r\n",
     ],
 )
 async def test_an_unclear_end_is_refused_in_the_envelope_of_all_errors_and_nothing_more_is_read(head: bytes) -> None:
@@ -68,6 +73,7 @@ async def test_an_unclear_end_is_refused_in_the_envelope_of_all_errors_and_nothi
     answer, _, body = said.partition(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"connection: close" in answer
+    assert b"x-content-type-options: nosniff" in answer
     assert f"content-length: {len(body)}".encode() in answer
     assert json.loads(body)["error"]["code"] == "INVALID_REQUEST"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import socket
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -24,11 +25,26 @@ class Served(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
+class Kernel:
+    """What is asked of a socket."""
+
+    family = socket.AF_INET
+
+    def getsockname(self) -> tuple[str, int]:
+        return "127.0.0.1", 80
+
+    def getpeername(self) -> tuple[str, int]:
+        return "127.0.0.1", 50_000
+
+    def setsockopt(self, *option: int) -> None:
+        """Nothing is buffered here either."""
+
+
 class Wire(asyncio.Transport):
     """Keeps what is written. Like a socket, it loses its protocol soon after it was closed."""
 
     def __init__(self) -> None:
-        super().__init__({"sockname": ("127.0.0.1", 80), "peername": ("127.0.0.1", 50_000)})
+        super().__init__({"socket": Kernel()})
         self.said = b""
         self.paused = False
         self.closed = False
@@ -37,6 +53,9 @@ class Wire(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.closed, f"written to a closed connection: {bytes(data)!r}"
         self.said += bytes(data)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """What is written is taken at once, so nothing is ever buffered."""
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -71,6 +90,7 @@ class Peer:
         self.state = ServerState()
         config = new_server(app or self._answer, 1, lambda: None).config
         config.load()
+        self.state.default_headers = config.encoded_headers  # as the server does when it begins
         self.connection = Connection(config, self.state, {})
         self.wire.protocol = self.connection
         self.connection.connection_made(self.wire)
