@@ -113,7 +113,7 @@ async def serving(wanted: Settings, listeners: Sequence[socket.socket], shared_m
             wanted.new_pairs_per_tenant_per_hour,
         )
         reading = Reading(store, clock, limits=demands)
-        places = Places(wanted.streams, wanted.streams_per_user, wanted.streams_per_address)
+        places = Places(wanted.streams, wanted.streams_per_user, wanted.streams_per_tenant, wanted.streams_per_address)
         hub = Hub(reading, places, clock, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
         app = create_app(
             reading, store, hub, store, wanted, clock, access_log() if wanted.access_log else None,

@@ -173,7 +173,14 @@ class Settings(SharedSettings):
         ge=0,
         le=1_000_000,
         description="Most of them for one user; 0 means no limit. A dashboard needs one a tab, but a back end may open "
-        "those of all its people with one token: half of what a process takes, so that no user has them all.",
+        "those of all its people with one token. Beyond 10, a user has no more than are still free for its tenant.",
+    )
+    streams_per_tenant: int = Field(
+        default=3_000,
+        ge=0,
+        le=1_000_000,
+        description="Most of them for one tenant; 0 means no limit, which is right where there is one tenant only. "
+        "Beyond 10, a tenant has no more than three times as many as are still free.",
     )
     stream_tickets_per_user: int = Field(
         default=20,

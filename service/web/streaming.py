@@ -121,7 +121,7 @@ class Streaming:
             raise unauthorized("the token has expired", token_given=True)
         key = ViewKey(caller.tenant_id, caller.realm, wanted(caller.viewer, asked), asked.timezone)
         terms = Terms(caller.expires_at, last_event_id, kind, headers)
-        holder = Holder(caller.realm, caller.viewer.user, caller_address(request.scope))
+        holder = Holder(caller.realm, caller.viewer.user, caller_address(request.scope), caller.tenant_id)
         async with self._hub.view(key) as (view, state):
             request.trace.streaming = True
             return self._hub.open(view, state, terms, holder) or self._hub.turned_away(state, terms)

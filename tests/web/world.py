@@ -124,7 +124,9 @@ class World:
         self.store = WatchedStore()
         self.lines: list[str] = []
         self.reading = Reading(self.store, self.clock, patience_s=0)
-        places = Places(settings.streams, settings.streams_per_user, settings.streams_per_address)
+        places = Places(
+            settings.streams, settings.streams_per_user, settings.streams_per_tenant, settings.streams_per_address
+        )
         self.hub = Hub(self.reading, places, self.clock)
         self.app: ASGIApp = create_app(
             self.reading, self.store, self.hub, self.store, settings, self.clock, AccessLog(self.lines.append)
