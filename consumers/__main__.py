@@ -25,6 +25,7 @@ from consumers.freshness import Freshness
 from consumers.health import Health, serve
 from consumers.kafka import catalogue_consumer, dead_letter_producer, events_consumer
 from consumers.leases import Leases
+from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
 from consumers.poll import Limits, Poll
 from consumers.pulse import Pulse
@@ -161,7 +162,7 @@ async def _run(
         dead_letters = _dead_letters(settings, producer, metrics)
         step = Step(store, tenants, dead_letters, clock, metrics, topics.events)
         assignment = Assignment(events, store, settings.buckets, metrics, settings.accepted_starts)
-        fetches = Fetches(events)
+        fetches, live = Fetches(events), LiveWork()
         poll = Poll(
             events,
             assignment,
@@ -178,11 +179,12 @@ async def _run(
             partial(check_same, settings, topics),
             Freshness(fetches, metrics),
             retrying("events"),
+            live,
         )
         pulse = Pulse(health, reader, assignment, fetches, Fetches(catalogue_topic), catalogue_partition)
         wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs, settings.dated_columns)
         leases = Leases(store)
-        timers = Timers(store, step, leases, clock, metrics, range(settings.buckets), retrying("timers"))
+        timers = Timers(store, step, leases, clock, metrics, range(settings.buckets), retrying("timers"), live)
         audits = AuditSchedule(
             store,
             leases,
@@ -192,7 +194,7 @@ async def _run(
             settings.audit_every_s,
             retrying("audit"),
         )
-        sweeper = Sweeper(store, adoption, step, wanted, leases, metrics, retrying("backfill"))
+        sweeper = Sweeper(store, adoption, step, wanted, leases, metrics, retrying("backfill"), live)
         async with leases.given_back(), asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),

@@ -4,13 +4,17 @@ Two at once do no harm, and one that is killed leaves the rest to the next.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from consumers.backoff import Backoff
+from service.store.page_size import PageSize
 from service.store.port import CounterStore
 
-BITE = 200
-"""Tickets per bite: some 10 ms of Redis, so that events wait no longer behind one."""
+BITE, FIRST_BITE = 200, 20
+"""Most tickets per bite, and those of the first one, which shows how large they are."""
+
+BITE_S = 0.02
+"""How long a bite may take before the next one is smaller: events wait no longer behind one."""
 
 REST_SHARE = 1.0
 """Rest after each bite, as a share of what it took: whoever counts or answers goes first."""
@@ -22,20 +26,32 @@ Orphan = tuple[str, str]
 """Tenant and generation."""
 
 
-async def collect(store: CounterStore, orphans: Collection[Orphan]) -> None:
+async def _at_once() -> None:
+    """Gives way to nothing."""
+
+
+GiveWay = Callable[[], Awaitable[None]]
+"""Waits for whatever goes before a bite."""
+
+
+async def collect(store: CounterStore, orphans: Collection[Orphan], give_way: GiveWay = _at_once) -> None:
     """Removes all that these have left, and forgets them. Raises StoreUnavailable."""
     for orphan in sorted(orphans):
-        await collect_tickets(store, orphan)
+        await collect_tickets(store, orphan, give_way)
     await collect_counters(store, orphans)
 
 
-async def collect_tickets(store: CounterStore, orphan: Orphan) -> None:
+async def collect_tickets(store: CounterStore, orphan: Orphan, give_way: GiveWay = _at_once) -> None:
     """Removes an orphan's tickets, and the counters they are in: nearly all of it. Raises StoreUnavailable."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    while not await store.collect(*orphan, BITE):
-        await asyncio.sleep(REST_SHARE * (loop.time() - began))
+    loop, size = asyncio.get_running_loop(), PageSize(FIRST_BITE, BITE, BITE_S)
+    while True:
+        await give_way()
         began = loop.time()
+        if await store.collect(*orphan, size.tickets):
+            return
+        took = loop.time() - began
+        size.note(took)
+        await asyncio.sleep(REST_SHARE * took)
 
 
 async def collect_counters(store: CounterStore, orphans: Collection[Orphan]) -> None:

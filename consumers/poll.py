@@ -15,6 +15,7 @@ from consumers.dead_letters import DeadLetters
 from consumers.decode import decode
 from consumers.errors import RETRIED
 from consumers.freshness import Freshness
+from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
 from consumers.reading.batches import Read
 from consumers.reading.flawed import FlawedRecord
@@ -69,9 +70,11 @@ class Poll:
         same_topic: Callable[[], Awaitable[None]],
         freshness: Freshness,
         retrying: Retrying | None = None,
+        live: LiveWork | None = None,
     ) -> None:
         """`same_topic` raises ForeignTopic where the topic is another one by now, and KafkaError."""
         self._same_topic = same_topic
+        self._live = live or LiveWork()
         self._retrying = retrying or Retrying("events")
         self._stored = stored
         self._consumer = consumer
@@ -151,7 +154,8 @@ class Poll:
         await self._dead_letters.acknowledged()
         newest = {tp: ready[tp][-1].timestamp for tp in ends}
         goals = {tp.partition: Goal(end, self._freshness.through_s(tp, end, newest[tp])) for tp, end in ends.items()}
-        await self._steps(by_bucket, goals)
+        with self._live.under_way():
+            await self._steps(by_bucket, goals)
         self._positions.update(ends)
         self._metrics.batch_events.observe(sum(len(records) for records in ready.values()))
         self._metrics.batch_seconds.observe((self._clock.now_us() - started) / 1e6)

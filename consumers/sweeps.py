@@ -11,20 +11,25 @@ from consumers.backoff import before_redoing
 from consumers.collecting import collect
 from consumers.errors import RETRIED
 from consumers.leases import Leases
+from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
 from consumers.retrying import Retrying
 from consumers.step import Step
 from consumers.store_runs import run_of
 from consumers.wanted import WantedColumns
 from service.domain.record import Sweep, begun, settling
+from service.store.page_size import PageSize
 from service.store.port import CounterStore, StoredTenant, StoreUnavailable
 from service.store.token import minted
 from service.store.turns import in_turns
 
 log = structlog.get_logger()
 
-BITE = 200
-"""Tickets per bite: some 10 ms of Redis, so that events wait no longer behind one."""
+BITE, FIRST_BITE = 200, 20
+"""Most tickets per bite, and those of the first one, which shows how large they are."""
+
+BITE_S = 0.02
+"""How long a bite may take before the next one is smaller: events wait no longer behind one."""
 
 REST_SHARE = 1.0
 """Rest after each bite, as a share of what it took: a sweep takes at most half of the consumer."""
@@ -58,6 +63,7 @@ class Sweeper:
         leases: Leases,
         metrics: Metrics,
         retrying: Retrying | None = None,
+        live: LiveWork | None = None,
     ) -> None:
         self._store = store
         self._adoption = adoption
@@ -66,6 +72,7 @@ class Sweeper:
         self._leases = leases
         self._metrics = metrics
         self._retrying = retrying or Retrying("backfill")
+        self._live = live or LiveWork()
 
     async def run(self) -> None:
         """Looks for ever. Raises what no retry cures."""
@@ -98,7 +105,7 @@ class Sweeper:
     async def _collect(self) -> None:
         """Removes what removed tenants and given up generations left."""
         orphans = frozenset(self._adoption.orphans)
-        await collect(self._store, orphans)
+        await collect(self._store, orphans, self._live.give_way)
         self._adoption.orphans -= orphans
         for name, generation in sorted(orphans):
             log.info("generation that serves nobody collected", tenant=name, generation=generation)
@@ -109,10 +116,12 @@ class Sweeper:
         if mark.cursor == 0:
             log.info("sweep begins", tenant=name, filling=len(sweep.filling), clearing=len(sweep.retired))
         loop = asyncio.get_running_loop()
-        turn_ends = loop.time() + SLICE_S
+        turn_ends, size = loop.time() + SLICE_S, PageSize(FIRST_BITE, BITE, BITE_S)
         while True:
+            await self._live.give_way()
             began = loop.time()
-            mark = await self._bite(name, stored.generation, mark)
+            mark = await self._bite(name, stored.generation, mark, size.tickets)
+            size.note(loop.time() - began)
             if mark.cursor == 0:
                 break
             await self._store.set_sweep_mark(name, msgspec.json.encode(mark).decode())
@@ -140,8 +149,8 @@ class Sweeper:
         mark = msgspec.json.decode(noted, type=Mark)
         return mark if (mark.sweep, mark.run) == (beginning.sweep, run) else beginning
 
-    async def _bite(self, name: str, generation: str, mark: Mark) -> Mark:
-        cursor, found = await self._store.scan(name, generation, mark.cursor, BITE)
+    async def _bite(self, name: str, generation: str, mark: Mark, tickets: int) -> Mark:
+        cursor, found = await self._store.scan(name, generation, mark.cursor, tickets)
         if found:
             await self._step.touch(name, sorted(set(found)))
         self._metrics.swept.inc(len(found))

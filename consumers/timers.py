@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from consumers.errors import RETRIED
 from consumers.leases import Leases
+from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
 from consumers.retrying import Retrying
 from consumers.step import Step
@@ -37,6 +38,7 @@ class Timers:
         metrics: Metrics,
         buckets: Iterable[Bucket],
         retrying: Retrying | None = None,
+        live: LiveWork | None = None,
     ) -> None:
         self._store = store
         self._step = step
@@ -45,6 +47,7 @@ class Timers:
         self._metrics = metrics
         self._buckets = tuple(buckets)
         self._retrying = retrying or Retrying("timers")
+        self._live = live or LiveWork()
 
     async def run(self) -> None:
         """Looks for ever. Raises what no retry cures."""
@@ -74,7 +77,8 @@ class Timers:
 
     async def _fire(self, bucket: Bucket, page: Sequence[DueTicket], now: Instant) -> None:
         together, at, some_of_many = fired_together(page, now)
-        fired = await self._step.fire(bucket, together, at, some_of_many=some_of_many)
+        with self._live.under_way():
+            fired = await self._step.fire(bucket, together, at, some_of_many=some_of_many)
         self._metrics.timers_fired.inc(fired)
 
 

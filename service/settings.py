@@ -245,18 +245,18 @@ class Settings(SharedSettings):
         description="Longest time that one such preview may take, in seconds: nobody who edits a filter waits longer.",
     )
     previews: int = Field(
-        default=2,
+        default=4,
         ge=1,
         le=1_000,
-        description="Previews under way at once in one process; a few more wait. Each delays other answers by some "
-        "milliseconds and may take 16 MB for a million tickets.",
+        description="Previews under way at once in one process, at most half of them of one tenant and one of a user; "
+        "a few more wait. Each delays other answers by a millisecond or two and may take 16 MB for a million tickets.",
     )
     preview_requests_per_min: int = Field(
         default=60,
         ge=0,
         le=100_000_000,
-        description="Previews a minute with one token before it gets 429; 0 means no limit. One for each pause in "
-        "typing, all day long.",
+        description="Previews a minute of one user before 429, over all workers, and a tenth of those of a tenant's "
+        "users together; 0 means no limit. One for each pause in typing, all day long.",
     )
     token_cache_entries: int = Field(
         default=10_000,

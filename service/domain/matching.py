@@ -307,6 +307,21 @@ def compiled(condition: Condition) -> Callable[[Ticket, Instant], bool]:
     raise ValueError(f"{condition!r} still asks about the viewer")
 
 
+def holding(condition: Condition, ticket: Ticket, now: Instant) -> Steps[bool]:
+    """Whether a plain condition holds for a ticket at an instant, leaf by leaf."""
+    match condition:
+        case Not(child):
+            return not (yield from holding(child, ticket, now))
+        case AllOf(children) | AnyOf(children):
+            decides = isinstance(condition, AnyOf)
+            for child in children:
+                if (yield from holding(child, ticket, now)) is decides:
+                    return decides
+            return not decides
+    yield
+    return compiled(condition)(ticket, now)
+
+
 def compiled_flips(condition: Condition) -> Callable[[Ticket], Flips]:
     """A function that says when a plain condition holds for a ticket."""
     match condition:

@@ -5,8 +5,9 @@ from service.domain.columns import QUESTIONS, Answers, Column, simplify
 from service.domain.condition import Condition
 from service.domain.local_days import LocalDay
 from service.domain.lowering import lower
-from service.domain.matching import Columns
+from service.domain.matching import Columns, holding
 from service.domain.scopes import visible
+from service.domain.steps import Steps
 from service.domain.ticket import Instant, Ticket
 from service.domain.viewer import Perspective, Viewer
 from service.domain.windows import on_day
@@ -31,16 +32,28 @@ class Sieve:
 
     def counts(self, ticket: Ticket) -> bool:
         """Whether the viewer may see the ticket, in this perspective, and it fits the condition."""
-        user = self._viewer.user
-        answers = (ticket.assignee == user, ticket.requester == user, ticket.team in self._viewer.teams)
+        answers = self._answers(ticket)
         columns = self._columns.get(answers)
         if columns is None:
             columns = self._columns[answers] = self._compiled(answers)
         return columns.mask(ticket, self._now) != 0
 
+    def judging(self, ticket: Ticket) -> Steps[bool]:
+        """The same as `counts`, step by step, a leaf each: on a ticket of a megabyte a leaf takes milliseconds."""
+        plain = self._plain(self._answers(ticket))
+        return False if plain is None else (yield from holding(plain, ticket, self._now))
+
+    def _answers(self, ticket: Ticket) -> Answers:
+        user = self._viewer.user
+        return (ticket.assignee == user, ticket.requester == user, ticket.team in self._viewer.teams)
+
+    def _plain(self, answers: Answers) -> Condition | None:
+        """What is left to be asked of a ticket with these answers; None where it can't count."""
+        if not visible(self._viewer.role, self._perspective, answers):
+            return None
+        return simplify(self._condition, dict(zip(QUESTIONS, answers, strict=True)))
+
     def _compiled(self, answers: Answers) -> Columns:
         """What is left to be asked of a ticket with these answers: one column, or none where it can't count."""
-        if not visible(self._viewer.role, self._perspective, answers):
-            return Columns({})
-        plain = simplify(self._condition, dict(zip(QUESTIONS, answers, strict=True)))
-        return Columns({0: Column(plain)})
+        plain = self._plain(answers)
+        return Columns({} if plain is None else {0: Column(plain)})

@@ -9,17 +9,18 @@ from service.store.marks import Extension, Mark
 class MemoryBudgets:
     """See `budgets.BudgetStore` and `marks.MarkStore` for what each method promises.
 
-    `clock_ms` stands for the server's own clock.
+    `clock_ms` stands for the server's own clock; `budget_clock_ms` is the same unless somebody sets another one.
     """
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         self._clock_ms = clock_ms
+        self.budget_clock_ms = clock_ms
         self._full_at_ms: dict[tuple[str, str, str], float] = {}
         self._claimed: dict[tuple[str, str, str], dict[str, int]] = {}
         self._marked_until_ms: dict[tuple[str, Mark], float] = {}
 
     async def spend(self, scope: str, charges: Sequence[Charge]) -> float:
-        now, wait_ms, spent = self._clock_ms(), 0.0, {}
+        now, wait_ms, spent = self.budget_clock_ms(), 0.0, {}
         for rate, holder, tokens in charges:
             if rate.per_min > 0:
                 token_ms = 60_000 / rate.per_min
@@ -33,7 +34,7 @@ class MemoryBudgets:
         return 0.0
 
     async def claim(self, scope: str, claims: Sequence[Claim], claimant: str, ttl_ms: int) -> bool:
-        now, places = self._clock_ms(), []
+        now, places = self.budget_clock_ms(), []
         for quota, holder in claims:
             if quota.most > 0:
                 held = self._claimed.setdefault((scope, quota.name, holder), {})

@@ -254,6 +254,8 @@ class TicketPage(msgspec.Struct, frozen=True):
     run: str
     cursor: int
     tickets: Iterable[tuple[str, Image]]
+    size_bytes: int = 0
+    """Of the tickets as they are stored."""
 
 
 class Runs(msgspec.Struct, frozen=True):

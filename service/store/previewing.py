@@ -4,7 +4,7 @@ What it counts is no snapshot: each ticket is taken as it was when the scan came
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -14,22 +14,33 @@ from service.clock import Clock
 from service.domain.condition import AllOf, Condition
 from service.domain.record import TenantRecord
 from service.domain.sieve import Sieve
-from service.domain.ticket import Image, Instant
+from service.domain.ticket import Instant
 from service.domain.view import Wanted, Warming, profile_entries
 from service.domain.viewer import Perspective, Viewer
+from service.store.budgets import OverBudget
 from service.store.distinct import Distinct
-from service.store.port import CounterReader, StoredTenant, StoreUnavailable
+from service.store.fair_places import Crowded, CrowdedByYou, FairPlaces
+from service.store.page_size import PageSize
+from service.store.port import CounterReader, StoredTenant, StoreUnavailable, TicketPage
 from service.store.reading import Reading, UnknownTenant
-from service.store.turns import Turns
+from service.store.turns import Turns, in_turns
 
-PAGE = 100
-"""Tickets a read: half a millisecond to go over them. Twice as many delay others twice as long, and save nothing."""
+PAGE, FIRST_PAGE = 100, 10
+"""Most tickets a read: half a millisecond to go over them. Twice as many delay others twice as long, and save nothing.
+
+The first read shows how large they are."""
+
+PAGE_BYTES = 256 << 10
+"""Most bytes a read, if one ticket isn't more: a millisecond of Redis, however large tickets are."""
+
+LARGE_BYTES = 8 << 10
+"""Tickets of a page that are larger on average are judged leaf by leaf."""
 
 ATTEMPTS = 2
 """Scans for one preview: restarts and rebuilds are rare, so a second one in a row means that something is wrong."""
 
-WAITING = 8
-"""Previews that may wait for a place: those of one busy office; a longer queue would only grow old."""
+WAITING = 16
+"""Previews that may wait for a place: those of some busy offices; a longer queue would only grow old."""
 
 BUSY_RETRY_S = 1
 SLOW_RETRY_S = 30
@@ -78,39 +89,34 @@ class Previewing:
         self._reader = reader
         self._clock = clock
         self._limits = limits
-        self._places = asyncio.Semaphore(limits.at_once)
-        self._waiting = 0
+        self._places = FairPlaces(limits.at_once, WAITING)
 
     async def count(self, tenant_id: str, realm: str, question: Question) -> Preview:
         """How many tickets the viewer would be told.
 
         Raises UnknownTenant, InvalidIds for the profile, Warming for a loading tenant or a store without the catalogue,
-        Unfinished and StoreUnavailable.
+        Unfinished, OverBudget for who has enough under way already, and StoreUnavailable.
         """
         view = await self._reading.newest_view(tenant_id, realm)
         view.check(Wanted(question.viewer, question.perspective, (), question.profile_id))
         if view.loading:
             raise Warming(tenant_id, loading=True)
         try:
-            async with asyncio.timeout(self._limits.deadline_s), self._place():
+            async with asyncio.timeout(self._limits.deadline_s), self._place(tenant_id, question.viewer.user):
                 return await self._counted(tenant_id, realm, question)
         except TimeoutError:
             limit = f"{self._limits.deadline_s:g} s"
             raise Unfinished(f"The preview took longer than {limit}; a saved filter is counted", SLOW_RETRY_S) from None
 
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        if self._waiting >= WAITING:
-            raise Unfinished("Too many previews are under way", BUSY_RETRY_S)
-        self._waiting += 1
+    async def _place(self, tenant_id: str, user: str) -> AsyncIterator[None]:
         try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._places.release()
+            async with self._places.place(tenant_id, user):
+                yield
+        except Crowded:
+            raise Unfinished("Too many previews are under way", BUSY_RETRY_S) from None
+        except CrowdedByYou:
+            raise OverBudget("previews under way", BUSY_RETRY_S) from None
 
     async def _counted(self, tenant_id: str, realm: str, question: Question) -> Preview:
         for _ in range(ATTEMPTS):
@@ -132,12 +138,14 @@ class Previewing:
     async def _scan(self, tenant_id: str, generation: str, sieve: Sieve) -> int | None:
         """How many tickets are counted; None when another run or a rebuild took the tickets away meanwhile."""
         counted, turns, looked, cursor, run = Distinct(), Turns(), 0, 0, ""
+        size = PageSize(FIRST_PAGE, PAGE, PAGE_BYTES)
         while True:
-            page = await self._reader.images(tenant_id, generation, cursor, PAGE)
+            page = await self._reader.images(tenant_id, generation, cursor, size.tickets)
             run = run or page.run
             if page.run != run:  # it orders its tickets otherwise: the cursor means nothing there
                 return None
-            looked += await _look(page.tickets, sieve, counted, turns)
+            size.note(page.size_bytes)
+            looked += await _look(page, sieve, counted, turns)
             if looked > self._limits.tickets:
                 raise self._too_large()
             cursor = page.cursor
@@ -163,13 +171,15 @@ def _sieve(record: TenantRecord, question: Question, now: Instant) -> Sieve:
     return Sieve(condition, entries.settings, question.viewer, question.perspective, now, day)
 
 
-async def _look(tickets: Iterable[tuple[str, Image]], sieve: Sieve, counted: Distinct, turns: Turns) -> int:
+async def _look(page: TicketPage, sieve: Sieve, counted: Distinct, turns: Turns) -> int:
     """Adds those that count; returns how many were looked at. A scan may come by a ticket twice."""
     looked = 0
-    for name, image in tickets:
+    for name, image in page.tickets:
         looked += 1
-        if image.ticket is not None and sieve.counts(image.ticket):
-            counted.add(name)
+        if image.ticket is not None:
+            large = page.size_bytes > LARGE_BYTES * looked
+            if await in_turns(sieve.judging(image.ticket)) if large else sieve.counts(image.ticket):
+                counted.add(name)
         if turns.over:
             await turns.next()
     await turns.next()

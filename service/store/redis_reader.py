@@ -104,7 +104,7 @@ class RedisReader(RedisGrants):
         key = keys.tickets(self.bucket(tenant), tenant, generation)
         run, (following, found) = await self._wire.call_in_run("HSCAN", key, cursor, "COUNT", limit)
         tickets = ((codec.text(ticket), codec.unpack_image(packed)) for ticket, packed in pairs_of(found))
-        return TicketPage(run, int(following), tickets)
+        return TicketPage(run, int(following), tickets, sum(map(len, found[1::2])))
 
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         bucket = self.bucket(query.tenant)

@@ -61,7 +61,7 @@ def create_app(
     listing = Listing(gate, reading, clock)
     pushing = Streaming(gate, reading, hub, grants, grants, settings, clock)
     limits = Limits(settings.preview_tickets, settings.preview_deadline_s, settings.previews)
-    previews = Previews(gate, Previewing(reading, reader, clock, limits), settings, clock)
+    previews = Previews(gate, Previewing(reading, reader, clock, limits), reader, settings, clock)
     health = Health(reading)
     metrics = Metrics(hub.tally, shared_metrics)
     form = FormApi(gate, reading, reader, grants, settings, clock)

@@ -10,6 +10,8 @@ from service.domain.instant import format_instant
 from service.domain.viewer import Perspective, Viewer
 from service.domain.where import parse_where
 from service.settings import Settings
+from service.store.budgets import BudgetStore, Charge, OverBudget, Rate
+from service.store.port import StoreUnable
 from service.store.previewing import Previewing, Question, Unfinished
 from service.web.asking import NonEmpty, known_zone, perspective_and_body
 from service.web.count import PATH as COUNT_PATH
@@ -33,16 +35,25 @@ class Body(msgspec.Struct):
     timezone: str | None = None
 
 
+TENANT_SHARE = 10
+"""Users who may ask as often as one user may, before their tenant's others wait."""
+
 _decoder = msgspec.json.Decoder(Body)
 
 
 class Previews:
-    """The preview's handler; it knows the rate of each credential."""
+    """The preview's handler. Rates are shared by all workers; each has its own besides, for a store that is full."""
 
-    def __init__(self, gate: Gate, previewing: Previewing, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, gate: Gate, previewing: Previewing, budgets: BudgetStore, settings: Settings, clock: Clock
+    ) -> None:
+        per_min = settings.preview_requests_per_min
         self._gate = gate
         self._previewing = previewing
-        self._rate = RateLimit(settings.preview_requests_per_min)
+        self._budgets = budgets
+        self._rate = RateLimit(per_min)
+        self._user_rate = Rate("user-previews", per_min, per_min)
+        self._tenant_rate = Rate("tenant-previews", TENANT_SHARE * per_min, TENANT_SHARE * per_min)
         self._clock = clock
 
     async def post(self, request: Request) -> Reply:
@@ -51,6 +62,8 @@ class Previews:
         wait_s = self._rate.wait_s((caller.realm, caller.viewer.user), self._clock.now_us())
         if wait_s:
             raise rate_limited(wait_s)
+        await self._spend(f"realm {caller.realm}", Charge(self._user_rate, caller.viewer.user))
+        await self._spend(caller.tenant_id, Charge(self._tenant_rate, ""))
         perspective, body = await perspective_and_body(request, _decoder)
         question = _question(caller.viewer, perspective, body)
         check_perspective(caller.viewer, perspective)
@@ -61,6 +74,14 @@ class Previews:
             raise Refused(Code.COUNTS_UNAVAILABLE, str(limit), headers=retry) from None
         data = {"count": counted.count, "computedAt": format_instant(counted.now)}
         return success("Ticket count previewed successfully", data, counted.now, CACHING)
+
+    async def _spend(self, scope: str, charge: Charge) -> None:
+        try:
+            wait_s = await self._budgets.spend(scope, [charge])
+        except StoreUnable:  # it can be read all the same
+            return
+        if wait_s:
+            raise OverBudget(charge.rate.name, wait_s)
 
 
 def _question(viewer: Viewer, perspective: Perspective, body: Body) -> Question:

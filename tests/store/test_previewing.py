@@ -8,16 +8,17 @@ import msgspec
 import pytest
 
 from service.domain.catalogue import Profile
-from service.domain.condition import AllOf, Condition, Leaf
+from service.domain.condition import AllOf, AnyOf, Condition, Leaf, Not
 from service.domain.ticket import Image
 from service.domain.view import InvalidIds, Warming
 from service.domain.viewer import Perspective, Role, Viewer
 from service.store import previewing, turns
+from service.store.budgets import OverBudget
 from service.store.memory_store import MemoryStore
 from service.store.port import CounterReader, StoredTenant, StoreUnavailable, TicketPage, TicketWrite
 from service.store.previewing import Limits, Preview, Previewing, Question, Unfinished
 from service.store.reading import Reading, UnknownTenant
-from service.store.redis_store import open_store
+from service.store.redis_store import RedisStore, open_store
 from tests.servers.redis_server import RedisServer
 from tests.store.contract import (
     BUCKETS,
@@ -70,6 +71,7 @@ async def fill(store: Store, tickets: int = TICKETS) -> None:
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(previewing, "PAGE", 50)
+    monkeypatch.setattr(previewing, "FIRST_PAGE", 50)
 
 
 @pytest.fixture
@@ -207,17 +209,95 @@ async def test_a_few_wait_for_a_place_and_more_are_turned_away_at_once(
     scanned: Scanned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(previewing, "WAITING", 1)
+    assert await scanned.put_tenant("globex", None, stored("g1", tenant="globex"))
+    opened = asyncio.Event()
+    scanned.before = lambda page: opened.wait()
+    made = previews(scanned, at_once=4)
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(preview(made, viewer=Viewer(f"u{n}", Role.ADMIN))) for n in range(3)]
+        await wait_until(lambda: len(made._places._waiting) == 1, 5, "the third to wait")
+        assert len(scanned.cursors) == 2
+        with pytest.raises(Unfinished, match="Too many"):
+            await made.count("globex", "realm", question())
+        with pytest.raises(OverBudget):
+            await preview(made, viewer=Viewer("u4", Role.ADMIN))
+        opened.set()
+    assert [one.result().count for one in asked] == [TICKETS // 2] * 3
+
+
+async def test_who_asks_again_and_again_takes_one_place_and_others_have_theirs(scanned: Scanned) -> None:
+    assert await scanned.put_tenant("globex", None, stored("g1", tenant="globex"))
+    opened = asyncio.Event()
+
+    def hold(page: int) -> object:
+        return opened.wait() if page <= 2 else None
+
+    scanned.before = hold
+    made = previews(scanned, at_once=4)
+    refused = 0
+    async with asyncio.TaskGroup() as group:
+        loops = [group.create_task(preview(made)) for _ in range(2)]
+        await wait_until(lambda: len(made._places._waiting) == 1, 5, "the second to wait for the first")
+        for _ in range(10):
+            with pytest.raises(OverBudget) as over:
+                await preview(made)
+            refused += over.value.wait_s > 0
+        another = group.create_task(preview(made, viewer=Viewer("bob", Role.ADMIN)))
+        await wait_until(lambda: len(scanned.cursors) == 2, 5, "another user's preview to begin")
+        assert (await made.count("globex", "realm", question())).count == 0, "another tenant's goes on"
+        opened.set()
+    assert refused == 10
+    assert [one.result().count for one in (*loops, another)] == [TICKETS // 2] * 3
+
+
+async def test_a_preview_that_is_given_up_while_it_waits_leaves_no_gap(scanned: Scanned) -> None:
     opened = asyncio.Event()
     scanned.before = lambda page: opened.wait()
     made = previews(scanned, at_once=2)
-    async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(preview(made)) for _ in range(3)]
-        await wait_until(lambda: made._waiting == 1, 5, "the third to wait")
-        assert len(scanned.cursors) == 2
-        with pytest.raises(Unfinished, match="Too many"):
-            await preview(made)
-        opened.set()
-    assert [one.result().count for one in asked] == [TICKETS // 2] * 3
+    first = asyncio.create_task(preview(made))
+    waiting = [asyncio.create_task(preview(made, viewer=Viewer(name, Role.ADMIN))) for name in ("bob", "eve")]
+    await wait_until(lambda: len(made._places._waiting) == 2, 5, "two to wait")
+    waiting[0].cancel()
+    opened.set()
+    assert [(await one).count for one in (first, waiting[1])] == [TICKETS // 2] * 2
+    assert (await preview(made)).count == TICKETS // 2
+
+
+async def test_pages_shrink_to_their_bytes_where_tickets_are_large(
+    redis_store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previewing, "FIRST_PAGE", 10)
+    text = "x" * 300_000
+    writes = [TicketWrite(f"t{n}", NEW, image(fields={"body": text}, priority="high")) for n in range(40)]
+    await applied(redis_store, tenant_batch(None, *writes))
+    await redis_store.set_tenants_read()
+    pages: list[int] = []
+    read = redis_store.images
+
+    async def watched(tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+        page = await read(tenant, generation, cursor, limit)
+        pages.append(page.size_bytes)
+        return page
+
+    redis_store.images = watched  # type: ignore[method-assign]
+    assert (await preview(previews(redis_store))).count == 40
+    assert sum(pages) >= 40 * len(text)
+    assert max(pages[1:]) <= 4 * len(text), "a scan may give a few more than it is asked for"
+
+
+@pytest.mark.parametrize("size", [0, 20_000])
+async def test_a_large_ticket_is_judged_leaf_by_leaf_and_the_same(scanned: Scanned, size: int) -> None:
+    leaves = tuple(Leaf("fields.body", "contains", f"{n}") for n in range(30))
+    wheres = [AllOf((PRIORITY, Not(AnyOf(leaves)))), AnyOf((Not(PRIORITY), *leaves)), Not(AllOf((PRIORITY, leaves[0])))]
+    read = scanned.images
+
+    async def sized(tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+        page = await read(tenant, generation, cursor, limit)
+        return msgspec.structs.replace(page, size_bytes=size * limit)
+
+    scanned.images = sized  # type: ignore[method-assign]
+    counts = [(await preview(previews(scanned), where=where)).count for where in wheres]
+    assert counts == [TICKETS // 2, TICKETS // 2, TICKETS]
 
 
 async def test_others_have_their_turn_at_least_once_a_slice(

@@ -11,6 +11,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from service.domain.ticket import Image
+from service.settings import Settings
 from service.store.memory_store import MemoryStore
 from service.store.port import Batch, TenantBatch, TicketWrite
 from service.web.openapi import openapi
@@ -195,6 +196,16 @@ async def test_a_credential_has_a_rate_of_its_own_for_previews() -> None:
     assert (await world.post(["all"])).status_code == 200
     world.clock.now += 30_000_000
     assert (await post(world)).status_code == 200
+
+
+async def test_workers_share_a_users_rate_and_that_of_their_tenant() -> None:
+    world = await a_world(preview_requests_per_min=2)
+    other = World(Settings(preview_requests_per_min=2), world.clock, world.store)
+    assert [(await post(one)).status_code for one in (world, other, world, other)] == [200, 200, 429, 429]
+    users = [world.token(f"u{n}") for n in range(12)]
+    asked = [(await post(world, bearer=user)).status_code for user in users for _ in range(2)]
+    assert asked == [200] * 18 + [429] * 6, "twenty a minute for all of the tenant"
+    assert (await post(world, bearer=world.token("new"))).status_code == 429
 
 
 async def test_too_many_tickets_are_said_to_be_too_many() -> None:

@@ -119,9 +119,10 @@ def tenant_settings(name: str, realm: str, *, loading: bool = False) -> TenantSe
 class World:
     """Everything a request meets. Make one with `a_world`."""
 
-    def __init__(self, settings: Settings, clock: SetClock) -> None:
+    def __init__(self, settings: Settings, clock: SetClock, store: WatchedStore | None = None) -> None:
         self.clock = clock
-        self.store = WatchedStore()
+        self.store = store or WatchedStore()
+        self.store.budget_clock_ms = lambda: self.clock.now_us() // 1_000
         self.lines: list[str] = []
         self.reading = Reading(self.store, self.clock, patience_s=0)
         places = Places(

@@ -1,0 +1,17 @@
+"""How many tickets to take at a time, by what the last ones cost: some are a thousand times as large as others."""
+
+
+class PageSize:
+    """Begins small, doubles while pages cost less than half of `target`, and shrinks at once where one costs more."""
+
+    def __init__(self, first: int, most: int, target: float) -> None:
+        self._most = most
+        self._target = target
+        self.tickets = min(first, most)
+
+    def note(self, cost: float) -> None:
+        """What the last page cost: seconds or bytes, as `target` is meant."""
+        if cost > self._target:
+            self.tickets = max(1, int(self.tickets * self._target / cost))
+        elif 2 * cost < self._target:
+            self.tickets = min(self._most, 2 * self.tickets)
