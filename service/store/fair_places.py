@@ -57,6 +57,8 @@ class FairPlaces:
             if self._running.total() >= self._places:
                 return
             who = (waiter.tenant, waiter.user)
+            if waiter.turn.cancelled():  # its task hasn't heard of that yet, and takes it away itself
+                continue
             if who not in self._users and self._running[waiter.tenant] < max(1, self._places // 2):
                 self._waiting.remove(waiter)
                 self._running[waiter.tenant] += 1
