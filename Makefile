@@ -54,6 +54,10 @@ test: check ## check, then all tests; the first lines say which Redis and which 
 faults: .venv/.ready ## the long fault run, an hour: TICKET_COUNTS_TEST_FAULT_SEEDS=30 and ..._FAULT_SECONDS=60 each
 	$(BIN)/pytest -m faults_long $(ARGS)
 
+.PHONY: fuzz
+fuzz: .venv/.ready ## each fuzzer for ten minutes: TICKET_COUNTS_TEST_FUZZ_SECONDS=600, ARGS=tests/fuzz/test_events.py
+	TICKET_COUNTS_TEST_FUZZ_SECONDS=$${TICKET_COUNTS_TEST_FUZZ_SECONDS:-600} nice $(BIN)/pytest $(or $(ARGS),tests/fuzz)
+
 .PHONY: bench
 bench: .venv/.ready ## throughput against bare loops over the same bytes
 	$(BIN)/python -m tests.benchmarks $(ARGS)

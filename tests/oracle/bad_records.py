@@ -35,7 +35,8 @@ ATTRIBUTES: tuple[Json, ...] = (
     {"sequence": MAX_SEQUENCE + 1}, {"sequence": str(MAX_SEQUENCE + 1)}, {"time": "yesterday"},
     {"time": "2026-11-21T10:15:00"}, {"time": "2026-02-30T10:15:00Z"}, {"time": 1_795_000_000},
     {"datacontenttype": "text/plain"}, {"datacontenttype": "application/xml"}, {"data": None}, {"data": []},
-    {"data": "status"},
+    {"data": "status"}, {"id": "e\ud83d"}, {"source": "\ude00/helpdesk"}, {"subject": "INC\ud83d"},
+    {"time": "2026-11-21T10:15:00Z\ud83d"},
 )  # fmt: skip
 FIELDS: tuple[Json, ...] = (
     {"status": None}, {"status": ""}, {"status": 3747}, {"createdAt": None}, {"createdAt": ""},
@@ -43,6 +44,7 @@ FIELDS: tuple[Json, ...] = (
     {"assignee": "x" * 129}, {"requester": {}}, {"requester": "a\x00b"}, {"updatedAt": "soon"},
     {"dueAt": "2026-11-22T08:00:00"}, {"slaDueAt": 12.5}, {"slaBreached": "false"}, {"slaBreached": 0},
     {"closedAt": False}, {"tags": "vip"}, {"tags": [1]}, {"tags": [None]}, {"fields": []}, {"fields": "x"},
+    {"status": "37\ud83d"}, {"assignee": "\ude00"}, {"team": "\ud83d\ud83d\ude00"}, {"dueAt": "\ud83d"},
 )  # fmt: skip
 
 
@@ -82,6 +84,18 @@ def of_other_content(choices: Choices, event: Json) -> LogItem:
     return Record(json.dumps(event).encode(), headers=(("content-type", header),))
 
 
+def of_two_kinds(choices: Choices, event: Json) -> LogItem:
+    """In binary mode, its headers at odds about what the data is: a whole ticket, or a patch."""
+    types = ("application/json", MERGE_PATCH)
+    one = choices.pick((0, 1))
+    attributes = {f"ce_{name}": value for name, value in event.items() if name != "data"}
+    headers = {**attributes, "content-type": types[one], "ce_datacontenttype": types[1 - one]}
+    key = f"{event['tenantid']}/{event['subject']}".encode()
+    return Record(
+        json.dumps(event["data"]).encode(), key, tuple((name, text.encode()) for name, text in headers.items())
+    )
+
+
 def nameless_tombstone(choices: Choices, event: Json) -> LogItem:
     return Record(None, choices.pick((None, b"no slash", b"unknown-tenant/x", b"bad tenant/x")))
 
@@ -95,5 +109,5 @@ def too_large(tenant: str, ticket: str) -> Record:
 
 KINDS: tuple[Callable[[Choices, Json], LogItem], ...] = (
     *(with_bad_attribute,) * 10, *(with_bad_field,) * 8, *(lost_patch,) * 2, *(with_other_key,) * 2,
-    *(broken_bytes,) * 3, of_other_content, nameless_tombstone,
+    *(broken_bytes,) * 3, of_other_content, of_two_kinds, nameless_tombstone,
 )  # fmt: skip

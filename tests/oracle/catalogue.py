@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracle.grammar import DoesNotCompile, check
-from tests.oracle.records import MAX_ID_CHARACTERS, TENANT, Refused, check_id, parse_json
+from tests.oracle.records import MAX_ID_CHARACTERS, TENANT, Refused, as_read, check_id, parse_json
 
 Entry = Mapping[str, Any]
 CatalogueItem = Entry | tuple[int, str | bytes, Any]
@@ -113,13 +113,15 @@ def good_filter(value: Entry, kind: str) -> Entry:
         raise Refused("name: missing or no text")
     if kind == "filter" and value.get("type") not in FILTER_TYPES:
         raise Refused("type: unknown")
+    if value.get("perspectives") == []:
+        raise Refused("perspectives: none")
     if any(one not in PERSPECTIVES for one in value.get("perspectives") or []):
         raise Refused("perspectives: unknown")
     owner = value.get("owner")
     if owner is not None and not (isinstance(owner, str) and 1 <= len(owner) <= MAX_ID_CHARACTERS):
         raise Refused("owner: no user id")
     check(value.get("where"))
-    return value
+    return {**value, "where": as_read(value["where"])}
 
 
 def good_where(entry: Entry) -> Entry:

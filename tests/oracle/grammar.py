@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.oracle.instants import parse_duration, parse_moment
-from tests.oracle.records import ID_FIELDS, INSTANT_FIELDS
+from tests.oracle.records import HALF, ID_FIELDS, INSTANT_FIELDS
 
 MAX_LEAVES, MAX_LEVELS, MAX_VALUES = 64, 8, 200
 
@@ -82,6 +82,8 @@ def check_value(field: str, op: str, value: Any, path: str) -> None:
         if op == "between" and len(value) != 2:
             raise DoesNotCompile(f"{path}: not two ends")
     members = value if isinstance(value, list) else [value]
+    if any(isinstance(member, str) and HALF.search(member) for member in members):
+        raise DoesNotCompile(f"{path}: half a surrogate pair")
     for word in (member for member in members if member in VIEWER_WORDS_LIST):
         if op not in EQUAL or field not in VIEWER_WORDS[word]:
             raise DoesNotCompile(f"{path}: {word} can't stand here")

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.oracle.choices import Choices
 from tests.oracle.grammar import BOOLEAN, EMPTY, EQUAL, LISTS, ORDER, SPANS, TEXT, WORDS
-from tests.oracle.random_tickets import CATEGORIES, FIELDS, SCALARS, TAGS, Pools, Shape, format_instant, past_us
+from tests.oracle.random_tickets import CATEGORIES, FIELDS, LARGE, SCALARS, TAGS, Pools, Shape, format_instant, past_us
 from tests.oracle.records import ID_FIELDS, INSTANT_FIELDS
 
 CUSTOM_FIELDS = tuple(f"fields.{name}" for name in FIELDS)
@@ -99,7 +99,7 @@ def one(choices: Choices, shape: Shape, pools: Pools, field: str) -> Any:
     if field in INSTANT_FIELDS:
         return moment(choices, shape)
     if field.startswith("fields."):
-        return choices.pick(SCALARS)
+        return choices.pick(LARGE if choices.chance(5) else SCALARS)
     if field == "slaBreached":
         return choices.chance(50)
     if field == "state":

@@ -111,7 +111,8 @@ def field_value(choices: Choices, shape: Shape, pools: Pools, name: str) -> Any:
     if name == "status":
         return choices.pick(pools.statuses)
     if name == "fields":
-        return {one: choices.pick(FIELD_VALUES) for one in choices.some(FIELDS, 0, 3)} if choices.chance(90) else None
+        values = (*LARGE, *HALVES) if choices.chance(5) else FIELD_VALUES
+        return {one: choices.pick(values) for one in choices.some(FIELDS, 0, 3)} if choices.chance(90) else None
     if name == "tags":
         return choices.some(TAGS, 0, 3) if choices.chance(90) else None
     if name == "slaBreached":
@@ -126,6 +127,10 @@ def field_value(choices: Choices, shape: Shape, pools: Pools, name: str) -> Any:
     return blank_or(choices, pool)
 
 
+LARGE = (10**30, 1e30, -(2**64), 10**400)
+HALVES: tuple[Any, ...] = ("P\ud83d", ["\ude00", "a"], {"\ud83d": "\ud83d\ud83d\ude00"})
+"""Numbers beyond 64 bits count as doubles, and half a surrogate pair, which JSON can write, as U+FFFD."""
+
 OPTIONAL = (
     "assignee", "team", "requester", "priority", "fields", "tags", "slaBreached", "category", "dueAt", "slaDueAt",
     "updatedAt", "closedAt",
@@ -137,7 +142,7 @@ def whole_ticket(choices: Choices, shape: Shape, pools: Pools) -> dict[str, Any]
     names = ["status", "createdAt", *OPTIONAL[:4], *choices.some(OPTIONAL[4:], 0, len(OPTIONAL))]
     data = {name: field_value(choices, shape, pools, name) for name in names}
     if choices.chance(10):
-        data["unheardOf"] = {"status": 7}
+        data["unheardOf"] = choices.pick(({"status": 7}, "\ud83d", 10**400))
     return data
 
 

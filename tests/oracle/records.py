@@ -12,6 +12,8 @@ MAX_RECORD_BYTES = 1024 * 1024
 MAX_SEQUENCE = 2**63 - 1
 MAX_ID_CHARACTERS = 128
 TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+HALF = re.compile("[\ud800-\udfff]")  # Half a surrogate pair.
+LARGEST = 1.7976931348623157e308  # Of the doubles.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc.
 TYPES = ("ticket.created", "ticket.updated", "ticket.closed", "ticket.deleted")
 ID_FIELDS = ("status", "priority", "category", "team", "assignee", "requester")
@@ -67,11 +69,13 @@ def read(item: LogItem) -> Event:
 def attributes(record: Record) -> dict[str, Any]:
     """The CloudEvent of a record that has a value, in structured form whatever its content mode."""
     headers = texts(record)
-    content_type = headers.get("content-type", "")
+    content_type, said = headers.get("content-type", ""), headers.get("ce_datacontenttype", "")
     binary = any(name.startswith("ce_") for name in headers) and not content_type.startswith(STRUCTURED)
     if binary:
         cloud_event: dict[str, Any] = {n.removeprefix("ce_"): v for n, v in headers.items() if n.startswith("ce_")}
-        cloud_event["datacontenttype"] = content_type or None
+        if content_type and said and media_type(content_type) != media_type(said):
+            raise Refused("content-type and ce_datacontenttype differ")
+        cloud_event["datacontenttype"] = content_type or said or None
         cloud_event["data"] = parse_json(record.value) if record.value else None
         return cloud_event
     if content_type and media_type(content_type) != STRUCTURED:
@@ -79,6 +83,8 @@ def attributes(record: Record) -> dict[str, Any]:
     whole = parse_json(record.value or b"")
     if not isinstance(whole, dict):
         raise Refused("not a JSON object")
+    if said and is_merge_patch(said) is not is_merge_patch(whole.get("datacontenttype")):
+        raise Refused("ce_datacontenttype says otherwise than the event")
     return whole
 
 
@@ -105,6 +111,8 @@ def event(cloud_event: Mapping[str, Any]) -> Event:
     for name in ("id", "source"):
         if not isinstance(cloud_event.get(name), str) or not cloud_event[name]:
             raise Refused(f"{name} is missing or not a text")
+        if HALF.search(cloud_event[name]):
+            raise Refused(f"{name} has half a surrogate pair")
     if cloud_event.get("type") not in TYPES:
         raise Refused("type is missing or unknown")
     check_tenant(cloud_event.get("tenantid"))
@@ -118,6 +126,8 @@ def event(cloud_event: Mapping[str, Any]) -> Event:
         check_data(data)
     if data is not None and not patch and not deletes:
         check_ticket(data)
+    if data is not None:
+        data = {name: as_read(value) if name in ("tags", "fields") else value for name, value in data.items()}
     return Event(cloud_event["tenantid"], cloud_event["subject"], cloud_event["type"], sequence, data, patch)
 
 
@@ -150,6 +160,8 @@ def check_id(name: str, value: Any) -> None:
     """1 to 128 characters, none of them a control character. Raises Refused."""
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_CHARACTERS:
         raise Refused(f"{name} is no text of 1 to {MAX_ID_CHARACTERS} characters")
+    if HALF.search(value):
+        raise Refused(f"{name} has half a surrogate pair")
     if CONTROL.search(value):
         raise Refused(f"{name} has a control character")
 
@@ -196,9 +208,26 @@ def media_type(content_type: str) -> str:
 def parse_json(value: bytes | None) -> Any:
     """JSON as the RFC has it: UTF-8, no NaN, no Infinity. Raises Refused."""
     try:
-        return json.loads(utf8(value or b""), parse_constant=refuse_constant)
+        return json.loads(utf8(value or b""), parse_int=whole_digits, parse_constant=refuse_constant)
     except (json.JSONDecodeError, RecursionError) as error:
         raise Refused("not JSON") from error
+
+
+def as_read(value: Any) -> Any:
+    """A JSON value as it counts: halves of pairs as U+FFFD, numbers beyond 64 bits as doubles."""
+    if isinstance(value, str):
+        return HALF.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [as_read(one) for one in value]
+    if isinstance(value, dict):
+        return {as_read(name): as_read(one) for name, one in value.items()}
+    if isinstance(value, bool) or not isinstance(value, int | float) or -(2**63) <= value < 2**64:
+        return value
+    return float(max(-LARGEST, min(LARGEST, value)))
+
+
+def whole_digits(digits: str) -> int | float:
+    return int(digits) if len(digits) < 1_000 else float(digits)  # Python takes no more than 4,300.
 
 
 def refuse_constant(name: str) -> NoReturn:

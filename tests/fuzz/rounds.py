@@ -1,0 +1,28 @@
+"""Runs a check on new examples until its time is over: seconds in every run, longer where a variable says so."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SECONDS = float(os.environ.get("TICKET_COUNTS_TEST_FUZZ_SECONDS", "3"))
+"""Of each fuzzer. Ten minutes is what has to find nothing before a release."""
+
+EXAMPLES = 200
+"""Of one round; the clock is looked at between rounds."""
+
+within_its_time = pytest.mark.timeout(SECONDS + 120)
+"""A failure takes a while to become small."""
+
+
+def fuzz(check: Callable[..., None], *examples: st.SearchStrategy[Any]) -> None:
+    """At least one round; each draws anew."""
+    one_round = settings(max_examples=EXAMPLES)(given(*examples)(check))
+    ends = time.monotonic() + SECONDS
+    one_round()
+    while time.monotonic() < ends:
+        one_round()
