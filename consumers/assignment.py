@@ -67,7 +67,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._consumer.pause(*assigned)  # before anything else, and before any await: see the module
         self.ready.clear()
         self.waiting = set(assigned)
-        self._metrics.lag_ms.clear()  # of partitions that somebody else has now, it would say the same for ever
+        self._metrics.lag.clear()  # of partitions that somebody else has now, it would say the same for ever
         self._metrics.assignments.inc()
         log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
 

@@ -18,7 +18,7 @@ from consumers.metrics import Metrics
 MOST_ENDS = 600
 """Ends remembered per partition, some 5 min of backlog to the half second; older ones are then thinned out."""
 
-UNKNOWN_AT_LEAST_MS = 5_001
+UNKNOWN_AT_LEAST_S = 5.001
 """What the metric says at least where nothing is known yet: no smaller than what is called stale."""
 
 
@@ -64,15 +64,15 @@ class Freshness:
             _note(log, fetch)
         while log.ends and log.ends[0].end <= position:
             log.through_s = log.ends.popleft().at_s
-        self._metrics.lag_ms.labels(tp.partition).set(self._lag_ms(log, newest_applied_ms))
+        self._metrics.lag.labels(tp.partition).set(self._lag_s(log, newest_applied_ms))
         return log.through_s
 
-    def _lag_ms(self, log: _Log, newest_applied_ms: int | None) -> float:
+    def _lag_s(self, log: _Log, newest_applied_ms: int | None) -> float:
         now_s = self._monotonic_s()
         if log.through_s is not None:
-            return (now_s - log.through_s) * 1000
-        by_record_ms = 0.0 if newest_applied_ms is None else self._wall_s() * 1000 - newest_applied_ms
-        return max(by_record_ms, (now_s - self._positioned_at_s) * 1000, UNKNOWN_AT_LEAST_MS)
+            return now_s - log.through_s
+        by_record_s = 0.0 if newest_applied_ms is None else self._wall_s() - newest_applied_ms / 1000
+        return max(by_record_s, now_s - self._positioned_at_s, UNKNOWN_AT_LEAST_S)
 
 
 def _note(log: _Log, fetch: Fetch) -> None:

@@ -1,8 +1,11 @@
 """What the consumers measure of themselves. Counts only; decides nothing."""
 
 import math
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from service import timezones
 
@@ -14,6 +17,22 @@ EVENT_RESULTS = (
     "late",
     "nothing_to_delete",
 )
+
+
+class ReadCounter(Collector):
+    """A counter that another process keeps, shown as it was read: from the beginning again where that one restarted."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self._name, self._text = name, text
+        self._value = 0
+
+    def set(self, value: int) -> None:
+        """What it is now."""
+        self._value = value
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric as it was read last."""
+        yield CounterMetricFamily(self._name, self._text, self._value)
 
 
 class Metrics:
@@ -68,21 +87,21 @@ class Metrics:
             registry=self.registry,
         )
         self.audit_finished = Gauge(
-            "ticket_counts_audit_finished_timestamp",
+            "ticket_counts_audit_finished_timestamp_seconds",
             "When this consumer's last audit ended that could prove all of its tenants, in seconds since 1970.",
             registry=self.registry,
         )
         self.timers_fired = self._counter("timers_fired_total", "Tickets applied again because time changed them.")
-        self.timers_late_ms = Gauge(
-            "ticket_counts_timers_late_ms",
+        self.timers_late = Gauge(
+            "ticket_counts_timers_late_seconds",
             "How long the first ticket that is due has been so at the last look, of the buckets at hand.",
             registry=self.registry,
         )
         Info("ticket_counts_tzdata", "The time zones in use.", registry=self.registry).info(
             {"version": timezones.version()}
         )
-        self.lag_ms = self._gauge(
-            "oldest_unapplied_ms", "Age of the oldest record not applied yet, by partition; of those at hand."
+        self.lag = self._gauge(
+            "oldest_unapplied_seconds", "Age of the oldest record not applied yet, by partition; of those at hand."
         )
         self.ready = self._plain("ready", "1 while /readyz answers 200, else 0.")
         self.flood = Gauge(
@@ -102,7 +121,10 @@ class Metrics:
         )
         self.redis_used = self._plain("redis_memory_bytes", "What Redis uses of its limit.")
         self.redis_limit = self._plain("redis_memory_limit_bytes", "The limit of Redis (maxmemory), 0 for none.")
-        self.redis_evicted = self._plain("redis_evicted_keys", "Keys that Redis dropped to make room: proof of loss.")
+        self.redis_evicted = ReadCounter(
+            "ticket_counts_redis_evicted_keys", "Keys that Redis dropped to make room since its start: proof of loss."
+        )
+        self.registry.register(self.redis_evicted)
         self.redis_persistent = self._plain(
             "redis_persistent",
             "1 where Redis keeps what it has on disk, by AOF or RDB; 0 where it doesn't; NaN where it doesn't tell.",

@@ -69,7 +69,7 @@ class Timers:
         now = self._clock.now_us()
         pages = await asyncio.gather(*(self._store.due(bucket, now, PAGE) for bucket in mine))
         oldest = min((page[0].due_at for page in pages if page), default=now)
-        self._metrics.timers_late_ms.set((now - oldest) / 1000)
+        self._metrics.timers_late.set((now - oldest) / 1_000_000)
         for bucket, page in zip(mine, pages, strict=True):
             if page:
                 await self._fire(bucket, page, now)

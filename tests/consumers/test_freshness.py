@@ -28,10 +28,10 @@ class Watched:
         return None if through_s is None else self.client.monotonic - through_s
 
     def metric_s(self, tp: TopicPartition = TP) -> float:
-        name, labels = "ticket_counts_oldest_unapplied_ms", {"partition": str(tp.partition)}
+        name, labels = "ticket_counts_oldest_unapplied_seconds", {"partition": str(tp.partition)}
         value = self.metrics.registry.get_sample_value(name, labels)
         assert value is not None
-        return value / 1000
+        return value
 
 
 @pytest.fixture

@@ -136,9 +136,9 @@ async def test_a_store_that_was_emptied_meanwhile_does_not() -> None:
 
 async def test_the_lag_of_partitions_that_others_have_now_is_forgotten() -> None:
     one = Positioned({0: 0, 1: 0})
-    one.metrics.lag_ms.labels(7).set(90_000)
+    one.metrics.lag.labels(7).set(90_000)
     await one.starts()
-    assert next(iter(one.metrics.lag_ms.collect())).samples == []
+    assert next(iter(one.metrics.lag.collect())).samples == []
 
 
 async def test_a_log_that_refuses_an_offset_has_shrunk_once_it_has_done_so_without_a_break(

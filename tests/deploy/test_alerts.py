@@ -1,6 +1,7 @@
 """The alert rules speak of metrics that there are, and lead to headings of the runbook, which knows every loud line."""
 
 import ast
+import asyncio
 import re
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from consumers.__main__ import STOPPING
 from consumers.metrics import Metrics as ConsumerMetrics
@@ -62,6 +63,45 @@ async def test_every_alert_speaks_of_metrics_that_there_are() -> None:
         named = set(METRIC.findall(rule.text))
         assert named, rule.alert
         assert named <= there_are, rule.alert
+
+
+RATIO = re.compile(r"ticket_counts_http_requests?_\w+(\{[^}]*\})?\[")
+PROBES = 'path!~"/(healthz|livez|readyz|metrics)"'
+
+
+def test_shares_and_quantiles_of_requests_are_without_probes_and_scrapes() -> None:
+    """Each comes at its own pace, and says 503 where a restart is nobody's trouble."""
+    checked = 0
+    for rule in rules():
+        if " / " in rule.text.replace("\n", " ") or "histogram_quantile" in rule.text:
+            for labels in RATIO.findall(rule.text):
+                assert PROBES in labels, rule.alert
+                checked += 1
+    assert checked == 5
+
+
+def registries() -> list[CollectorRegistry]:
+    """All that this product serves at /metrics but a rebuild's, which has a progress alone."""
+    return [ConsumerMetrics().registry, ServiceMetrics(Tally()).registry]
+
+
+async def test_metrics_are_named_in_base_units() -> None:
+    for registry in registries():
+        for family in registry.collect():
+            assert not re.search(r"_(ms|millis|milliseconds|us|minutes|kb|mb|timestamp)(_total)?$", family.name)
+            assert family.type == "counter" or not family.name.endswith(("_total", "_keys"))
+
+
+async def test_prometheus_finds_nothing_to_say_of_the_metrics() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("needs promtool, of Debian's prometheus")
+    for registry in registries():
+        checking = [promtool, "check", "metrics"]
+        done = await asyncio.to_thread(
+            subprocess.run, checking, input=generate_latest(registry), capture_output=True, timeout=30, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_every_reason_that_an_alert_is_about_is_one_that_consumers_give() -> None:

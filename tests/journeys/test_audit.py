@@ -122,7 +122,7 @@ async def test_a_consumer_audits_by_itself_when_told_to(system: System) -> None:
         return consumer.metric("audit_drift_cells") == 1
 
     await wait_until(found, 20.0, "the drift to be measured")
-    assert consumer.metric("audit_finished_timestamp") > 0
+    assert consumer.metric("audit_finished_timestamp_seconds") > 0
     assert (await command(system, "--repair"))[0] in (1, 3)  # 3: just then the consumer was at the same bucket
 
     async def mended() -> bool:
