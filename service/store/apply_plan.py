@@ -10,8 +10,8 @@ from service.store.port import Batch, TenantBatch, TicketWrite
 from service.store.token import minted
 
 
-def packed_plan(batch: Batch, *, muted: bool = False) -> bytes:
-    """The first argument of the apply script, which says what is in it."""
+def packed_plan(batch: Batch, sent_at_ms: int | None = None, *, muted: bool = False) -> bytes:
+    """The first argument of the apply script. `sent_at_ms` is the time by the server's clock, where it is known."""
     masks = _Masks()
     return codec.pack(
         {
@@ -21,6 +21,7 @@ def packed_plan(batch: Batch, *, muted: bool = False) -> bytes:
             "first_due": _first_due(batch),
             "some_of_many": batch.some_of_many,
             "muted": muted,
+            "sent_at": _or_none(sent_at_ms),
             "progress": [
                 (partition, _or_none(progress.known), progress.position, _or_none(progress.lag_ms))
                 for partition, progress in batch.progress.items()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -72,6 +73,8 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
     """Why steps are refused as if the store were away; "" while they aren't."""
     unable: StoreUnable | None = None
     """The last refusal of a step by the server, until somebody takes it away."""
+    _time_told: tuple[int, float] | None = None
+    """The servers' time in ms, and when on the monotonic clock they told it."""
 
     async def found(self) -> None:
         """Writes the layout if there is none.
@@ -120,7 +123,16 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
     async def time_us(self) -> Instant:
         """The servers' time now: the earliest of all."""
         replies = await self._wire.everywhere("TIME")
-        return min(int(seconds) * 1_000_000 + int(microseconds) for seconds, microseconds in replies)
+        now = min(int(seconds) * 1_000_000 + int(microseconds) for seconds, microseconds in replies)
+        self._time_told = now // 1000, time.monotonic()
+        return now
+
+    def _time_ms(self) -> int | None:
+        """The servers' time, rather too early, by what they told last; None before they were asked."""
+        if self._time_told is None:
+            return None
+        told_ms, at_s = self._time_told
+        return told_ms + int((time.monotonic() - at_s) * 1000)
 
     async def tenants(self, bucket: Bucket) -> Sequence[str]:
         """The tenants in force in a bucket."""
@@ -158,7 +170,7 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
         if self.paused:
             raise StoreUnavailable(self.paused)
         revision = secrets.token_bytes(codec.REVISION_BYTES)
-        arguments: list[Argument] = [packed_plan(batch, muted=muted)]
+        arguments: list[Argument] = [packed_plan(batch, self._time_ms(), muted=muted)]
         for tenant, tenant_hash in zip(batch.tenants, hashes, strict=True):
             place = (batch.bucket, tenant.tenant, tenant.generation)
             places += [tenant_hash, keys.tickets(*place), keys.counter(*place, "*")]

@@ -1,6 +1,7 @@
 """A call that timed out was perhaps carried out: whatever became of it, each event counts once."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
@@ -76,6 +77,24 @@ async def test_a_request_that_arrives_after_its_repetition_is_refused(redis_db: 
         await wait_until(lambda: proxy.lost, 5, "the late reply")
         assert proxy.held == 1
         assert ((await snapshot(store)).columns, (await snapshot(store)).version) == ((1,), version)
+
+
+async def test_a_request_that_arrives_late_claims_no_freshness_of_its_arrival(redis_db: str) -> None:
+    async with proxied(redis_db) as proxy, open_store(proxy.url, BUCKETS, SHORT_S) as store:
+        assert await store.put_tenant(TENANT, None, stored())
+        await store.time_us()
+        await applied(store, progress=reaching(1))
+        proxy.hold_next(b"EVALSHA")
+        sent_at = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await store.apply(batch(progress=reaching(2, known=1)))
+        await wait_until(lambda: time.monotonic() >= sent_at + 1.0, 5, "a second to pass")
+        held_ms = (time.monotonic() - sent_at) * 1000
+        proxy.release()
+        await wait_until(lambda: proxy.lost, 5, "the late reply")
+        read = await snapshot(store)
+        assert read.positions == {0: 2}, "it was carried out"
+        assert read.lags_ms[0] >= held_ms - 1
 
 
 @pytest.mark.parametrize("fault", [Proxy.lose_next_reply, Proxy.hold_next], ids=["lost reply", "late request"])

@@ -5,6 +5,7 @@
 -- ARGV  1 plan (MessagePack), then per tenant and write: ticket, revision, revision and image ("" forgets it), when it is
 --       due ("" as before, "-" never)
 -- plan  topic, epoch, now (text), first_due (text or ""): of the writes, some_of_many, muted: nobody is told,
+--       sent_at: when the call was made, by this server's clock in ms, or -1,
 --       progress {{partition, known or -1, position, lag_ms or -1}},
 --       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta},
 --                 counters {{part = {number of a mask, delta, ...}}}, timed {{field = delta}}}}
@@ -292,6 +293,8 @@ if not topic then call('HSET', state, 'topic', plan.topic) end
 call('HSETNX', state, 'epoch', plan.epoch)
 local time = call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+-- A call may have waited for a server that was frozen: the lags are those of the moment when it was made.
+if plan.sent_at >= 0 then now_ms = math.min(now_ms, plan.sent_at) end
 for i, progress in ipairs(plan.progress) do
   if stored_positions[i] < progress[3] then call('HSET', state, 'p:' .. progress[1], progress[3]) end
   local fresh = now_ms - progress[4]
