@@ -19,7 +19,7 @@ CONSUMERS_OWN = frozenset(
         "kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "group", "metrics_host", "metrics_port",
         "partitions", "replication_factor", "batch_records", "apply_events", "session_timeout_s", "metadata_max_age_s",
         "accept_topic_id", "accept_log_start", "bad_records_in_a_row", "bad_records_window",
-        "bad_records_share", "audit_every_s",
+        "bad_records_share", "audit_every_s", "largest_batch_bytes",
     }
 )  # fmt: skip
 """Settings that only the consumers read. Both processes are often given one environment, so these are no mistakes."""

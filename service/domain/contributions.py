@@ -154,7 +154,18 @@ def _same_places(old: Ticket, new: Ticket) -> bool:
     return old.team == new.team and old.assignee == new.assignee and old.requester == new.requester
 
 
-@lru_cache(maxsize=4_096)  # masks of persons' counters recur; slices of large batches don't, and take 15 µs for 500
+WIDEST_REMEMBERED = 512
+"""Bits of masks that are remembered: some 45 MB in all at worst. Wider ones would take a hundred times as much."""
+
+
 def numbers_in(mask: int) -> tuple[int, ...]:
     """The columns in a mask, ascending."""
+    return _remembered_numbers(mask) if mask.bit_length() <= WIDEST_REMEMBERED else _numbers(mask)
+
+
+def _numbers(mask: int) -> tuple[int, ...]:
     return tuple(number for number, bit in enumerate(reversed(f"{mask:b}")) if bit == "1")
+
+
+# Masks of persons' counters recur; slices of large batches don't, and take 15 µs for 500.
+_remembered_numbers = lru_cache(maxsize=4_096)(_numbers)

@@ -33,7 +33,7 @@ NOTE_AGAIN_US = 10_000_000
 """Between tries of a note that the store didn't take: often enough for a day, and no call with each answer."""
 
 NOTES_REMEMBERED = 10_000
-"""Dashboards that one process tells apart, a few hundred bytes each."""
+"""Dashboards that one process tells apart, a hundred bytes each."""
 
 FULL_RETRY_S = 600
 """When a tenant may have room again: what isn't asked for any more makes room within the hour."""
@@ -62,7 +62,7 @@ class Demands:
     def __init__(self, reader: CounterReader, limits: DemandLimits) -> None:
         self._reader = reader
         self._limits = limits
-        self._noted_at: Lru[tuple[str, Wanted, str], Instant] = Lru(NOTES_REMEMBERED)
+        self._noted_at: Lru[int, Instant] = Lru(NOTES_REMEMBERED)
         pairs, dated = limits.new_pairs_per_user_per_day, max(1, limits.dated_columns // 2)
         self._pairs_of_user = Rate("user-pairs", pairs, pairs / _DAY_MIN)
         self._dated_of_user = Rate("user-dated", dated, dated / _DAY_MIN)
@@ -73,7 +73,7 @@ class Demands:
         """Now and then tells the store what is still asked for, or its columns would be dropped."""
         if wanted.profile_id is None and not view.dated:
             return
-        asked = (tenant, wanted, zone)
+        asked = hash((tenant, wanted, zone))  # where two meet, one is noted a little later
         if now - (self._noted_at.get(asked) or 0) < NOTE_EVERY_US:
             return
         asks = view.asks(wanted, zone)

@@ -151,14 +151,27 @@ def timed(bucket: int, name: str, generation: str, scope: str) -> str:
     return f"tc:{{{bucket}}}:time:{name}:{generation}:{_encoded(scope)}"
 
 
-@lru_cache(maxsize=8_192)  # viewers in flight, some KiB each for those with many teams
+MOST_COUNTERS_REMEMBERED = 40
+"""Counters of a viewer whose keys are remembered: those of 500 teams would take 100 KB each."""
+
+
 def snapshot(
     bucket: int, name: str, generation: str, counters: tuple[str, ...], timed_counters: tuple[str, ...]
 ) -> tuple[str, ...]:
     """What the snapshot script reads: the state, the tenant, the counter of all tickets, other counters, timed ones."""
+    few = len(counters) + len(timed_counters) <= MOST_COUNTERS_REMEMBERED
+    return (_remembered_keys if few else _snapshot_keys)(bucket, name, generation, counters, timed_counters)
+
+
+def _snapshot_keys(
+    bucket: int, name: str, generation: str, counters: tuple[str, ...], timed_counters: tuple[str, ...]
+) -> tuple[str, ...]:
     others = (counter(bucket, name, generation, scope) for scope in ("*", *counters))
     by_time = (timed(bucket, name, generation, scope) for scope in timed_counters)
     return (state(bucket), tenant(bucket, name), *others, *by_time)
+
+
+_remembered_keys = lru_cache(maxsize=8_192)(_snapshot_keys)  # viewers in flight, 8 KiB each at most
 
 
 def due_member(name: str, generation: str, ticket: str) -> str:
