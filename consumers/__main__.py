@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 from consumers.adoption import Adoption
 from consumers.assignment import Assignment, LogShrank, RetentionOvertook
 from consumers.audit.cycle import AuditSchedule
+from consumers.away import AwayBuckets
 from consumers.catalogue_log import CatalogueLog
 from consumers.catalogue_reader import CatalogueReader
 from consumers.dead_letters import DeadLetters, Flood, FloodGuard
@@ -34,6 +35,7 @@ from consumers.settings import Settings, load
 from consumers.small_server import CannotServe
 from consumers.step import ForeignTopic, Step
 from consumers.store_clock import StoreClock
+from consumers.store_runs import StoreRuns
 from consumers.store_watch import StoreWatch
 from consumers.sweeps import Sweeper
 from consumers.tenants import OlderCode, Tenants
@@ -161,11 +163,13 @@ async def _run(
         tenants = Tenants(adoption, reader.catch_up)
         dead_letters = _dead_letters(settings, producer, metrics)
         step = Step(store, tenants, dead_letters, clock, metrics, topics.events)
-        assignment = Assignment(events, store, settings.buckets, metrics, settings.accepted_starts)
+        away = AwayBuckets(store, topics.events, range(settings.buckets), metrics, health.trouble)
+        assignment = Assignment(events, away, metrics, settings.accepted_starts)
         fetches, live = Fetches(events), LiveWork()
         poll = Poll(
             events,
             assignment,
+            away,
             store,
             step,
             tenants,
@@ -174,7 +178,6 @@ async def _run(
             clock,
             metrics,
             Limits(settings.batch_records, settings.apply_events),
-            settings.buckets,
             health.stored,
             partial(check_same, settings, topics),
             Freshness(fetches, metrics),
@@ -194,7 +197,7 @@ async def _run(
             settings.audit_every_s,
             retrying("audit"),
         )
-        sweeper = Sweeper(store, adoption, step, wanted, leases, metrics, retrying("backfill"), live)
+        sweeper = Sweeper(store, adoption, step, wanted, leases, metrics, retrying("backfill"), live, away)
         async with leases.given_back(), asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),
@@ -203,6 +206,8 @@ async def _run(
                 tasks.create_task(timers.run(), name="timers"),
                 tasks.create_task(clock.follow(store, metrics, retrying("clock")), name="clock"),
                 tasks.create_task(audits.run(), name="audits"),
+                tasks.create_task(away.watch(), name="away buckets"),
+                tasks.create_task(StoreRuns(store, adoption).run(), name="store runs"),
                 tasks.create_task(StoreWatch(store, health, metrics).run(), name="store watch"),
             ]
             await reader.readable.wait()

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
+from consumers.away import AwayBuckets
 from consumers.metrics import Metrics
-from service.store.port import BucketState, CounterStore, Position
+from service.store.port import BucketState, Position
 
 log = structlog.get_logger()
 
@@ -46,15 +47,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     def __init__(
         self,
         consumer: AIOKafkaConsumer,
-        store: CounterStore,
-        buckets: int,
+        away: AwayBuckets,
         metrics: Metrics,
         accepted: Mapping[int, Position] = MappingProxyType({}),
     ) -> None:
         """`accepted`: by partition, below which offset lost records may stay uncounted, as an operator has said."""
         self._consumer = consumer
-        self._store = store
-        self._buckets = range(buckets)
+        self._away = away
         self._metrics = metrics
         self._accepted = accepted
         self._refused: dict[TopicPartition, _Refusal] = {}
@@ -98,12 +97,12 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self.ready.clear()
 
     async def position(self) -> Mapping[int, BucketState]:
-        """Puts waiting partitions at the lowest position of all buckets and lets them run.
+        """Puts waiting partitions at the lowest position of all buckets that aren't away and lets them run.
 
         Returns the states they were positioned by. Raises RetentionOvertook, StoreUnavailable, KafkaError.
         """
         waiting = frozenset(self.waiting)
-        states = await self._store.states(self._buckets)
+        states = await self._away.states()
         beginnings: dict[TopicPartition, int] = await self._consumer.beginning_offsets(list(waiting))
         starts = self._starts(states, {tp: beginnings[tp] for tp in waiting})
         for tp in waiting & self.waiting & self._consumer.assignment():

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -61,12 +61,6 @@ class Leases:
         if asyncio.get_running_loop().time() < good_until:
             return mine
         return await self.take(bucket)
-
-    async def mine_of(self, buckets: Iterable[Bucket]) -> list[Bucket]:
-        """Those of them that are ours, asked for together. Raises StoreUnavailable."""
-        asked = list(buckets)
-        found = await asyncio.gather(*(self.mine(bucket) for bucket in asked))
-        return [bucket for bucket, mine in zip(asked, found, strict=True) if mine]
 
     async def _give_back(self) -> None:
         held = [bucket for bucket, (mine, _) in self._asked.items() if mine]

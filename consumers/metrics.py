@@ -119,6 +119,9 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self.buckets_away = self._plain(
+            "buckets_away", "Buckets that take nothing now, while those of other servers do, and wait to be read again."
+        )
         self.redis_used = self._plain("redis_memory_bytes", "What Redis uses of its limit.")
         self.redis_limit = self._plain("redis_memory_limit_bytes", "The limit of Redis (maxmemory), 0 for none.")
         self.redis_evicted = ReadCounter(

@@ -10,6 +10,7 @@ from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, Offset
 
 from consumers.adoption import Adoption
 from consumers.assignment import Assignment
+from consumers.away import AwayBuckets
 from consumers.backoff import Backoff
 from consumers.dead_letters import DeadLetters
 from consumers.decode import decode
@@ -20,13 +21,12 @@ from consumers.metrics import Metrics
 from consumers.reading.batches import Read
 from consumers.reading.flawed import FlawedRecord
 from consumers.retrying import Retrying
-from consumers.rewinding import Rewinding
+from consumers.rewinding import Rewinding, went_back
 from consumers.step import Goal, Incoming, Rewind, Step
-from consumers.store_runs import StoreRuns
 from consumers.tenants import Tenants
 from service.clock import Clock
 from service.domain.event import PoisonEvent
-from service.store.port import Bucket, CounterStore, Position
+from service.store.port import Bucket, CounterStore, Position, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -50,6 +50,16 @@ class Limits(msgspec.Struct, frozen=True):
     apply_events: int
 
 
+class _Taker(msgspec.Struct, frozen=True, gc=False):
+    """Where the events of one tenant in one partition go."""
+
+    incoming: list[Incoming]
+    applied: Position
+    """Its bucket has everything below."""
+    is_unknown: bool = False
+    """No tenant has that name."""
+
+
 class Poll:
     """Moves records of ready partitions through the step, round by round."""
 
@@ -57,6 +67,7 @@ class Poll:
         self,
         consumer: AIOKafkaConsumer,
         assignment: Assignment,
+        away: AwayBuckets,
         store: CounterStore,
         step: Step,
         tenants: Tenants,
@@ -65,7 +76,6 @@ class Poll:
         clock: Clock,
         metrics: Metrics,
         limits: Limits,
-        buckets: int,
         stored: Callable[[], None],
         same_topic: Callable[[], Awaitable[None]],
         freshness: Freshness,
@@ -87,12 +97,11 @@ class Poll:
         self._clock = clock
         self._metrics = metrics
         self._limits = limits
-        self._buckets = range(buckets)
-        self._rewinding = Rewinding(store, step, adoption, metrics, self._buckets)
+        self._away = away
+        self._rewinding = Rewinding(store, step, adoption, metrics, away)
         self._positions: dict[TopicPartition, Position] = {}
         self._judged: dict[TopicPartition, Position] = {}
         """Records below it are known to be good or bad: read again, they count no more for a flood."""
-        self._store_runs = StoreRuns(store, adoption)
         self._committing: asyncio.Future[None] | None = None
         self._freshness = freshness
 
@@ -131,14 +140,19 @@ class Poll:
         await self._commit()
 
     async def _position_partitions(self) -> None:
-        if not self._assignment.waiting:
+        if not self._assignment.waiting and not self._away.some_back:
             return
+        self._assignment.restart()  # all of them: which buckets are away holds for every partition
         states = await self._assignment.position()
         # Whatever a topic that is made anew does to its readers, it ends here: its partitions are given or read anew.
         await self._same_topic()
         for tp in self._assignment.ready:
             self._positions.pop(tp, None)
         self._freshness.forget()
+        lost = went_back({bucket: states[bucket] for bucket in self._away.returned}, self._step.known)
+        if lost:  # a replica that hadn't everything stood in meanwhile
+            bucket = min(lost)
+            raise Rewind(bucket, states[bucket].positions)
         self._step.start_at(states, {tp.partition for tp in self._assignment.ready})
 
     async def _round(self, batches: Mapping[TopicPartition, Sequence[Read]]) -> None:
@@ -163,48 +177,69 @@ class Poll:
     async def _sort(self, tp: TopicPartition, records: Sequence[Read], by_bucket: dict[Bucket, list[Incoming]]) -> None:
         """Decodes records of one partition into their buckets; what can't be decoded is parked."""
         seen, judged = self._assignment.seen.get(tp, 0), self._judged.get(tp, 0)
-        of_tenant: dict[str, list[Incoming]] = {}  # of this batch: what changes meanwhile is the step's to find out
+        of_tenant: dict[str, _Taker] = {}  # of this batch: what changes meanwhile is the step's to find out
         good = 0
         for place, record in enumerate(records):
             if place % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
+            taker: _Taker | None = None
             try:
                 if isinstance(record, FlawedRecord):
                     raise PoisonEvent(record.flaw)
                 event = decode(record.key, record.value, record.headers, record.timestamp)
-                incoming = of_tenant.get(event.tenant)
-                if incoming is None:
-                    if await self._tenants.get(event.tenant) is None:
-                        raise PoisonEvent(f"tenantid: no tenant {event.tenant} in the catalogue")
-                    incoming = by_bucket.setdefault(self._store.bucket(event.tenant), [])
-                    of_tenant[event.tenant] = incoming
+                taker = of_tenant.get(event.tenant)
+                if taker is None:
+                    taker = of_tenant[event.tenant] = await self._taker(tp, event.tenant, by_bucket)
+                if taker.is_unknown:
+                    raise PoisonEvent(f"tenantid: no tenant {event.tenant} in the catalogue")
             except PoisonEvent as poison:
                 self._dead_letters.good(good)
                 good = 0
-                if record.offset >= seen:
+                # What no bucket is to blame for was looked at before where any bucket is farther.
+                if record.offset >= (seen if taker is None else taker.applied):
                     await self._dead_letters.park(record, str(poison))
                 continue
             good += record.offset >= judged
-            incoming.append(Incoming(tp.partition, record.offset, event, record))
+            if record.offset >= taker.applied:
+                taker.incoming.append(Incoming(tp.partition, record.offset, event, record))
         self._dead_letters.good(good)
         self._judged[tp] = max(judged, records[-1].offset + 1)
 
+    async def _taker(self, tp: TopicPartition, tenant: str, by_bucket: dict[Bucket, list[Incoming]]) -> "_Taker":
+        """What becomes of a tenant's events. Those of a bucket that is away are dropped, to be read again."""
+        bucket = self._store.bucket(tenant)
+        applied = self._step.known.get((bucket, tp.partition), 0)
+        try:
+            if bucket not in self._away and await self._tenants.get(tenant) is None:
+                by_bucket.setdefault(bucket, [])  # which is farther then, and doesn't see it again
+                return _Taker([], applied, is_unknown=True)
+        except StoreUnavailable as error:
+            self._away.leave({bucket: error})
+        return _Taker([] if bucket in self._away else by_bucket.setdefault(bucket, []), applied)
+
     async def _steps(self, by_bucket: Mapping[Bucket, Sequence[Incoming]], goals: Mapping[int, Goal]) -> None:
-        """All buckets at once; each bucket's events in order. Raises the first failure after all have ended."""
+        """All buckets at once that aren't away; each bucket's events in order. Those that fail are away from now on.
+
+        Raises any other failure, and StoreUnavailable where no server is left, after all have ended.
+        """
+        live = {bucket: incoming for bucket, incoming in by_bucket.items() if bucket not in self._away}
         results = await asyncio.gather(
-            *(self._bucket(bucket, incoming, goals) for bucket, incoming in by_bucket.items()), return_exceptions=True
+            *(self._bucket(bucket, incoming, goals) for bucket, incoming in live.items()), return_exceptions=True
         )
-        for result in results:
-            if isinstance(result, BaseException):
+        failed: dict[Bucket, StoreUnavailable] = {}
+        for bucket, result in zip(live, results, strict=True):
+            if isinstance(result, StoreUnavailable):
+                failed[bucket] = result
+            elif isinstance(result, BaseException):
                 raise result
+        self._away.leave(failed)
 
     async def _bucket(self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
         for part, reached in portions(incoming, goals, self._limits.apply_events):
-            await self._step.events(bucket, part, reached)
+            await self._step.events(bucket, part, reached, self._away.patience_s)
 
     async def _tick(self) -> None:
-        """Raises positions and freshness of every bucket, and notices what became of the store."""
-        await self._store_runs.look()
+        """Raises positions and freshness of every bucket that isn't away."""
         goals = {}
         for tp in sorted(self._assignment.ready):
             try:
@@ -214,8 +249,8 @@ class Poll:
             goals[tp.partition] = Goal(position, self._freshness.through_s(tp, position))
             self._positions[tp] = position
         if goals:
-            await self._steps({bucket: [] for bucket in self._buckets}, goals)
-        await self._step.unknown_ids.store(self._store)
+            await self._steps({bucket: [] for bucket in self._away.live}, goals)
+        await self._step.unknown_ids.store(self._store, lambda tenant: self._store.bucket(tenant) in self._away)
         self._stored()
 
     async def _commit(self) -> None:

@@ -3,11 +3,12 @@
 Readers compare versions only within an epoch, so each bucket that went back gets a new one first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
 from consumers.adoption import Adoption
+from consumers.away import AwayBuckets
 from consumers.backoff import Backoff
 from consumers.errors import check_retry
 from consumers.metrics import Metrics
@@ -26,16 +27,16 @@ class Rewinding:
         step: Step,
         adoption: Adoption,
         metrics: Metrics,
-        buckets: Iterable[Bucket],
+        away: AwayBuckets,
     ) -> None:
         self._store = store
         self._step = step
         self._adoption = adoption
         self._metrics = metrics
-        self._buckets = tuple(buckets)
+        self._away = away
 
     async def run(self, rewind: Rewind) -> None:
-        """Returns once every bucket that went back has a new epoch, and the store all of the catalogue.
+        """Returns once every bucket that went back and isn't away has a new epoch, and the store all of the catalogue.
 
         A store that goes away on the way, as one that failed over a moment ago may, is waited for; all is then done
         again, since it may have gone back once more.
@@ -54,16 +55,16 @@ class Rewinding:
 
     async def _once(self, named: Bucket) -> None:
         """`named` is the bucket that was found first; it may stand where it should by now, but was seen behind."""
-        states = await self._store.states(self._buckets)
+        states = await self._store.states(self._away.live)
         for bucket in sorted({named, *went_back(states, self._step.known)}):
             await self._store.new_epoch(bucket)
         await self._adoption.everything()
 
 
 def went_back(states: Mapping[Bucket, BucketState], known: Mapping[tuple[Bucket, int], Position]) -> frozenset[Bucket]:
-    """The buckets with a position below one that is known to have been stored."""
+    """Of these buckets those with a position below one that is known to have been stored."""
     return frozenset(
         bucket
         for (bucket, partition), position in known.items()
-        if states[bucket].positions.get(partition, -1) < position
+        if bucket in states and states[bucket].positions.get(partition, -1) < position
     )

@@ -3,6 +3,7 @@
 Never trusts what it read to be still true: the store compares, and says what to do next.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -105,32 +106,42 @@ class Step:
     def start_at(self, states: Mapping[Bucket, BucketState], partitions: Collection[int]) -> None:
         """From now on these partitions are at hand, and what the store says of them is known; nothing else is.
 
+        Of buckets without a state, which are away, what was known stays: it tells whether they lose writes meanwhile.
+
         What others write is theirs to watch over: of a partition that was at hand once, the store may be behind what
         is remembered for as long as its new owner needs to apply it again, or has the same to say of ours.
         """
-        self.known = {
+        away = {place: position for place, position in self.known.items() if place[0] not in states}
+        self.known = away | {
             (bucket, partition): position
             for bucket, state in states.items()
             for partition, position in state.positions.items()
             if partition in partitions
         }
 
-    async def events(self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
+    async def events(
+        self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal], patience_s: float = math.inf
+    ) -> None:
         """Applies events of one bucket, then everything below `goals` is applied there.
 
-        Returns only when that is so. Raises Rewind, ForeignTopic, OlderCode.
+        Returns only when that is so. Raises Rewind, ForeignTopic, OlderCode, and StoreUnavailable once the store was
+        away for `patience_s`.
         """
         parked: set[tuple[int, Position]] = set()
-        backoff, redoing = Backoff(), before_redoing()
+        loop = asyncio.get_running_loop()
+        backoff, redoing, away_since = Backoff(), before_redoing(), math.inf
         while True:
             try:
                 if await self._attempt(bucket, incoming, goals, parked):
                     return
-                backoff = Backoff()
+                backoff, away_since = Backoff(), math.inf
                 await redoing.pause()
             except StoreUnavailable as error:
                 check_retry(error)
                 self._metrics.store_failures.inc()
+                away_since = min(away_since, loop.time())
+                if loop.time() - away_since >= patience_s:
+                    raise
                 log.warning("store away, will try again", bucket=bucket, error=str(error))
                 await backoff.pause()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Container
 
 import msgspec
 import structlog
@@ -19,7 +20,7 @@ from consumers.store_runs import run_of
 from consumers.wanted import WantedColumns
 from service.domain.record import Sweep, begun, settling
 from service.store.page_size import PageSize
-from service.store.port import CounterStore, StoredTenant, StoreUnavailable
+from service.store.port import Bucket, CounterStore, StoredTenant, StoreUnavailable
 from service.store.token import minted
 from service.store.turns import in_turns
 
@@ -64,7 +65,10 @@ class Sweeper:
         metrics: Metrics,
         retrying: Retrying | None = None,
         live: LiveWork | None = None,
+        away: Container[Bucket] = (),
     ) -> None:
+        """`away`: buckets whose server takes nothing now; their tenants wait."""
+        self._away = away
         self._store = store
         self._adoption = adoption
         self._step = step
@@ -80,7 +84,8 @@ class Sweeper:
             try:
                 await self._wanted.look(self._may)
                 for name in sorted(self._adoption.unswept):
-                    await self._tenant(name)
+                    if not self._is_away(name):
+                        await self._tenant(name)
                 await self._collect()
                 self._retrying.well()
             except RETRIED as error:
@@ -89,7 +94,10 @@ class Sweeper:
 
     async def _may(self, tenant: str) -> bool:
         """Whether this consumer is the one to change the tenant's columns."""
-        return await self._leases.take(self._store.bucket(tenant))
+        return not self._is_away(tenant) and await self._leases.take(self._store.bucket(tenant))
+
+    def _is_away(self, tenant: str) -> bool:
+        return self._store.bucket(tenant) in self._away
 
     async def _tenant(self, name: str) -> None:
         self._adoption.unswept.discard(name)  # before it is read: what is adopted meanwhile notes it again
@@ -104,7 +112,7 @@ class Sweeper:
 
     async def _collect(self) -> None:
         """Removes what removed tenants and given up generations left."""
-        orphans = frozenset(self._adoption.orphans)
+        orphans = frozenset(orphan for orphan in self._adoption.orphans if not self._is_away(orphan[0]))
         await collect(self._store, orphans, self._live.give_way)
         self._adoption.orphans -= orphans
         for name, generation in sorted(orphans):

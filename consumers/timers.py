@@ -4,9 +4,9 @@ Never decides what a ticket counts in, and never early: a ticket is looked at wh
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from consumers.errors import RETRIED
+from consumers.errors import RETRIED, check_retry
 from consumers.leases import Leases
 from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
@@ -14,7 +14,7 @@ from consumers.retrying import Retrying
 from consumers.step import Step
 from service.clock import Clock
 from service.domain.ticket import Instant
-from service.store.port import Bucket, CounterStore, DueTicket
+from service.store.port import Bucket, CounterStore, DueTicket, StoreUnavailable
 
 LOOK_S = 0.2
 """How often to look for what is due: how late a change may be, and how old the timers get meanwhile."""
@@ -24,6 +24,9 @@ PAGE = 100
 
 REST_SHARE = 1.0
 """Rest after a round of full pages, as a share of what it took: a crowd at one instant gets half of the consumer."""
+
+REST_S = 2.0
+"""How long a bucket that failed is left alone: a server that hangs must not hold up the deadlines of all others."""
 
 
 class Timers:
@@ -48,6 +51,8 @@ class Timers:
         self._buckets = tuple(buckets)
         self._retrying = retrying or Retrying("timers")
         self._live = live or LiveWork()
+        self._rests: dict[Bucket, float] = {}
+        """Until when buckets that failed are left alone, by the loop's clock."""
 
     async def run(self) -> None:
         """Looks for ever. Raises what no retry cures."""
@@ -64,18 +69,49 @@ class Timers:
             await asyncio.sleep(REST_SHARE * took if more else max(0.0, LOOK_S - took))
 
     async def look(self) -> bool:
-        """Applies what is due now, a page of each bucket; True when there may be more. Raises what RETRIED names."""
-        mine = await self._leases.mine_of(self._buckets)
-        now = self._clock.now_us()
-        pages = await asyncio.gather(*(self._store.due(bucket, now, PAGE) for bucket in mine))
-        oldest = min((page[0].due_at for page in pages if page), default=now)
+        """Applies what is due now, a page of each bucket; True when there may be more. Raises what RETRIED names.
+
+        A bucket that fails rests for a while, and is heard of only where no other one answers.
+        """
+        now, now_s = self._clock.now_us(), asyncio.get_running_loop().time()
+        asked = [bucket for bucket in self._buckets if self._rests.get(bucket, 0.0) <= now_s]
+        answers = await asyncio.gather(*(self._page(bucket, now) for bucket in asked), return_exceptions=True)
+        pages: dict[Bucket, Sequence[DueTicket]] = {}
+        failed: dict[Bucket, StoreUnavailable] = {}
+        for bucket, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, StoreUnavailable):
+                failed[bucket] = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                pages[bucket] = answer
+        oldest = min((page[0].due_at for page in pages.values() if page), default=now)
         self._metrics.timers_late.set((now - oldest) / 1_000_000)
-        for bucket, page in zip(mine, pages, strict=True):
-            if page:
+        for bucket, page in pages.items():
+            try:
                 await self._fire(bucket, page, now)
-        return any(len(page) == PAGE for page in pages)
+            except StoreUnavailable as error:
+                failed[bucket] = error
+        self._rest(failed, of=len(asked))
+        return any(len(page) == PAGE for page in pages.values())
+
+    async def _page(self, bucket: Bucket, now: Instant) -> Sequence[DueTicket]:
+        """What is due in a bucket; nothing where its clock is another consumer's."""
+        return await self._store.due(bucket, now, PAGE) if await self._leases.mine(bucket) else ()
+
+    def _rest(self, failed: Mapping[Bucket, StoreUnavailable], of: int) -> None:
+        for error in failed.values():
+            check_retry(error)
+        if failed and len(failed) == of:
+            raise next(iter(failed.values()))
+        until = asyncio.get_running_loop().time() + REST_S
+        self._rests = dict.fromkeys(failed, until) | {
+            bucket: rests_until for bucket, rests_until in self._rests.items() if rests_until > until - REST_S
+        }
 
     async def _fire(self, bucket: Bucket, page: Sequence[DueTicket], now: Instant) -> None:
+        if not page:
+            return
         together, at, some_of_many = fired_together(page, now)
         with self._live.under_way():
             fired = await self._step.fire(bucket, together, at, some_of_many=some_of_many)

@@ -4,6 +4,7 @@ Each id seldom, and few in all: a source that was never described must not fill 
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 
@@ -53,9 +54,9 @@ class UnknownIds:
             if len(waiting) < MOST_KEPT:
                 waiting[field, id_] = UnknownId(field, id_, ticket, now)
 
-    async def store(self, store: UnknownIdStore) -> None:
-        """Stores what was met since; while the store is away it waits."""
-        for tenant in list(self._waiting):
+    async def store(self, store: UnknownIdStore, is_away: Callable[[str], bool] = lambda _: False) -> None:
+        """Stores what was met since; of tenants that are away, and while all of the store is, it waits."""
+        for tenant in [tenant for tenant in self._waiting if not is_away(tenant)]:
             try:
                 await store.note_unknown_ids(tenant, list(self._waiting[tenant].values()))
             except StoreUnavailable:

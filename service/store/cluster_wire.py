@@ -103,10 +103,21 @@ class ClusterWire:
         return [reply for _, reply in await self._everywhere(command)]
 
     async def runs(self, keys: Iterable[str]) -> Mapping[str, str]:
-        """The run of the master that has each key."""
+        """The run of the master that has each key; "" where that doesn't answer, but others do."""
         names = list(keys)
-        answers = await asyncio.gather(*(self.call_in_run("EXISTS", name) for name in names))
-        return {name: run for name, (run, _) in zip(names, answers, strict=True)}
+        answers = await asyncio.gather(*(self._run_of(name) for name in names), return_exceptions=True)
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        for failure in failures:
+            if len(failures) == len(answers) or not isinstance(failure, StoreUnavailable):
+                raise failure
+        return {name: run if isinstance(run, str) else "" for name, run in zip(names, answers, strict=True)}
+
+    async def _run_of(self, key: str) -> str:
+        return (await self.call_in_run("EXISTS", key))[0]
+
+    def server(self, key: str) -> str:
+        """Names the master that has the key, as far as is known."""
+        return str(self._slots.owner(key_slot(key.encode())))
 
     async def beside(self, key: str, *command: Argument) -> Reply:
         """What the master that has the key says to a command without one."""

@@ -46,6 +46,9 @@ class MemoryCounters(MemoryAsides):
         self._tenants: dict[str, Kept] = {}
         self._orphans: set[tuple[str, str]] = set()
 
+    def server(self, bucket: Bucket) -> str:
+        return ""
+
     def bucket(self, tenant: str) -> Bucket:
         return bucket_of(tenant, self.buckets)
 

@@ -259,7 +259,10 @@ class TicketPage(msgspec.Struct, frozen=True):
 
 
 class Runs(msgspec.Struct, frozen=True):
-    """The run of the store that each bucket is in, and that the catalogue is in; where it is one server, one run."""
+    """The run of the store that each bucket is in, and that the catalogue is in; where it is one server, one run.
+
+    "" for what doesn't answer, in a store of several servers of which others do.
+    """
 
     buckets: tuple[str, ...]
     catalogue: str
@@ -334,6 +337,9 @@ class CounterStore(CounterReader, UnknownIdStore, Protocol):
 
     def bucket(self, tenant: str) -> Bucket:
         """The bucket a tenant lives in."""
+
+    def server(self, bucket: Bucket) -> str:
+        """Names the server that has the bucket, as far as is known: what it has fails together. Asks nobody."""
 
     async def new_epoch(self, bucket: Bucket) -> None:
         """Mints a new epoch: versions of the bucket's tenants may have gone back."""

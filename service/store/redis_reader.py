@@ -57,6 +57,9 @@ class RedisReader(RedisGrants):
         found = await self._wire.runs(places)
         return Runs(tuple(found[place] for place in places[:-1]), found[keys.CATALOGUE])
 
+    def server(self, bucket: Bucket) -> str:
+        return self._wire.server(keys.state(bucket))
+
     async def realm(self, name: str) -> Realm | None:
         packed = await self._wire.call("HGET", keys.REALMS, name)
         return codec.unpack_realm(packed) if packed else None

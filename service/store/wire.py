@@ -131,6 +131,10 @@ class Wire:
         run, _ = await self.call_in_run("PING")
         return dict.fromkeys(keys, run)
 
+    def server(self, key: str) -> str:
+        """Names the server that has the key: here one for all."""
+        return ""
+
     async def beside(self, key: str, *command: Argument) -> Reply:
         """What the server that has the key says to a command without one: here the one for all keys."""
         return await self.call(*command)

@@ -19,6 +19,11 @@ BUCKETS = 4
 WATCH_S = 0.05
 
 
+async def mine_of(leases: Leases) -> list[Bucket]:
+    """The buckets that are these leases' holder's."""
+    return [bucket for bucket in range(BUCKETS) if await leases.mine(bucket)]
+
+
 class TwoConsumers:
     """A store and the consumers on it; remembers how old the timers of any bucket were at worst."""
 
@@ -69,16 +74,16 @@ def test_timers_are_at_most_a_second_old_across_a_clean_restart_of_both_consumer
         both.oldest_s = 0.0  # before the first look there were none
         other = await second.enter_async_context(both.consumer())
         await both.watch(3.3)
-        assert await holder.mine_of(range(BUCKETS)) == [*range(BUCKETS)]
+        assert await mine_of(holder) == [*range(BUCKETS)]
         await first.aclose()
         await both.watch(6.1)
-        assert await other.mine_of(range(BUCKETS)) == [*range(BUCKETS)]
+        assert await mine_of(other) == [*range(BUCKETS)]
         restarted = await third.enter_async_context(both.consumer())
         await both.watch(2.2)
-        assert await restarted.mine_of(range(BUCKETS)) == []
+        assert await mine_of(restarted) == []
         await second.aclose()
         await both.watch(6)
-        assert await restarted.mine_of(range(BUCKETS)) == [*range(BUCKETS)]
+        assert await mine_of(restarted) == [*range(BUCKETS)]
         await third.aclose()
         assert both.oldest_s <= 1.0
 
@@ -95,7 +100,7 @@ def test_a_consumer_that_is_killed_is_followed_when_its_leases_are_over() -> Non
         await both.watch(2)
         await killed.aclose()
         await both.watch(6)
-        assert await leases.mine_of(range(BUCKETS)) == [*range(BUCKETS)]
+        assert await mine_of(leases) == [*range(BUCKETS)]
         await other.aclose()
         assert 1.0 < both.oldest_s <= LEASE_MS / 1000 + 1.0
 

@@ -8,13 +8,14 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from consumers.assignment import Assignment
+from consumers.away import AwayBuckets
 from consumers.dead_letters import DeadLetters, Flood, FloodGuard
 from consumers.fetches import Fetches
 from consumers.freshness import Freshness
 from consumers.poll import Limits, Poll
 from tests.consumers.small_world import TENANT, SmallWorld, log_of, told
 from tests.oracle.records import LogItem, Record
-from tests.pipeline import TIMESTAMP_MS, FakeProducer, KafkaRecord, Pipeline, buckets_of
+from tests.pipeline import TIMESTAMP_MS, TOPIC_ID, FakeProducer, KafkaRecord, Pipeline, buckets_of
 from tests.waiting import wait_until
 
 PARTITION = TopicPartition("ticket-events", 0)
@@ -63,12 +64,12 @@ class OnePartition:
 
 async def positioned(consumer: Pipeline, events: OnePartition) -> Poll:
     """The loop of that consumer, with its partition at hand."""
-    buckets = buckets_of(consumer.store)
-    assignment = Assignment(events, consumer.store, buckets, consumer.metrics)
+    away = AwayBuckets(consumer.store, TOPIC_ID, range(buckets_of(consumer.store)), consumer.metrics)
+    assignment = Assignment(events, away, consumer.metrics)
     freshness = Freshness(Fetches(events), consumer.metrics)
     poll = Poll(
-        events, assignment, consumer.store, consumer.step, consumer.tenants, consumer.adoption, consumer.dead_letters,
-        consumer.clock, consumer.metrics, Limits(1_000, 10), buckets, lambda: None, same_topic, freshness,
+        events, assignment, away, consumer.store, consumer.step, consumer.tenants, consumer.adoption,
+        consumer.dead_letters, consumer.clock, consumer.metrics, Limits(1_000, 10), lambda: None, same_topic, freshness,
     )  # fmt: skip
     await assignment.on_partitions_assigned([PARTITION])
     await poll._position_partitions()

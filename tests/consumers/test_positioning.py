@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 
 from consumers import assignment
 from consumers.assignment import Assignment, LogShrank, RetentionOvertook
+from consumers.away import AwayBuckets
 from consumers.metrics import Metrics
 from service.store.memory_store import MemoryStore
 from service.store.port import Batch, Progress
@@ -51,7 +52,9 @@ class Positioned:
         self.consumer = FakeConsumer(beginnings)
         self.store = MemoryStore(BUCKETS)
         self.metrics = Metrics()
-        self.assignment = Assignment(self.consumer, self.store, BUCKETS, self.metrics, accepted or {})
+        self.assignment = Assignment(
+            self.consumer, AwayBuckets(self.store, "topic", range(BUCKETS), self.metrics), self.metrics, accepted or {}
+        )
 
     async def stored(self, positions: Mapping[int, int], buckets: Collection[int] = range(BUCKETS)) -> None:
         for bucket in buckets:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
+from consumers.away import AwayBuckets
 from consumers.rewinding import Rewinding
 from consumers.step import Rewind
 from service.store.port import Bucket, StoreUnavailable
 from tests.consumers.small_world import TENANT, SmallWorld, log_of, told
-from tests.pipeline import Pipeline
+from tests.pipeline import TOPIC_ID, Pipeline
 
 REACHED = 7
 
@@ -36,8 +37,8 @@ async def applied() -> tuple[SmallWorld, Pipeline]:
 
 
 async def rewound(world: SmallWorld, consumer: Pipeline, first: Bucket) -> None:
-    buckets = range(world.store.buckets)
-    rewinding = Rewinding(world.store, consumer.step, consumer.adoption, consumer.metrics, buckets)
+    away = AwayBuckets(world.store, TOPIC_ID, range(world.store.buckets), consumer.metrics)
+    rewinding = Rewinding(world.store, consumer.step, consumer.adoption, consumer.metrics, away)
     await rewinding.run(Rewind(first, {}))
 
 

@@ -7,6 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.assignment import Assignment
+from consumers.away import AwayBuckets
 from consumers.kafka import events_consumer
 from consumers.metrics import Metrics
 from consumers.settings import Settings
@@ -65,7 +66,8 @@ async def running(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 async def joined(settings: Settings, store: MemoryStore) -> AsyncIterator[tuple[AIOKafkaConsumer, Assignment]]:
     """A member of the group that was given the partition, and has not asked the store yet."""
     async with running(settings) as consumer:
-        assignment = Assignment(consumer, store, BUCKETS, Metrics())
+        metrics = Metrics()
+        assignment = Assignment(consumer, AwayBuckets(store, "topic", range(BUCKETS), metrics), metrics)
         consumer.subscribe([settings.events_topic], listener=assignment)
 
         async def given() -> bool:

@@ -11,7 +11,7 @@ from redis.crc import key_slot
 from service.store import keys
 from tests.journeys.asking import Question, Snapshot, admin
 from tests.journeys.faults.load import Tenant
-from tests.journeys.faults.run import FaultRun
+from tests.journeys.faults.run import BACKLOG, FaultRun
 from tests.oracle.choices import Choices
 from tests.servers.redis_cluster import RedisCluster, asked
 from tests.servers.redis_server import RedisServer
@@ -97,6 +97,25 @@ class ClusterFaults:
         await self._run.watched(20)
         await self._back(master)
 
+    async def outage(self) -> None:
+        """A master is gone together with its replica, until the others have all that was published meanwhile."""
+        tenant, master = self._somebody()
+        heir = self._cluster.replica_of(master)
+        owners = {one.name: self._cluster.owner(self._slot(one)) for one in self._run.load.tenants}
+        others = [one for one in self._run.load.tenants if owners[one.name] is not master]
+        assert others, "every tenant is on that master"
+        async with _Changed(self._run, tenant):
+            master.kill()
+            heir.kill()
+            await self._run.load.burst(BACKLOG)
+            await self._run.load.flush()
+            end = sum((await self._run.system.ends()).values())
+            for one in others:
+                await self._run_until(partial(self._has, owners[one.name], one, end))
+            await self._off(master.start)
+        await self._back(heir)
+        await self._run.watched(20)
+
     async def move(self) -> None:
         """The slot of a tenant in use goes to another master, key by key."""
         tenant, source = self._somebody()
@@ -146,6 +165,9 @@ class ClusterFaults:
 
     def _state(self, tenant: Tenant) -> str:
         return keys.state(keys.bucket_of(tenant.name, self._buckets))
+
+    def _has(self, node: RedisServer, tenant: Tenant, records: int) -> bool:
+        return self._stored(node, tenant) >= records
 
     def _stored(self, node: RedisServer, tenant: Tenant) -> int:
         """How many records of the log the tenant's bucket has behind it, there."""

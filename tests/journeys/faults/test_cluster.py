@@ -19,7 +19,13 @@ REWINDS = ("the store lost acknowledged writes",)
 """What a consumer says as an error when a replica stood in that hadn't everything."""
 
 EACH = (ClusterFaults.failover, ClusterFaults.move)
-OTHERS = (ClusterFaults.handover, ClusterFaults.freeze, ClusterFaults.lossy_failover, ClusterFaults.torn_move)
+OTHERS = (
+    ClusterFaults.outage,
+    ClusterFaults.handover,
+    ClusterFaults.freeze,
+    ClusterFaults.lossy_failover,
+    ClusterFaults.torn_move,
+)
 OTHERS_EACH = 2
 
 SEEDS = range(101, 111)
@@ -41,6 +47,16 @@ async def test_a_failover_and_a_move_of_slots_under_load_are_a_delay(
         faults = ClusterFaults(run, redis_cluster, SeededChoices(100), BUCKETS)
         for fault in EACH:
             await faults.play(fault)
+
+
+@pytest.mark.timeout(180)
+async def test_events_of_other_masters_go_on_while_one_is_away(
+    kafka: str, redis_cluster: RedisCluster, topics: Topics, tmp_path: Path, session_s: float
+) -> None:
+    async with fault_run(
+        kafka, redis_cluster.url, topics, tmp_path, seed=98, session_s=session_s, expected_errors=REWINDS
+    ) as run:
+        await ClusterFaults(run, redis_cluster, SeededChoices(98), BUCKETS).play(ClusterFaults.outage)
 
 
 @pytest.mark.timeout(240)  # an audit and a rebuild beside the load

@@ -179,7 +179,7 @@ async def refused(run: FaultRun) -> None:
 
 def failures(program: Program) -> int:
     """How often it has said so far that Redis is away."""
-    return sum("Redis:" in str(line.get("error", "")) for line in program.events())
+    return sum(str(line.get("error", "")).startswith("Redis") for line in program.events())
 
 
 async def back(run: FaultRun) -> Snapshot:
