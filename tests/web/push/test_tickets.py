@@ -209,6 +209,11 @@ async def test_tickets_are_given_at_a_rate_to_a_user_and_to_a_tenant() -> None:
         await pushing.ticket()
 
 
+async def test_a_role_that_is_no_text_is_no_reason_to_fail(pushing: Pushing) -> None:
+    bearer = pushing.world.token("ann", "ticket_admin", "\ud83d", "lead")
+    assert (await spent(pushing, await pushing.ticket("shared", bearer=bearer))).status == 200
+
+
 async def test_there_may_be_no_limit_of_tickets() -> None:
     async with a_pushing_world(stream_tickets_per_user=0) as pushing:
         tickets = [await pushing.ticket() for _ in range(50)]
