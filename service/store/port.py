@@ -406,7 +406,7 @@ class CounterStore(CounterReader, UnknownIdStore, Protocol):
         """Raises `judged` to the offset up to which the catalogue was read to its end."""
 
     async def set_tenants_read(self) -> None:
-        """Notes in every bucket that all of its tenants are stored."""
+        """Notes in every bucket that all of its tenants are stored, and the layout where a store came back empty."""
 
     async def scan(self, tenant: str, generation: str, cursor: int, limit: int) -> tuple[int, Sequence[str]]:
         """Some ticket ids of a tenant and the next cursor, 0 at the end. About `limit` at a time."""

@@ -89,9 +89,7 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
             self._check_server(codec.text(server))
         if drops := (await self.condition()).drops:
             raise StoreRefused(drops)
-        if not await self._wire.call("EXISTS", keys.LAYOUT):
-            await self._wire.call("HSETNX", keys.LAYOUT, "format", FORMAT)
-            await self._wire.call("HSETNX", keys.LAYOUT, "buckets", self.buckets)
+        await self._lay_out()
         fields = await self._wire.call("HMGET", keys.LAYOUT, "buckets", "format")
         stored, written_in = (int(value or 0) for value in fields)
         if written_in != FORMAT:
@@ -101,6 +99,11 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
             )
         if stored != self.buckets:
             raise StoreRefused(f"TICKET_COUNTS_BUCKETS: this Redis was laid out with {stored}, not {self.buckets}")
+
+    async def _lay_out(self) -> None:
+        if not await self._wire.call("EXISTS", keys.LAYOUT):
+            await self._wire.call("HSETNX", keys.LAYOUT, "format", FORMAT)
+            await self._wire.call("HSETNX", keys.LAYOUT, "buckets", self.buckets)
 
     def _check_server(self, server: str) -> None:
         version = info_field(server, "redis_version")
@@ -324,5 +327,6 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
         await RAISE.run(self._wire, [keys.CATALOGUE], ["judged", position])
 
     async def set_tenants_read(self) -> None:
+        await self._lay_out()  # it is gone where everything was
         places = (keys.state(bucket) for bucket in range(self.buckets))
         await asyncio.gather(*(self._wire.call("HSET", place, "tenants", 1) for place in places))

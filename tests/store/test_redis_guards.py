@@ -241,6 +241,17 @@ async def test_a_server_laid_out_otherwise_is_refused(redis_store: RedisStore, r
             await other.found()
 
 
+async def test_a_redis_that_came_back_empty_is_laid_out_again(
+    redis_store: RedisStore, redis_db: str, raw: redis.Redis
+) -> None:
+    await redis_store.found()
+    raw.flushdb()
+    await redis_store.set_tenants_read()
+    async with open_store(redis_db, BUCKETS + 1, 5) as other:
+        with pytest.raises(StoreRefused, match="was laid out with 4, not 5"):
+            await other.found()
+
+
 @pytest.mark.parametrize("written_in", [FORMAT - 1, FORMAT + 1])
 async def test_counters_packed_by_another_release_are_refused(
     written_in: int, redis_store: RedisStore, raw: redis.Redis
