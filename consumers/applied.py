@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from consumers.backoff import Backoff
+from consumers.errors import check_retry
 from consumers.progress import Progress, Say
 from service.store.port import BucketState, CounterStore, Position, StoreUnavailable
 
@@ -22,7 +23,7 @@ async def until_applied(
     """Returns once everything below `ends`, by partition, is in the counts of every bucket, and the catalogue's records
     below `catalogue_end` are in the store; bad ones are dead letters by then.
 
-    Says how far it is now and then, and that it waits while Redis is away.
+    Says how far it is now and then, and that it waits while Redis is away. Raises StoreDenied, which no retry cures.
     """
     progress: Progress | None = None
     before, backoff = 0, Backoff()
@@ -30,6 +31,7 @@ async def until_applied(
         try:
             left = _left(await store.states(buckets), ends) + max(0, catalogue_end - await store.judged())
         except StoreUnavailable as error:
+            check_retry(error)
             say(f"waiting for Redis: {error}")
             await backoff.pause()
             continue

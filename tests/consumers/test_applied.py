@@ -8,7 +8,7 @@ import pytest
 from consumers import applied, progress
 from consumers.applied import until_applied
 from service.store.memory_store import MemoryStore
-from service.store.port import Applied, Batch, BucketState, Progress, StoreUnavailable
+from service.store.port import Applied, Batch, BucketState, Progress, StoreDenied, StoreUnavailable
 
 BUCKETS = (0, 1)
 
@@ -80,3 +80,12 @@ async def test_a_store_that_is_away_is_waited_for() -> None:
     await store.reach(1, p0=1)
     await until_applied(store, BUCKETS, {0: 1}, said.append)
     assert said[:2] == ["waiting for Redis: away"] * 2
+
+
+async def test_a_store_that_refuses_this_client_is_not_waited_for() -> None:
+    class Refusing(Watched):
+        async def states(self, buckets: Sequence[int]) -> Mapping[int, BucketState]:
+            raise StoreDenied("Redis: AuthenticationError: invalid username-password pair")
+
+    with pytest.raises(StoreDenied):
+        await asyncio.wait_for(until_applied(Refusing(), BUCKETS, {0: 1}, lambda _: None), 10)
