@@ -22,7 +22,8 @@ within_its_time = pytest.mark.timeout(SECONDS + 120)
 def fuzz(check: Callable[..., None], *examples: st.SearchStrategy[Any]) -> None:
     """At least one round; each draws anew."""
     one_round = settings(max_examples=EXAMPLES)(given(*examples)(check))
-    ends = time.monotonic() + SECONDS
-    one_round()
-    while time.monotonic() < ends:
+    ends, rounds = time.monotonic() + SECONDS, 0
+    while rounds == 0 or time.monotonic() < ends:
         one_round()
+        rounds += 1
+    print(f"{rounds * EXAMPLES:,} examples")
