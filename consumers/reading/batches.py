@@ -29,6 +29,7 @@ _CODEC, _LOG_APPEND_TIME = 0x07, 0x08
 _SMALLEST_LENGTH = 14
 """Of a message of version 0 without key and value."""
 NEWEST_MAGIC = 2
+LAST_OFFSET = 2**63 - 1
 
 CAREFULLY_FROM_BYTES = 64 * 1024
 """A batch with a record as large as this is parsed with an eye on headers: in fewer bytes there are too few to harm."""
@@ -137,7 +138,7 @@ class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no type
                 why = str(error) if isinstance(error, Unpackable) else f"it has what is no record: {error}"
                 yield self._flawed_batch(raw, batch.next_offset, batch.max_timestamp, why)
         if not self._ends_early:
-            self.next_fetch_offset = batch.next_offset
+            self.next_fetch_offset = max(self.next_fetch_offset, batch.next_offset)
 
     def _is_passed_over(self, batch: Any) -> bool:
         """Whether it is of an aborted transaction, or only the mark of one's end. As aiokafka does it."""
@@ -152,7 +153,7 @@ class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no type
     def _records_of(self, batch: Any, raw: memoryview) -> Iterator[Read]:
         if raw[_MAGIC_AT] < NEWEST_MAGIC:
             self._allowance.left -= len(raw)
-            yield from self._quickly(batch, batch.next_offset)
+            yield from self._quickly(batch, LAST_OFFSET)  # its header may have the offset of its first record
             return
         body, codec = raw[_RECORDS_AT:], batch.attributes & _CODEC
         if codec:

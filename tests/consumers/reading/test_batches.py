@@ -9,6 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from hypothesis import given, settings
@@ -263,3 +264,16 @@ def test_whatever_bytes_are_in_a_batch_its_neighbours_are_read_and_nothing_is_ra
     assert offsets == sorted(set(offsets))
     assert [one for one in offsets if one < 5 or one > 9] == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
     assert partition.position == 15
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+@pytest.mark.parametrize("codec", [0, 1], ids=["none", "gzip"])
+def test_messages_of_old_segments_are_read_as_aiokafka_reads_them(magic: int, codec: int) -> None:
+    builder = LegacyRecordBatchBuilder(magic, codec, 1 << 20)
+    for offset in range(5):
+        assert builder.append(offset, TIMESTAMP_MS, b"k%d" % offset, b"v%d" % offset) is not None
+    data = bytes(builder.build())
+    batches = Batches(TP, data, None, 0, 5, READ_COMMITTED, Shared(Allowance(PLENTY), MIB))
+    found = [(one.offset, one.timestamp, one.key, one.value) for one in batches]
+    assert found == [(one.offset, one.timestamp, one.key, one.value) for one in as_aiokafka_reads(data)]
+    assert len(found) == batches.next_fetch_offset == 5
