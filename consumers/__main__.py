@@ -204,7 +204,7 @@ async def _run(
                 tasks.create_task(pulse.run(), name="pulse"),
                 tasks.create_task(sweeper.run(), name="sweeper"),
                 tasks.create_task(timers.run(), name="timers"),
-                tasks.create_task(clock.follow(store, metrics, retrying("clock")), name="clock"),
+                tasks.create_task(clock.follow(store, metrics), name="clock"),
                 tasks.create_task(audits.run(), name="audits"),
                 tasks.create_task(away.watch(), name="away buckets"),
                 tasks.create_task(StoreRuns(store, adoption).run(), name="store runs"),

@@ -11,11 +11,11 @@ from typing import Protocol, Self
 
 import structlog
 
-from consumers.errors import RETRIED
+from consumers.errors import check_retry
 from consumers.metrics import Metrics
-from consumers.retrying import Retrying
 from service.clock import Clock, SystemClock
 from service.domain.ticket import Instant
+from service.store.port import StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -58,14 +58,13 @@ class StoreClock:
         """How far this machine's clock is ahead; below 0 where it is behind."""
         return self._clock.now_us() - self._latest_us()
 
-    async def follow(self, store: TimedStore, metrics: Metrics, retrying: Retrying) -> None:
+    async def follow(self, store: TimedStore, metrics: Metrics) -> None:
         """Looks at the store's clock for ever. Raises what no retry cures."""
         while True:
             try:
                 await self.look(store)
-                retrying.well()
-            except RETRIED as error:
-                retrying.heed(error)
+            except StoreUnavailable as error:  # whoever has something to write says so; the last time told goes on
+                check_retry(error)
             metrics.clock_ahead.set(self.ahead_us / 1_000_000)
             self._say()
             await asyncio.sleep(LOOK_S)

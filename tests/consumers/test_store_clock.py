@@ -8,7 +8,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.metrics import Metrics
-from consumers.retrying import Retrying
 from consumers.store_clock import StoreClock
 from service.store.port import StoreUnavailable
 from service.store.redis_reader import RedisReader
@@ -72,12 +71,13 @@ async def test_it_follows_the_store_and_says_once_that_it_is_ahead(monkeypatch: 
     monkeypatch.setattr("consumers.store_clock.LOOK_S", 0.0)
     server.now -= 10 * SECOND  # another server, whose clock is behind
     with capture_logs() as lines:
-        following = asyncio.create_task(clock.follow(server, metrics, Retrying("clock")))
+        following = asyncio.create_task(clock.follow(server, metrics))
         for _ in range(5):
             await asyncio.sleep(0)
         server.away = True
         for _ in range(5):
             await asyncio.sleep(0)
+        assert not following.done(), "it goes on by what it was told last"
         following.cancel()
         await asyncio.wait((following,))
     assert clock.now_us() == NOW_US - 10 * SECOND
