@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.store.grants import GRANT_BYTES
-from tests.hostile.neighbour import neighbour
+from tests.hostile.neighbour import beside, neighbour
 from tests.hostile.storm import sent
 from tests.servers.redis_server import RedisServer, closing_client
 from tests.service.serving import ASKED, STREAM_TICKET, Serving, serving, token
@@ -41,12 +41,8 @@ def request(number: int) -> dict[str, Any]:
 async def test_tickets_of_one_user_take_no_more_than_their_place(service: Serving, redis_process: RedisServer) -> None:
     requests = [request(number) for number in range(TICKETS)]
     async with neighbour(service) as other:
-        await other.answered(100)
-        print(other.phase("before"))
-        statuses = await sent(str(service.client.base_url), requests)
-        print(other.phase("during"), statuses)
-        await other.answered(100)
-        print(other.phase("after"))
+        statuses = await beside(other, lambda: sent(str(service.client.base_url), requests))
+    print(statuses)
     assert set(statuses) == {"200", "429"}
     with closing_client(redis_process.url) as client:
         keys = client.keys("tc:grant:*")
