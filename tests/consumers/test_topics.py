@@ -54,6 +54,10 @@ async def make_topic(kafka: str, name: str, partitions: int) -> None:
         await admin.close()
 
 
+REMOVED_S = 20.0
+"""A broker names a topic for a moment after it has agreed to remove it."""
+
+
 async def remove_topic(kafka: str, name: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     try:
@@ -61,6 +65,11 @@ async def remove_topic(kafka: str, name: str) -> None:
         await admin.delete_topics([name])
     finally:
         await admin.close()
+
+    async def is_gone() -> bool:
+        return name not in await describe_topics(kafka, [name])
+
+    await wait_until(is_gone, REMOVED_S, f"topic {name} to be gone")
 
 
 async def configuration(kafka: str, topic: str) -> dict[str, str]:
