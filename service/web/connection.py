@@ -129,7 +129,7 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # a trailer is no header, though httptools tells of both alike (RFC 9110 section 6.5.1)
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(b" \t"))  # RFC 9110 section 5.5; httptools leaves tabs there
 
     def on_headers_complete(self) -> None:
         self._in_head = False

@@ -78,6 +78,12 @@ async def test_an_unclear_end_is_refused_in_the_envelope_of_all_errors_and_nothi
     assert json.loads(body)["error"]["code"] == "INVALID_REQUEST"
 
 
+async def test_blanks_around_a_value_are_none_of_it() -> None:
+    head = b"POST / HTTP/1.1\r\nhost:\t x \t\r\ncontent-length: 3\t\r\nx-more: \ta\tb \t \r\n\r\nabc"
+    (request,), _ = await served([head])
+    assert request.headers == ((b"host", b"x"), (b"content-length", b"3"), (b"x-more", b"a\tb"))
+
+
 async def test_an_end_that_becomes_unclear_later_gets_one_answer() -> None:
     head = b"POST / HTTP/1.1\r\nhost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     found, said = await served([head + b"3\r\nabc", b"d\r\n0\r\n\r\n", SMUGGLED])
