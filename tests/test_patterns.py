@@ -71,6 +71,7 @@ PATTERNS: dict[str, tuple[Use, str]] = {
     "service.settings.PORT": (fullmatch, "8080"),
     "service.web.asking.FIELD": (search, "Expected `str` - at `$.timezone`, field `b`"),
     "service.web.asking.MEDIA_TYPE": (fullmatch, ' application/json ; charset = "utf-8" ; '),
+    "service.web.claims.HALF": (search, "a\ud83db"),
     "service.web.etag.ENTITY_TAG": (find_all, '"a", W/"b.1.c" , "d"'),
     "service.web.form.multipart._BOUNDARY": (search, 'multipart/form-data; charset=x; boundary="a b"; boundary=c'),
     "service.web.form.multipart._DISPOSITION": (fullmatch, "Content-Disposition : form-data ; name=a"),
@@ -97,13 +98,13 @@ NOTHING_S = 0.0005
 
 def patterns() -> dict[str, "re.Pattern[Any]"]:
     """Those of all modules, by the name in the module that they are made in."""
-    found: dict[int, tuple[str, re.Pattern[Any]]] = {}
+    found: dict[str, re.Pattern[Any]] = {}
     for package in (service, consumers):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for name, value in vars(importlib.import_module(module.name)).items():
                 if isinstance(value, re.Pattern) and f"{name} = re.compile(" in source_of(module.name):
-                    found[id(value)] = (f"{module.name}.{name}", value)
-    return dict(found.values())
+                    found[f"{module.name}.{name}"] = value
+    return found
 
 
 def source_of(module: str) -> str:
