@@ -56,12 +56,18 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         """One request and its answer; whether there is something to hand out. As aiokafka's but for the records."""
         try:
+            return await self._fetch(assignment, node_id, request)
+        except (
+            asyncio.CancelledError
+        ):  # closed, or unassigned: who awaits this would take it for a cancellation of its own
+            return False
+
+    async def _fetch(self, assignment: Any, node_id: int, request: Any) -> bool:
+        try:
             response = await self._client.send(node_id, request)
         except KafkaError as error:
             log.info("fetch failed", broker=node_id, error=repr(error))
             await asyncio.sleep(self._retry_backoff)
-            return False
-        except asyncio.CancelledError:  # closed, or unassigned
             return False
         if not assignment.active:
             return False

@@ -130,6 +130,17 @@ async def _never(fetcher: CheckedFetcher) -> bool:
     return False
 
 
+async def test_closing_it_while_it_waits_to_try_again_cancels_nobody_else() -> None:
+    broker = Broker()
+    broker.always = UnknownError.errno
+    async with fetching(broker) as fetcher:
+        fetcher._retry_backoff = 60
+        await wait_until(lambda: broker.asked, 10, "a try")
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        await fetcher.close()
+
+
 async def test_a_client_that_has_ended_by_itself_is_not_polled_for_ever() -> None:
     broker = Broker()
     broker.cluster.leader_for_partition = None  # a fault: it is called
