@@ -49,6 +49,7 @@ PUT_TENANT = Script("put_tenant", writes=True)
 PUT_ENTRY = Script("put_entry", writes=True)
 PUT_CREDENTIAL = Script("put_credential", writes=True)
 RAISE = Script("raise", writes=True)
+LAY_OUT = Script("lay_out", writes=True)
 LEASE = Script("lease", writes=True)
 GIVE_BACK = Script("give_back", writes=True)
 
@@ -101,9 +102,7 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
             raise StoreRefused(f"TICKET_COUNTS_BUCKETS: this Redis was laid out with {stored}, not {self.buckets}")
 
     async def _lay_out(self) -> None:
-        if not await self._wire.call("EXISTS", keys.LAYOUT):
-            await self._wire.call("HSETNX", keys.LAYOUT, "format", FORMAT)
-            await self._wire.call("HSETNX", keys.LAYOUT, "buckets", self.buckets)
+        await LAY_OUT.run(self._wire, [keys.LAYOUT], [FORMAT, self.buckets])
 
     def _check_server(self, server: str) -> None:
         version = info_field(server, "redis_version")

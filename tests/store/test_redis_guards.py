@@ -25,7 +25,7 @@ from service.store.port import (
     TicketWrite,
 )
 from service.store.redis_store import FORMAT, RedisStore, open_store
-from service.store.wire import Wire
+from service.store.wire import Argument, Reply, Wire
 from tests.servers.redis_server import closing_client
 from tests.store.contract import (
     BUCKETS,
@@ -250,6 +250,26 @@ async def test_a_redis_that_came_back_empty_is_laid_out_again(
     async with open_store(redis_db, BUCKETS + 1, 5) as other:
         with pytest.raises(StoreRefused, match="was laid out with 4, not 5"):
             await other.found()
+
+
+@pytest.mark.parametrize("calls_before", range(12))
+async def test_two_processes_that_meet_an_empty_redis_agree_about_its_layout(
+    calls_before: int, redis_store: RedisStore, redis_db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call of the first is a moment at which the second may come."""
+    call_in_run, calls = Wire.call_in_run, 0
+    async with open_store(redis_db, BUCKETS, 5) as other:
+
+        async def met(wire: Wire, *command: Argument) -> tuple[str, Reply]:
+            nonlocal calls
+            calls += 1
+            if calls == calls_before + 1:
+                await other.found()
+            return await call_in_run(wire, *command)
+
+        monkeypatch.setattr(Wire, "call_in_run", met)
+        await redis_store.found()
+        await other.found()
 
 
 @pytest.mark.parametrize("written_in", [FORMAT - 1, FORMAT + 1])
