@@ -41,6 +41,8 @@ def checked(value: object, kind: Any, path: str) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise misfit(error, path) from None
+    except UnicodeEncodeError:
+        raise EntryError(f"{path}: an unpaired surrogate") from None
 
 
 def misfit(error: msgspec.ValidationError, path: str = "") -> EntryError:

@@ -89,6 +89,15 @@ def test_both_names_of_an_edwards_curve_are_one_algorithm() -> None:
         read_key_set({"keys": [OKP]}, "jwks", ["Ed448"])
 
 
+def test_half_of_a_surrogate_pair_is_passed_over_as_any_other_oddity() -> None:
+    """A document that comes from elsewhere than the catalogue may hold one."""
+    found = read_key_set({"keys": [EC | {"kty": "\ud800"}, EC]}, "jwks")
+    assert ([key.members for key in found.keys], found.passed_over) == (
+        [EC],
+        ("jwks.keys[0]: an unpaired surrogate",),
+    )
+
+
 def test_too_many_usable_keys_are_refused_and_too_many_others_are_not() -> None:
     assert len(read_key_set({"keys": [EC] * 32 + [{}] * 1_000}, "jwks").passed_over) == 20
     with pytest.raises(EntryError, match="33 usable keys, at most 32 are taken"):
