@@ -69,13 +69,11 @@ class CatalogueReader:
             records: Sequence[Read] = ()
             try:
                 records = (await self._consumer.getmany(timeout_ms=POLL_MS)).get(self._partition, ())
-                if records and records[0].offset < expected:  # the client began anew at what is there
-                    raise ForeignTopic(
-                        f"topic {self._partition.topic} begins anew: it was cut, or made anew while it was read"
-                    )
+                self._check_goes_on(records[0].offset if records else expected, expected)
                 await self._take(records, judged)
                 await self._dead_letters.acknowledged()
                 position = await self._consumer.position(self._partition)
+                self._check_goes_on(position, expected)
                 if position > self._position or not self.readable.is_set():
                     await self._settle(position)
                 expected = position
@@ -84,6 +82,11 @@ class CatalogueReader:
                 if records:  # taking them again in the same order ends the same
                     self._consumer.seek(self._partition, records[0].offset)
                 await self._retrying.pause(error)
+
+    def _check_goes_on(self, offset: Position, expected: Position) -> None:
+        """Raises ForeignTopic where the client began anew at what is there."""
+        if offset < expected:
+            raise ForeignTopic(f"topic {self._partition.topic} begins anew: it was cut, or made anew while it was read")
 
     async def catch_up(self) -> None:
         """Returns when everything that was in the topic at the time of the call is in the store.

@@ -88,8 +88,9 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
                     answer = _Answer.of(response.API_VERSION, highwater, rest)
                     wakes |= self._take(tp, assignment, answer)
                 else:
-                    refused = True
-                    wakes |= self._refuse(tp, state, refusal)
+                    raised = self._refuse(tp, state, refusal)
+                    wakes |= raised
+                    refused |= not raised and state.has_valid_position  # what is sought anew doesn't wait
         if refused:
             await asyncio.sleep(self._retry_backoff)
         return wakes

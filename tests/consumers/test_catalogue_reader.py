@@ -13,6 +13,7 @@ from consumers import backoff
 from consumers.catalogue_reader import CatalogueReader
 from consumers.errors import Incurable
 from consumers.reading.flawed import FlawedRecord
+from consumers.step import ForeignTopic
 from tests.consumers.small_world import SmallWorld, filter_entry
 from tests.pipeline import KafkaRecord
 from tests.waiting import wait_until
@@ -127,3 +128,14 @@ async def _filters(world: SmallWorld) -> Sequence[str]:
     stored = await world.store.tenant("acme")
     assert stored is not None
     return sorted(stored.record.newest.filters)
+
+
+async def test_a_topic_that_begins_anew_is_refused_also_where_that_is_first_seen_without_a_record() -> None:
+    world = SmallWorld()
+    client = FailingClient(world)
+    async with reading(client, world) as (reader, task):
+        await wait_until(reader.readable.is_set, 10, "the catalogue to be read")
+        world.topic.records.clear()
+        client.seek(PARTITION, 0)  # as the client does by itself when its offset is out of range
+        with pytest.raises(ForeignTopic, match="begins anew"):
+            await asyncio.wait_for(task, 10)
