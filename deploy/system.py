@@ -68,6 +68,8 @@ def passed_on(environ: Mapping[str, str]) -> Mapping[str, str]:
 def settings_of(ports: Ports, sign_in: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
     """What both processes are told, as environment variables: the demo's own, and what `environ` says beside them.
 
+    Positions are shown unless `environ` says otherwise.
+
     `sign_in` is where the page at / finds its tokens.
     """
     own = {
@@ -78,13 +80,13 @@ def settings_of(ports: Ports, sign_in: Path, environ: Mapping[str, str]) -> Mapp
         "METRICS_HOST": HOST,
         "METRICS_PORT": str(ports.metrics),
         "DEVELOPMENT_SIGN_IN": str(sign_in),
-        "EXPOSE_POSITIONS": "true",  # the offsets of a demo are nobody's secret
         "LOG_FORMAT": "console",  # a person reads it, when something failed
         "DRAIN_S": str(DRAIN_S),
         # The embedded broker holds a join up for half of it; with the default that is five seconds of waiting.
         "SESSION_TIMEOUT_S": "2",
     }
-    return {**passed_on(environ), **{f"{PREFIX}{name}": value for name, value in own.items()}}
+    usual = {f"{PREFIX}EXPOSE_POSITIONS": "true"}  # the offsets of a demo are nobody's secret
+    return {**usual, **passed_on(environ), **{f"{PREFIX}{name}": value for name, value in own.items()}}
 
 
 async def start_system(children: Children, ports: Ports, told: Mapping[str, str], say: Callable[[str], None]) -> None:
