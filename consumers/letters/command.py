@@ -137,7 +137,7 @@ def _named(tenant: str, ticket: str) -> str:
 
 
 def _instant(timestamp_ms: int) -> str:
-    """A record's time; Kafka lets any number through, and one that is no instant of the calendar is shown as it is."""
+    """A record's timestamp as text. Kafka accepts any number: one outside the calendar is shown as the number."""
     try:
         return format_instant_exactly(timestamp_ms * 1_000)
     except (ValueError, OverflowError):

@@ -1,37 +1,17 @@
 """A dead letter as it is read back: the record it was, and what was said of it. Pure; sends and judges nothing."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
-from consumers.letters.parking import NOTE
+from consumers.letters.parking import NOTE, RecordBytes
 from consumers.ndjson import OWNED_BY_TENANT
 from service.domain.ids import is_id, is_tenant_id
 from service.domain.json_reading import read_json
 
 ADDED = ("reason", "topic", "partition", "offset")
 """The headers that parking adds, last and in this order: a record may have had headers of these names before."""
-
-
-class Parked(Protocol):
-    """A record of the dead-letter topic; aiokafka's ConsumerRecord is one."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The bad record's."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The bad record's."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """The bad record's, and then what parking has added."""
-
-    @property
-    def timestamp(self) -> int:
-        """The bad record's, in milliseconds."""
 
 
 class Origin(NamedTuple):
@@ -88,7 +68,7 @@ _named_decoder = msgspec.json.Decoder(_Named)
 _note_decoder = msgspec.json.Decoder(_Note)
 
 
-def letter_in(record: Parked) -> ReadLetter | None:
+def letter_in(record: RecordBytes) -> ReadLetter | None:
     """The letter in a record of the dead-letter topic; None where somebody else has written one."""
     kept, added = tuple(record.headers[: -len(ADDED)]), record.headers[-len(ADDED) :]
     if tuple(name for name, _ in added) != ADDED:

@@ -39,20 +39,8 @@ SIZE_LIMITS = (
 """What is tried, one after another, until the topic takes it: a topic of somebody else's may take very little."""
 
 
-class Letter(Protocol):
-    """A record as it was read; aiokafka's ConsumerRecord is one."""
-
-    @property
-    def topic(self) -> str:
-        """Where it was read."""
-
-    @property
-    def partition(self) -> int:
-        """Where it was read."""
-
-    @property
-    def offset(self) -> int:
-        """Where it was read."""
+class RecordBytes(Protocol):
+    """A record without its place; aiokafka's ConsumerRecord is one."""
 
     @property
     def key(self) -> bytes | None:
@@ -69,6 +57,22 @@ class Letter(Protocol):
     @property
     def timestamp(self) -> int:
         """Kafka's, in milliseconds."""
+
+
+class Letter(RecordBytes, Protocol):
+    """A record as it was read."""
+
+    @property
+    def topic(self) -> str:
+        """Where it was read."""
+
+    @property
+    def partition(self) -> int:
+        """Where it was read."""
+
+    @property
+    def offset(self) -> int:
+        """Where it was read."""
 
 
 class Parcel(NamedTuple):

@@ -1,7 +1,6 @@
 """A record, or a batch of them, that the Kafka client can't make records of. Knows no topic's meaning."""
 
 import msgspec
-from aiokafka import ConsumerRecord
 
 
 class FlawedRecord(msgspec.Struct, frozen=True):
@@ -20,8 +19,3 @@ class FlawedRecord(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, bytes | None], ...]
     flaw: str
     of_batch: bool = False
-
-
-def flaw_of(record: ConsumerRecord | FlawedRecord) -> str:
-    """What is wrong with a record before anybody reads it; "" where nothing is."""
-    return record.flaw if isinstance(record, FlawedRecord) else ""

@@ -33,7 +33,7 @@ def packed_plan(batch: Batch, sent_at_ms: int | None = None, *, muted: bool = Fa
 
 
 def _or_none(number: int | None) -> int:
-    """A number that is never negative, as the script takes it."""
+    """Encodes a non-negative number as the script expects it."""
     return -1 if number is None else number
 
 

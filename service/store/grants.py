@@ -42,7 +42,7 @@ class GrantStore(Protocol):
         """What is kept under the name, if it still is; it is used by this."""
 
     async def exchange_grant(self, owner: str, name: str, new_name: str) -> Grant | None:
-        """The same, and from now on it is under the new name alone: of two that ask at once, one gets it."""
+        """Renames the grant and returns it. Of two callers at once, one gets it and the other None."""
 
 
 def new_secret() -> str:

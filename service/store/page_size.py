@@ -10,7 +10,7 @@ class PageSize:
         self.tickets = min(first, most)
 
     def note(self, cost: float) -> None:
-        """What the last page cost: seconds or bytes, as `target` is meant."""
+        """Reports the cost of the last page, in the unit of `target` (seconds or bytes)."""
         if cost > self._target:
             self.tickets = max(1, int(self.tickets * self._target / cost))
         elif 2 * cost < self._target:

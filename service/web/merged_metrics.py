@@ -43,7 +43,7 @@ _decode = msgspec.msgpack.Decoder(list[_Family]).decode
 
 
 def dumped(families: Iterable[Metric]) -> bytes:
-    """The families as bytes, for `loaded` of the same release."""
+    """The metric families as bytes; `loaded` of the same release reads them."""
     return _encode(
         [
             _Family(

@@ -57,7 +57,7 @@ async def test_metrics(document: Path) -> None:
     registries = (ConsumerMetrics().registry, ServiceMetrics(Tally()).registry)
     there_are = {name for registry in registries for name in samples(registry)}
     there_are |= {family.name for registry in registries for family in registry.collect()}
-    # A rebuild's are made of a rebuild, which there is none of here.
+    # The metrics of a rebuild exist only while one runs, and none runs here.
     there_are |= set(re.findall(r'"(ticket_counts_\w+)"', (ROOT / "consumers/rebuild/metrics.py").read_text()))
     named = set(re.findall(r"\bticket_counts_\w+", written(document)))
     assert named - there_are == set()

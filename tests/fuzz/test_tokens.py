@@ -25,7 +25,7 @@ NOW = NOW_S * 1_000_000
 
 
 def identified(realm: Realm, bearer: bytes) -> Identity | None:
-    """None for a bad token; whatever else is raised is a fault."""
+    """None for a bad token. Any error but BadToken fails the test."""
     try:
         return Tokens(0).verify(realm, bearer, NOW)
     except BadToken:

@@ -32,7 +32,8 @@ AT_ONCE = 10
 """Attempts of one network that a process judges at the same time: with more, a thousand guesses would be the first."""
 
 PRESSED_S = 60.0
-"""Between attempts of one network at a name that fails at many others: 1,000 of them have 1,000 guesses a minute."""
+"""The pause between attempts of one network at a name that many other networks fail at. 1,000 networks together get
+1,000 guesses a minute."""
 
 PROVEN_S = 86_400.0
 """How long it is remembered where the right secret came from: a panel calls every few minutes, an admin daily."""
