@@ -22,11 +22,14 @@ if [ -z "$$python" ]; then \
 echo "setting up $(1) with $$("$$python" --version)"; \
 rm -rf $(1); "$$python" -m venv $(1)
 endef
+# Journeys wait about as long as they work, so there are two workers a core (tests/conftest.py). The seed of the
+# properties is today's date: another one each day, and whoever sees one fail can repeat it.
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --hypothesis-seed=$$(date +%Y%m%d)
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 .venv/.ready: tests/requirements.lock pyproject.toml
 	@$(call venv,.venv)
@@ -47,8 +50,12 @@ check: .venv/.ready ## format, lint, strict types, import contracts: seconds
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: test
-test: check ## check, then all tests; the first lines say which Redis and which Kafka
-	$(BIN)/pytest $(ARGS)
+test: check ## check, then each promise at least once, 8 minutes; the first lines say which Redis and which Kafka
+	$(PYTEST) -m 'not exhaustive and not faults_long' --hypothesis-profile=quick $(ARGS)
+
+.PHONY: test-all
+test-all: check ## check, then all tests but the long fault run: more seeds, sizes and engines of the same promises
+	$(PYTEST) -m 'not faults_long' $(ARGS)
 
 .PHONY: faults
 faults: .venv/.ready ## the long fault run, an hour: TICKET_COUNTS_TEST_FAULT_SEEDS=30 and ..._FAULT_SECONDS=60 each
