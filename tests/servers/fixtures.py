@@ -18,6 +18,7 @@ from tests.servers.kafka_jars import fetch_jars, kafka_can_run
 from tests.servers.redis_cluster import RedisCluster
 from tests.servers.redis_server import RedisServer, closing_client, find_redis
 from tests.servers.serving import serve_kafka, serve_redis
+from tests.servers.sharing import share_with_workers, shared, shared_directory
 from tests.servers.topics import Topics, new_topics
 from tests.waiting import wait_until_blocking
 
@@ -26,6 +27,15 @@ LEAK_GRACE_S = 2.0
 
 _redis_choice = cache(choose_redis)
 _kafka_choice = cache(choose_kafka)
+
+
+_until_the_end = ExitStack()
+"""What this process shares with other workers. They may need it for longer than a fixture's time limit lasts."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers are started after this."""
+    share_with_workers(config)
 
 
 def pytest_report_header() -> list[str]:
@@ -50,6 +60,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_unconfigure() -> None:
     """End whatever a fixture couldn't."""
+    _until_the_end.close()
     close_guardian()
 
 
@@ -90,10 +101,10 @@ def redis_db(redis_url: str, redis_choice: Choice) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka(kafka_choice: Choice) -> Iterator[str]:
-    """The bootstrap address of the run's shared Kafka; topic names come from `topics`."""
-    with serve_kafka(kafka_choice, guardian().directory / "kafka") as bootstrap:
-        yield bootstrap
+def kafka(kafka_choice: Choice) -> str:
+    """The bootstrap address of the Kafka that all workers share; topic names come from `topics`."""
+    directory = shared_directory() / "kafka"
+    return _until_the_end.enter_context(shared(directory, lambda: serve_kafka(kafka_choice, directory)))
 
 
 @pytest.fixture
