@@ -26,7 +26,7 @@ DOCUMENTS = [
 RUNS_THIS = ("make test", "make check")
 """What this test is a part of: run by whoever reads its result."""
 
-ONLY_READ = {"text", "json", "ndjson", "yaml", "python", "js", "html", "lua"}
+ONLY_READ = {"text", "json", "ndjson", "yaml", "python", "js", "html", "lua", "mermaid"}
 
 RUN_ELSEWHERE = {"docs/streams.md": "tests/service/test_streams_page.py"}
 """Pages whose examples need no demo, and the test that runs every one of them."""
