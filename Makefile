@@ -29,7 +29,7 @@ PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 .venv/.ready: tests/requirements.lock pyproject.toml
 	@$(call venv,.venv)
@@ -64,6 +64,10 @@ faults: .venv/.ready ## the long fault run, an hour: TICKET_COUNTS_TEST_FAULT_SE
 .PHONY: fuzz
 fuzz: .venv/.ready ## each fuzzer for ten minutes: TICKET_COUNTS_TEST_FUZZ_SECONDS=600, ARGS=tests/fuzz/test_events.py
 	TICKET_COUNTS_TEST_FUZZ_SECONDS=$${TICKET_COUNTS_TEST_FUZZ_SECONDS:-600} nice $(BIN)/pytest $(or $(ARGS),tests/fuzz)
+
+.PHONY: mutations
+mutations: .venv/.ready ## take each guard out of a copy, see its test fail: a quarter of an hour; ARGS='--only apply.lua'
+	$(BIN)/python -m tests.mutations $(ARGS)
 
 .PHONY: bench
 bench: .venv/.ready ## throughput against bare loops over the same bytes
