@@ -10,7 +10,9 @@ from service import timezones
 from service.domain.json_reading import EXACT, Exact, UnpairedSurrogate, read_json
 from service.domain.viewer import Perspective
 from service.domain.where import EXACT_WHERE
+from service.store.turns import in_turns
 from service.web.errors import Code, Refused, invalid
+from service.web.large_bodies import LARGE_BYTES, reduced
 from service.web.query import Query, check_module, perspective, support_flag
 from service.web.requests import Request
 
@@ -52,7 +54,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 _decoder = msgspec.json.Decoder(Body)
 
-B = TypeVar("B")
+B = TypeVar("B", bound=msgspec.Struct)
 
 
 async def asked_in_body(request: Request) -> Asked:
@@ -65,6 +67,8 @@ async def perspective_and_body(request: Request, decoder: "msgspec.json.Decoder[
     """What a POST's query and headers say, and its JSON body. Raises as `asked_in_body`."""
     _check_media_type(request)
     encoded = await request.body()
+    if len(encoded) > LARGE_BYTES:
+        encoded = await in_turns(reduced(encoded, decoder.type, MAX_FILTER_IDS))
     query = request.query
     kind = _perspective_of(query) if len(query) <= LONGEST_REMEMBERED else _perspective_in(Query(query))
     request.trace.support_request = support_flag(request)

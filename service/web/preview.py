@@ -7,6 +7,7 @@ import msgspec
 from service.clock import Clock
 from service.domain.condition import ConditionError
 from service.domain.instant import format_instant
+from service.domain.json_reading import json_float
 from service.domain.viewer import Perspective, Viewer
 from service.domain.where import parse_where
 from service.settings import Settings
@@ -38,7 +39,7 @@ class Body(msgspec.Struct):
 TENANT_SHARE = 10
 """Users who may ask as often as one user may, before their tenant's others wait."""
 
-_decoder = msgspec.json.Decoder(Body)
+_decoder = msgspec.json.Decoder(Body, float_hook=json_float)
 
 
 class Previews:

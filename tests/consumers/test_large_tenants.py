@@ -3,11 +3,10 @@
 Nothing here is measured in seconds: with slices of no length every step hands the loop over, and calls are counted.
 """
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -20,8 +19,7 @@ from service.store import turns
 from service.store.reading import Reading
 from tests.consumers.small_world import ADMIN, NOW_US, TENANT, SmallWorld, filter_entry, log_of, tenant_entry, told
 from tests.pipeline import SetClock
-
-T = TypeVar("T")
+from tests.turns import turns_of_others
 
 MANY = 150
 
@@ -41,22 +39,6 @@ def wide_filter(number: int) -> dict[str, Any]:
 
 def statuses(count: int) -> list[dict[str, Any]]:
     return [{"id": f"s{n}", "name": f"S {n}", "closed": n % 7 == 0} for n in range(count)]
-
-
-async def turns_of_others(work: Awaitable[T]) -> tuple[int, T]:
-    """How often something else in the loop had its turn during the work, and what came of that."""
-    counted = 0
-
-    async def count() -> None:
-        nonlocal counted
-        while True:
-            counted += 1
-            await asyncio.sleep(0)
-
-    counting = asyncio.create_task(count())
-    result = await work
-    counting.cancel()
-    return counted, result
 
 
 async def test_no_work_for_a_large_tenant_holds_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
