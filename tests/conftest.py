@@ -6,7 +6,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.servers.fixtures", "tests.leaks"]
+pytest_plugins = ["tests.servers.fixtures", "tests.leaks", "tests.last_lines"]
 
 # Time limits of single examples judge the machine, not the code; `timeout` bounds each test.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])

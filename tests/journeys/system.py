@@ -154,10 +154,6 @@ class System:
         """The variables of one more program on the same servers and topics."""
         return self._environ({})
 
-    def logs(self) -> str:
-        """The ends of all logs, for the report of a failed test."""
-        return "\n".join(f"--- {program.name}\n{program.log_tail()}" for program in self._programs())
-
     def _programs(self) -> list[Program]:
         return [*self.consumers, *([self.service] if self.service else [])]
 
@@ -175,13 +171,12 @@ class System:
 async def running_system(
     kafka: str, redis: str, topics: Topics, directory: Path, *, realm: str = "helpdesk", **settings: object
 ) -> AsyncIterator[System]:
-    """A system that is ended with the context; its logs are printed, which is seen where the test fails."""
+    """A system that is ended with the context."""
     system = System(kafka, redis, topics, directory, settings, realm)
     try:
         yield system
     finally:
         await system.close()
-        print(system.logs())
 
 
 def _packed(line: Line) -> bytes:

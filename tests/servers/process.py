@@ -13,6 +13,10 @@ TAIL_BYTES = 4000  # enough for a stack trace, short enough to read in a test re
 KILL_S = 10.0  # a killed process is gone in milliseconds; this is for a machine under load
 
 
+started: list["ServerProcess"] = []
+"""Every process that was started and that a failed test may have something to show of: see `tests.last_lines`."""
+
+
 class ServerFailed(Exception):
     """The server ended or stayed silent: read the end of its log in the message."""
 
@@ -60,6 +64,8 @@ class ServerProcess:
                 start_new_session=True,  # Ctrl-C ends the run, and the run ends the server
             )
         guardian().watch(self._process.pid)
+        if self not in started:
+            started.append(self)
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Return once `ready`; kill it if that takes over `timeout_s`. Raises ServerFailed with the log's tail."""

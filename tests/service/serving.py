@@ -145,7 +145,6 @@ async def serving(redis: str, directory: Path, **settings: object) -> AsyncItera
                 await asyncio.to_thread(program.terminate)
         finally:
             program.kill()
-            print(program.log_tail())
 
 
 def _address(line: Mapping[str, Any]) -> str | None:

@@ -23,7 +23,6 @@ async def serving(redis: str, directory: Path, **settings: object) -> AsyncItera
             await asyncio.to_thread(program.terminate)
         finally:
             program.kill()
-            print(program.log_tail())
     no_secrets_in(program.log.read_text())
 
 
