@@ -119,7 +119,11 @@ async def blanks(service: Serving) -> None:
         assert answer.status_code in (400, 415), answer.text
 
 
-ATTACKS = [trailers, chunk_extensions, large_heads, silent, blanks]
+ATTACKS = [
+    trailers,
+    blanks,
+    *(pytest.param(each, marks=pytest.mark.exhaustive) for each in (chunk_extensions, large_heads, silent)),
+]
 
 
 @pytest.mark.timeout(240)

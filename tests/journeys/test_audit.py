@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 import redis
 
 from service.domain.scopes import EVERYONE
@@ -57,6 +58,7 @@ def spoil(system: System, name: str) -> None:
         client.eval(STRAY_HAND, 1, keys.counter(bucket, name, generation.decode(), EVERYONE))
 
 
+@pytest.mark.exhaustive
 async def test_an_audit_and_a_rebuild_of_one_tenant_at_once_do_each_other_no_harm(
     system: System, tmp_path: Path
 ) -> None:
@@ -135,6 +137,7 @@ async def test_a_consumer_audits_by_itself_when_told_to(system: System) -> None:
     system.consumers.clear()
 
 
+@pytest.mark.exhaustive
 async def test_events_that_were_never_published_are_sent_from_an_export(system: System, tmp_path: Path) -> None:
     await system.publish(realm("helpdesk"), tenant("acme"), event("acme", "INC1", 1))
     await system.settled("acme")
@@ -151,6 +154,7 @@ async def test_events_that_were_never_published_are_sent_from_an_export(system: 
     assert (await command(system, "--against", str(export)))[:2] == (0, "")
 
 
+@pytest.mark.exhaustive
 async def test_what_can_not_be_done_is_one_clear_line(system: System, tmp_path: Path) -> None:
     nowhere = f"redis://127.0.0.1:{free_port()}/0"
     for status, start, arguments, settings in (

@@ -74,6 +74,7 @@ async def test_bad_records_become_dead_letters_and_good_ones_go_on(system: Syste
     assert system.consumers[0].metric("dead_letters_total") == len(BAD)
 
 
+@pytest.mark.exhaustive
 async def test_a_restart_does_not_send_dead_letters_again(system: System) -> None:
     await system.publish(realm("helpdesk"), tenant("acme"))
     await system.publish(event("acme", "INC1", 1), event("nobody", "INC1", 1), event("acme", "INC2", 1))
@@ -86,6 +87,7 @@ async def test_a_restart_does_not_send_dead_letters_again(system: System) -> Non
     assert len(await topic_log.read(system.kafka, system.topics.dead_letters)) == 1
 
 
+@pytest.mark.exhaustive
 async def test_a_tenant_that_comes_later_counts_only_what_comes_after_it(system: System) -> None:
     await system.publish(realm("helpdesk"), event("late", "INC1", 1))
 

@@ -117,6 +117,7 @@ async def test_a_hostile_catalogue_record_leaves_the_last_good_entry_and_the_nex
     assert (await system.settled("acme", ("f", "later"))).counts == {"f": 3, "later": 3}
 
 
+@pytest.mark.exhaustive
 async def test_letters_are_listed_whatever_others_have_written_into_their_topic(system: System) -> None:
     await system.publish(realm("helpdesk"), tenant("acme"), event("nobody", "INC1", 1))
 
@@ -162,6 +163,7 @@ async def test_a_letter_beyond_what_its_topic_takes_has_length_hash_and_beginnin
         await system.stop()
 
 
+@pytest.mark.exhaustive
 async def test_a_batch_that_rotted_on_the_broker_s_disk_is_parked_and_the_rest_is_counted(
     kafka_broker: KafkaBroker, redis_db: str, topics: Topics, tmp_path: Path
 ) -> None:

@@ -37,7 +37,13 @@ async def reason(system: System) -> str:
     return text if status == httpx.codes.SERVICE_UNAVAILABLE else ""
 
 
-@pytest.mark.parametrize("committed", [True, False], ids=["committed", "aborted"])
+@pytest.mark.parametrize(
+    "committed",
+    [
+        pytest.param(True, id="committed"),
+        pytest.param(False, id="aborted", marks=pytest.mark.exhaustive),
+    ],
+)
 async def test_records_behind_it_make_the_counts_stale_until_it_ends(
     kafka: str, redis_db: str, topics: Topics, tmp_path: Path, committed: bool
 ) -> None:

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.structs import TopicPartition
 
 from tests.journeys import topic_admin
 from tests.journeys.asking import realm
@@ -28,19 +26,43 @@ async def counted(system: System) -> System:
     return system
 
 
-async def test_a_trimmed_log_is_refused_and_the_stored_tickets_do_instead(
+async def test_what_can_not_be_rebuilt_is_refused_and_leaves_what_serves_untouched(
     counted: System, redis_db: str, tmp_path: Path
 ) -> None:
     before = generations(redis_db)
+
+    async def refused(*arguments: str) -> str:
+        status, said = await Rebuild(counted, tmp_path, *arguments).run()
+        assert status == 1, said
+        assert left_of_buildings(redis_db) == []
+        assert generations(redis_db) == before
+        return said
+
+    status, _ = await Rebuild(counted, tmp_path, "--tenants").run()
+    assert status == 2
+    assert (await refused("--tenant", "nobody")).splitlines()[-1] == "refused: there is no tenant nobody"
+    with closing_client(redis_db) as client:
+        used = int(client.info("memory")["used_memory"])
+        client.config_set("maxmemory", int(used * 1.2))
+        try:
+            assert "raise maxmemory" in await refused()
+        finally:
+            client.config_set("maxmemory", 0)
+    await set_cleanup_policy(counted, "compact,delete")
+    compacted = await refused("--tenant", "acme")
+    assert "refused: the log is compacted (cleanup.policy=compact,delete)" in compacted
+    assert "--from-store" in compacted
+    await set_cleanup_policy(counted, "delete")
     (first, end), *_ = [(p, end) for p, end in (await counted.ends()).items() if end]
-    async with topic_admin.opened(counted.kafka) as admin:
-        await admin.delete_records({TopicPartition(counted.topics.events, first): RecordsToDelete(end)})
-    status, said = await Rebuild(counted, tmp_path).run()
-    assert status == 1, said
-    assert f"refused: the log was trimmed: partition {first} begins at {end}" in said
-    assert "--from-store" in said
-    assert generations(redis_db) == before
-    assert left_of_buildings(redis_db) == []
+    await topic_admin.trim(counted.kafka, counted.topics.events, {first: end})
+    trimmed = await refused()
+    assert f"refused: the log was trimmed: partition {first} begins at {end}" in trimmed
+    assert "--from-store" in trimmed
+    await the_stored_tickets_do_instead(counted, redis_db, tmp_path)
+
+
+async def the_stored_tickets_do_instead(counted: System, redis_db: str, tmp_path: Path) -> None:
+    before = generations(redis_db)
     status, said = await Rebuild(counted, tmp_path, "--from-store").run()
     assert status == 0, said
     assert "acme: swapped at version" in said
@@ -51,34 +73,9 @@ async def test_a_trimmed_log_is_refused_and_the_stored_tickets_do_instead(
     assert generations(redis_db) != before
 
 
-async def test_a_compacted_log_is_refused(counted: System, redis_db: str, tmp_path: Path) -> None:
-    async with topic_admin.opened(counted.kafka) as admin:
-        compacted = ConfigResource(
-            ConfigResourceType.TOPIC, counted.topics.events, {"cleanup.policy": "compact,delete"}
+async def set_cleanup_policy(system: System, policy: str) -> None:
+    """Of the events' topic, as an operator sets it."""
+    async with topic_admin.opened(system.kafka) as admin:
+        await admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, system.topics.events, {"cleanup.policy": policy})]
         )
-        await admin.alter_configs([compacted])
-    status, said = await Rebuild(counted, tmp_path, "--tenant", "acme").run()
-    assert status == 1, said
-    assert "refused: the log is compacted (cleanup.policy=compact,delete)" in said
-    assert "--from-store" in said
-    assert left_of_buildings(redis_db) == []
-
-
-async def test_a_redis_without_room_for_both_is_refused(counted: System, redis_db: str, tmp_path: Path) -> None:
-    with closing_client(redis_db) as client:
-        used = int(client.info("memory")["used_memory"])
-        client.config_set("maxmemory", int(used * 1.2))
-        try:
-            status, said = await Rebuild(counted, tmp_path).run()
-        finally:
-            client.config_set("maxmemory", 0)
-    assert status == 1, said
-    assert "raise maxmemory" in said
-    assert left_of_buildings(redis_db) == []
-
-
-async def test_an_unknown_tenant_is_refused_and_a_wrong_argument_is_wrong_use(counted: System, tmp_path: Path) -> None:
-    status, said = await Rebuild(counted, tmp_path, "--tenant", "nobody").run()
-    assert (status, said.splitlines()[-1]) == (1, "refused: there is no tenant nobody")
-    status, _ = await Rebuild(counted, tmp_path, "--tenants").run()
-    assert status == 2

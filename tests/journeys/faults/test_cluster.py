@@ -37,6 +37,7 @@ REST_S = 120.0
 """Eight tenants' backlogs and sweeps after the last fault, on a machine that is busy with more."""
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(120)
 async def test_a_failover_and_a_move_of_slots_under_load_are_a_delay(
     kafka: str, redis_cluster: RedisCluster, topics: Topics, tmp_path: Path, session_s: float
@@ -49,6 +50,7 @@ async def test_a_failover_and_a_move_of_slots_under_load_are_a_delay(
             await faults.play(fault)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(180)
 async def test_events_of_other_masters_go_on_while_one_is_away(
     kafka: str, redis_cluster: RedisCluster, topics: Topics, tmp_path: Path, session_s: float
@@ -59,17 +61,31 @@ async def test_events_of_other_masters_go_on_while_one_is_away(
         await ClusterFaults(run, redis_cluster, SeededChoices(98), BUCKETS).play(ClusterFaults.outage)
 
 
-@pytest.mark.timeout(240)  # an audit and a rebuild beside the load
+@pytest.mark.timeout(300)  # an audit beside the load
 async def test_a_replica_that_stands_in_without_what_was_acknowledged_leaves_nothing_to_find_for_an_audit(
     kafka: str, redis_cluster: RedisCluster, topics: Topics, tmp_path: Path, session_s: float
 ) -> None:
     async with fault_run(
         kafka, redis_cluster.url, topics, tmp_path, seed=99, session_s=session_s, expected_errors=REWINDS
     ) as run:
-        await ClusterFaults(run, redis_cluster, SeededChoices(99), BUCKETS).play(ClusterFaults.lossy_failover)
+        faults = ClusterFaults(run, redis_cluster, SeededChoices(99), BUCKETS)
+        for fault in (ClusterFaults.lossy_failover, ClusterFaults.move):
+            await faults.play(fault)
         await run.settled()
         status, found, errors = await command(run.system, TICKET_COUNTS_BUCKETS=str(BUCKETS))
         assert (status, found) == (0, ""), errors
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(240)  # a rebuild beside the load
+async def test_tenants_are_rebuilt_in_a_cluster_that_lost_what_was_acknowledged(
+    kafka: str, redis_cluster: RedisCluster, topics: Topics, tmp_path: Path, session_s: float
+) -> None:
+    async with fault_run(
+        kafka, redis_cluster.url, topics, tmp_path, seed=97, session_s=session_s, expected_errors=REWINDS
+    ) as run:
+        await ClusterFaults(run, redis_cluster, SeededChoices(97), BUCKETS).play(ClusterFaults.lossy_failover)
+        await run.settled()
         status, said = await Rebuild(run.system, tmp_path).run()
         assert status == 0, said
         assert said.count("swapped at version") == len(run.load.tenants), said

@@ -14,6 +14,7 @@ from tests.journeys.faults.table import Row
 SHORT_S = 4.0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [101, 102], ids=lambda seed: f"short-{seed}")

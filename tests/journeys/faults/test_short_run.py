@@ -16,8 +16,11 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.usefixtures("apache_kafka")]
 
-KILLS = 5
-ROUNDS = 3
+AGAIN = pytest.mark.parametrize(
+    "rounds", [pytest.param(1, id="once"), pytest.param(3, id="again", marks=pytest.mark.exhaustive)]
+)
+"""A fault that comes again finds what the first one left behind."""
+
 WITHIN_S = 30.0
 FROZEN_S = 4.0
 """Longer than the 3 s after which the product gives up on a call to Redis."""
@@ -25,11 +28,12 @@ FROZEN_S = 4.0
 REWINDS = ("the store lost acknowledged writes",)
 
 
-async def test_a_consumer_killed_five_times_counts_everything_once(
-    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float
+@pytest.mark.parametrize("kills", [pytest.param(2), pytest.param(5, marks=pytest.mark.exhaustive)])
+async def test_a_consumer_killed_again_and_again_counts_everything_once(
+    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float, kills: int
 ) -> None:
     async with fault_run(kafka, redis_process.url, topics, tmp_path, seed=1, session_s=session_s) as run:
-        for _ in range(KILLS):
+        for _ in range(kills):
             await run.moving(run.first)
             await run.watched(10)
             await run.backlog()
@@ -38,15 +42,16 @@ async def test_a_consumer_killed_five_times_counts_everything_once(
         await run.moving(run.first)
 
 
+@AGAIN
 async def test_a_frozen_consumer_that_thaws_after_its_session_does_no_harm(
-    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float
+    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float, rounds: int
 ) -> None:
     async with fault_run(
         kafka, redis_process.url, topics, tmp_path, seed=2, session_s=session_s, expected_errors=LOST_SESSION
     ) as run:
         second = await run.system.start_consumer()
         await run.moving(second)
-        for zombie, heir in ((run.first, second), (second, run.first)):
+        for zombie, heir in ((run.first, second), (second, run.first))[:rounds]:
             assigned = await metric(heir, "assignments_total")
             joined = await metric(zombie, "assignments_total")
             await run.backlog()
@@ -59,26 +64,28 @@ async def test_a_frozen_consumer_that_thaws_after_its_session_does_no_harm(
             await run.watched(20)
 
 
+@AGAIN
 async def test_two_consumers_that_both_own_everything_count_everything_once(
-    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float
+    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float, rounds: int
 ) -> None:
     async with fault_run(kafka, redis_process.url, topics, tmp_path, seed=3, session_s=session_s) as run:
         double = await run.system.start_consumer(GROUP=f"{topics.group}-double")
         await run.moving(double)
-        rounds, collisions = 0, 0.0
-        while rounds < ROUNDS or not collisions:  # whether they meet in one round is the machine's to say
+        done, collisions = 0, 0.0
+        while done < rounds or not collisions:  # whether they meet in one round is the machine's to say
             await run.backlog()
             await run.watched(20)
-            rounds += 1
+            done += 1
             collisions = await metric(run.first, "conflicts_total") + await metric(double, "conflicts_total")
 
 
+@AGAIN
 async def test_a_rebalance_between_two_consumers_loses_and_doubles_nothing(
-    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float
+    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float, rounds: int
 ) -> None:
     async with fault_run(kafka, redis_process.url, topics, tmp_path, seed=4, session_s=session_s) as run:
         assert last_assigned(run.first) == [0, 1, 2, 3]
-        for _ in range(2):
+        for _ in range(rounds):
             assigned = await metric(run.first, "assignments_total")
             second = await run.system.start_consumer()
             await run.backlog()
@@ -91,11 +98,12 @@ async def test_a_rebalance_between_two_consumers_loses_and_doubles_nothing(
             await wait_until(lambda: last_assigned(run.first) == [0, 1, 2, 3], WITHIN_S, "the first to have all again")
 
 
+@AGAIN
 async def test_redis_killed_and_restarted_loses_nothing(
-    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float
+    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float, rounds: int
 ) -> None:
     async with fault_run(kafka, redis_process.url, topics, tmp_path, seed=5, session_s=session_s) as run:
-        for _ in range(2):
+        for _ in range(rounds):
             before, noticed = await run.snapshot(), failures(run.first)
             await run.backlog()
             redis_process.kill()
@@ -150,13 +158,14 @@ async def test_redis_restarted_from_an_older_dump_while_the_consumer_was_down_he
         assert (after.counts, after.summary) == (before.counts, before.summary), "the idle tenant stayed as it was"
 
 
+@AGAIN
 async def test_redis_gone_back_under_a_running_consumer_is_noticed_and_heals(
-    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float
+    kafka: str, redis_process: RedisServer, topics: Topics, tmp_path: Path, session_s: float, rounds: int
 ) -> None:
     async with fault_run(
         kafka, redis_process.url, topics, tmp_path, seed=8, session_s=session_s, expected_errors=REWINDS
     ) as run:
-        for number in (1, 2):
+        for number in range(rounds):
             rewinds = await metric(run.first, "rewinds_total")
             dump = tmp_path / f"older-{number}.rdb"
             await asyncio.to_thread(redis_process.dump, dump)
