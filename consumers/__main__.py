@@ -17,6 +17,7 @@ from consumers.adoption import Adoption
 from consumers.assignment import Assignment, LogShrank, RetentionOvertook
 from consumers.audit.cycle import AuditSchedule
 from consumers.away import AwayBuckets
+from consumers.batch_processor import BatchProcessor
 from consumers.catalogue_log import CatalogueLog
 from consumers.catalogue_reader import CatalogueReader
 from consumers.dead_letters import DeadLetters, Flood, FloodGuard
@@ -28,9 +29,10 @@ from consumers.kafka import catalogue_consumer, dead_letter_producer, events_con
 from consumers.leases import Leases
 from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
-from consumers.poll import Limits, Poll
+from consumers.poll import Poll
 from consumers.pulse import Pulse
 from consumers.retrying import Retrying
+from consumers.rewinding import Rewinding
 from consumers.settings import Settings, load
 from consumers.small_server import CannotServe
 from consumers.step import ForeignTopic, Step
@@ -170,14 +172,11 @@ async def _run(
             events,
             assignment,
             away,
-            store,
-            step,
-            tenants,
-            adoption,
-            dead_letters,
+            BatchProcessor(store, step, tenants, dead_letters, away, settings.apply_events),
+            Rewinding(store, step, adoption, metrics, away),
             clock,
             metrics,
-            Limits(settings.batch_records, settings.apply_events),
+            settings.batch_records,
             health.stored,
             partial(check_same, settings, topics),
             Freshness(fetches, metrics),

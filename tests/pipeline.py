@@ -7,20 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consumers.adoption import Adoption
+from consumers.away import AwayBuckets
+from consumers.batch_processor import BatchProcessor
 from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.dead_letters import DeadLetters, FloodGuard
-from consumers.decode import decode
 from consumers.leases import Leases
 from consumers.metrics import Metrics
-from consumers.poll import portions
-from consumers.step import Goal, Incoming, Step
+from consumers.step import Goal, Step
 from consumers.sweeps import Sweeper
 from consumers.tenants import Tenants
 from consumers.timers import Timers
 from consumers.wanted import WantedColumns
 from service.domain.catalogue import EntryError
-from service.domain.event import PoisonEvent
-from service.store.port import Bucket, CounterStore
+from service.store.port import CounterStore
 from tests.oracle.records import Record
 
 TOPIC_ID = "events-topic-1"
@@ -120,13 +119,15 @@ class Pipeline:
         most_dated: int = 10_000,
     ) -> None:
         self.store, self.producer, self.clock = store, producer, SetClock(now_us)
-        self._topic, self._apply_events = topic, apply_events
+        self._topic = topic
         self.metrics = Metrics()
         self.catalogue = CatalogueLog()
         self.adoption = Adoption(store, self.catalogue, self.metrics)
         self.tenants = Tenants(self.adoption, self.catch_up)
         self.dead_letters = DeadLetters(producer, "dead-letters", self.metrics, FloodGuard(10_000, 100_000, 1.0))
         self.step = Step(store, self.tenants, self.dead_letters, self.clock, self.metrics, topic_id)
+        self.away = AwayBuckets(store, topic_id, range(buckets_of(store)), self.metrics)
+        self.processor = BatchProcessor(store, self.step, self.tenants, self.dead_letters, self.away, apply_events)
         self.leases = Leases(store)
         self.wanted = WantedColumns(
             store, self.adoption, self.clock, self.metrics, most_pairs=10_000, most_dated=most_dated
@@ -135,7 +136,6 @@ class Pipeline:
         self.timers = Timers(store, self.step, self.leases, self.clock, self.metrics, range(buckets_of(store)))
         self.refused: dict[int, str] = {}
         self._learnt = 0
-        self._seen: dict[int, int] = {}
 
     async def catch_up(self) -> None:
         """Takes and carries every catalogue record published so far, as the catalogue's reader does of one poll."""
@@ -158,33 +158,24 @@ class Pipeline:
     async def starts(self, partitions: int) -> dict[int, int]:
         """Where a consumer that begins now starts each partition: the lowest position of any bucket."""
         states = await self.store.states(range(buckets_of(self.store)))
-        self.step.start_at(states, range(partitions))
-        for state in states.values():
-            for partition, position in state.positions.items():
-                self._seen[partition] = max(self._seen.get(partition, 0), position)
+        self.processor.start_at(states, range(partitions))
         return {
             partition: min((state.positions.get(partition, 0) for state in states.values()), default=0)
             for partition in range(partitions)
         }
 
     async def consume(self, records: Sequence[Record]) -> None:
-        """One round: decodes, sorts into buckets, applies. A partition's records must follow one another."""
-        self.tenants.forget_strangers()
-        by_bucket: dict[Bucket, list[Incoming]] = {}
-        for record in records:
-            await self._sort(record, by_bucket)
-        await self.dead_letters.acknowledged()
-        ends = {record.partition: record.offset + 1 for record in records}
-        goals = {partition: Goal(end, 0) for partition, end in ends.items()}
-        await asyncio.gather(*(self._bucket(bucket, incoming, goals) for bucket, incoming in by_bucket.items()))
-        for partition, end in ends.items():
-            self._seen[partition] = max(self._seen.get(partition, 0), end)
+        """One round of the loop over records that were fetched. A partition's records must follow one another."""
+        batches: dict[int, list[KafkaRecord]] = {}
+        for one in records:
+            record = KafkaRecord(one.partition, one.offset, one.key, one.value, one.headers)
+            batches.setdefault(one.partition, []).append(record)
+        by_bucket = await self.processor.grouped(batches)
+        await self.processor.apply(by_bucket, {p: Goal(batch[-1].offset + 1, 0) for p, batch in batches.items()})
 
     async def tick(self, ends: Mapping[int, int]) -> None:
         """Raises every bucket to these positions."""
-        goals = {partition: Goal(end, 0) for partition, end in ends.items()}
-        for bucket in range(buckets_of(self.store)):
-            await self.step.events(bucket, [], goals)
+        await self.processor.tick({partition: Goal(end, 0) for partition, end in ends.items()})
 
     async def sweep(self) -> None:
         """One look of the sweeper over all it has to do."""
@@ -192,23 +183,6 @@ class Pipeline:
         for name in sorted(self.adoption.unswept):
             await self.sweeper._tenant(name)
         await self.sweeper._collect()
-
-    async def _sort(self, record: Record, by_bucket: dict[Bucket, list[Incoming]]) -> None:
-        letter = KafkaRecord(record.partition, record.offset, record.key, record.value, record.headers)
-        try:
-            event = decode(record.key, record.value, record.headers, TIMESTAMP_MS)
-            if await self.tenants.get(event.tenant) is None:
-                raise PoisonEvent("tenantid: unknown")
-        except PoisonEvent as poison:
-            if record.offset >= self._seen.get(record.partition, 0):
-                await self.dead_letters.park(letter, str(poison))
-            return
-        incoming = Incoming(record.partition, record.offset, event, letter)
-        by_bucket.setdefault(self.store.bucket(event.tenant), []).append(incoming)
-
-    async def _bucket(self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
-        for part, reached in portions(incoming, goals, self._apply_events):
-            await self.step.events(bucket, part, reached)
 
 
 def buckets_of(store: CounterStore) -> int:

@@ -7,8 +7,8 @@ may happen only once (a tombstone without sequence, a dead letter) is never met 
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from consumers.batch_processor import portions
 from consumers.decode import decode
-from consumers.poll import portions
 from consumers.progress import Progress, Say
 from consumers.reading.batches import Read
 from consumers.reading.flawed import FlawedRecord

@@ -12,10 +12,12 @@ from consumers import away, poll
 from consumers.assignment import Assignment
 from consumers.away import AwayBuckets
 from consumers.backoff import Backoff
+from consumers.batch_processor import BatchProcessor
 from consumers.dead_letters import DeadLetters, FloodGuard
 from consumers.fetches import Fetches
 from consumers.freshness import Freshness
-from consumers.poll import Limits, Poll
+from consumers.poll import Poll
+from consumers.rewinding import Rewinding
 from service.store.port import (
     Batch,
     Bucket,
@@ -187,10 +189,11 @@ class SpreadWorld(SmallWorld):
         self.end = len(client.records)
         buckets = AwayBuckets(self.store, TOPIC_ID, range(self.cluster.buckets), consumer.metrics)
         assignment = Assignment(client, buckets, consumer.metrics)
+        processor = BatchProcessor(self.store, consumer.step, consumer.tenants, consumer.dead_letters, buckets, 3)
+        rewinding = Rewinding(self.store, consumer.step, consumer.adoption, consumer.metrics, buckets)
         loop = Poll(
-            client, assignment, buckets, self.store, consumer.step, consumer.tenants, consumer.adoption,
-            consumer.dead_letters, consumer.clock, consumer.metrics, Limits(1_000, 3), lambda: None, same_topic,
-            Freshness(Fetches(client), consumer.metrics),
+            client, assignment, buckets, processor, rewinding, consumer.clock, consumer.metrics, 1_000, lambda: None,
+            same_topic, Freshness(Fetches(client), consumer.metrics),
         )  # fmt: skip
         stop = asyncio.Event()
 

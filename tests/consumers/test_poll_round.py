@@ -9,10 +9,12 @@ from aiokafka.errors import KafkaError
 
 from consumers.assignment import Assignment
 from consumers.away import AwayBuckets
+from consumers.batch_processor import BatchProcessor
 from consumers.dead_letters import DeadLetters, Flood, FloodGuard
 from consumers.fetches import Fetches
 from consumers.freshness import Freshness
-from consumers.poll import Limits, Poll
+from consumers.poll import Poll
+from consumers.rewinding import Rewinding
 from tests.consumers.small_world import TENANT, SmallWorld, log_of, told
 from tests.oracle.records import LogItem, Record
 from tests.pipeline import TIMESTAMP_MS, TOPIC_ID, FakeProducer, KafkaRecord, Pipeline, buckets_of
@@ -67,9 +69,11 @@ async def positioned(consumer: Pipeline, events: OnePartition) -> Poll:
     away = AwayBuckets(consumer.store, TOPIC_ID, range(buckets_of(consumer.store)), consumer.metrics)
     assignment = Assignment(events, away, consumer.metrics)
     freshness = Freshness(Fetches(events), consumer.metrics)
+    processor = BatchProcessor(consumer.store, consumer.step, consumer.tenants, consumer.dead_letters, away, 10)
+    rewinding = Rewinding(consumer.store, consumer.step, consumer.adoption, consumer.metrics, away)
     poll = Poll(
-        events, assignment, away, consumer.store, consumer.step, consumer.tenants, consumer.adoption,
-        consumer.dead_letters, consumer.clock, consumer.metrics, Limits(1_000, 10), lambda: None, same_topic, freshness,
+        events, assignment, away, processor, rewinding, consumer.clock, consumer.metrics, 1_000, lambda: None,
+        same_topic, freshness,
     )  # fmt: skip
     await assignment.on_partitions_assigned([PARTITION])
     await poll._position_partitions()

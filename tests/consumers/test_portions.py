@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.poll import portions
+from consumers.batch_processor import portions
 from consumers.step import Goal, Incoming
 from service.domain.event import EventType, TicketEvent
 from tests.pipeline import KafkaRecord

@@ -166,7 +166,8 @@ class Drive:
             if self.choices.chance(50):
                 tasks.create_task(worker.timers.look())
             for partition in self._mine(index):
-                if self.choices.chance(10):  # read again what was read before
+                if self.choices.chance(10):  # read again what was read before, by one that doesn't know
+                    worker.step.known.clear()
                     self.cursors[partition] = self.choices.integer(0, self.cursors[partition])
             tasks.create_task(worker.consume(self._next(index)))
 
