@@ -14,18 +14,19 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import ResponseError
 
 from consumers.adoption import Adoption
-from consumers.assignment import Assignment, LogShrank, RetentionOvertook
+from consumers.assignment import Assignment
 from consumers.audit.cycle import AuditSchedule
 from consumers.away import AwayBuckets
 from consumers.batch_processor import BatchProcessor
 from consumers.catalogue_log import CatalogueLog
 from consumers.catalogue_reader import CatalogueReader
-from consumers.dead_letters import DeadLetters, Flood, FloodGuard
-from consumers.errors import RETRIED, Incurable
+from consumers.dead_letters import DeadLetters, FloodGuard
+from consumers.errors import Flood, ForeignTopic, Incurable, LogShrank, OlderCode, RetentionOvertook, TopicsUnusable
 from consumers.fetches import Fetches
 from consumers.freshness import Freshness
 from consumers.health import Health, serve
 from consumers.kafka import catalogue_consumer, dead_letter_producer, events_consumer
+from consumers.kafka_errors import RETRIED
 from consumers.leases import Leases
 from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
@@ -35,15 +36,15 @@ from consumers.retrying import Retrying
 from consumers.rewinding import Rewinding
 from consumers.settings import Settings, load
 from consumers.small_server import CannotServe
-from consumers.step import ForeignTopic, Step
+from consumers.step import Step
 from consumers.store_clock import StoreClock
 from consumers.store_runs import StoreRuns
 from consumers.store_watch import StoreWatch
 from consumers.sweeps import Sweeper
-from consumers.tenants import OlderCode, Tenants
+from consumers.tenants import Tenants
 from consumers.timers import Timers
 from consumers.topic_identity import TopicIds, check_same, check_store, current_ids
-from consumers.topics import TopicsUnusable, ensure_topics
+from consumers.topics import ensure_topics
 from consumers.wanted import WantedColumns
 from service import logs, timezones
 from service.store.port import StoreDenied, StoreRefused

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from consumers.backoff import Backoff
-from consumers.errors import check_retry
+from consumers.kafka_errors import check_retry
 from consumers.progress import Progress, Say
 from service.store.port import BucketState, CounterStore, Position, StoreUnavailable
 

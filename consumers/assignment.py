@@ -13,18 +13,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from consumers.away import AwayBuckets
+from consumers.errors import LogShrank, RetentionOvertook
 from consumers.metrics import Metrics
 from service.store.port import BucketState, Position
 
 log = structlog.get_logger()
-
-
-class RetentionOvertook(Exception):
-    """The log no longer has what the store still needs: counting on would lose events silently."""
-
-
-class LogShrank(Exception):
-    """The log ends before what was counted: whatever is written into the gap would never be read."""
 
 
 SHRANK_S = 10.0

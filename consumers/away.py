@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
-from consumers.errors import check_retry
+from consumers.kafka_errors import check_retry
 from consumers.metrics import Metrics
 from consumers.retrying import Note
 from service.store.port import Batch, Bucket, BucketState, CounterStore, StoreUnavailable

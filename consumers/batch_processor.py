@@ -8,11 +8,12 @@ import msgspec
 from consumers.away import AwayBuckets
 from consumers.dead_letters import DeadLetters
 from consumers.decode import decode
-from consumers.letters.parking import Letter
+from consumers.errors import Rewind
 from consumers.reading.flawed import FlawedRecord
 from consumers.rewinding import went_back
-from consumers.step import Goal, Incoming, Rewind, Step
+from consumers.step import Step
 from consumers.tenants import Tenants
+from consumers.types import Goal, Incoming, Letter
 from service.domain.event import PoisonEvent
 from service.store.port import Bucket, BucketState, CounterStore, Position, StoreUnavailable
 

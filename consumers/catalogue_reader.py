@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from consumers.adoption import Adoption
 from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.dead_letters import DeadLetters
-from consumers.errors import RETRIED
+from consumers.errors import ForeignTopic
+from consumers.kafka_errors import RETRIED
 from consumers.reading.batches import Read
 from consumers.reading.flawed import FlawedRecord
 from consumers.retrying import Retrying
-from consumers.step import ForeignTopic
 from service.domain.catalogue import EntryError
 from service.domain.entry_key import EntryKey, parse_key
 from service.domain.entry_limits import BEYOND_LIMITS

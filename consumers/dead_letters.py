@@ -15,11 +15,13 @@ import msgspec
 import structlog
 from aiokafka.errors import InvalidTimestampError, MessageSizeTooLargeError, RecordListTooLargeError
 
+from consumers.errors import Flood
 from consumers.letters.command import main
 from consumers.letters.letter import whose
-from consumers.letters.parking import SIZE_LIMITS, Letter, SizeLimit, parcel
+from consumers.letters.parking import SIZE_LIMITS, SizeLimit, parcel
 from consumers.metrics import Metrics
 from consumers.reading.flawed import FlawedRecord
+from consumers.types import Letter
 from service.lru import Lru
 
 log = structlog.get_logger()
@@ -27,10 +29,6 @@ log = structlog.get_logger()
 LETTERS_REMEMBERED = 100_000
 """Letters known by their place, some 200 bytes each: as many as one poll may bring, so that none is counted again when
 it is read again."""
-
-
-class Flood(Exception):
-    """Too many bad records: something is wrong with the publisher or with this program. Stop, and call somebody."""
 
 
 class Producer(Protocol):

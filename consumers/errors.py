@@ -1,155 +1,56 @@
-"""What helps against each error that a loop of the consumers meets: one table. Sends nothing and waits for nothing.
+"""Errors of the consumers, each named by what its catcher does next. Imports nothing but the store's types.
 
-Sources: `aiokafka.errors`, and `org.apache.kafka.common.protocol.Errors` for what each code means.
+An exception that only one command knows stays with that command.
 """
 
 from collections.abc import Mapping
 
-from aiokafka.errors import KafkaError
+from service.store.port import Bucket, Position
 
-from service.store.port import StoreDenied, StoreUnavailable
-from service.store.redis_errors import Remedy
 
-KAFKA_ERRORS: Mapping[str, Remedy] = {
-    # A broker, the network, a leader, a coordinator or a group is changing.
-    "BrokerNotAvailableError": Remedy.AGAIN,
-    "Cancelled": Remedy.AGAIN,
-    "CommitFailedError": Remedy.AGAIN,
-    "ConcurrentTransactions": Remedy.AGAIN,
-    "CorrelationIdError": Remedy.AGAIN,
-    "FetchSessionIdNotFound": Remedy.AGAIN,
-    "GroupCoordinatorNotAvailableError": Remedy.AGAIN,
-    "GroupLoadInProgressError": Remedy.AGAIN,
-    "IllegalGenerationError": Remedy.AGAIN,
-    "InvalidFetchSessionEpoch": Remedy.AGAIN,
-    "KafkaConnectionError": Remedy.AGAIN,
-    "KafkaProtocolError": Remedy.AGAIN,
-    "KafkaStorageError": Remedy.AGAIN,
-    "KafkaTimeoutError": Remedy.AGAIN,
-    "KafkaUnavailableError": Remedy.AGAIN,
-    "LeaderNotAvailableError": Remedy.AGAIN,
-    "ListenerNotFound": Remedy.AGAIN,
-    "MemberIdRequired": Remedy.AGAIN,
-    "MetadataEmptyBrokerList": Remedy.AGAIN,
-    "NoBrokersAvailable": Remedy.AGAIN,
-    "NodeNotReadyError": Remedy.AGAIN,
-    "NotControllerError": Remedy.AGAIN,
-    "NotCoordinatorForGroupError": Remedy.AGAIN,
-    "NotEnoughReplicasAfterAppendError": Remedy.AGAIN,
-    "NotEnoughReplicasError": Remedy.AGAIN,
-    "NotLeaderForPartitionError": Remedy.AGAIN,
-    "OperationNotAttempted": Remedy.AGAIN,
-    "QuotaViolationError": Remedy.AGAIN,
-    "ReassignmentInProgress": Remedy.AGAIN,
-    "RebalanceInProgressError": Remedy.AGAIN,
-    "ReplicaNotAvailableError": Remedy.AGAIN,
-    "RequestTimedOutError": Remedy.AGAIN,
-    "StaleControllerEpochError": Remedy.AGAIN,
-    "StaleLeaderEpochCodeError": Remedy.AGAIN,
-    "StaleMetadata": Remedy.AGAIN,
-    "TooManyInFlightRequests": Remedy.AGAIN,
-    "TopicAlreadyExistsError": Remedy.AGAIN,  # another process was quicker
-    "UnknownError": Remedy.AGAIN,  # also every code that aiokafka doesn't know, and most of those pass
-    "UnknownMemberIdError": Remedy.AGAIN,
-    "KafkaError": Remedy.AGAIN,  # how the group's coordinator hands on a code that it doesn't expect
-    # A partition was taken away, or its log has changed: positioning decides, and may stop (`LogShrank` and the like).
-    "IllegalStateError": Remedy.AGAIN,
-    "NoOffsetForPartitionError": Remedy.AGAIN,
-    "OffsetOutOfRangeError": Remedy.AGAIN,
-    "UnknownTopicOrPartitionError": Remedy.AGAIN,
-    # The bytes of a record or a batch.
-    "CorruptRecordException": Remedy.PARK,
-    "RecordTooLargeError": Remedy.PARK,
-    "UnsupportedCodecError": Remedy.PARK,
-    # The brokers refuse us.
-    "AuthenticationFailedError": Remedy.STOP,
-    "AuthenticationMethodNotSupported": Remedy.STOP,
-    "ClusterAuthorizationFailedError": Remedy.STOP,
-    "DelegationTokenAuthDisabled": Remedy.STOP,
-    "DelegationTokenAuthorizationFailed": Remedy.STOP,
-    "DelegationTokenExpired": Remedy.STOP,
-    "DelegationTokenNotFound": Remedy.STOP,
-    "DelegationTokenOwnerMismatch": Remedy.STOP,
-    "DelegationTokenRequestNotAllowed": Remedy.STOP,
-    "GroupAuthorizationFailedError": Remedy.STOP,
-    "IllegalSaslStateError": Remedy.STOP,
-    "InvalidPrincipalType": Remedy.STOP,
-    "SaslAuthenticationFailed": Remedy.STOP,
-    "SecurityDisabled": Remedy.STOP,
-    "TopicAuthorizationFailedError": Remedy.STOP,
-    "TransactionalIdAuthorizationFailed": Remedy.STOP,
-    "UnsupportedSaslMechanismError": Remedy.STOP,
-    # Broker, topic or group are set up otherwise than this program needs.
-    "GroupIdNotFound": Remedy.STOP,
-    "IncompatibleBrokerVersion": Remedy.STOP,
-    "InconsistentGroupProtocolError": Remedy.STOP,
-    "InvalidConfigurationError": Remedy.STOP,
-    "InvalidGroupIdError": Remedy.STOP,
-    "InvalidPartitionsError": Remedy.STOP,
-    "InvalidReplicationAssignmentError": Remedy.STOP,
-    "InvalidReplicationFactorError": Remedy.STOP,
-    "InvalidSessionTimeoutError": Remedy.STOP,
-    "InvalidTimestampError": Remedy.STOP,
-    "InvalidTopicError": Remedy.STOP,
-    "InvalidTransactionTimeout": Remedy.STOP,
-    "LogDirNotFound": Remedy.STOP,
-    "MessageSizeTooLargeError": Remedy.STOP,
-    "NonEmptyGroup": Remedy.STOP,
-    "PolicyViolationError": Remedy.STOP,
-    "RecordListTooLargeError": Remedy.STOP,
-    "UnrecognizedBrokerVersion": Remedy.STOP,
-    "UnsupportedForMessageFormatError": Remedy.STOP,
-    "UnsupportedVersionError": Remedy.STOP,
-    # A fault of this program or of its client.
-    "BrokerResponseError": Remedy.STOP,
-    "ConsumerStoppedError": Remedy.STOP,
-    "DuplicateSequenceNumber": Remedy.STOP,
-    "IllegalArgumentError": Remedy.STOP,
-    "IllegalOperation": Remedy.STOP,
-    "InvalidCommitOffsetSizeError": Remedy.STOP,
-    "InvalidFetchRequestError": Remedy.STOP,
-    "InvalidProducerEpoch": Remedy.STOP,
-    "InvalidProducerIdMapping": Remedy.STOP,
-    "InvalidRequestError": Remedy.STOP,
-    "InvalidRequiredAcksError": Remedy.STOP,
-    "InvalidTxnState": Remedy.STOP,
-    "KafkaConfigurationError": Remedy.STOP,
-    "NoError": Remedy.STOP,
-    "OffsetMetadataTooLargeError": Remedy.STOP,
-    "OutOfOrderSequenceNumber": Remedy.STOP,
-    "ProducerClosed": Remedy.STOP,
-    "ProducerFenced": Remedy.STOP,
-    "TransactionCoordinatorFenced": Remedy.STOP,
-    "UnknownProducerId": Remedy.STOP,
-}
-"""By the name of the class in `aiokafka.errors`; one that isn't here has the remedy of its nearest base class."""
+class Rewind(Exception):
+    """The store lost acknowledged writes: start again from its positions, in a new epoch."""
 
-RETRIED = (StoreUnavailable, KafkaError, TimeoutError)
-"""What a loop catches, to try again or to stop by `check_retry`. Anything else is a fault of this program."""
+    def __init__(self, bucket: Bucket, positions: Mapping[int, Position]) -> None:
+        super().__init__(f"bucket {bucket} is back at {dict(positions)}")
+        self.bucket = bucket
+
+
+class ForeignTopic(Exception):
+    """The store's positions belong to another events topic of this name: an operator has to decide."""
+
+
+class OlderCode(Exception):
+    """The store's columns were made by a newer release: this one must not write. Upgrade it, or stop it."""
 
 
 class Incurable(Exception):
     """No retry cures this error of Kafka: an operator has to act. The message names it."""
 
 
-def remedy_of(error: Exception) -> Remedy:
-    """What helps against an error of Kafka or of the store."""
-    if isinstance(error, KafkaError):
-        return next(KAFKA_ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in KAFKA_ERRORS)
-    return Remedy.STOP if isinstance(error, StoreDenied) else Remedy.AGAIN
+class Flood(Exception):
+    """Too many bad records: something is wrong with the publisher or with this program. Stop, and call somebody."""
 
 
-def check_retry(error: Exception) -> None:
-    """Returns where another try may help. Raises Incurable, or the StoreDenied that it was given."""
-    if remedy_of(error) is not Remedy.AGAIN:
-        if isinstance(error, StoreDenied):
-            raise error
-        raise Incurable(cause_of(error)) from error
+class RetentionOvertook(Exception):
+    """The log no longer has what the store still needs: counting on would lose events silently."""
 
 
-def cause_of(error: Exception) -> str:
-    """One line for people: where it comes from, its class, and what it says."""
-    if isinstance(error, StoreUnavailable):
-        return str(error)
-    where = "Kafka: " if isinstance(error, KafkaError) else ""
-    return where + ": ".join((type(error).__name__, *map(str, error.args)))
+class LogShrank(Exception):
+    """The log ends before what was counted: whatever is written into the gap would never be read."""
+
+
+class TopicsUnusable(Exception):
+    """A topic can't be made, or isn't what the consumers need: the operator has to act. The message says on what."""
+
+
+class BuildingChanged(Exception):
+    """The generation being built is not what this process knew: read it again, and go on from there."""
+
+
+class Refused(Exception):
+    """A rebuild doesn't begin or go on; what serves is unchanged. The message says why and what can be done."""
+
+
+class LogSilent(Exception):
+    """Records that the log has don't arrive: wait, and try again."""

@@ -11,14 +11,15 @@ from consumers.assignment import Assignment
 from consumers.away import AwayBuckets
 from consumers.backoff import Backoff
 from consumers.batch_processor import BatchProcessor
-from consumers.errors import RETRIED
+from consumers.errors import Rewind
 from consumers.freshness import Freshness
+from consumers.kafka_errors import RETRIED
 from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
 from consumers.reading.batches import Read
 from consumers.retrying import Retrying
 from consumers.rewinding import Rewinding
-from consumers.step import Goal, Rewind
+from consumers.types import Goal
 from service.clock import Clock
 from service.store.port import Position
 

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from consumers.acknowledged import Acknowledged
 from consumers.applied import until_applied
+from consumers.errors import TopicsUnusable
 from consumers.letters.refused import refused_of
 from consumers.letters.topic import LettersUnreadable, named_ends
 from consumers.line_source import STDIN, Line, SourceUnusable, lines_of
@@ -22,7 +23,7 @@ from consumers.ndjson import BadLine, record
 from consumers.outbox import NotAcknowledged, Outbox, open_outbox
 from consumers.progress import SAY_S, Say, say_on_stderr
 from consumers.settings import Settings, known_variables
-from consumers.topics import TopicsUnusable, ensure_topics
+from consumers.topics import ensure_topics
 from service import environment, logs
 from service.environment import SettingsError
 from service.store.port import StoreRefused, StoreUnavailable

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from consumers.backoff import Backoff
-from consumers.errors import cause_of, check_retry
+from consumers.kafka_errors import cause_of, check_retry
 
 log = structlog.get_logger()
 

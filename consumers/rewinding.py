@@ -10,9 +10,10 @@ import structlog
 from consumers.adoption import Adoption
 from consumers.away import AwayBuckets
 from consumers.backoff import Backoff
-from consumers.errors import check_retry
+from consumers.errors import Rewind
+from consumers.kafka_errors import check_retry
 from consumers.metrics import Metrics
-from consumers.step import Rewind, Step
+from consumers.step import Step
 from service.store.port import Bucket, BucketState, CounterStore, Position, StoreUnavailable
 
 log = structlog.get_logger()

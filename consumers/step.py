@@ -5,18 +5,17 @@ Never trusts what it read to be still true: the store compares, and says what to
 
 import asyncio
 import math
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import msgspec
 import structlog
 
 from consumers.backoff import Backoff, before_redoing
 from consumers.dead_letters import DeadLetters
-from consumers.errors import check_retry
-from consumers.letters.parking import Letter
+from consumers.errors import ForeignTopic, Rewind
+from consumers.kafka_errors import check_retry
 from consumers.metrics import Metrics
 from consumers.tenants import CompiledTenant, Tenants
+from consumers.types import Goal, Incoming
 from consumers.unknown_ids import UnknownIds
 from consumers.work import Work, judged_at
 from service.clock import Clock
@@ -44,42 +43,6 @@ from service.store.port import (
 log = structlog.get_logger()
 
 _APPLIED = ("applied", "applied_after_gap")
-
-
-class Rewind(Exception):
-    """The store lost acknowledged writes: start again from its positions, in a new epoch."""
-
-    def __init__(self, bucket: Bucket, positions: Mapping[int, Position]) -> None:
-        super().__init__(f"bucket {bucket} is back at {dict(positions)}")
-        self.bucket = bucket
-
-
-class ForeignTopic(Exception):
-    """The store's positions belong to another events topic of this name: an operator has to decide."""
-
-
-class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A decoded event and the record it came from."""
-
-    partition: int
-    offset: Position
-    event: TicketEvent
-    letter: Letter
-
-
-class Goal(msgspec.Struct, frozen=True):
-    """Where a partition stands once the step is done.
-
-    `through_s` is an instant of the monotonic clock: everything that was in the log then is below the position. None
-    where nothing is known of that.
-    """
-
-    position: Position
-    through_s: float | None
-
-    def lag_ms(self) -> int | None:
-        """The most that the oldest record above the position can be old now. A step may be tried for minutes."""
-        return None if self.through_s is None else math.ceil((time.monotonic() - self.through_s) * 1000)
 
 
 class Step:

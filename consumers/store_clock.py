@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 import structlog
 
-from consumers.errors import check_retry
+from consumers.kafka_errors import check_retry
 from consumers.metrics import Metrics
 from service.clock import Clock, SystemClock
 from service.domain.ticket import Instant

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from consumers.adoption import Adoption
-from consumers.errors import RETRIED
+from consumers.kafka_errors import RETRIED
 from consumers.retrying import Retrying
 from service.store.port import CounterStore, Runs, StoreUnavailable
 

@@ -10,7 +10,7 @@ import structlog
 from consumers.adoption import Adoption
 from consumers.backoff import before_redoing
 from consumers.collecting import collect
-from consumers.errors import RETRIED
+from consumers.kafka_errors import RETRIED
 from consumers.leases import Leases
 from consumers.live_work import LiveWork
 from consumers.metrics import Metrics

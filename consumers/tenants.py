@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from consumers.adoption import Adoption
+from consumers.errors import OlderCode
 from service.domain.columns import SEMANTICS
 from service.domain.matching import Columns
 from service.domain.record import numbering
@@ -21,10 +22,6 @@ _TENANT_BYTES, _ID_BYTES, _COLUMN_BYTES = 10_000, 200, 600
 """Of a compiled tenant as such, of each id that it knows, and of each column. Measured, roughly."""
 
 _NOTHING_UNKNOWN: Mapping[str, str] = {}
-
-
-class OlderCode(Exception):
-    """The store's columns were made by a newer release: this one must not write. Upgrade it, or stop it."""
 
 
 class CompiledTenant(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ Never decides what a ticket counts in, and never early: a ticket is looked at wh
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
-from consumers.errors import RETRIED, check_retry
+from consumers.kafka_errors import RETRIED, check_retry
 from consumers.leases import Leases
 from consumers.live_work import LiveWork
 from consumers.metrics import Metrics

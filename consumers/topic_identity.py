@@ -8,8 +8,8 @@ import structlog
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from consumers.backoff import before_redoing
+from consumers.errors import ForeignTopic
 from consumers.settings import Settings
-from consumers.step import ForeignTopic
 from consumers.topics import topic_ids
 from service.store.port import CounterStore, StoredTenant
 from service.store.token import minted

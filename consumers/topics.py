@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from consumers.closing import closed
+from consumers.errors import TopicsUnusable
 from consumers.settings import Settings
 from consumers.topic_metadata import TopicMetadata, describe_topics
 
@@ -39,10 +40,6 @@ LEADERS_TIMEOUT_S = 30.0
 LEADERS_POLL_S = 0.1
 
 UNLIMITED = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-
-
-class TopicsUnusable(Exception):
-    """A topic can't be made, or isn't what the consumers need: the operator has to act. The message says on what."""
 
 
 async def ensure_topics(settings: Settings) -> None:

@@ -13,10 +13,11 @@ from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.dead_letters import DeadLetters, FloodGuard
 from consumers.leases import Leases
 from consumers.metrics import Metrics
-from consumers.step import Goal, Step
+from consumers.step import Step
 from consumers.sweeps import Sweeper
 from consumers.tenants import Tenants
 from consumers.timers import Timers
+from consumers.types import Goal
 from consumers.wanted import WantedColumns
 from service.domain.catalogue import EntryError
 from service.store.port import CounterStore

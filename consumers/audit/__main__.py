@@ -18,12 +18,11 @@ from consumers.audit.export import BadExport
 from consumers.audit.mending import StepMender, lone_step
 from consumers.audit.tenant_audit import Mender, TenantAudit, TenantReport, Unproven
 from consumers.catalogue.reading import NothingFound, opened, stored_tenant
+from consumers.errors import ForeignTopic, OlderCode
 from consumers.line_source import SourceUnusable, lines_of
 from consumers.outbox import NotAcknowledged, open_outbox
 from consumers.settings import Settings, known_variables
-from consumers.step import ForeignTopic
 from consumers.store_clock import StoreClock
-from consumers.tenants import OlderCode
 from service import environment, logs
 from service.clock import Clock
 from service.environment import EXIT_WRONG_USE, SettingsError

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 import structlog
 
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
-from consumers.errors import RETRIED
+from consumers.kafka_errors import RETRIED
 from consumers.leases import Leases
 from consumers.metrics import Metrics
 from consumers.retrying import Retrying

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from consumers.letters.parking import NOTE, RecordBytes
+from consumers.letters.parking import NOTE
 from consumers.ndjson import OWNED_BY_TENANT
+from consumers.types import RecordBytes
 from service.domain.ids import is_id, is_tenant_id
 from service.domain.json_reading import read_json
 

@@ -3,11 +3,12 @@
 import base64
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
 from consumers.reading.parsing import MOST_HEADERS
+from consumers.types import Letter
 
 NOTE = "parked"
 """The header that says in JSON what of a letter isn't as the record was. Before the four, and only where needed."""
@@ -37,42 +38,6 @@ SIZE_LIMITS = (
     SizeLimit(0, 0, 0),
 )
 """What is tried, one after another, until the topic takes it: a topic of somebody else's may take very little."""
-
-
-class RecordBytes(Protocol):
-    """A record without its place; aiokafka's ConsumerRecord is one."""
-
-    @property
-    def key(self) -> bytes | None:
-        """As it was written."""
-
-    @property
-    def value(self) -> bytes | None:
-        """As it was written."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """As they were written; a name that isn't UTF-8 has surrogates."""
-
-    @property
-    def timestamp(self) -> int:
-        """Kafka's, in milliseconds."""
-
-
-class Letter(RecordBytes, Protocol):
-    """A record as it was read."""
-
-    @property
-    def topic(self) -> str:
-        """Where it was read."""
-
-    @property
-    def partition(self) -> int:
-        """Where it was read."""
-
-    @property
-    def offset(self) -> int:
-        """Where it was read."""
 
 
 class Parcel(NamedTuple):

@@ -1,6 +1,6 @@
 """Fetches records of the partitions at hand, as aiokafka's fetcher does, and survives whatever the answers hold.
 
-Errors in answers are sorted by the table of `consumers.errors`: one that no retry cures is raised by the next poll.
+Errors in answers are sorted by the table of `consumers.kafka_errors`: the next poll raises one that no retry cures.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from consumers.errors import remedy_of
+from consumers.kafka_errors import remedy_of
 from consumers.reading.batches import Allowance, Batches, Shared
 from consumers.retrying import Note
 from service.store.redis_errors import Remedy

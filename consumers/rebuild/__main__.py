@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from consumers.errors import OlderCode, Refused
 from consumers.kafka import events_reader
 from consumers.progress import say_on_stderr
 from consumers.rebuild.build_step import BuildStep
@@ -19,12 +20,10 @@ from consumers.rebuild.filling import Filling
 from consumers.rebuild.log_checks import check_beginnings, check_policy
 from consumers.rebuild.metrics import RebuildMetrics, served
 from consumers.rebuild.rebuilding import Rebuilding
-from consumers.rebuild.refusal import Refused
 from consumers.rebuild.room import Room
 from consumers.settings import Settings, known_variables
 from consumers.small_server import CannotServe
 from consumers.store_clock import StoreClock
-from consumers.tenants import OlderCode
 from consumers.topic_metadata import describe_topics
 from service import environment, logs
 from service.environment import SettingsError

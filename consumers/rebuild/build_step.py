@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from consumers.backoff import before_redoing
-from consumers.step import Goal, Incoming
+from consumers.errors import BuildingChanged
 from consumers.tenants import CompiledTenant
 from consumers.timers import PAGE, fired_together
+from consumers.types import Goal, Incoming
 from consumers.work import Work, judged_at
 from service.clock import Clock
 from service.domain.columns import ColumnId
@@ -32,10 +33,6 @@ from service.store.port import (
 )
 
 log = structlog.get_logger()
-
-
-class Lost(Exception):
-    """The building is no longer what this process knew: read it again, and go on from there."""
 
 
 class Job:
@@ -60,7 +57,7 @@ class Job:
 
 
 class BuildStep:
-    """Each call raises Lost and StoreUnavailable, and may then be done again once the building was read again."""
+    """Each call raises BuildingChanged and StoreUnavailable; read the building again, then it may be done again."""
 
     def __init__(self, store: BuildingStore, clock: Clock) -> None:
         self._store = store
@@ -108,7 +105,7 @@ class BuildStep:
             work = self._work(job, loaded, through, at=at)
             for name in names:
                 if not work.knows(name):
-                    raise Lost(f"ticket {name} is due and isn't there")
+                    raise BuildingChanged(f"ticket {name} is due and isn't there")
                 work.fire(name)
             if await self._written(job, work, at, some_of_many=some_of_many):
                 redoing = before_redoing()
@@ -150,7 +147,7 @@ class BuildStep:
             self._store.load_building(building, tickets),
         )
         if loaded.tokens[job.name] != job.compiled.token:
-            raise Lost("it is judged by another record now, or is gone")
+            raise BuildingChanged("it is judged by another record now, or is gone")
         images = {name: serving.tickets[job.name, name].image for name in served[job.name]}
         return loaded, serving.state.timers or 0, images
 
@@ -179,4 +176,4 @@ class BuildStep:
             case Conflict() | Untimely():
                 return False
             case StaleCatalogue() | Behind() | OtherTopic():
-                raise Lost(f"the store says {type(outcome).__name__}")
+                raise BuildingChanged(f"the store says {type(outcome).__name__}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from consumers.errors import LogSilent
 from consumers.reading.batches import Read
 from service.store.port import Position
 
@@ -14,10 +15,6 @@ POLL_MS = 200
 
 SILENT_S = 10.0
 """Without a record that has to be there for so long, the broker is away: say so and start again."""
-
-
-class LogSilent(Exception):
-    """Records that the log has don't arrive: wait, and try again."""
 
 
 class EventsLog:

@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 
 from consumers.batch_processor import portions
 from consumers.decode import decode
+from consumers.errors import BuildingChanged
 from consumers.progress import Progress, Say
 from consumers.reading.batches import Read
 from consumers.reading.flawed import FlawedRecord
-from consumers.rebuild.build_step import BuildStep, Job, Lost
+from consumers.rebuild.build_step import BuildStep, Job
 from consumers.rebuild.events_log import EventsLog
 from consumers.rebuild.room import Room
-from consumers.step import Goal, Incoming
 from consumers.store_runs import run_of
+from consumers.types import Goal, Incoming
 from service.domain.event import PoisonEvent
 from service.store.building import BuildingStore
 from service.store.port import BucketState, Position
@@ -101,7 +102,7 @@ class Filling:
             if cursor == 0:
                 break
         if await run_of(self._store, job.name) != run:  # another one orders its tickets otherwise
-            raise Lost("another run of the store")
+            raise BuildingChanged("another run of the store")
 
     async def _common_target(self, jobs: Sequence[Job]) -> dict[int, Position]:
         """What the buckets of all of them have."""

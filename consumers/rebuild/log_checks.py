@@ -15,8 +15,8 @@ from aiokafka.errors import (
 )
 
 from consumers.closing import closed
+from consumers.errors import Refused
 from consumers.progress import Say
-from consumers.rebuild.refusal import Refused
 from service.store.port import Position
 
 INSTEAD = "use --from-store, which recomputes the counts from the stored tickets"

@@ -11,12 +11,11 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from consumers.backoff import Backoff
 from consumers.collecting import Orphan, collect_counters, collect_tickets
-from consumers.errors import RETRIED, cause_of, remedy_of
+from consumers.errors import BuildingChanged, LogSilent, Refused
+from consumers.kafka_errors import RETRIED, cause_of, remedy_of
 from consumers.progress import Say
-from consumers.rebuild.build_step import BuildStep, Job, Lost
-from consumers.rebuild.events_log import LogSilent
+from consumers.rebuild.build_step import BuildStep, Job
 from consumers.rebuild.filling import Filling
-from consumers.rebuild.refusal import Refused
 from consumers.tenants import CompiledTenant, compile_tenant
 from service.clock import Clock
 from service.domain.record import in_force, judged_by
@@ -104,7 +103,7 @@ class Rebuilding:
                 await self.settle()
             except OffsetOutOfRangeError as error:
                 raise Refused(f"the log lost records before they were read: {error}; use --from-store") from error
-            except Lost as reason:
+            except BuildingChanged as reason:
                 lost += 1
                 if lost > MOST_LOST:
                     raise Refused(f"found changed {lost} times, the last time because {reason}") from reason
@@ -170,7 +169,7 @@ class Rebuilding:
             BucketState(self._topic_id, positions),
         )
         if not await self._store.begin_building(name, last.generation if last else None, new):
-            raise Lost(f"somebody else changed {name}")
+            raise BuildingChanged(f"somebody else changed {name}")
         self._say(f"{name}: generation {new.generation} begun" + (", an abandoned one is given up" if last else ""))
         await self.collect(name)
         return Job(new, _compiled(new, stored), new.complete)
@@ -220,7 +219,7 @@ class Rebuilding:
                     self._say(_compared(job, outcome))
                     return
                 case Gone():
-                    raise Lost(f"somebody else has rebuilt or removed {job.name}")
+                    raise BuildingChanged(f"somebody else has rebuilt or removed {job.name}")
                 case NotYet(why):
                     reasons[why] += 1
                     await self._catch_up(job, why, state)
@@ -233,7 +232,7 @@ class Rebuilding:
     async def _catch_up(self, job: Job, why: str, state: BucketState) -> None:
         if why in (AHEAD, LAPSED, OTHER_TOPIC):
             await self._store.begin_building(job.name, job.building.generation, None)
-            raise Lost(f"{job.name} has to begin anew ({why})")
+            raise BuildingChanged(f"{job.name} has to begin anew ({why})")
         if why == OTHER_RECORD:
             await self._complete(job)
         elif why == DUE and state.timers is not None:
@@ -244,7 +243,7 @@ class Rebuilding:
         while True:
             stored = await self._stored(job.name)
             if stored.generation != job.building.base:
-                raise Lost(f"somebody else has rebuilt {job.name}")
+                raise BuildingChanged(f"somebody else has rebuilt {job.name}")
             if stored.token != job.building.token:
                 await self._adopt(job, stored)
             judged = judged_by(stored.record)
@@ -271,10 +270,10 @@ class Rebuilding:
 
     async def _adopted(self, job: Job, token: str, complete: dict[str, int]) -> None:
         if not await self._store.adopt_building(job.building, token, complete):
-            raise Lost(f"somebody else changed {job.name}")
+            raise BuildingChanged(f"somebody else changed {job.name}")
         found = await self._store.building(job.name)
         if found is None or found.token != token:
-            raise Lost(f"somebody else changed {job.name}")
+            raise BuildingChanged(f"somebody else changed {job.name}")
         job.building = found
 
     async def _merge(self, job: Job) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from consumers.errors import Refused
 from consumers.rebuild.build_step import Job
-from consumers.rebuild.refusal import Refused
 from service.store.building import BuildingStore, Memory
 from service.store.port import Bucket
 

@@ -11,9 +11,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorization
 
 from consumers import backoff
 from consumers.catalogue_reader import CatalogueReader
-from consumers.errors import Incurable
+from consumers.errors import ForeignTopic, Incurable
 from consumers.reading.flawed import FlawedRecord
-from consumers.step import ForeignTopic
 from tests.consumers.small_world import SmallWorld, filter_entry
 from tests.pipeline import KafkaRecord
 from tests.waiting import wait_until

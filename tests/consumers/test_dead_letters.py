@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from consumers.dead_letters import DeadLetters, Flood, FloodGuard
+from consumers.dead_letters import DeadLetters, FloodGuard
+from consumers.errors import Flood
 from consumers.letters.parking import REASON_BYTES
 from consumers.metrics import Metrics
 from tests.pipeline import FakeProducer, KafkaRecord

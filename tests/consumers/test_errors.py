@@ -8,7 +8,8 @@ import pytest
 from aiokafka import errors as kafka_errors
 from redis import exceptions as redis_errors
 
-from consumers.errors import KAFKA_ERRORS, Incurable, cause_of, check_retry, remedy_of
+from consumers.errors import Incurable
+from consumers.kafka_errors import KAFKA_ERRORS, cause_of, check_retry, remedy_of
 from service.store.port import StoreDenied, StoreUnable, StoreUnavailable
 from service.store.redis_errors import REDIS_ERRORS, Remedy, redis_remedy
 

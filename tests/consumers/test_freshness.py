@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consumers.fetches import Fetches
 from consumers.freshness import MOST_ENDS, Freshness
 from consumers.metrics import Metrics
-from consumers.step import Goal
+from consumers.types import Goal
 from tests.consumers.kafka_client import TP, FakeConsumer
 
 OTHER = TopicPartition("events", 1)
@@ -180,6 +180,6 @@ def test_it_never_understates_the_age_of_what_is_missing(story: list[tuple[int, 
 
 
 def test_a_step_that_is_tried_for_long_says_an_older_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consumers.step.time.monotonic", lambda: 130.0)
+    monkeypatch.setattr("consumers.types.time.monotonic", lambda: 130.0)
     assert Goal(5, 70.0).lag_ms() == 60_000
     assert Goal(5, None).lag_ms() is None

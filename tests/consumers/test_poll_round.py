@@ -10,7 +10,8 @@ from aiokafka.errors import KafkaError
 from consumers.assignment import Assignment
 from consumers.away import AwayBuckets
 from consumers.batch_processor import BatchProcessor
-from consumers.dead_letters import DeadLetters, Flood, FloodGuard
+from consumers.dead_letters import DeadLetters, FloodGuard
+from consumers.errors import Flood
 from consumers.fetches import Fetches
 from consumers.freshness import Freshness
 from consumers.poll import Poll

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.batch_processor import portions
-from consumers.step import Goal, Incoming
+from consumers.types import Goal, Incoming
 from service.domain.event import EventType, TicketEvent
 from tests.pipeline import KafkaRecord
 

@@ -7,8 +7,9 @@ import pytest
 from aiokafka import TopicPartition
 
 from consumers import assignment
-from consumers.assignment import Assignment, LogShrank, RetentionOvertook
+from consumers.assignment import Assignment
 from consumers.away import AwayBuckets
+from consumers.errors import LogShrank, RetentionOvertook
 from consumers.metrics import Metrics
 from service.store.memory_store import MemoryStore
 from service.store.port import Batch, Progress

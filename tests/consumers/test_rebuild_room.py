@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumers.rebuild.refusal import Refused
+from consumers.errors import Refused
 from consumers.rebuild.room import MIB, Room
 from service.store.building import Memory
 from service.store.memory_building import MemoryBuildingStore

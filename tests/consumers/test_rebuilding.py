@@ -7,9 +7,9 @@ import pytest
 
 from consumers import progress
 from consumers.audit.tenant_audit import TenantAudit
+from consumers.errors import Refused
 from consumers.rebuild import filling, rebuilding
 from consumers.rebuild.rebuilding import CLOCKS_APART_US, MERGE_AFTER_US, Rebuilding
-from consumers.rebuild.refusal import Refused
 from service.store.building import BEHIND, Building, Memory, NotYet, SwapOutcome
 from service.store.port import BucketState, StoreUnavailable
 from tests.consumers.small_world import (

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from consumers.away import AwayBuckets
+from consumers.errors import Rewind
 from consumers.rewinding import Rewinding
-from consumers.step import Rewind
 from service.store.port import Bucket, StoreUnavailable
 from tests.consumers.small_world import TENANT, SmallWorld, log_of, told
 from tests.pipeline import TOPIC_ID, Pipeline

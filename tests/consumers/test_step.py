@@ -6,8 +6,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from consumers.step import ForeignTopic, Goal, Rewind
-from consumers.tenants import OlderCode
+from consumers.errors import ForeignTopic, OlderCode, Rewind
+from consumers.types import Goal
 from service.domain.viewer import Role, Viewer
 from service.store.port import Batch, Progress, StoredTenant, StoreUnavailable
 from tests.consumers.small_world import (

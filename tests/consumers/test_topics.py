@@ -9,13 +9,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 
+from consumers.errors import TopicsUnusable
 from consumers.settings import Settings
 from consumers.topic_metadata import describe_topics
 from consumers.topics import (
     DEAD_LETTER_MAX_MESSAGE_BYTES,
     EVENTS_MAX_MESSAGE_BYTES,
     MAX_EVENT_BYTES,
-    TopicsUnusable,
     ensure_topics,
     new_topics,
     topic_ids,

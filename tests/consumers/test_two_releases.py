@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from consumers import adoption, tenants
-from consumers.tenants import OlderCode
+from consumers.errors import OlderCode
 from service.domain import columns, record, view
 from service.domain.columns import SEMANTICS
 from service.domain.view import Warming

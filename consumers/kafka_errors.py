@@ -1,0 +1,152 @@
+"""What helps against each error that a loop of the consumers meets: one table. Sends nothing and waits for nothing.
+
+Sources: `aiokafka.errors`, and `org.apache.kafka.common.protocol.Errors` for what each code means.
+"""
+
+from collections.abc import Mapping
+
+from aiokafka.errors import KafkaError
+
+from consumers.errors import Incurable
+from service.store.port import StoreDenied, StoreUnavailable
+from service.store.redis_errors import Remedy
+
+KAFKA_ERRORS: Mapping[str, Remedy] = {
+    # A broker, the network, a leader, a coordinator or a group is changing.
+    "BrokerNotAvailableError": Remedy.AGAIN,
+    "Cancelled": Remedy.AGAIN,
+    "CommitFailedError": Remedy.AGAIN,
+    "ConcurrentTransactions": Remedy.AGAIN,
+    "CorrelationIdError": Remedy.AGAIN,
+    "FetchSessionIdNotFound": Remedy.AGAIN,
+    "GroupCoordinatorNotAvailableError": Remedy.AGAIN,
+    "GroupLoadInProgressError": Remedy.AGAIN,
+    "IllegalGenerationError": Remedy.AGAIN,
+    "InvalidFetchSessionEpoch": Remedy.AGAIN,
+    "KafkaConnectionError": Remedy.AGAIN,
+    "KafkaProtocolError": Remedy.AGAIN,
+    "KafkaStorageError": Remedy.AGAIN,
+    "KafkaTimeoutError": Remedy.AGAIN,
+    "KafkaUnavailableError": Remedy.AGAIN,
+    "LeaderNotAvailableError": Remedy.AGAIN,
+    "ListenerNotFound": Remedy.AGAIN,
+    "MemberIdRequired": Remedy.AGAIN,
+    "MetadataEmptyBrokerList": Remedy.AGAIN,
+    "NoBrokersAvailable": Remedy.AGAIN,
+    "NodeNotReadyError": Remedy.AGAIN,
+    "NotControllerError": Remedy.AGAIN,
+    "NotCoordinatorForGroupError": Remedy.AGAIN,
+    "NotEnoughReplicasAfterAppendError": Remedy.AGAIN,
+    "NotEnoughReplicasError": Remedy.AGAIN,
+    "NotLeaderForPartitionError": Remedy.AGAIN,
+    "OperationNotAttempted": Remedy.AGAIN,
+    "QuotaViolationError": Remedy.AGAIN,
+    "ReassignmentInProgress": Remedy.AGAIN,
+    "RebalanceInProgressError": Remedy.AGAIN,
+    "ReplicaNotAvailableError": Remedy.AGAIN,
+    "RequestTimedOutError": Remedy.AGAIN,
+    "StaleControllerEpochError": Remedy.AGAIN,
+    "StaleLeaderEpochCodeError": Remedy.AGAIN,
+    "StaleMetadata": Remedy.AGAIN,
+    "TooManyInFlightRequests": Remedy.AGAIN,
+    "TopicAlreadyExistsError": Remedy.AGAIN,  # another process was quicker
+    "UnknownError": Remedy.AGAIN,  # also every code that aiokafka doesn't know, and most of those pass
+    "UnknownMemberIdError": Remedy.AGAIN,
+    "KafkaError": Remedy.AGAIN,  # how the group's coordinator hands on a code that it doesn't expect
+    # A partition was taken away, or its log has changed: positioning decides, and may stop (`LogShrank` and the like).
+    "IllegalStateError": Remedy.AGAIN,
+    "NoOffsetForPartitionError": Remedy.AGAIN,
+    "OffsetOutOfRangeError": Remedy.AGAIN,
+    "UnknownTopicOrPartitionError": Remedy.AGAIN,
+    # The bytes of a record or a batch.
+    "CorruptRecordException": Remedy.PARK,
+    "RecordTooLargeError": Remedy.PARK,
+    "UnsupportedCodecError": Remedy.PARK,
+    # The brokers refuse us.
+    "AuthenticationFailedError": Remedy.STOP,
+    "AuthenticationMethodNotSupported": Remedy.STOP,
+    "ClusterAuthorizationFailedError": Remedy.STOP,
+    "DelegationTokenAuthDisabled": Remedy.STOP,
+    "DelegationTokenAuthorizationFailed": Remedy.STOP,
+    "DelegationTokenExpired": Remedy.STOP,
+    "DelegationTokenNotFound": Remedy.STOP,
+    "DelegationTokenOwnerMismatch": Remedy.STOP,
+    "DelegationTokenRequestNotAllowed": Remedy.STOP,
+    "GroupAuthorizationFailedError": Remedy.STOP,
+    "IllegalSaslStateError": Remedy.STOP,
+    "InvalidPrincipalType": Remedy.STOP,
+    "SaslAuthenticationFailed": Remedy.STOP,
+    "SecurityDisabled": Remedy.STOP,
+    "TopicAuthorizationFailedError": Remedy.STOP,
+    "TransactionalIdAuthorizationFailed": Remedy.STOP,
+    "UnsupportedSaslMechanismError": Remedy.STOP,
+    # Broker, topic or group are set up otherwise than this program needs.
+    "GroupIdNotFound": Remedy.STOP,
+    "IncompatibleBrokerVersion": Remedy.STOP,
+    "InconsistentGroupProtocolError": Remedy.STOP,
+    "InvalidConfigurationError": Remedy.STOP,
+    "InvalidGroupIdError": Remedy.STOP,
+    "InvalidPartitionsError": Remedy.STOP,
+    "InvalidReplicationAssignmentError": Remedy.STOP,
+    "InvalidReplicationFactorError": Remedy.STOP,
+    "InvalidSessionTimeoutError": Remedy.STOP,
+    "InvalidTimestampError": Remedy.STOP,
+    "InvalidTopicError": Remedy.STOP,
+    "InvalidTransactionTimeout": Remedy.STOP,
+    "LogDirNotFound": Remedy.STOP,
+    "MessageSizeTooLargeError": Remedy.STOP,
+    "NonEmptyGroup": Remedy.STOP,
+    "PolicyViolationError": Remedy.STOP,
+    "RecordListTooLargeError": Remedy.STOP,
+    "UnrecognizedBrokerVersion": Remedy.STOP,
+    "UnsupportedForMessageFormatError": Remedy.STOP,
+    "UnsupportedVersionError": Remedy.STOP,
+    # A fault of this program or of its client.
+    "BrokerResponseError": Remedy.STOP,
+    "ConsumerStoppedError": Remedy.STOP,
+    "DuplicateSequenceNumber": Remedy.STOP,
+    "IllegalArgumentError": Remedy.STOP,
+    "IllegalOperation": Remedy.STOP,
+    "InvalidCommitOffsetSizeError": Remedy.STOP,
+    "InvalidFetchRequestError": Remedy.STOP,
+    "InvalidProducerEpoch": Remedy.STOP,
+    "InvalidProducerIdMapping": Remedy.STOP,
+    "InvalidRequestError": Remedy.STOP,
+    "InvalidRequiredAcksError": Remedy.STOP,
+    "InvalidTxnState": Remedy.STOP,
+    "KafkaConfigurationError": Remedy.STOP,
+    "NoError": Remedy.STOP,
+    "OffsetMetadataTooLargeError": Remedy.STOP,
+    "OutOfOrderSequenceNumber": Remedy.STOP,
+    "ProducerClosed": Remedy.STOP,
+    "ProducerFenced": Remedy.STOP,
+    "TransactionCoordinatorFenced": Remedy.STOP,
+    "UnknownProducerId": Remedy.STOP,
+}
+"""By the name of the class in `aiokafka.errors`; one that isn't here has the remedy of its nearest base class."""
+
+RETRIED = (StoreUnavailable, KafkaError, TimeoutError)
+"""What a loop catches, to try again or to stop by `check_retry`. Anything else is a fault of this program."""
+
+
+def remedy_of(error: Exception) -> Remedy:
+    """What helps against an error of Kafka or of the store."""
+    if isinstance(error, KafkaError):
+        return next(KAFKA_ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in KAFKA_ERRORS)
+    return Remedy.STOP if isinstance(error, StoreDenied) else Remedy.AGAIN
+
+
+def check_retry(error: Exception) -> None:
+    """Returns where another try may help. Raises Incurable, or the StoreDenied that it was given."""
+    if remedy_of(error) is not Remedy.AGAIN:
+        if isinstance(error, StoreDenied):
+            raise error
+        raise Incurable(cause_of(error)) from error
+
+
+def cause_of(error: Exception) -> str:
+    """One line for people: where it comes from, its class, and what it says."""
+    if isinstance(error, StoreUnavailable):
+        return str(error)
+    where = "Kafka: " if isinstance(error, KafkaError) else ""
+    return where + ": ".join((type(error).__name__, *map(str, error.args)))

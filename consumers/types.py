@@ -1,0 +1,71 @@
+"""Values that the consumers' parts hand to each other. Does nothing, and knows no Kafka client."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from service.domain.event import TicketEvent
+from service.store.port import Position
+
+
+class RecordBytes(Protocol):
+    """A record without its place; aiokafka's ConsumerRecord is one."""
+
+    @property
+    def key(self) -> bytes | None:
+        """As it was written."""
+
+    @property
+    def value(self) -> bytes | None:
+        """As it was written."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """As they were written; a name that isn't UTF-8 has surrogates."""
+
+    @property
+    def timestamp(self) -> int:
+        """Kafka's, in milliseconds."""
+
+
+class Letter(RecordBytes, Protocol):
+    """A record as it was read."""
+
+    @property
+    def topic(self) -> str:
+        """Where it was read."""
+
+    @property
+    def partition(self) -> int:
+        """Where it was read."""
+
+    @property
+    def offset(self) -> int:
+        """Where it was read."""
+
+
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """A decoded event and the record it came from."""
+
+    partition: int
+    offset: Position
+    event: TicketEvent
+    letter: Letter
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """Where a partition stands once the step is done.
+
+    `through_s` is an instant of the monotonic clock: everything that was in the log then is below the position. None
+    where nothing is known of that.
+    """
+
+    position: Position
+    through_s: float | None
+
+    def lag_ms(self) -> int | None:
+        """The most that the oldest record above the position can be old now. A step may be tried for minutes."""
+        return None if self.through_s is None else math.ceil((time.monotonic() - self.through_s) * 1000)
