@@ -27,6 +27,7 @@ from tests.consumers.small_world import (
     told,
 )
 from tests.domain.test_entries import EC
+from tests.examples import examples
 from tests.oracle.choices import SeededChoices
 from tests.pipeline import CatalogueTopic, published
 from tests.properties.driving import InterleavedStore
@@ -211,7 +212,7 @@ async def test_what_needs_a_sweep_is_noted_by_every_reader() -> None:
     assert first.unswept == second.unswept == {TENANT}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2**32))
 def test_any_number_of_readers_in_any_interleaving_end_at_the_newest(seed: int) -> None:
     choices = SeededChoices(seed)

@@ -24,6 +24,7 @@ from service.domain.record import (
     swept,
 )
 from service.domain.ticket import Ticket
+from tests.examples import examples
 
 VALUES = ("a", "b", "c", "d")
 TICKETS = [Ticket("s1", 0, category=VALUES[number % 3]) for number in range(4)]
@@ -105,7 +106,7 @@ class Tenant:
         assert record.version <= record.newest_version == self.newest
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.data())
 def test_any_interleaving_of_adoptions_events_and_sweeps_keeps_what_is_in_force_right(data: st.DataObject) -> None:
     tenant = Tenant(data.draw(some_entries()))

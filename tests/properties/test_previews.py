@@ -14,6 +14,7 @@ from service.domain.where import parse_where
 from service.store.memory_store import MemoryStore
 from service.store.previewing import Limits, Previewing, Question
 from service.store.reading import Reading
+from tests.examples import examples
 from tests.oracle.log import laid_out
 from tests.oracle.recount import Recount, strongest
 from tests.oracle.worlds import REALM, Ask, Shape, World, worlds
@@ -25,7 +26,7 @@ NOWS = ("2026-11-21T10:15:00Z", "2026-03-08T05:30:00Z", "2026-03-29T00:10:00Z", 
 """An ordinary one, and some around odd midnights of the worlds' zones."""
 
 some = settings(
-    max_examples=25,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )

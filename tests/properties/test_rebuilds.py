@@ -16,6 +16,7 @@ from consumers import leases, sweeps, timers
 from consumers.rebuild import filling, rebuilding
 from service.store.building import BuildingStore
 from service.store.redis_building import open_building_store
+from tests.examples import examples
 from tests.oracle.choices import SeededChoices
 from tests.oracle.recount import Recount
 from tests.oracle.worlds import Shape, World, seeded_world, worlds
@@ -23,7 +24,7 @@ from tests.properties.driving import Drive, InterleavedStore
 from tests.properties.test_worlds import accepted, compare, compare_on_the_way, delete_everything, want_all_profiles
 from tests.rebuilds import rebuilding_over
 
-WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS", "50")) // 3 + 1
+WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS") or examples(50)) // 3 + 1
 REDIS_WORLDS = max(4, WORLDS // 20)
 FLAT = Shape(edits=True, shadows=True, bad=True)
 TIMED = Shape(language="full", times=True, edits=True, shadows=True)

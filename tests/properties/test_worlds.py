@@ -20,13 +20,14 @@ from service.domain.viewer import Perspective, Role, Viewer
 from service.store.port import CounterStore, query_for
 from service.store.redis_store import open_store
 from tests.days import day
+from tests.examples import examples
 from tests.oracle.choices import SeededChoices
 from tests.oracle.records import Record
 from tests.oracle.recount import Recount, strongest
 from tests.oracle.worlds import Ask, Shape, World, seeded_world, worlds
 from tests.properties.driving import Drive, InterleavedStore
 
-WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS", "50"))
+WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS") or examples(50))
 REDIS_WORLDS = max(8, WORLDS // 20)
 FLAT = Shape(edits=True, shadows=True, bad=True)
 FULL = Shape(language="full", edits=True, shadows=True)
@@ -81,6 +82,7 @@ def test_every_count_equals_the_recount_at_the_instant_that_deadlines_are_applie
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.exhaustive
 async def test_five_hundred_filters_in_one_tenant_count_exactly() -> None:
     """As many as a large tenant has saved over the years, edited while events and time go on."""
     large_ones = (seeded_world(seed, MANY_FILTERS) for seed in range(100))

@@ -9,6 +9,7 @@ from service.domain.scopes import EVERYONE, parts_of
 from service.domain.ticket import Moment
 from service.store.memory_store import MemoryStore
 from service.store.port import CountQuery, TenantBatch, Window
+from tests.examples import examples
 from tests.store.contract import BUCKETS, TENANT, Store, applied, stored
 
 COUNTERS = (EVERYONE, "t:net", "a:ann", "r:rob")
@@ -84,7 +85,7 @@ spans = st.lists(st.integers(FIRST - 220, FIRST + 220), min_size=2, max_size=6).
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(places, max_size=3), st.lists(st.tuples(st.sampled_from(COLUMNS), spans), max_size=4))
 async def test_the_memory_store_sums_as_one_would_by_hand(
     batches: list[Changes], asked: list[tuple[int, tuple[tuple[int, int], ...]]]
@@ -97,7 +98,7 @@ async def test_the_memory_store_sums_as_one_would_by_hand(
 async def test_redis_sums_as_one_would_by_hand(redis_store: Store) -> None:
     seen: list[tuple[list[Changes], list[tuple[int, tuple[tuple[int, int], ...]]]]] = []
 
-    @settings(max_examples=25, database=None)
+    @settings(max_examples=examples(25), database=None)
     @given(st.lists(places, max_size=3), st.lists(st.tuples(st.sampled_from(COLUMNS), spans), max_size=4))
     def draw(batches: list[Changes], asked: list[tuple[int, tuple[tuple[int, int], ...]]]) -> None:
         seen.append((batches, asked))

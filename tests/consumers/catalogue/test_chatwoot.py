@@ -12,6 +12,7 @@ from consumers.catalogue.chatwoot import filters
 from consumers.catalogue.importing import Imported, Options, imported
 from consumers.catalogue.name_map import NameMap, Target
 from service.domain.where import parse_where
+from tests.examples import examples
 from tests.oracle import conditions as oracle
 from tests.oracle.tickets import Ticket
 
@@ -168,7 +169,7 @@ def test_and_binds_tighter_than_or(text: str, where: dict[str, Any]) -> None:
     assert where_of(*labels(text)) == where
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(("and", "or"))), min_size=1, max_size=8),
     st.sets(st.sampled_from("abcd")),
@@ -237,7 +238,7 @@ def test_text_that_means_more_here_has_no_equal(word: str) -> None:
         assert f"{word} is no text here" in result.messages[0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.tuples(SUPPORTED, st.sampled_from(("and", "or", "AND", None))), min_size=1, max_size=12))
 def test_what_is_supported_always_compiles(chain: list[tuple[dict[str, Any], str | None]]) -> None:
     where_of(*(one | {"query_operator": joined} for one, joined in chain))

@@ -16,6 +16,7 @@ from service.domain.viewer import Role, Viewer
 from service.domain.where import parse_where
 from tests.consumers.catalogue import stored
 from tests.days import day
+from tests.examples import examples
 from tests.oracle import conditions as oracle
 from tests.oracle.random_conditions import condition
 from tests.oracle.random_tickets import Pools, Shape, whole_ticket
@@ -38,7 +39,7 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any], frozenset[st
     return where, fields, frozenset(choices.some(("net", "desk"), 0, 2))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(cases())
 def test_a_condition_is_judged_as_the_oracle_does(
     case: tuple[dict[str, Any], dict[str, Any], frozenset[str]],

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from consumers.catalogue.zendesk import PRIORITIES, STATUSES
 from tests.consumers.catalogue.test_zendesk import given_condition, read, view, where_of
+from tests.examples import examples
 from tests.oracle import conditions as oracle
 from tests.oracle.tickets import Ticket
 
@@ -62,7 +63,7 @@ def slowly(field: str, operator: str, value: str, ticket: dict[str, Any]) -> boo
     return (has == wanted) is (operator == "is")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(SUPPORTED, max_size=3), st.lists(SUPPORTED, max_size=3), TICKETS)
 def test_a_view_means_what_it_meant(
     every: list[tuple[str, str, str]], some: list[tuple[str, str, str]], ticket: dict[str, Any]

@@ -19,6 +19,7 @@ from consumers.reading.batches import CAREFULLY_FROM_BYTES, TRIES, Allowance, Ba
 from consumers.reading.flawed import FlawedRecord
 from consumers.reading.parsing import MOST_HEADERS
 from tests.consumers.reading.raw_batches import CODECS, CONTROL, TIMESTAMP_MS, TRANSACTIONAL, Raw, batch, packed
+from tests.examples import examples
 
 TP = TopicPartition("ticket-events", 3)
 MIB = 1024 * 1024
@@ -247,7 +248,7 @@ def test_a_poll_of_so_many_records_goes_on_in_the_middle_of_a_batch() -> None:
     assert [one.offset for one in partition.poll(most=2)] == [2, 3]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_whatever_bytes_are_in_a_batch_its_neighbours_are_read_and_nothing_is_raised(data: st.DataObject) -> None:
     codec = data.draw(st.sampled_from(sorted(CODECS)))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from service.domain.ticket import Ticket
 from service.web.push.link import EXTENSION
+from tests.examples import examples
 from tests.web.push.asgi_stream import Stream
 from tests.web.push.event_stream import Event, state_after
 from tests.web.push.set_link import SetLink
@@ -30,7 +31,7 @@ stories = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(stories)
 def test_every_reader_ends_at_the_newest_state_and_never_went_back(story: list[tuple[str, float]]) -> None:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
