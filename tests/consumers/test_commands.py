@@ -15,6 +15,7 @@ import service
 from service.version import VERSION
 from tests.servers.ports import free_port
 from tests.servers.redis_server import RedisServer
+from tests.starting import start_here
 
 PASSWORD = "n0t-the-0ne"
 
@@ -39,10 +40,15 @@ def run(*command: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.parametrize("program", programs())
-def test_every_program_says_its_version(program: str) -> None:
-    said = run(program, "--version")
-    assert (said.stdout, said.stderr, said.returncode) == (f"ticket-counts {VERSION}\n", "", 0)
+@pytest.mark.parametrize("program", [*programs(), "deploy.publisher"])
+def test_every_program_says_its_version_whatever_it_is_told(program: str) -> None:
+    assert start_here(program, "--version", PORT="wrong") == (0, f"ticket-counts {VERSION}\n", "")
+
+
+@pytest.mark.parametrize("program", ["consumers", "service", "deploy.local"])
+def test_a_process_says_its_version_too(program: str) -> None:
+    said = run(program, "--version", PORT="wrong")
+    assert (said.returncode, said.stdout, said.stderr) == (0, f"ticket-counts {VERSION}\n", "")
 
 
 def test_there_are_programs() -> None:
@@ -57,6 +63,8 @@ TOOLS = (
     ("consumers.rebuild",),
 )
 
+PROBLEMS = ("wrong password", "no password", "nobody listens", "no such host", "no cluster")
+
 
 def complaint(tool: tuple[str, ...], url: str) -> str:
     """The first line that the tool says of this Redis; it ends by itself, with a status that says so."""
@@ -69,23 +77,36 @@ def complaint(tool: tuple[str, ...], url: str) -> str:
     return first
 
 
-@pytest.mark.parametrize("tool", TOOLS, ids=" ".join)
+# Each tool and each problem are met in `make test`, all of them together in `make test-all`.
+@pytest.mark.parametrize(
+    ("tool", "problem"),
+    [
+        pytest.param(tool, problem, marks=() if tool == TOOLS[0] or problem == PROBLEMS[0] else pytest.mark.exhaustive)
+        for tool in TOOLS
+        for problem in PROBLEMS
+    ],
+    ids=lambda one: one if isinstance(one, str) else " ".join(one),
+)
 def test_a_wrong_password_a_wrong_port_and_a_wrong_host_are_one_line_each_and_the_end(
-    tool: tuple[str, ...], redis_process: RedisServer
+    tool: tuple[str, ...], problem: str, redis_process: RedisServer
 ) -> None:
     with redis_process.client() as client:
         client.config_set("requirepass", "right")
     where, nowhere = f"127.0.0.1:{redis_process.port}", f"127.0.0.1:{free_port()}"
-    refused = complaint(tool, f"redis://:{PASSWORD}@{where}/0")
-    assert refused.startswith(f"TICKET_COUNTS_REDIS: Redis at {where}: invalid username-password pair")
-    assert complaint(tool, f"redis://{where}/0") == f"TICKET_COUNTS_REDIS: Redis at {where}: Authentication required."
-    closed = f"TICKET_COUNTS_REDIS: Redis at {nowhere}: Connection refused"
-    assert complaint(tool, f"redis://:{PASSWORD}@{nowhere}/0") == closed
-    unknown = complaint(tool, f"redis://:{PASSWORD}@no-such-host.invalid:6379/0")
-    assert unknown.startswith("TICKET_COUNTS_REDIS: Redis at no-such-host.invalid:6379: ")
-    in_a_cluster = complaint(tool, f"redis+cluster://:{PASSWORD}@{nowhere}")
-    assert in_a_cluster.startswith("TICKET_COUNTS_REDIS: Redis: no server ")
-    assert in_a_cluster.endswith(f"; Redis at {nowhere}: Connection refused")
+    url, said, end = {
+        "wrong password": (f"redis://:{PASSWORD}@{where}/0", f"Redis at {where}: invalid username-password pair", ""),
+        "no password": (f"redis://{where}/0", f"Redis at {where}: Authentication required.", "required."),
+        "nobody listens": (f"redis://:{PASSWORD}@{nowhere}/0", f"Redis at {nowhere}: Connection refused", "refused"),
+        "no such host": (
+            f"redis://:{PASSWORD}@no-such-host.invalid:6379/0", "Redis at no-such-host.invalid:6379: ", ""
+        ),
+        "no cluster": (
+            f"redis+cluster://:{PASSWORD}@{nowhere}", "Redis: no server ", f"; Redis at {nowhere}: Connection refused"
+        ),
+    }[problem]  # fmt: skip
+    first = complaint(tool, url)
+    assert first.startswith(f"TICKET_COUNTS_REDIS: {said}")
+    assert first.endswith(end)
 
 
 @pytest.mark.parametrize("program", ["consumers", "service"])

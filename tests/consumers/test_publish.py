@@ -25,6 +25,7 @@ from service.store.port import Applied, Batch, Progress
 from service.store.redis_store import open_store
 from tests.servers.ports import free_port
 from tests.servers.topics import Topics
+from tests.starting import start_here
 from tests.waiting import wait_until
 
 
@@ -286,12 +287,12 @@ def test_the_command_names_file_and_line_of_a_bad_one(settings: Settings, tmp_pa
     assert b"Traceback" not in done.stderr
 
 
-def test_the_command_says_which_setting_or_argument_is_wrong(settings: Settings) -> None:
-    done = run_command(settings.model_copy(update={"kafka": "nowhere"}))
+def test_the_command_says_which_setting_or_argument_is_wrong() -> None:
+    done = start_here("consumers.publish", KAFKA="nowhere")
     assert done.returncode == 2
-    assert done.stderr.startswith(b"TICKET_COUNTS_KAFKA: must be host:port")
-    assert done.stderr.count(b"\n") == 1
-    assert run_command(settings, "--rate", "0").returncode == 2
+    assert done.stderr.startswith("TICKET_COUNTS_KAFKA: must be host:port")
+    assert done.stderr.count("\n") == 1
+    assert start_here("consumers.publish", "--rate", "0").returncode == 2
 
 
 def test_ctrl_c_ends_the_command_though_stdin_is_silent(settings: Settings) -> None:
@@ -312,8 +313,8 @@ def test_ctrl_c_ends_the_command_though_stdin_is_silent(settings: Settings) -> N
         assert process.wait(10) == 130
 
 
-def test_help_explains_the_lines_and_the_settings(settings: Settings) -> None:
-    done = run_command(settings, "--help")
+def test_help_explains_the_lines_and_the_settings() -> None:
+    done = start_here("consumers.publish", "--help")
     assert done.returncode == 0
-    assert b"TICKET_COUNTS_EVENTS_TOPIC" in done.stdout
-    assert b'"value": null' in done.stdout
+    assert "TICKET_COUNTS_EVENTS_TOPIC" in done.stdout
+    assert '"value": null' in done.stdout

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from tests.deploy.clone import ROOT, clone
 from tests.deploy.documents import Block, Shell, blocks_of, shell
 from tests.deploy.running import running
+from tests.starting import start_here
 from tests.waiting import wait_until_blocking
 
 HISTORY = ("CHANGELOG.md", "decisions.md")
@@ -113,9 +113,7 @@ def modules_in_the_text() -> list[str]:
 
 @pytest.mark.parametrize("module", modules_in_the_text())
 def test_a_module_named_in_the_text_can_be_run(module: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
-    )
+    done = start_here(module, "--help")
     assert done.returncode == 0, done.stderr
     assert "usage" in done.stdout
 

@@ -3,8 +3,6 @@
 import ast
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +19,7 @@ from tests.deploy.documents import FENCE, blocks_of
 from tests.deploy.test_alerts import samples
 from tests.deploy.test_documents import DOCUMENTS as ALL
 from tests.deploy.test_documents import HISTORY, names
+from tests.starting import start_here
 
 DOCUMENTS = [document for document in ALL if document.name not in HISTORY]
 
@@ -82,14 +81,7 @@ def commands(document: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 @cache
 def help_of(module: str, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *words, "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = start_here(module, *words, "--help")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -101,7 +93,6 @@ def has_option(module: str, words: tuple[str, ...], option: str) -> bool:
     return re.search(rf"(?<![\w-]){option}(?![\w-])", help_of(module, *sub)) is not None
 
 
-@pytest.mark.timeout(120)  # each command is asked once, a second on a busy machine
 def test_commands_take_the_options_they_are_shown_with() -> None:
     wrong = [
         f"{document.name}: python -m {module} … {option}"

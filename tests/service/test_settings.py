@@ -1,9 +1,5 @@
 """Settings of the HTTP process: what they refuse, how they say it, and what `--help` explains."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +9,7 @@ from consumers.settings import Settings as ConsumerSettings
 from service import settings
 from service.environment import SettingsError, unknown_variables
 from service.settings import CONSUMERS_OWN, Settings, SharedSettings, redis_url_problem
-from service.version import VERSION
+from tests.starting import start_here
 
 
 def parsed(**variables: str) -> Settings:
@@ -24,19 +20,6 @@ def complaint(**variables: str) -> str:
     with pytest.raises(SettingsError) as raised:
         parsed(**variables)
     return str(raised.value)
-
-
-def run_load(variables: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """`load` as a process's `__main__` calls it."""
-    code = "import sys; from service.settings import load; print(load(sys.argv).port)"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
 
 
 def test_defaults_are_those_of_the_contract() -> None:
@@ -198,13 +181,13 @@ def test_help_explains_every_setting_with_its_default() -> None:
 
 
 def test_help_ends_the_process_well() -> None:
-    done = run_load({}, "--help")
+    done = start_here("service", "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: python -m service")
 
 
 def test_a_wrong_setting_ends_the_process_with_status_2_and_one_line() -> None:
-    done = run_load({"TICKET_COUNTS_PORT": "abc"})
+    done = start_here("service", PORT="abc")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "TICKET_COUNTS_PORT: must be a whole number from 0 to 65535, not 'abc'\n"
 
@@ -229,30 +212,19 @@ def test_a_setting_that_names_a_file_needs_it_there_and_readable(
 
 
 def test_a_missing_file_ends_the_process_with_one_line() -> None:
-    done = run_load({"TICKET_COUNTS_DEVELOPMENT_SIGN_IN": "/nowhere/at all"})
+    done = start_here("service", DEVELOPMENT_SIGN_IN="/nowhere/at all")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "TICKET_COUNTS_DEVELOPMENT_SIGN_IN: can't read '/nowhere/at all': No such file or directory\n"
 
 
-@pytest.mark.parametrize("module", ["service", "service.token", "consumers", "deploy.local", "deploy.publisher"])
-def test_every_program_says_its_version(module: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--version"],
-        env={**os.environ, "TICKET_COUNTS_PORT": "wrong"},  # whatever it is told
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"ticket-counts {VERSION}\n", "")
-
-
 def test_an_unknown_argument_ends_the_process_with_status_2_and_one_line() -> None:
-    done = run_load({}, "serve")
+    done = start_here("service", "serve")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
-def test_an_unknown_variable_costs_a_line_and_no_more() -> None:
-    done = run_load({"TICKET_COUNTS_PROT": "1"})
-    assert (done.returncode, done.stdout) == (0, "8080\n")
-    assert done.stderr == "TICKET_COUNTS_PROT: no such setting, ignored; did you mean TICKET_COUNTS_PORT?\n"
+def test_an_unknown_variable_costs_a_line_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TICKET_COUNTS_PROT", "1")
+    assert settings.load(["service"]).port == 8080
+    assert capsys.readouterr().err == "TICKET_COUNTS_PROT: no such setting, ignored; did you mean TICKET_COUNTS_PORT?\n"

@@ -2,8 +2,6 @@
 
 import json
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from service.token import (
     new_key,
     thumbprint,
 )
+from tests.starting import start_here
 
 NOW_S = 1_795_300_000
 
@@ -180,8 +179,6 @@ def test_the_command_ends_in_one_line_where_the_key_is_unusable(
 
 
 def test_python_m_service_token_runs() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "service.token", "--help"], capture_output=True, text=True, timeout=30, check=False
-    )
+    done = start_here("service.token", "--help")
     assert done.returncode == 0
     assert "--new-key" in done.stdout
