@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.clone import ROOT, clone
-from tests.deploy.documents import Block, Shell, blocks_of, shell
+from tests.deploy.documents import FENCE, Block, Shell, blocks_of, shell
 from tests.deploy.running import running
 from tests.starting import start_here
 from tests.waiting import wait_until_blocking
@@ -132,8 +132,55 @@ def test_files_and_tests_named_in_the_text_exist() -> None:
             assert not test or f"def {test}(" in (ROOT / name).read_text(), f"{document.name}: {name} has no {test}"
 
 
+def test_what_a_walk_through_the_code_names_is_in_its_file() -> None:
+    """As in "`consumers/poll.py`, `Poll.run`"."""
+    named = [
+        (document.name, path, name)
+        for document in DOCUMENTS
+        for path, name in re.findall(r"`((?:service|consumers)/[\w/]+\.py)`, `([\w.]+)`", document.read_text())
+    ]
+    assert len(named) > 30
+    for document, path, name in named:
+        for part in name.split("."):
+            assert re.search(rf"^ *(?:async )?(?:def|class) {part}\b", (ROOT / path).read_text(), re.MULTILINE), (
+                f"{document}: {path} has no {name}"
+            )
+
+
+def test_every_promise_of_the_architecture_names_a_test() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    promises = re.findall(r"^\| (\d+) \| (.*) \| ([^|]*)\|$", page, re.MULTILINE)
+    assert [int(number) for number, _, _ in promises] == [*range(1, 27)]
+    for number, promise, named in promises:
+        assert bool(re.match(r"`tests/[\w/]+\.py::test_\w+`", named)) != promise.startswith("Not built yet"), number
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    """By links from page to page."""
+    reached, left = {ROOT / "README.md"}, [ROOT / "README.md"]
+    while left:
+        page = left.pop()
+        links = {(page.parent / link).resolve() for link in re.findall(r"\]\(([^)#:]+\.md)", page.read_text())}
+        left += links - reached
+        reached |= links
+    assert [names(document) for document in DOCUMENTS if document not in reached] == []
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for document in DOCUMENTS:
         for link in re.findall(r"\]\(([^)#]+)", document.read_text()):
             if "://" not in link:
                 assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_links_to_headings_lead_to_one() -> None:
+    for document in DOCUMENTS:
+        for link, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text()):
+            there = FENCE.sub("", (document.parent / link if link else document).read_text())
+            headings = re.findall(r"^#+ (.+)$", there, re.MULTILINE)
+            assert anchor in map(anchor_of, headings), f"{document.name}: {link}#{anchor}"
+
+
+def anchor_of(heading: str) -> str:
+    """As the platforms that show Markdown make it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
