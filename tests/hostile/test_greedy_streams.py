@@ -34,6 +34,7 @@ async def streams_of(service: Serving, user: str) -> AsyncIterator[list[bytes]]:
             writer.close()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(300)
 async def test_two_users_leave_places_for_others(redis_process: RedisServer, tmp_path: Path) -> None:
     async with (

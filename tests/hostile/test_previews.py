@@ -54,6 +54,7 @@ def preview(user: str, where: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(300)
 async def test_one_users_previews_leave_places_for_those_of_others(
     service: Serving, redis_process: RedisServer

@@ -1,13 +1,15 @@
-"""A system on the run's servers, for journeys that leave the servers alone."""
+"""A system on the run's servers, for journeys that leave the servers alone: a test's own, or one for a whole file."""
 
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.journeys.system import System, running_system
 from tests.servers.choice import Choice
-from tests.servers.topics import Topics
+from tests.servers.redis_server import closing_client
+from tests.servers.topics import Topics, new_topics
 
 
 @pytest.fixture
@@ -30,3 +32,32 @@ async def system(kafka: str, redis_db: str, topics: Topics, tmp_path: Path, real
         await running.start()
         yield running
         await running.stop()
+
+
+@pytest.fixture(scope="module")
+def launched_system(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One consumer and one service for all tests of a file; none of them may use `redis_db`, which empties the same."""
+    with closing_client(redis_url) as client:
+        client.flushdb()
+    system = System(kafka, redis_url, new_topics(), tmp_path_factory.mktemp("system"), {}, "helpdesk")
+    try:
+        system.launch()
+        yield system
+        system.terminate()
+    finally:
+        system.kill()
+        with closing_client(redis_url) as client:
+            client.flushdb()
+
+
+@pytest.fixture
+async def shared_system(launched_system: System) -> AsyncIterator[System]:
+    """The file's system, which other tests have published to: counts are those of `acme` alone."""
+    async with launched_system.opened():
+        yield launched_system
+
+
+@pytest.fixture
+def acme() -> str:
+    """A tenant that no other test has."""
+    return f"acme-{uuid.uuid4().hex[:8]}"

@@ -61,20 +61,35 @@ class System:
         await self.start_consumer()
         await self.start_service()
 
+    def launch(self) -> None:
+        """Like `start`, for code outside an event loop; clients come with `opened`."""
+        self._new_consumer({}).launch(_consumer_address)
+        self._new_service({}).launch(_service_address)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Clients for one of several tests that share the launched system; fails where one of its programs has died."""
+        assert self.service is not None
+        self._asking = await self._clients.enter_async_context(Asking(self.service.address, self.realm))
+        try:
+            yield
+            self.check()
+        finally:
+            await self._clients.aclose()
+            self._asking = self._reader = None
+
     async def start_consumer(self, *, ready: bool = True, **settings: object) -> Program:
         """One more consumer; `ready` unless it is one that can't be."""
-        log = self.directory / f"consumer-{len(self.consumers)}.log"
-        program = Program("consumers", log, self._environ(settings))
-        self.consumers.append(program)
+        program = self._new_consumer(settings)
         await asyncio.to_thread(program.launch, _consumer_address, ready=ready)
         return program
 
     async def start_service(self, **settings: object) -> Program:
         """The service, ready; a consumer has to have read the catalogue before."""
-        self.service = Program("service", self.directory / "service.log", self._environ(settings))
-        await asyncio.to_thread(self.service.launch, _service_address)
-        self._asking = await self._clients.enter_async_context(Asking(self.service.address, self.realm))
-        return self.service
+        service = self._new_service(settings)
+        await asyncio.to_thread(service.launch, _service_address)
+        self._asking = await self._clients.enter_async_context(Asking(service.address, self.realm))
+        return service
 
     async def restart(self, program: Program) -> None:
         """Starts a consumer that was ended or killed, and returns once it is ready."""
@@ -153,6 +168,26 @@ class System:
     def environ(self) -> dict[str, str]:
         """The variables of one more program on the same servers and topics."""
         return self._environ({})
+
+    def terminate(self) -> None:
+        """Like `stop`, for code outside an event loop."""
+        self.check()
+        for program in self._running():
+            program.terminate()
+
+    def kill(self) -> None:
+        """Ends what still runs, however the tests ended."""
+        for program in self._running():
+            program.kill()
+
+    def _new_consumer(self, settings: Mapping[str, object]) -> Program:
+        log = self.directory / f"consumer-{len(self.consumers)}.log"
+        self.consumers.append(Program("consumers", log, self._environ(settings)))
+        return self.consumers[-1]
+
+    def _new_service(self, settings: Mapping[str, object]) -> Program:
+        self.service = Program("service", self.directory / "service.log", self._environ(settings))
+        return self.service
 
     def _programs(self) -> list[Program]:
         return [*self.consumers, *([self.service] if self.service else [])]

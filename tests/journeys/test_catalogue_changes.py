@@ -1,7 +1,6 @@
 """The catalogue changes while tickets are there: filters come whole or not at all, bad entries change nothing."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +9,8 @@ import redis
 from tests.journeys import topic_log
 from tests.journeys.asking import NotCounted, Question, Snapshot, admin, realm
 from tests.journeys.catalogue_lines import CLOSED, OPEN, WAITING, event, removal, saved_filter, tenant
-from tests.journeys.system import System, running_system
+from tests.journeys.system import System
 from tests.servers.redis_server import closing_client
-from tests.servers.topics import Topics
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("apache_kafka")
@@ -23,71 +21,67 @@ TICKETS = 3_000
 SOON_S = 10.0
 
 
-async def test_events_published_before_their_catalogue_count_when_the_system_starts_after_both(
-    kafka: str, redis_db: str, topics: Topics, tmp_path: Path
-) -> None:
-    async with running_system(kafka, redis_db, topics, tmp_path) as system:
-        await system.publish(event("acme", "INC1", 1), event("acme", "INC2", 1))
-        await system.publish(tenant("acme"), realm("helpdesk"))
-        await system.start()
-        assert (await system.settled("acme")).counts == {"all": 2}
-        assert await system.ends(topics.dead_letters) == {0: 0}
-        await system.stop()
+@pytest.fixture
+def system(shared_system: System) -> System:
+    """One for the whole file: each test has a tenant of its own there."""
+    return shared_system
 
 
-async def test_a_new_filter_is_waited_for_until_every_ticket_is_in_it(system: System) -> None:
-    await with_tickets(system)
-    await system.publish(saved_filter("acme", "f", {"field": "assignee", "op": "eq", "value": "agent-0"}))
+async def test_a_new_filter_is_waited_for_until_every_ticket_is_in_it(system: System, acme: str) -> None:
+    await with_tickets(system, acme)
+    swept = system.consumers[0].metric("swept_tickets_total")
+    await system.publish(saved_filter(acme, "f", {"field": "assignee", "op": "eq", "value": "agent-0"}))
     refusals = []
     while True:
         try:
-            answer = await system.ask.all_of("acme", ("all", "f"))
+            answer = await system.ask.all_of(acme, ("all", "f"))
             break
         except NotCounted as refusal:
             refusals.append(refusal.code)
     assert answer.counts == {"all": TICKETS, "f": TICKETS // 3}
     assert set(refusals) <= {"INVALID_FILTER_ID", "COUNTS_WARMING"}
-    assert system.consumers[0].metric("swept_tickets_total") >= TICKETS
-    assert "f" in await system.ask.filters("acme")
+    assert system.consumers[0].metric("swept_tickets_total") >= swept + TICKETS
+    assert "f" in await system.ask.filters(acme)
 
 
-async def test_an_edited_filter_counts_the_old_condition_until_the_new_one_is_whole(system: System) -> None:
-    await with_tickets(system, saved_filter("acme", "f", {"field": "assignee", "op": "eq", "value": "agent-0"}))
-    before = await system.settled("acme", ("f",))
+async def test_an_edited_filter_counts_the_old_condition_until_the_new_one_is_whole(system: System, acme: str) -> None:
+    await with_tickets(system, acme, saved_filter(acme, "f", {"field": "assignee", "op": "eq", "value": "agent-0"}))
+    before = await system.settled(acme, ("f",))
     assert before.counts == {"f": TICKETS // 3}
-    await system.publish(saved_filter("acme", "f", {"field": "assignee", "op": "ne", "value": "agent-0"}))
+    swept = system.consumers[0].metric("swept_tickets_total")
+    await system.publish(saved_filter(acme, "f", {"field": "assignee", "op": "ne", "value": "agent-0"}))
     told: list[Snapshot] = [before]
     while told[-1].catalogue == before.catalogue:
-        told.append(await system.ask.all_of("acme", ("f",)))
+        told.append(await system.ask.all_of(acme, ("f",)))
     assert {each.counts["f"] for each in told[:-1]} == {TICKETS // 3}
     assert told[-1].counts == {"f": TICKETS - TICKETS // 3}
     assert told[-1].catalogue == before.catalogue + 1
-    assert system.consumers[0].metric("swept_tickets_total") >= TICKETS
+    assert system.consumers[0].metric("swept_tickets_total") >= swept + TICKETS
 
 
-async def test_a_status_that_becomes_closed_moves_its_tickets_in_one_step(system: System) -> None:
-    await with_tickets(system)
-    before = await system.settled("acme")
+async def test_a_status_that_becomes_closed_moves_its_tickets_in_one_step(system: System, acme: str) -> None:
+    await with_tickets(system, acme)
+    before = await system.settled(acme)
     assert (before.summary["totalOpen"], before.summary["totalClosed"]) == (TICKETS - TICKETS // 4, TICKETS // 4)
-    await system.publish(tenant("acme", closed=frozenset({WAITING, CLOSED})))
+    await system.publish(tenant(acme, closed=frozenset({WAITING, CLOSED})))
     told = [before]
     while told[-1].catalogue == before.catalogue:
-        told.append(await system.ask.all_of("acme"))
+        told.append(await system.ask.all_of(acme))
         assert told[-1].summary["totalOpen"] + told[-1].summary["totalClosed"] == TICKETS
     assert {each.summary["totalOpen"] for each in told[:-1]} == {before.summary["totalOpen"]}
     assert told[-1].summary["totalClosed"] == TICKETS // 2
 
 
-async def test_refused_entries_point_at_the_node_and_the_last_good_one_stays(system: System) -> None:
-    await system.publish(realm("helpdesk"), tenant("acme"), event("acme", "INC1", 1))
+async def test_refused_entries_point_at_the_node_and_the_last_good_one_stays(system: System, acme: str) -> None:
+    await system.publish(realm("helpdesk"), tenant(acme), event(acme, "INC1", 1))
     good = {"field": "status", "op": "eq", "value": OPEN}
-    await system.publish(saved_filter("acme", "f", good))
+    await system.publish(saved_filter(acme, "f", good))
     bad: list[tuple[dict[str, Any], str]] = [
-        (saved_filter("acme", "f", {"all": [good, {"field": "status", "op": "about", "value": 1}]}), "where.all[1]"),
-        (saved_filter("acme", "f", {"any": [{"not": {"field": "team", "op": "eq"}}]}), "where.any[0].not"),
-        (saved_filter("acme", "f", {"all": [good], "not": good}), "where"),
-        (saved_filter("acme", "f", good, type="nonsense"), "type"),
-        ({"kind": "tenant", "value": {**tenant("acme")["value"], "statuses": [{"id": OPEN}]}}, "statuses[0]"),
+        (saved_filter(acme, "f", {"all": [good, {"field": "status", "op": "about", "value": 1}]}), "where.all[1]"),
+        (saved_filter(acme, "f", {"any": [{"not": {"field": "team", "op": "eq"}}]}), "where.any[0].not"),
+        (saved_filter(acme, "f", {"all": [good], "not": good}), "where"),
+        (saved_filter(acme, "f", good, type="nonsense"), "type"),
+        ({"kind": "tenant", "value": {**tenant(acme)["value"], "statuses": [{"id": OPEN}]}}, "statuses[0]"),
         ({"kind": "realm", "value": {"name": "helpdesk", "issuer": "x", "jwksUri": "https://id.example/k"}}, "jwksUri"),
     ]
     await system.publish(*(line for line, _ in bad))
@@ -101,63 +95,63 @@ async def test_refused_entries_point_at_the_node_and_the_last_good_one_stays(sys
         headers = dict(letter.headers)
         assert headers["topic"] == system.topics.catalogue.encode()
         assert path in headers["reason"].decode(), line
-    await system.publish(event("acme", "INC2", 1))
-    answer = await system.settled("acme", ("all", "f"))
+    await system.publish(event(acme, "INC2", 1))
+    answer = await system.settled(acme, ("all", "f"))
     assert answer.counts == {"all": 2, "f": 2}
 
 
-async def test_a_removed_filter_is_unknown_and_its_return_is_filled_anew(system: System) -> None:
+async def test_a_removed_filter_is_unknown_and_its_return_is_filled_anew(system: System, acme: str) -> None:
     where = {"field": "assignee", "op": "eq", "value": "agent-0"}
-    await with_tickets(system, saved_filter("acme", "f", where))
-    assert (await system.settled("acme", ("f",))).counts == {"f": TICKETS // 3}
-    await system.publish(removal("filter", "f", "acme"))
-    await refused(system, "INVALID_FILTER_ID")
-    await system.publish(event("acme", "INC0", 2, assignee="agent-1"), saved_filter("acme", "f", where))
+    await with_tickets(system, acme, saved_filter(acme, "f", where))
+    assert (await system.settled(acme, ("f",))).counts == {"f": TICKETS // 3}
+    await system.publish(removal("filter", "f", acme))
+    await refused(system, acme, "INVALID_FILTER_ID")
+    await system.publish(event(acme, "INC0", 2, assignee="agent-1"), saved_filter(acme, "f", where))
 
     async def back() -> bool:
-        snapshot = await system.asked(Question("acme", admin(), filter_ids=("f",)))
+        snapshot = await system.asked(Question(acme, admin(), filter_ids=("f",)))
         return snapshot is not None and snapshot.counts == {"f": TICKETS // 3 - 1}
 
     await wait_until(back, SOON_S, "the filter to count all but one")
 
 
-async def test_a_removed_tenant_leaves_nothing_in_redis(system: System, redis_db: str) -> None:
+async def test_a_removed_tenant_leaves_nothing_in_redis(system: System, acme: str) -> None:
     name = "gone-tomorrow"
-    await system.publish(realm("helpdesk"), tenant("acme"), tenant(name), event("acme", "INC1", 1))
+    await system.publish(realm("helpdesk"), tenant(acme), tenant(name), event(acme, "INC1", 1))
     await system.publish(saved_filter(name, "f", {"field": "assignee", "op": "is_empty"}))
     await system.publish_all(
         event(name, f"INC{n}", 1, assignee=f"agent-{n}", team="t", requester="r") for n in range(500)
     )
     assert (await system.settled(name)).counts == {"all": 500}
-    assert await asyncio.to_thread(traces, redis_db, name)
+    assert await asyncio.to_thread(traces, system.redis, name)
     await system.publish(removal("tenant", name))
 
     async def unheard_of() -> bool:
-        return not await asyncio.to_thread(traces, redis_db, name)
+        return not await asyncio.to_thread(traces, system.redis, name)
 
     await wait_until(unheard_of, SOON_S, "Redis to hold nothing of the tenant")
     with pytest.raises(NotCounted) as refusal:
         await system.ask.all_of(name)
     assert refusal.value.code == "TENANT_NOT_FOUND"
-    assert (await system.settled("acme")).counts == {"all": 1}
+    assert (await system.settled(acme)).counts == {"all": 1}
 
 
-async def with_tickets(system: System, *entries: dict[str, Any]) -> None:
+async def with_tickets(system: System, acme: str, *entries: dict[str, Any]) -> None:
     """A tenant with many tickets, a third of them of agent-0, a quarter each waiting and closed; all are counted."""
-    await system.publish(realm("helpdesk"), tenant("acme"), *entries)
+    await system.publish(realm("helpdesk"), tenant(acme), *entries)
     statuses = (OPEN, OPEN, WAITING, CLOSED)
     await system.publish_all(
-        event("acme", f"INC{n}", 1, assignee=f"agent-{n % 3}", status=statuses[n % 4]) for n in range(TICKETS)
+        event(acme, f"INC{n}", 1, assignee=f"agent-{n % 3}", status=statuses[n % 4]) for n in range(TICKETS)
     )
-    await system.settled("acme")
+    await system.settled(acme)
 
 
-async def refused(system: System, code: str) -> None:
+async def refused(system: System, acme: str, code: str) -> None:
     """Returns once the filter `f` is refused so."""
 
     async def said() -> bool:
         try:
-            await system.ask.all_of("acme", ("f",))
+            await system.ask.all_of(acme, ("f",))
         except NotCounted as refusal:
             return refusal.code == code
         return False

@@ -7,7 +7,9 @@ import pytest
 import redis
 
 from service.store import keys
-from tests.journeys.system import running_system
+from tests.journeys.asking import Question, admin, realm
+from tests.journeys.catalogue_lines import event, saved_filter, tenant
+from tests.journeys.system import System, running_system
 from tests.journeys.test_readiness import founded
 from tests.servers.redis_server import closing_client
 from tests.servers.topics import Topics
@@ -46,3 +48,23 @@ async def test_leases_are_given_back_and_the_other_consumer_takes_them(
             await asyncio.to_thread(other.terminate)
             await wait_until(taken, 20, "the restarted consumer to take all of them")
         await system.stop()
+
+
+@pytest.mark.exhaustive
+@pytest.mark.usefixtures("apache_kafka")
+async def test_a_second_consumer_and_a_restart_find_everything_counted(system: System) -> None:
+    mine = saved_filter("acme", "mine", {"field": "assignee", "op": "eq", "value": "@me"})
+    await system.publish(realm("helpdesk"), tenant("acme"), mine)
+    await system.publish_all(event("acme", f"INC{n}", 1, assignee=f"agent-{n % 3}") for n in range(300))
+    question = Question("acme", admin("agent-1"), filter_ids=("all", "mine"))
+    before = await system.reached(question, await system.ends())
+    assert before.counts == {"all": 300, "mine": 100}
+    first = system.consumers[0]
+    await asyncio.to_thread(first.terminate)
+    await system.publish(event("acme", "INC1", 2, assignee="agent-2"))
+    await asyncio.gather(system.restart(first), system.start_consumer())
+    after = await system.reached(question, await system.ends())
+    assert after.counts == {"all": 300, "mine": 99}
+    assert (after.epoch, after.version) == (before.epoch, before.version + 1)
+    applied = [program.metric("events_total") for program in system.consumers]
+    assert sum(applied) == 1, "what was counted before is not even looked at again"

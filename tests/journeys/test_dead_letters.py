@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.journeys.asking import realm
 from tests.journeys.catalogue_lines import CLOSED, OPEN, event, tenant
 from tests.journeys.system import System
 from tests.waiting import wait_until
 
 
+@pytest.mark.exhaustive
 async def test_events_of_a_tenant_that_came_late_are_counted_once_they_are_replayed(system: System) -> None:
     await system.publish(realm("helpdesk"), event("late", "INC1", 1), event("late", "INC2", 1))
 

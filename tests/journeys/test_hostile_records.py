@@ -138,6 +138,7 @@ async def test_letters_are_listed_whatever_others_have_written_into_their_topic(
     assert [one["reason"] for one in listed] == ["tenantid: no tenant nobody in the catalogue", "r"]
 
 
+@pytest.mark.exhaustive
 async def test_a_letter_beyond_what_its_topic_takes_has_length_hash_and_beginning_of_its_record(
     kafka: str, redis_db: str, topics: Topics, tmp_path: Path
 ) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from tests.journeys.asking import NotCounted, realm
 from tests.journeys.catalogue_lines import CLOSED, Line, deletion, event, saved_filter, tenant
-from tests.journeys.system import System
+from tests.journeys.system import System, running_system
+from tests.servers.topics import Topics
 
 pytestmark = pytest.mark.usefixtures("apache_kafka")
 
@@ -93,3 +94,16 @@ async def publishing(system: System, *arguments: str | Path) -> AsyncIterator[Pr
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+@pytest.mark.usefixtures("apache_kafka")
+async def test_events_published_before_their_catalogue_count_when_the_system_starts_after_both(
+    kafka: str, redis_db: str, topics: Topics, tmp_path: Path
+) -> None:
+    async with running_system(kafka, redis_db, topics, tmp_path) as system:
+        await system.publish(event("acme", "INC1", 1), event("acme", "INC2", 1))
+        await system.publish(tenant("acme"), realm("helpdesk"))
+        await system.start()
+        assert (await system.settled("acme")).counts == {"all": 2}
+        assert await system.ends(topics.dead_letters) == {0: 0}
+        await system.stop()

@@ -203,6 +203,7 @@ async def test_a_redis_that_keeps_nothing_on_disk_is_warned_of_at_start(
             await system.stop()
 
 
+@pytest.mark.exhaustive
 async def test_a_redis_that_does_not_tell_whether_it_keeps_anything_is_warned_of_once(
     kafka: str, topics: Topics, tmp_path: Path
 ) -> None:

@@ -44,6 +44,14 @@ class TansuBroker:
         """The address for clients."""
         return f"{HOST}:{self.port}"
 
+    def pause(self) -> None:
+        """Freeze it: connections stay open, nothing answers."""
+        self._process.pause()
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.thaw()
+
     def __enter__(self) -> Self:
         self._process.start(lambda: accepts(self.port), START_S)
         return self
