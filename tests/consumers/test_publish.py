@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
@@ -24,6 +25,7 @@ from consumers.topic_metadata import describe_topics
 from service.store.port import Applied, Batch, Progress
 from service.store.redis_store import open_store
 from tests.servers.ports import free_port
+from tests.servers.redis_server import closing_client
 from tests.servers.topics import Topics
 from tests.starting import start_here
 from tests.waiting import wait_until
@@ -135,13 +137,23 @@ async def test_an_event_over_a_mebibyte_gets_in_so_that_it_can_be_dead_lettered(
     assert [len(one.value) for one in await records(settings.kafka, settings.events_topic)] == [len(large)]
 
 
+def hashes_read(raw: redis.Redis) -> int:
+    """How many times all of a hash was read from this Redis."""
+    calls: int = raw.info("commandstats").get("cmdstat_hgetall", {}).get("calls", 0)
+    return calls
+
+
 async def test_it_ends_only_when_every_bucket_has_what_was_published_where_it_is_told_to(
     settings: Settings, redis_db: str
 ) -> None:
     said: list[str] = []
     own = settings.model_copy(update={"redis": redis_db, "buckets": 2})
-    waiting = asyncio.create_task(publish([event(1)], own, wait_applied=True, say=said.append))
-    await wait_until(lambda: any(line.startswith("acknowledged 1 event") for line in said), 20, "acknowledgement")
+    with closing_client(redis_db) as raw:
+        before = hashes_read(raw)
+        waiting = asyncio.create_task(publish([event(1)], own, wait_applied=True, say=said.append))
+        await wait_until(lambda: any(line.startswith("acknowledged 1 event") for line in said), 20, "acknowledgement")
+        # Whatever else it does last, it must not end by that: two looks at the positions of both buckets go first.
+        await wait_until(lambda: hashes_read(raw) >= before + 4, 20, "looks at the positions")
     assert not (await asyncio.wait({waiting}, timeout=1))[0]
     async with open_store(redis_db, 2, 5) as store:
         for bucket in range(2):

@@ -27,7 +27,8 @@ def main(argv: Sequence[str]) -> int:
     numbers = count(1)
 
     def tell(one: Tried) -> None:
-        print(f"{next(numbers)}/{len(chosen)} {one.seconds:.0f} s: {one.verdict.value}: {_words(one)}", flush=True)
+        said = f"{one.verdict.value}: {one.mutation.guard}: {one.detail}"
+        print(f"{next(numbers)}/{len(chosen)} {one.seconds:.0f} s: {said}", flush=True)
 
     results = walk(chosen, asked.workers, tell)
     print()
@@ -35,14 +36,12 @@ def main(argv: Sequence[str]) -> int:
     return 0 if all(one.verdict.seen for one in results) else 1
 
 
-def _words(one: Tried) -> str:
-    return one.mutation.guard if one.verdict.seen else f"{one.mutation.guard} ({one.detail})"
-
-
 def table(results: Sequence[Tried]) -> str:
     """Each mutation with the test that saw it, then totals."""
     lines = ["| guard | where | verdict | by |", "|---|---|---|---|"]
-    lines += [f"| {one.mutation.guard} | {one.mutation.file} | {one.verdict.value} | {one.detail} |" for one in results]
+    for one in results:
+        detail = one.detail.replace("|", "\\|")
+        lines.append(f"| {one.mutation.guard} | {one.mutation.file} | {one.verdict.value} | {detail} |")
     lines += ["", "| verdict | of the first 53 | of all |", "|---|---|---|"]
     core = [one for one in results if one.mutation.core]
     for verdict in Verdict:

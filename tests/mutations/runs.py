@@ -20,6 +20,9 @@ LIMIT_S = 300
 END_S = 20
 """For a run that is interrupted to end its servers."""
 
+SHOWN = 100
+"""Characters of a failure."""
+
 QUICK = ("-m", "not exhaustive and not faults_long", "--hypothesis-profile=quick")
 """What `make test` runs."""
 
@@ -76,8 +79,8 @@ def became(report: str, said: str) -> Run:
     failures = [(case, failure) for case in cases for failure in case.findall("failure")]
     for case, failure in failures:
         if not _BROKEN.search(f"{failure.get('message')}\n{failure.text}"):
-            by_time = " (by its time-out)" if "Timeout (>" in str(failure.get("message")) else ""
-            return Run(Became.RED, f"{case.get('classname')}.{case.get('name')}{by_time}")
+            said = " ".join(str(failure.get("message")).split())
+            return Run(Became.RED, f"{case.get('classname')}.{case.get('name')}: {said[:SHOWN]}")
     broken = [*(failure for _, failure in failures), *(error for case in cases for error in case.findall("error"))]
     if broken:
         return Run(Became.BROKEN, str(broken[0].get("message")))

@@ -61,11 +61,11 @@ def report(inside: str) -> str:
     ("inside", "expected", "detail"),
     [
         ("", Became.GREEN, ""),
-        ('<failure message="assert 1 == 2">assert 1 == 2</failure>', Became.RED, "tests.a.t"),
+        ('<failure message="assert 1 == 2">assert 1 == 2</failure>', Became.RED, "tests.a.t: assert 1 == 2"),
         (
             '<failure message="Failed: Timeout (&gt;60.0s) from pytest-timeout.">stacks</failure>',
             Became.RED,
-            "tests.a.t (by its time-out)",
+            "tests.a.t: Failed: Timeout (>60.0s) from pytest-timeout.",
         ),
         ('<failure message="NameError: name">…</failure>', Became.BROKEN, "NameError: name"),
         (
