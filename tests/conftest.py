@@ -5,6 +5,8 @@ import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["tests.servers.fixtures", "tests.leaks", "tests.last_lines"]
 
@@ -16,8 +18,11 @@ settings.load_profile("suite")
 MOST_WORKERS = 8
 """Each has a Redis of its own, and some tests start six servers more."""
 
-LONGEST_FIRST = ("journeys", "deploy", "browser", "hostile", "service", "clients", "properties", "fuzz", "oracle")
+LONGEST_FIRST = ("browser", "journeys", "deploy", "hostile", "service", "clients", "properties", "fuzz", "oracle")
 """Rooms in the order in which their files are handed out, the rest behind: a worker must not begin a long one last."""
+
+PAGE = "tests/browser/"
+"""One worker has them all: they share a browser and a system of processes, which take half a minute to start."""
 
 RUNS = {
     "not exhaustive and not faults_long": "make test, each promise at least once",
@@ -35,6 +40,19 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Two workers a core: journeys wait about as long as they work."""
     return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """By file, as `--dist loadfile` is, but for those of the page."""
+    if config.option.dist != "loadfile":
+        return None
+    scheduler = LoadFileScheduling(config, log)
+    scheduler._split_scope = _goes_together
+    return scheduler
+
+
+def _goes_together(nodeid: str) -> str:
+    return PAGE if nodeid.startswith(PAGE) else nodeid.split("::")[0]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.browser.page import SHOWN_S, Page
 from tests.browser.world import REALM, TENANT, World
 from tests.journeys.catalogue_lines import tenant
@@ -29,6 +31,7 @@ def test_a_killed_service_shows_reconnecting_and_recovers_without_reload(world: 
     assert page.text("#light-age").endswith(("just now", "ago"))
 
 
+@pytest.mark.exhaustive  # a planned end is met in test_client.py, a restart in the test above
 def test_a_service_that_is_restarted_properly_is_found_again(world: World, page: Page) -> None:
     page.opened(viewer="ticket_admin")
     world.service.terminate()

@@ -55,7 +55,13 @@ def test_eight_tabs_of_one_view_share_one_stream_and_all_follow(world: World, pa
     wait_until_blocking(lambda: world.streams() == 0, SHOWN_S, "the stream to end with the last tab")
 
 
-@pytest.mark.parametrize(("without", "most"), [("", STREAMS), (ONLY_LOCKS, STREAMS)], ids=["shared", "only locks"])
+@pytest.mark.parametrize(
+    ("without", "most"),
+    [
+        pytest.param("", STREAMS, id="shared"),
+        pytest.param(ONLY_LOCKS, STREAMS, id="only locks", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_eight_tabs_of_eight_views_leave_connections_for_requests(
     world: World, page: Page, without: str, most: int
 ) -> None:

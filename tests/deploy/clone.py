@@ -25,8 +25,8 @@ MARK = "DEMO_TEST_MARK"
 NOT_A_READERS = ("VIRTUAL_ENV", "PYTHONPATH", "ARGS")
 """Variables that come from how the tests were started, `make test ARGS=…` among others."""
 
-OTHER_UID = 61_703
-"""Nobody's: whatever belongs to it was made by the test."""
+OTHER_UID = 60_001 + os.getpid() % 4_000
+"""Nobody's: whatever belongs to it was made by the test, in this run."""
 
 
 class Clone:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,10 +23,17 @@ from service.settings import known_variables
 from tests.deploy.answers import answer_in, check_example
 from tests.deploy.clone import OTHER_UID, Clone, clone, usable_python
 from tests.deploy.running import READY, Running, running
+from tests.examples import is_quick
 from tests.waiting import wait_until_blocking
 
-FIRST_S, AGAIN_S = 90.0, 10.0
-"""From typing `make demo` to the answer: with the downloads, and once everything is there."""
+FIRST_CPU_S, AGAIN_CPU_S = 90.0, 10.0
+"""From typing `make demo` to its end, of one processor: with all that is installed, and once everything is there.
+
+How long it takes is also the network's and the machine's to say.
+"""
+
+ANSWERED_S = 180.0
+"""With the downloads, on a machine that does other things as well."""
 
 NOTHING_NEW = {".venv-demo"}
 
@@ -44,22 +52,28 @@ def here() -> Iterator[Clone]:
         yield made
 
 
-@pytest.mark.timeout(FIRST_S * 3)
+@pytest.mark.timeout(2 * ANSWERED_S + 60)
 def test_fresh_clones_answer_the_example_in_time() -> None:
-    """As this user and, where that is root, as another one; their downloads go on at the same time."""
+    """As this user and, where that is root, as another one (in `make test` alone); they download at the same time."""
     python = usable_python()
     if python is None:
         pytest.skip("no Python of the system that can make virtual environments")
     users = (None, OTHER_UID) if os.geteuid() == 0 else (None,)
     with ExitStack() as open_now:
-        fresh = [open_now.enter_context(clone(python, uid)) for uid in users]
-        check_answers(fresh, FIRST_S)
+        fresh = [open_now.enter_context(clone(python, uid)) for uid in (users[-1:] if is_quick() else users)]
+        check_answers(fresh, FIRST_CPU_S)
         for each in fresh:
-            check_answers([each], AGAIN_S)
+            check_answers([each], AGAIN_CPU_S)
 
 
-def check_answers(fresh: Sequence[Clone], limit_s: float) -> None:
-    began = time.monotonic()
+def children_cpu_s() -> float:
+    """Of all processes that this one has started and seen the end of, and of those that they saw the end of."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def check_answers(fresh: Sequence[Clone], limit_cpu_s: float) -> None:
+    began, used_before = time.monotonic(), children_cpu_s()
     with ExitStack() as open_now:
         # Two that start together would both find the usual port free.
         arguments = ["ARGS=--check", "ARGS=--check --port 0"]
@@ -68,20 +82,35 @@ def check_answers(fresh: Sequence[Clone], limit_s: float) -> None:
             for each, said in zip(fresh, arguments, strict=False)
         ]
         for run in runs:
-            assert run.wait(began + limit_s - time.monotonic()) == 0, run.output
+            assert run.wait(began + ANSWERED_S - time.monotonic()) == 0, run.output
             answer = answer_in(run.output)
             check_example(answer)
             assert answer["data"]["counts"]["all"] == 1_542
+    assert 0 < children_cpu_s() - used_before < limit_cpu_s * len(fresh)
     for each in fresh:
         check_nothing_left(each)
 
 
-@pytest.fixture
-def demo(here: Clone) -> Iterator[Running]:
-    """One that answers, started as people do."""
-    with running(here, "make", "demo", "ARGS=--rate 20 --seed 4 --port 0") as run:
+ORIGIN = "https://desk.example"
+SETTINGS = {"CORS_ORIGINS": ORIGIN, "PARTITIONS": "3", "KAFKA": "nowhere:1", "PREVIEWZ": "1"}
+
+
+@contextmanager
+def started(where: Clone) -> Iterator[Running]:
+    """A demo that answers, started as people do, with some settings."""
+    told = {f"TICKET_COUNTS_{name}": value for name, value in SETTINGS.items()}
+    with running(where, "make", "demo", "ARGS=--rate 20 --seed 4 --port 0", **told) as run:
         run.wait_ready()
         yield run
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Running]:
+    """One for all tests that only look at it."""
+    with clone(Path(sys.executable).resolve()) as made:
+        made.give_environment()
+        with started(made) as run:
+            yield run
 
 
 def test_the_printed_curl_can_be_pasted_and_its_numbers_move(demo: Running) -> None:
@@ -97,18 +126,22 @@ def test_the_printed_curl_can_be_pasted_and_its_numbers_move(demo: Running) -> N
     wait_until_blocking(pasted, 20, "counts that change")
 
 
-def test_ctrl_c_ends_everything_and_leaves_nothing(demo: Running) -> None:
-    key = demo.clone.project / ".demo" / "realm.pem"
-    assert key.stat().st_mode & 0o777 == 0o600
-    assert len(demo.clone.processes()) >= 6  # make, demo, guardian, Redis, broker, consumers, service
-    demo.press_ctrl_c()
-    demo.wait()
-    wait_until_blocking(lambda: not demo.clone.processes(), 5, "the last processes to end")
-    check_nothing_left(demo.clone)
-    assert "Traceback" not in demo.output
+def test_ctrl_c_ends_everything_and_leaves_nothing(here: Clone) -> None:
+    with started(here) as run:
+        key = here.project / ".demo" / "realm.pem"
+        assert key.stat().st_mode & 0o777 == 0o600
+        assert len(here.processes()) >= 6  # make, demo, guardian, Redis, broker, consumers, service
+        run.press_ctrl_c()
+        run.wait()
+        wait_until_blocking(lambda: not here.processes(), 15, "the last processes to end")
+        check_nothing_left(here)
+        assert "Traceback" not in run.output
 
 
-@pytest.mark.parametrize("victim", ["consumers", "service", "redis-server", "tansu"])
+@pytest.mark.parametrize(
+    "victim",
+    ["consumers", *(pytest.param(one, marks=pytest.mark.exhaustive) for one in ("service", "redis-server", "tansu"))],
+)
 def test_a_crash_of_one_ends_the_rest_with_its_log_shown(here: Clone, victim: str) -> None:
     with running(here, sys.executable, "-m", "deploy.local", "--port", "0") as run:
         run.wait_ready()
@@ -141,19 +174,15 @@ def test_a_given_port_that_is_taken_is_one_clear_line(here: Clone) -> None:
     check_nothing_left(here)
 
 
-def test_settings_for_either_process_are_passed_on(here: Clone) -> None:
-    origin = "https://desk.example"
-    told = {"TICKET_COUNTS_CORS_ORIGINS": origin, "TICKET_COUNTS_PARTITIONS": "3", "TICKET_COUNTS_KAFKA": "nowhere:1"}
-    with running(here, "make", "demo", "ARGS=--port 0 --no-publisher", TICKET_COUNTS_PREVIEWZ="1", **told) as run:
-        run.wait_ready()
-        assert "TICKET_COUNTS_PREVIEWZ: no such setting, ignored; did you mean TICKET_COUNTS_PREVIEWS?" in run.output
-        (url,) = re.findall(r"page +(\S+)/", run.output)
-        answer = httpx.get(f"{url}/readyz", headers={"origin": origin}, trust_env=False)
-        assert answer.headers["access-control-allow-origin"] == origin
-        exported = (here.project / ".demo" / "environment").read_text()
-        assert f"TICKET_COUNTS_CORS_ORIGINS={origin}" in exported
-        assert "TICKET_COUNTS_PARTITIONS=3" in exported
-        assert "nowhere" not in exported
+def test_settings_for_either_process_are_passed_on(demo: Running) -> None:
+    assert "TICKET_COUNTS_PREVIEWZ: no such setting, ignored; did you mean TICKET_COUNTS_PREVIEWS?" in demo.output
+    (url,) = re.findall(r"page +(\S+)/", demo.output)
+    answer = httpx.get(f"{url}/readyz", headers={"origin": ORIGIN}, trust_env=False)
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    exported = (demo.clone.project / ".demo" / "environment").read_text()
+    assert f"TICKET_COUNTS_CORS_ORIGINS={ORIGIN}" in exported
+    assert "TICKET_COUNTS_PARTITIONS=3" in exported
+    assert "nowhere" not in exported
 
 
 def test_every_setting_that_is_not_about_servers_is_passed_on() -> None:
@@ -173,7 +202,9 @@ def test_every_setting_that_is_not_about_servers_is_passed_on() -> None:
     assert {name for name in not_taken if not name.startswith(("KAFKA", "REDIS", "TLS_", "CONFIG"))} == own
 
 
-@pytest.mark.parametrize(("name", "value"), [("STREAMS", "many"), ("PARTITIONS", "0")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("STREAMS", "many"), pytest.param("PARTITIONS", "0", marks=pytest.mark.exhaustive)]
+)
 def test_a_wrong_setting_is_one_clear_line(here: Clone, name: str, value: str) -> None:
     with running(here, "make", "demo", "ARGS=--port 0", **{f"TICKET_COUNTS_{name}": value}) as run:
         assert run.wait() != 0
@@ -213,6 +244,7 @@ def test_an_old_python_is_one_clear_line(here: Clone) -> None:
     assert run.output == "the demo needs Python 3.11 or newer, and this is 3.9\n"
 
 
+@pytest.mark.exhaustive
 def test_it_runs_from_an_installed_wheel(tmp_path: Path, here: Clone) -> None:
     """The wheel itself is installed; what it needs is taken from the tests' own packages, and compared by name."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]

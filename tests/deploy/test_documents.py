@@ -23,6 +23,8 @@ DOCUMENTS = [
     path for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))) if path.name != HISTORY[0]
 ]
 
+GETTING_STARTED = ROOT / "docs" / "getting-started.md"
+
 RUNS_THIS = ("make test", "make check")
 """What this test is a part of: run by whoever reads its result."""
 
@@ -39,8 +41,20 @@ def names(document: Path) -> str:
     return str(document.relative_to(ROOT))
 
 
+def starts_a_demo(document: Path) -> bool:
+    return any(block.text.startswith("make demo") for block in blocks_of(document))
+
+
 @pytest.mark.timeout(240)  # operations are many commands, each a process of its own
-@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+@pytest.mark.parametrize(
+    "document",
+    [
+        # One demo is enough for `make test`.
+        pytest.param(each, marks=pytest.mark.exhaustive if starts_a_demo(each) and each != GETTING_STARTED else ())
+        for each in DOCUMENTS
+    ],
+    ids=names,
+)
 def test_its_blocks_run_in_their_order(document: Path) -> None:
     commands = [block for block in blocks_of(document) if block.kind == "sh" and block.text.strip() not in RUNS_THIS]
     if not commands or names(document) in RUN_ELSEWHERE:

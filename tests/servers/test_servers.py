@@ -104,6 +104,7 @@ def test_a_frozen_redis_answers_nothing_until_thawed(redis_process: RedisServer)
         assert client.ping()
 
 
+@pytest.mark.exhaustive
 async def test_kafka_keeps_its_data_over_kill_9(kafka_broker: KafkaBroker) -> None:
     await create_topic(kafka_broker.bootstrap, "kept")
     await produce(kafka_broker.bootstrap, "kept")

@@ -59,6 +59,7 @@ async def test_curl_is_answered(service: Serving, padding: int, tmp_path: Path) 
         assert json.loads(each)["data"]["counts"] == {"all": 1}
 
 
+@pytest.mark.exhaustive  # Java compiles the client first
 async def test_javas_client_is_answered(service: Serving) -> None:
     java = shutil.which("java")
     if java is None:
