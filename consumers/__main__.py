@@ -196,6 +196,7 @@ async def _run(
             range(settings.buckets),
             settings.audit_every_s,
             retrying("audit"),
+            live,
         )
         sweeper = Sweeper(store, adoption, step, wanted, leases, metrics, retrying("backfill"), live, away)
         async with leases.given_back(), asyncio.TaskGroup() as tasks:

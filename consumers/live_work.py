@@ -1,11 +1,12 @@
-"""Whether events or deadlines are being applied just now: backfills give way to them, whoever's they are."""
+"""Whether events or deadlines are being applied just now: backfills and audits give way, whoever's they are."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 LONGEST_WAIT_S = 0.5
-"""Longest wait of a backfill for its next bite: under a load without end it does some hundred tickets a second."""
+"""Longest wait of a backfill or an audit for its next bite: under a load without end it does some hundred tickets a
+second."""
 
 
 class LiveWork:

@@ -191,6 +191,14 @@ class Settings(SharedSettings):
         "end that gives tickets to all its people with one token needs as many as they have tabs. Six times as many "
         "may be asked for in a minute, and six hundred times as many by all users of a tenant; then 429.",
     )
+    stream_ticket_users_per_tenant: int = Field(
+        default=5_000,
+        ge=0,
+        le=1_000_000,
+        description="Most users of one tenant who have good stream tickets or cookies at a time; 0 means no limit. "
+        "Others are told to wait (429). A user counts until the token ends with which the last ticket was asked for. "
+        "Redis keeps some 2 KB for one user with a dashboard, and 160 KB at most.",
+    )
     stream_token_life_s: int = Field(
         default=0,
         ge=0,

@@ -9,6 +9,7 @@ import structlog
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
 from consumers.kafka_errors import RETRIED
 from consumers.leases import Leases
+from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
 from consumers.retrying import Retrying
 from service.clock import Clock
@@ -61,10 +62,11 @@ class AuditSchedule:
         buckets: Iterable[Bucket],
         every_s: float,
         retrying: Retrying | None = None,
+        live: LiveWork | None = None,
     ) -> None:
         self._store = store
         self._leases = leases
-        self._audit = TenantAudit(store, clock)
+        self._audit = TenantAudit(store, clock, live=live)
         self._metrics = metrics
         self._buckets = tuple(buckets)
         self._every_s = every_s

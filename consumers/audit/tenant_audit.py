@@ -13,15 +13,20 @@ import msgspec
 
 from consumers.audit.comparing import WrongCell, right_counter, wrong_cells
 from consumers.audit.judging import Judge, instants_of
+from consumers.live_work import LiveWork
 from service.clock import Clock
 from service.domain.recount import Recount
 from service.domain.scopes import EVERYONE
 from service.store.auditing import AuditAsk, AuditedStore, AuditRead, Repair
+from service.store.page_size import PageSize
 from service.store.port import StoreUnavailable
 from service.store.token import minted
 
-PAGE = 200
-"""Tickets per read: a few ms of Redis, so that events wait no longer behind one."""
+PAGE, FIRST_PAGE = 200, 20
+"""Most tickets per read, and those of the first one, which shows how large they are."""
+
+PAGE_S = 0.02
+"""How long a page may take before the next one is smaller: events wait no longer behind one."""
 
 COUNTERS = 50
 """Counters per read; a person's is some hundred bytes, a team's some KB."""
@@ -72,12 +77,15 @@ class TenantReport(msgspec.Struct):
 
 
 class TenantAudit:
-    """Audits tenants one after another. With a `mender` it also repairs."""
+    """Audits tenants one after another. With a `mender` it also repairs. Gives way to `live` work."""
 
-    def __init__(self, store: AuditedStore, clock: Clock, mender: Mender | None = None) -> None:
+    def __init__(
+        self, store: AuditedStore, clock: Clock, mender: Mender | None = None, live: LiveWork | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._mender = mender
+        self._live = live or LiveWork()
 
     async def run(self, tenant: str, stored_counters: Iterable[str] = ()) -> TenantReport:
         """The report; `stored_counters` are looked at beside those that tickets count in. Raises Unproven.
@@ -92,7 +100,7 @@ class TenantAudit:
                 stored = await self._store.tenant(tenant)
                 if stored is None:
                     return TenantReport(tenant)
-                one = _Pass(self._store, self._clock, self._mender, tenant, stored.generation)
+                one = _Pass(self._store, self._clock, self._mender, self._live, tenant, stored.generation)
                 try:
                     return await one.run(stored_counters)
                 finally:
@@ -105,12 +113,22 @@ class TenantAudit:
 class _Pass:
     """One try, in one generation and one run of the store."""
 
-    def __init__(self, store: AuditedStore, clock: Clock, mender: Mender | None, tenant: str, generation: str) -> None:
+    def __init__(
+        self,
+        store: AuditedStore,
+        clock: Clock,
+        mender: Mender | None,
+        live: LiveWork,
+        tenant: str,
+        generation: str,
+    ) -> None:
         self.holder = minted()
+        self._live = live
         self._store = store
         self._clock = clock
         self._mender = mender
-        self._ask = AuditAsk(tenant, generation, self.holder, limit=PAGE)
+        self._ask = AuditAsk(tenant, generation, self.holder)
+        self._size = PageSize(FIRST_PAGE, PAGE, PAGE_S)
         self._run = ""
         self._recount = Recount()
         self._judge: Judge | None = None
@@ -144,16 +162,25 @@ class _Pass:
         tickets: tuple[str, ...] = (),
         counters: tuple[str, ...] = (),
     ) -> AuditRead:
-        """One read, taken in; rests afterwards, but for what is still to be read before counters can be."""
+        """One read, taken in; rests afterwards, but for what is still to be read before counters can be.
+
+        A page of tickets waits for live work. Counters don't: what is written meanwhile has to be read again.
+        """
         loop = asyncio.get_running_loop()
+        if cursor is not None:
+            await self._live.give_way()
         began = loop.time()
-        ask = msgspec.structs.replace(self._ask, begin=begin, cursor=cursor, tickets=tickets, counters=counters)
+        ask = msgspec.structs.replace(
+            self._ask, begin=begin, cursor=cursor, limit=self._size.tickets, tickets=tickets, counters=counters
+        )
         read = await self._store.audit(ask)
         if read is None:
             raise _Lost("another audit of its bucket is under way" if begin else "it was interrupted")
         if read.run != (self._run or read.run):
             raise _Lost("the store restarted or failed over")
         self._run = read.run
+        if cursor is not None:
+            self._size.note(loop.time() - began)
         await self._take(read)
         if not read.left:
             await asyncio.sleep(REST_SHARE * (loop.time() - began))

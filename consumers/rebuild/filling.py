@@ -20,10 +20,18 @@ from consumers.store_runs import run_of
 from consumers.types import Goal, Incoming
 from service.domain.event import PoisonEvent
 from service.store.building import BuildingStore
+from service.store.page_size import PageSize
 from service.store.port import BucketState, Position
 
-BITE = 200
-"""Tickets per bite of a pass over all of them: some 10 ms of Redis, so that events wait no longer behind one."""
+BITE, FIRST_BITE = 200, 20
+"""Most tickets per bite of a pass over all of them, and those of the first one, which shows how large they are."""
+
+BITE_S = 0.02
+"""How long a bite may take before the next one is smaller: events wait no longer behind one. Under live events bites
+take longer, and so become smaller."""
+
+REST_SHARE = 1.0
+"""Rest after each bite, as a share of what it took: whoever counts or answers goes first."""
 
 MARK_S = 5.0
 """How often the positions of buildings without events are raised: what a killed rebuild reads again at most."""
@@ -93,10 +101,15 @@ class Filling:
     async def _over_all(self, job: Job, generation: str) -> None:
         run, cursor = await run_of(self._store, job.name), 0
         work = self._step.copy if generation == job.building.base else self._step.recount
+        loop, size = asyncio.get_running_loop(), PageSize(FIRST_BITE, BITE, BITE_S)
         while True:
-            cursor, found = await self._store.scan(job.name, generation, cursor, BITE)
+            began = loop.time()
+            cursor, found = await self._store.scan(job.name, generation, cursor, size.tickets)
             if found:
                 await work(job, sorted(set(found)))
+            took = loop.time() - began
+            size.note(took)
+            await asyncio.sleep(REST_SHARE * took)
             if self.progress.add(len(found)):
                 await self._room.check([job])
             if cursor == 0:

@@ -60,7 +60,8 @@ class BudgetStore(Protocol):
     async def claim(self, scope: str, claims: Sequence[Claim], claimant: str, ttl_ms: int) -> bool:
         """Gives the claimant a place of each quota for so long, or renews them; False, and none, when one is used up.
 
-        `claimant` names what uses the places: a stream, say. Each name counts once for a holder.
+        `claimant` names what uses the places: a stream, say. Each name counts once for a holder, and never has its
+        places for a shorter time than an earlier claim gave it.
         """
 
     async def release(self, scope: str, claims: Sequence[Claim], claimant: str) -> None:

@@ -44,7 +44,7 @@ class MemoryBudgets:
                     return False
                 places.append(held)
         for held in places:
-            held[claimant] = now + ttl_ms
+            held[claimant] = max(held.get(claimant, 0), now + ttl_ms)
         return True
 
     async def release(self, scope: str, claims: Sequence[Claim], claimant: str) -> None:

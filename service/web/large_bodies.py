@@ -26,13 +26,18 @@ NOT_IDS = "must be a list of non-empty ids"
 
 NO_OBJECT = "must be a JSON object"
 
-# Each pattern takes a bounded number of pieces, and gives none back.
-_UP_TO_HALF = re.compile(
-    rb"((?:[^\\]++"
-    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|\\(?!u[dD][89a-fA-F]).){0,2000}+)(\\u[dD][89a-fA-F]..|)",
-    re.DOTALL,
-)
+SEGMENT_BYTES = 32_768
+"""Of a body, looked at in one step."""
+
+_ESCAPE_BYTES = 6
+"""Of the longest escape; two of them make a surrogate pair."""
+
+# Where no backslash is escaped, each begins an escape.
+_HIGH, _LOW = rb"\\u[dD][89abAB]..", rb"\\u[dD][c-fC-F].."
+_SECOND_OF_PAIR = re.compile(rb"(?<=%b)%b" % (_HIGH, _LOW), re.DOTALL)
+_HALF = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW), re.DOTALL)
+
+# Each takes a bounded number of pieces, or one string, and gives none back.
 _SOME_IDS = re.compile(rb'\s*+(?:"(?:[^"\\]++|\\.)*+"\s*+,?+\s*+){1,1000}+', re.DOTALL)
 _UP_TO_STRING = re.compile(rb'([^"]*+)("(?:[^"\\]++|\\.)*+"|\Z)', re.DOTALL)
 _NUMBER = re.compile(rb"()([0-9][0-9.eE+-]*+)")
@@ -59,7 +64,7 @@ def reduced(body: bytes, shape: type[msgspec.Struct], most_ids: int) -> Steps[by
     `most_ids`. Raises Refused for a body that isn't a JSON object, ids that are none, a text of a member with half of a
     surrogate pair, and a `where` with more than MOST_PARTS parts: all of these would be refused in the whole body too.
     """
-    mark = secrets.token_hex(16).encode()
+    mark = secrets.token_hex(8).encode()
     try:
         members = _members_decoder.decode((yield from _marked(body, mark)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -81,17 +86,23 @@ def reduced(body: bytes, shape: type[msgspec.Struct], most_ids: int) -> Steps[by
 
 def _marked(body: bytes, mark: bytes) -> Steps[bytes]:
     """The body with the mark, which nobody can know, for each half of a surrogate pair: no decoder takes one."""
-    parts: list[bytes] = []
+    body = body.replace(rb"\\", rb"\u005c")
+    segments: list[bytes] = []
     place = 0
     while place < len(body):
-        found = _UP_TO_HALF.match(body, place)
-        if found is None or found.end() == place:  # an escape that is cut off
-            raise invalid("body", NO_OBJECT)
-        parts += (found[1], mark) if found[2] else (found[1],)
-        place = found.end()
-        if not found[2] or len(parts) % PIECES_A_STEP == 0:
-            yield
-    return b"".join(parts)
+        end = _between_escapes(body, place + SEGMENT_BYTES)
+        segments.append(_HALF.sub(mark, body[place:end]))
+        place = end
+        yield
+    return b"".join(segments)
+
+
+def _between_escapes(body: bytes, place: int) -> int:
+    """The place, or a little before it where it is in the middle of an escape or of a pair."""
+    escape = body.rfind(b"\\", place - 2 * _ESCAPE_BYTES, place)
+    if escape < 0:
+        return place
+    return escape - _ESCAPE_BYTES if _SECOND_OF_PAIR.match(body, escape) else escape
 
 
 def _distinct(ids: bytes, most: int) -> Steps[bytes]:

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp
 from service.clock import Clock
 from service.origins import origins_in
 from service.settings import Settings
-from service.store.budgets import BudgetStore, Charge, OverBudget, Rate
-from service.store.grants import GrantStore
+from service.store.budgets import BudgetStore, Charge, Claim, OverBudget, Quota, Rate
+from service.store.grants import GrantStore, owner_of
 from service.store.reading import Reading
 from service.web.asking import Asked, asked_in_body, asked_in_query
 from service.web.count import PATH as COUNT_PATH
@@ -35,6 +35,9 @@ only when its token is over."""
 
 TENANT_USERS = 100
 """So many times a user's budget is a tenant's: by default 200 tickets a second."""
+
+FULL_RETRY_S = 60
+"""When a tenant without room for one more user's tickets may have some: tokens end all the time."""
 
 
 TICKET = re.compile(rb"(?:\A|&)ticket(?:[=&]|\Z)")
@@ -65,6 +68,7 @@ class Streaming:
             Rate(name, times * of_user, times * of_user)
             for name, times in (("tickets", 1), ("tenant-tickets", TENANT_USERS))
         )
+        self._ticket_users = Quota("ticket-users", settings.stream_ticket_users_per_tenant)
         self._clock = clock
         self._token_life_us = settings.stream_token_life_s * 1_000_000
 
@@ -74,6 +78,7 @@ class Streaming:
         await self._spend(caller)
         asked = await asked_in_body(request)
         await self._reading.answer(caller.tenant_id, caller.realm, wanted(caller.viewer, asked))
+        await self._claim(caller)
         ticket, expires_in_s = await self._tickets.give(caller, asked)
         data = {"ticket": ticket, "expiresIn": expires_in_s}
         return success("Stream ticket created", data, self._clock.now_us(), [(b"cache-control", b"no-store")])
@@ -105,6 +110,16 @@ class Streaming:
         wait_s = await self._budgets.spend(caller.tenant_id, charges)
         if wait_s:
             raise OverBudget("too many stream tickets", wait_s)
+
+    async def _claim(self, caller: Caller) -> None:
+        """Takes the user's place among the tenant's users with tickets, or keeps it. Raises OverBudget.
+
+        One user has one place, however many tickets: nobody takes the places of others.
+        """
+        left_ms = max(1, (caller.expires_at - self._clock.now_us()) // 1_000)
+        user = owner_of(caller.realm, caller.viewer.user)
+        if not await self._budgets.claim(caller.tenant_id, [Claim(self._ticket_users, "")], user, left_ms):
+            raise OverBudget("too many users with stream tickets", FULL_RETRY_S)
 
     async def _admit(self, request: Request) -> Caller:
         """The caller, for no longer than a token shown now is good for a stream."""

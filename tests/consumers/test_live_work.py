@@ -1,14 +1,21 @@
-"""Backfills give way to events and deadlines, whoever's they are, and still come to their end."""
+"""Backfills and audits give way to events and deadlines, whoever's they are, and still come to their end."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from consumers import collecting, live_work, sweeps
+from consumers.audit import tenant_audit
+from consumers.audit.cycle import AuditSchedule
+from consumers.audit.tenant_audit import TenantAudit
 from consumers.live_work import LiveWork
+from consumers.rebuild import filling
+from service.store.auditing import AuditAsk, AuditRead
 from service.store.page_size import PageSize
-from tests.consumers.small_world import SmallWorld, filter_entry, log_of, removal, tenant_entry, told
+from tests.consumers.small_world import NOW_US, SmallWorld, filter_entry, log_of, removal, tenant_entry, told
 from tests.pipeline import Pipeline
+from tests.rebuilds import rebuilding_over
 from tests.waiting import wait_until
 
 MANY = 30
@@ -94,3 +101,57 @@ def test_a_page_shrinks_at_once_and_grows_step_by_step() -> None:
     for _ in range(20):
         size.note(0.0)
     assert size.tickets == 200
+
+
+async def test_an_audit_reads_no_page_while_something_live_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_work, "LONGEST_WAIT_S", 60)
+    world, consumer = await unfilled()
+    await consumer.sweep()
+    live, reads = LiveWork(), []
+    read = world.store.audit
+
+    async def watched(ask: AuditAsk) -> AuditRead | None:
+        reads.append(ask)
+        return await read(ask)
+
+    monkeypatch.setattr(world.store, "audit", watched)
+    schedule = AuditSchedule(world.store, consumer.leases, consumer.clock, consumer.metrics, range(64), 1.0, live=live)
+    with live.under_way():
+        auditing = asyncio.create_task(schedule.look())
+        await wait_until(lambda: live._quiet._waiters, 10, "the audit to wait")
+        assert not reads
+    await auditing
+    assert reads
+
+
+async def test_pages_of_an_audit_and_bites_of_a_rebuild_shrink_where_they_are_dear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the loop's clock, which goes on by a second with each read of the store."""
+    world, consumer = await unfilled()
+    await consumer.sweep()
+    loop, began = asyncio.get_running_loop(), 0.0
+    monkeypatch.setattr(loop, "time", lambda: began)
+    monkeypatch.setattr(tenant_audit, "REST_SHARE", 0.0)
+    monkeypatch.setattr(filling, "REST_SHARE", 0.0)
+    audit, scan = world.store.audit, world.store.scan
+    limits: dict[str, list[int]] = {"audit": [], "rebuild": []}
+
+    async def dear_audit(ask: AuditAsk) -> AuditRead | None:
+        nonlocal began
+        began += 1
+        limits["audit"].append(ask.limit)
+        return await audit(ask)
+
+    async def dear_scan(tenant: str, generation: str, cursor: int, limit: int) -> tuple[int, Sequence[str]]:
+        nonlocal began
+        began += 1
+        limits["rebuild"].append(limit)
+        return await scan(tenant, generation, cursor, limit)
+
+    monkeypatch.setattr(world.store, "audit", dear_audit)
+    monkeypatch.setattr(world.store, "scan", dear_scan)
+    await TenantAudit(world.store, consumer.clock).run("acme")
+    await rebuilding_over(world.store, {}, NOW_US, [], from_store=True).run(["acme"])
+    for limit in limits.values():
+        assert limit[:2] == [20, 1]

@@ -85,6 +85,18 @@ async def test_a_claim_is_renewed_and_counts_once(store: Store) -> None:
     assert not await store.claim("acme", [mine], "b", MINUTE_MS)
 
 
+async def test_a_claim_that_is_renewed_for_a_shorter_time_lasts_as_long_as_before(store: Store) -> None:
+    mine, others = Claim(Quota("users", 1), "long"), Claim(Quota("users", 1), "short")
+    assert await store.claim("acme", [mine], "a", MINUTE_MS)
+    assert await store.claim("acme", [mine, others], "a", 30)
+
+    async def over() -> bool:
+        return await store.claim("acme", [others], "b", MINUTE_MS)
+
+    await wait_until(over, 10, "the shorter time to be over")
+    assert not await store.claim("acme", [mine], "b", MINUTE_MS)
+
+
 async def test_a_claim_ends_with_its_time(store: Store) -> None:
     mine = Claim(Quota("user-streams", 1), "ann")
     assert await store.claim("acme", [mine], "a", 30)

@@ -1,4 +1,5 @@
--- Takes one place of each quota for a claimant, or renews them; takes none when one quota is used up (0, else 1).
+-- Takes one place of each quota for a claimant, or renews them, never for a shorter time than they have; takes none
+-- when one quota is used up (0, else 1).
 --
 -- KEYS  per quota a sorted set: claimants by the millisecond at which their place is free again
 -- ARGV  claimant, time to live in milliseconds, then per quota: how many places there are
@@ -9,7 +10,7 @@ for i, key in ipairs(KEYS) do
   if not redis.call('ZSCORE', key, ARGV[1]) and redis.call('ZCARD', key) >= tonumber(ARGV[2 + i]) then return 0 end
 end
 for _, key in ipairs(KEYS) do
-  redis.call('ZADD', key, now + ARGV[2], ARGV[1])
+  redis.call('ZADD', key, 'GT', now + ARGV[2], ARGV[1])
   local last = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]
   redis.call('PEXPIREAT', key, string.format('%.0f', last))
 end

@@ -4,6 +4,7 @@ import json
 import re
 from http.cookies import SimpleCookie
 
+import httpx
 import pytest
 
 from service.domain.ticket import Ticket
@@ -207,6 +208,27 @@ async def test_tickets_are_given_at_a_rate_to_a_user_and_to_a_tenant() -> None:
         assert everyone.status_code == 429
         await later(10)
         await pushing.ticket()
+
+
+async def test_a_tenant_has_so_many_users_with_tickets_and_nobody_takes_the_place_of_another() -> None:
+    async with a_pushing_world(stream_ticket_users_per_tenant=2) as pushing:
+        world = pushing.world
+        world.store.budget_clock_ms = lambda: world.clock.now_us() // 1000
+
+        async def asks(user: str, life_s: int) -> httpx.Response:
+            headers = world.headers(world.token(user, exp=NOW_S + life_s))
+            return await world.client.post(f"{STREAM_TICKET}?{QUERY}", json={"filterIds": ["all"]}, headers=headers)
+
+        assert [(await asks("ann", 600)).status_code for _ in range(5)] == [200] * 5
+        assert (await asks("ann", 60)).status_code == 200
+        assert (await asks("bob", 300)).status_code == 200
+        refused = await asks("cid", 600)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "RATE_LIMITED")
+        assert refused.headers["retry-after"] == "60"
+        assert [(await asks(user, 300)).status_code for user in ("ann", "bob")] == [200, 200]
+        await later(301)
+        assert (await asks("cid", 600)).status_code == 200, "bob's token is over, and ann's longer one isn't"
+        assert (await asks("bob", 600)).status_code == 429
 
 
 async def test_a_role_that_is_no_text_is_no_reason_to_fail(pushing: Pushing) -> None:
