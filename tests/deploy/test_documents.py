@@ -151,7 +151,7 @@ def test_what_a_walk_through_the_code_names_is_in_its_file() -> None:
     named = [
         (document.name, path, name)
         for document in DOCUMENTS
-        for path, name in re.findall(r"`((?:service|consumers)/[\w/]+\.py)`, `([\w.]+)`", document.read_text())
+        for path, name in re.findall(r"`((?:service|consumers)/[\w/]+\.py)`,\s+`([\w.]+)`", document.read_text())
     ]
     assert len(named) > 30
     for document, path, name in named:
