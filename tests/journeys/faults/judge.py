@@ -48,7 +48,7 @@ class Judge:
             for index, numbers in self._counted(partition, snapshots):
                 expected[index].update(numbers)
         return [
-            f"{snapshot}: not {wanted}"
+            _difference(snapshot, wanted)
             for snapshot, wanted in zip(snapshots, expected, strict=True)
             if _numbers(snapshot.counts, snapshot.summary) != wanted
         ]
@@ -128,6 +128,16 @@ class _Walk:
 
 def _numbers(counts: Mapping[str, int], summary: Mapping[str, int]) -> dict[str, int]:
     return {**{f"count {id_}": n for id_, n in counts.items()}, **{f"summary {key}": n for key, n in summary.items()}}
+
+
+def _difference(snapshot: Snapshot, wanted: Counter[str]) -> str:
+    told, asked = Counter(_numbers(snapshot.counts, snapshot.summary)), snapshot.question
+    wrong = [f"{name} is {told[name]}, not {wanted[name]}" for name in {**told, **wanted} if told[name] != wanted[name]]
+    return (
+        f"{asked.tenant}, {asked.viewer}, profile {asked.profile_id}, {asked.perspective}, {asked.timezone}: "
+        f"version {snapshot.epoch}.{snapshot.version} at position {snapshot.positions}, "
+        f"catalogue {snapshot.catalogue}, timers {snapshot.timers_us}: {', '.join(wrong)}"
+    )
 
 
 def impossible(snapshots: Iterable[Snapshot]) -> list[str]:

@@ -39,6 +39,9 @@ BACKLOG_WITHIN_S = 120.0
 FEWEST_POSITIONS = 10
 SEEN_WITHIN_S = 120.0
 """Time for the watch to see so many, whatever the machine does beside."""
+MOST_SHOWN = 5
+"""Of the answers that are wrong, in the report of a failed run: those that follow are mostly the same fault."""
+
 REFUSALS = frozenset({"COUNTS_UNAVAILABLE", "COUNTS_WARMING"})
 """What the service may say instead of a snapshot."""
 
@@ -181,7 +184,8 @@ class FaultRun:
         doubled = len(log) - self.load.publisher.sent
         self.figures = Figures(len(snapshots), len(places), len(log), len(letters), len(wrong), duplicates, doubled)
         print(self.figures)
-        assert not wrong, f"{len(wrong)} of {len(snapshots)} snapshots differ from the recount, the first: {wrong[0]}"
+        shown = "\n".join(wrong[:MOST_SHOWN])
+        assert not wrong, f"{len(wrong)} of {len(snapshots)} snapshots differ from the recount, the first:\n{shown}"
         assert not impossible(snapshots)
         parked = {_place(letter) for letter in letters}
         bad = {(self.system.topics.events, *place) for place in judge.dead_letters}

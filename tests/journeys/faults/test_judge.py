@@ -67,6 +67,13 @@ def test_what_is_right_at_its_position_and_catalogue_differs_in_nothing() -> Non
     assert judging.dead_letters == {(1, 1)}
 
 
+def test_a_difference_names_the_numbers_that_differ_and_no_others() -> None:
+    wrong = replace(RIGHT[3], counts={**RIGHT[3].counts, "f": 7})
+    (line,) = judge().differences([wrong])
+    assert line.startswith("acme, ")
+    assert line.endswith("at position {0: 3, 1: 1}, catalogue 1, timers 0: count f is 7, not 2")
+
+
 @pytest.mark.parametrize("index", range(len(RIGHT)))
 def test_one_more_one_less_and_another_position_are_differences(index: int) -> None:
     right = RIGHT[index]
