@@ -78,6 +78,7 @@ async def test_hostile_records_hold_up_nobody(system: System) -> None:
         await beside(other, attack, WAITS)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(300)
 async def test_another_tenants_backfills_hold_up_nobody(system: System) -> None:
     await system.publish(*(event("acme", f"T{n}", 1, category=f"c{n % 7}") for n in range(TICKETS)))

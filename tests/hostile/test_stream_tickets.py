@@ -37,6 +37,7 @@ def request(number: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(300)
 async def test_tickets_of_one_user_take_no_more_than_their_place(service: Serving, redis_process: RedisServer) -> None:
     requests = [request(number) for number in range(TICKETS)]

@@ -169,6 +169,7 @@ async def test_an_events_topic_made_anew_while_it_is_read_is_refused_until_it_is
         await system.stop()
 
 
+@pytest.mark.exhaustive
 async def test_a_catalogue_topic_made_anew_is_refused_until_it_is_accepted(
     kafka: str, redis_db: str, topics: Topics, tmp_path: Path
 ) -> None:
