@@ -79,6 +79,8 @@ class ClusterFaults:
         # The replica's link to its master alone is cut: it can't log in any more.
         asked(replica, "CONFIG SET", "masteruser", "nobody")
         asked(replica, "CONFIG SET", "masterauth", "wrong")
+        # By default it doesn't stand in with data that is 30 s old, and a busy machine needs longer for what follows.
+        asked(replica, "CONFIG SET", "cluster-replica-validity-factor", "0")
         asked(replica, "CLIENT KILL", "TYPE", "master")
         await self._run_until(lambda: asked(replica, "INFO", "replication")["master_link_status"] == "down")
         kept = self._stored(master, tenant)
@@ -89,6 +91,7 @@ class ClusterFaults:
             await self._off(self._cluster.failed_over, master)
         asked(replica, "CONFIG SET", "masteruser", "")
         asked(replica, "CONFIG SET", "masterauth", "")
+        asked(replica, "CONFIG SET", "cluster-replica-validity-factor", "10")
 
         async def rewound() -> bool:
             return await self.rewinds() > rewinds
