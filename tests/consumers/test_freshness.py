@@ -180,6 +180,9 @@ def test_it_never_understates_the_age_of_what_is_missing(story: list[tuple[int, 
 
 
 def test_a_step_that_is_tried_for_long_says_an_older_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    goal = Goal(5, 70.0)
     monkeypatch.setattr("consumers.types.time.monotonic", lambda: 130.0)
-    assert Goal(5, 70.0).lag_ms() == 60_000
+    assert goal.lag_ms() == 60_000
     assert Goal(5, None).lag_ms() is None
+    monkeypatch.setattr("consumers.types.time.monotonic", lambda: 190.0)
+    assert goal.lag_ms() == 120_000, "a minute later, at its next try"

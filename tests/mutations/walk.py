@@ -61,7 +61,7 @@ def _verdict(tree: Tree, mutation: Mutation) -> tuple[Verdict, str]:
         return Verdict.QUICK, quick.detail
     every = run(tree, mutation.tests, ALL)
     if every.became is Became.RED:
-        return Verdict.ALL, every.detail
+        return Verdict.ALL, f"{every.detail} (in make test: {quick.became.value})"
     if every.became is Became.GREEN:
         return Verdict.GREEN, ", ".join(mutation.tests)
     return Verdict.NOT_RUN, f"{every.became.value}: {every.detail}"
