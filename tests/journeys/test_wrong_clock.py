@@ -1,5 +1,6 @@
 """A consumer whose machine's clock is a day ahead: nothing is counted a day early, then or later."""
 
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ async def test_deadlines_of_tomorrow_are_not_counted_today(
     in_an_hour = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     async with running_system(kafka, redis_db, topics, tmp_path, PARTITIONS=1) as system:
         with monkeypatch.context() as patch:
-            patch.setenv("PYTHONPATH", str(tmp_path / "wrong"))
+            patch.setenv("PYTHONPATH", str(tmp_path / "wrong"), prepend=os.pathsep)
             wrong = await system.start_consumer()
         await system.start_service()
         await system.publish(realm("helpdesk"), tenant("acme"), event("acme", "INC1", 1, dueAt=in_an_hour))
