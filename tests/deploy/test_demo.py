@@ -104,28 +104,6 @@ def started(where: Clone) -> Iterator[Running]:
         yield run
 
 
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Running]:
-    """One for all tests that only look at it."""
-    with clone(Path(sys.executable).resolve()) as made:
-        made.give_environment()
-        with started(made) as run:
-            yield run
-
-
-def test_the_printed_curl_can_be_pasted_and_its_numbers_move(demo: Running) -> None:
-    seen = set()
-
-    def pasted() -> bool:
-        done = subprocess.run(["bash", "-c", demo.curl()], capture_output=True, text=True, timeout=10, check=True)
-        answer = json.loads(done.stdout)
-        check_example(answer)
-        seen.add(json.dumps(answer["data"]["counts"]))
-        return len(seen) > 2
-
-    wait_until_blocking(pasted, 20, "counts that change")
-
-
 def test_ctrl_c_ends_everything_and_leaves_nothing(here: Clone) -> None:
     with started(here) as run:
         key = here.project / ".demo" / "realm.pem"
@@ -174,17 +152,6 @@ def test_a_given_port_that_is_taken_is_one_clear_line(here: Clone) -> None:
     check_nothing_left(here)
 
 
-def test_settings_for_either_process_are_passed_on(demo: Running) -> None:
-    assert "TICKET_COUNTS_PREVIEWZ: no such setting, ignored; did you mean TICKET_COUNTS_PREVIEWS?" in demo.output
-    (url,) = re.findall(r"page +(\S+)/", demo.output)
-    answer = httpx.get(f"{url}/readyz", headers={"origin": ORIGIN}, trust_env=False)
-    assert answer.headers["access-control-allow-origin"] == ORIGIN
-    exported = (demo.clone.project / ".demo" / "environment").read_text()
-    assert f"TICKET_COUNTS_CORS_ORIGINS={ORIGIN}" in exported
-    assert "TICKET_COUNTS_PARTITIONS=3" in exported
-    assert "nowhere" not in exported
-
-
 def test_every_setting_that_is_not_about_servers_is_passed_on() -> None:
     given = dict.fromkeys(known_variables(), "given")
     told = settings_of(Ports(1, 2, 3, 4), Path("sign-in.json"), given)
@@ -211,22 +178,6 @@ def test_a_wrong_setting_is_one_clear_line(here: Clone, name: str, value: str) -
     said = [line for line in run.output.splitlines() if line and not line.startswith("make")]
     assert len(said) == 1, run.output
     assert said[0].startswith(f"TICKET_COUNTS_{name}: must be ")
-
-
-KCAT = shutil.which("kcat")
-
-
-@pytest.mark.skipif(KCAT is None, reason="needs kcat on PATH")
-def test_clients_of_librdkafka_reach_the_broker_from_the_version_that_is_said(demo: Running) -> None:
-    (address, needed) = re.findall(r"Kafka +(\S+) +for clients of librdkafka ([\d.]+) or newer", demo.output)[0]
-    version = subprocess.run([str(KCAT), "-V"], capture_output=True, text=True, check=True).stdout
-    (found,) = re.findall(r"librdkafka (\d+\.\d+)", version)
-    asked = [str(KCAT), "-b", address, "-L", "-m", "5"]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
-    if [*map(int, found.split("."))] >= [*map(int, needed.split("."))]:
-        assert 'topic "ticket-events"' in done.stdout, done.stderr
-    else:
-        assert "ApiVersionRequest failed: Local: Read underflow" in done.stderr, "older ones work by now: say so"
 
 
 def test_a_missing_package_is_one_clear_line(here: Clone) -> None:
@@ -266,3 +217,52 @@ def test_it_runs_from_an_installed_wheel(tmp_path: Path, here: Clone) -> None:
         assert run.wait(30) == 0, run.output
     check_example(answer_in(run.output))
     check_nothing_left(here)
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Running]:
+    """One for the tests that only look at it: they come last, so that it ends with them."""
+    with clone(Path(sys.executable).resolve()) as made:
+        made.give_environment()
+        with started(made) as run:
+            yield run
+
+
+def test_the_printed_curl_can_be_pasted_and_its_numbers_move(demo: Running) -> None:
+    seen = set()
+
+    def pasted() -> bool:
+        done = subprocess.run(["bash", "-c", demo.curl()], capture_output=True, text=True, timeout=10, check=True)
+        answer = json.loads(done.stdout)
+        check_example(answer)
+        seen.add(json.dumps(answer["data"]["counts"]))
+        return len(seen) > 2
+
+    wait_until_blocking(pasted, 20, "counts that change")
+
+
+def test_settings_for_either_process_are_passed_on(demo: Running) -> None:
+    assert "TICKET_COUNTS_PREVIEWZ: no such setting, ignored; did you mean TICKET_COUNTS_PREVIEWS?" in demo.output
+    (url,) = re.findall(r"page +(\S+)/", demo.output)
+    answer = httpx.get(f"{url}/readyz", headers={"origin": ORIGIN}, trust_env=False)
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    exported = (demo.clone.project / ".demo" / "environment").read_text()
+    assert f"TICKET_COUNTS_CORS_ORIGINS={ORIGIN}" in exported
+    assert "TICKET_COUNTS_PARTITIONS=3" in exported
+    assert "nowhere" not in exported
+
+
+KCAT = shutil.which("kcat")
+
+
+@pytest.mark.skipif(KCAT is None, reason="needs kcat on PATH")
+def test_clients_of_librdkafka_reach_the_broker_from_the_version_that_is_said(demo: Running) -> None:
+    (address, needed) = re.findall(r"Kafka +(\S+) +for clients of librdkafka ([\d.]+) or newer", demo.output)[0]
+    version = subprocess.run([str(KCAT), "-V"], capture_output=True, text=True, check=True).stdout
+    (found,) = re.findall(r"librdkafka (\d+\.\d+)", version)
+    asked = [str(KCAT), "-b", address, "-L", "-m", "5"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    if [*map(int, found.split("."))] >= [*map(int, needed.split("."))]:
+        assert 'topic "ticket-events"' in done.stdout, done.stderr
+    else:
+        assert "ApiVersionRequest failed: Local: Read underflow" in done.stderr, "older ones work by now: say so"

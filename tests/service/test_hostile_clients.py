@@ -18,14 +18,18 @@ from tests.waiting import wait_until
 COUNT = STREAM.removesuffix("/stream")
 QUERY = "type=template&module=ticketing"
 
-CLOSED_WITHIN_S = 15.0 + 5.0
-"""The longest deadline for a request's arrival, and some for a busy machine."""
+CLOSED_WITHIN_S = 15.0 + 25.0
+"""The longest deadline for a request's arrival, and some for a busy machine: whoever isn't cut off stays for ever."""
+
+HEARD_S = 20.0
+"""Longest wait for an answer that is looked for by its words."""
 
 LASTS_S = 5.0 if is_quick() else 15.0
 """How long clients come back without end, and others are watched beside them."""
 
-ANSWERED_S = 2.0
-"""Longest wait of anybody else: a busy machine's, far below what a blocked server would cost."""
+ANSWERED_S, SLOWER = 2.0, 20
+"""Longest wait of anybody else; where the machine is so busy that they wait for long before the attack, so many times
+that. A server that is blocked by one of these clients would be for 15 s."""
 
 DRIP_S = 0.3
 
@@ -59,7 +63,7 @@ class Hostile:
     async def hears(self, what: bytes, times: int = 1) -> None:
         """Returns when it was said so often. Raises TimeoutError when it isn't."""
         heard = b""
-        async with asyncio.timeout(ANSWERED_S):
+        async with asyncio.timeout(HEARD_S):
             while heard.count(what) < times:
                 chunk = await self.reader.read(65_536)
                 assert chunk, f"closed after {heard!r}"
@@ -134,7 +138,7 @@ async def large_body(service: Serving) -> None:
         assert b" 413 " in (await client.reader.read(65_536))[:20]
 
 
-FEWEST_RECONNECTS, FEWEST_WAITS = 21, 11
+FEWEST_RECONNECTS, FEWEST_WAITS, QUIET_WAITS = 21, 11, 5
 """Of each client and of the others: a slow machine takes longer for as many."""
 
 
@@ -149,12 +153,12 @@ async def reconnecting(service: Serving, until: float) -> int:
     return times
 
 
-async def others(service: Serving, until: float) -> list[float]:
+async def others(service: Serving, until: float, fewest: int = FEWEST_WAITS) -> list[float]:
     """How long everybody else waits: for an answer, and for a change on a stream."""
     waits: list[float] = []
     async with service.stream() as stream:
         await stream.next("snapshot")
-        while time.monotonic() < until or len(waits) < FEWEST_WAITS:
+        while time.monotonic() < until or len(waits) < fewest:
             asked = time.monotonic()
             assert (await service.client.get("/healthz")).status_code == 200
             answer = await service.client.post(
@@ -170,8 +174,13 @@ async def others(service: Serving, until: float) -> list[float]:
     return waits
 
 
+async def no_streams(service: Serving) -> bool:
+    return await service.metric("streams_open") == 0
+
+
 async def test_hostile_clients_are_cut_off_and_others_notice_nothing(service: Serving) -> None:
-    await service.client.get("/healthz")
+    quiet = await others(service, 0, QUIET_WAITS)
+    await wait_until(lambda: no_streams(service), 5, "the stream of others to be gone")
     before = service.descriptors()
     until = time.monotonic() + LASTS_S
     async with asyncio.TaskGroup() as attacks:
@@ -195,7 +204,7 @@ async def test_hostile_clients_are_cut_off_and_others_notice_nothing(service: Se
     assert all(attack.done() for attack in begun)
     assert sum(task.result() for task in storm) > 100
     assert len(waits) > 10
-    assert max(waits) < ANSWERED_S
+    assert max(waits) < max(ANSWERED_S, SLOWER * max(quiet))
     await wait_until(lambda: service.descriptors() <= before + 2, 5, "all connections to be gone")
 
 
