@@ -81,18 +81,25 @@ def sweep(bucket: int, name: str) -> str:
     return f"tc:{{{bucket}}}:sweep:{name}"
 
 
-def budget(bucket: int, scope: str, name: str, holder: str) -> str:
-    """What a holder has used of a rate (string) or a quota (sorted set); it leaves by itself.
+def rate(bucket: int, scope: str, name: str, holder: str) -> str:
+    """String with a time to live: a holder's token bucket, as the instant at which it is full again."""
+    return _budget(bucket, scope, f"rate:{name}", holder)
 
-    Scope and holder stand as a hash: some are texts of any length from outside.
-    """
-    digest = hashlib.blake2b(f"{len(scope)}:{scope}{holder}".encode(), digest_size=16).hexdigest()
-    return f"tc:{{{bucket}}}:budget:{name}:{digest}"
+
+def quota(bucket: int, scope: str, name: str, holder: str) -> str:
+    """Sorted set with a time to live: who has a place of a holder's quota, by when it is free again, in ms."""
+    return _budget(bucket, scope, f"quota:{name}", holder)
 
 
 def mark(bucket: int, scope: str, kind: str, holder: str) -> str:
-    """Empty string whose time to live is all that it says. Scope and holder stand as a hash, as in budgets."""
-    return budget(bucket, scope, f"mark:{kind}", holder)
+    """Empty string whose time to live is all that it says."""
+    return _budget(bucket, scope, f"mark:{kind}", holder)
+
+
+def _budget(bucket: int, scope: str, name: str, holder: str) -> str:
+    """Scope and holder stand as a hash: some are texts of any length from outside."""
+    digest = hashlib.blake2b(f"{len(scope)}:{scope}{holder}".encode(), digest_size=16).hexdigest()
+    return f"tc:{{{bucket}}}:budget:{name}:{digest}"
 
 
 def audit(bucket: int) -> str:

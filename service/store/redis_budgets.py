@@ -29,7 +29,7 @@ class RedisBudgets:
         places, arguments = [], []
         for rate, holder, tokens in charges:
             if rate.per_min > 0:
-                places.append(self._place(scope, f"rate:{rate.name}", holder))
+                places.append(keys.rate(self._bucket(scope), scope, rate.name, holder))
                 token_us = _MINUTE_US / rate.per_min
                 arguments += [round(rate.burst * token_us), round(min(tokens, rate.burst) * token_us)]
         wait_us = await SPEND.run(self._wire, places, arguments) if places else 0
@@ -58,10 +58,10 @@ class RedisBudgets:
         await self._wire.call("DEL", self._mark(scope, mark))
 
     def _mark(self, scope: str, mark: Mark) -> str:
-        return keys.mark(keys.bucket_of(scope, self.buckets), scope, mark.kind, mark.holder)
+        return keys.mark(self._bucket(scope), scope, mark.kind, mark.holder)
 
     def _places(self, scope: str, claims: Sequence[Claim]) -> list[str]:
-        return [self._place(scope, f"quota:{quota.name}", holder) for quota, holder in claims]
+        return [keys.quota(self._bucket(scope), scope, quota.name, holder) for quota, holder in claims]
 
-    def _place(self, scope: str, name: str, holder: str) -> str:
-        return keys.budget(keys.bucket_of(scope, self.buckets), scope, name, holder)
+    def _bucket(self, scope: str) -> int:
+        return keys.bucket_of(scope, self.buckets)

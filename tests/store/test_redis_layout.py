@@ -15,7 +15,7 @@ import pytest
 from consumers import sweeps
 from consumers.audit.tenant_audit import TenantAudit
 from service.store import keys
-from service.store.budgets import Charge, Rate
+from service.store.budgets import Charge, Claim, Quota, Rate
 from service.store.grants import Grant, Lives, name_of, owner_of
 from service.store.marks import Extension, Mark
 from service.store.redis_building import RedisBuildingStore, open_building_store
@@ -91,8 +91,7 @@ def keys_in_code() -> set[str]:
     for name, function in inspect.getmembers(keys, inspect.isfunction):
         wanted = inspect.signature(function).parameters
         if function.__module__ == keys.__name__ and not name.startswith("_") and wanted.keys() <= SAMPLES.keys():
-            arguments = {each: SAMPLES[each] for each in wanted} | ({"name": "rate:x"} if name == "budget" else {})
-            result = function(**arguments)
+            result = function(**{each: SAMPLES[each] for each in wanted})
             found |= {each for each in (result if isinstance(result, tuple) else (result,)) if each.startswith("tc:")}
     return found - {keys.ANY_BUCKET, keys.HINTS}
 
@@ -253,6 +252,7 @@ async def asked_for(store: RedisBuildingStore) -> None:
     """What the service keeps of its callers."""
     await store.put_grant(owner_of("r", "ann"), name_of("ticket", "secret"), Grant(b"{}", "1"), Lives(9_000, 9_000), 4)
     await store.spend(TENANT, [Charge(Rate("user-previews", 10, 10), "ann")])
+    assert await store.claim(TENANT, [Claim(Quota("ticket-users", 10), "")], "ann", 9_000)
     await store.extend_marks("panel", [Extension(Mark("form-failed", "192.0.2.0/24"), 5.0, 60.0)])
 
 
