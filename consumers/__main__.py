@@ -22,6 +22,7 @@ from consumers.catalogue_log import CatalogueLog
 from consumers.catalogue_reader import CatalogueReader
 from consumers.dead_letters import DeadLetters, FloodGuard
 from consumers.errors import Flood, ForeignTopic, Incurable, LogShrank, OlderCode, RetentionOvertook, TopicsUnusable
+from consumers.event_step import EventStep
 from consumers.fetches import Fetches
 from consumers.freshness import Freshness
 from consumers.health import Health, serve
@@ -32,11 +33,11 @@ from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
 from consumers.poll import Poll
 from consumers.pulse import Pulse
+from consumers.reevaluation import Reevaluation
 from consumers.retrying import Retrying
 from consumers.rewinding import Rewinding
 from consumers.settings import Settings, load
 from consumers.small_server import CannotServe
-from consumers.step import Step
 from consumers.store_clock import StoreClock
 from consumers.store_runs import StoreRuns
 from consumers.store_watch import StoreWatch
@@ -163,9 +164,10 @@ async def _run(
             _dead_letters(settings, producer, metrics),
             retrying("catalogue"),
         )
-        tenants = Tenants(adoption, reader.catch_up)
+        tenants = Tenants(adoption.synchronize, reader.catch_up)
         dead_letters = _dead_letters(settings, producer, metrics)
-        step = Step(store, tenants, dead_letters, clock, metrics, topics.events)
+        step = EventStep(store, tenants, dead_letters, clock, metrics, topics.events)
+        reevaluation = Reevaluation(store, tenants, clock, metrics, topics.events)
         away = AwayBuckets(store, topics.events, range(settings.buckets), metrics, health.trouble)
         assignment = Assignment(events, away, metrics, settings.accepted_starts)
         fetches, live = Fetches(events), LiveWork()
@@ -187,7 +189,7 @@ async def _run(
         pulse = Pulse(health, reader, assignment, fetches, Fetches(catalogue_topic), catalogue_partition)
         wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs, settings.dated_columns)
         leases = Leases(store)
-        timers = Timers(store, step, leases, clock, metrics, range(settings.buckets), retrying("timers"), live)
+        timers = Timers(store, reevaluation, leases, clock, metrics, range(settings.buckets), retrying("timers"), live)
         audits = AuditSchedule(
             store,
             leases,
@@ -198,7 +200,7 @@ async def _run(
             retrying("audit"),
             live,
         )
-        sweeper = Sweeper(store, adoption, step, wanted, leases, metrics, retrying("backfill"), live, away)
+        sweeper = Sweeper(store, adoption, reevaluation, wanted, leases, metrics, retrying("backfill"), live, away)
         async with leases.given_back(), asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),

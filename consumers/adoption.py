@@ -45,7 +45,7 @@ class Adoption:
             where, credential = self._catalogue.credentials()[identifier]
             await self._store.put_credential(identifier, where, credential)
         for tenant in sorted(touched.tenants):
-            await self.tenant(tenant)
+            await self.synchronize(tenant)
 
     async def everything(self) -> None:
         """Brings the whole log into the store: at start, and after the store may have gone back or come back empty.
@@ -57,7 +57,7 @@ class Adoption:
         for identifier, (where, credential) in self._catalogue.credentials().items():
             await self._store.put_credential(identifier, where, credential)
         for tenant in sorted(self._catalogue.tenants()):
-            await self.tenant(tenant)
+            await self.synchronize(tenant)
         self.orphans |= set(await self._store.orphans())
         await self._store.set_tenants_read()
         await self._store.set_judged(self.judged)
@@ -68,8 +68,11 @@ class Adoption:
             for warning in realm.warnings():
                 log.warning("realm adopted with a warning", realm=name, problem=warning)
 
-    async def tenant(self, name: str) -> StoredTenant | None:
-        """The tenant's record, no older than this consumer's log; None where there is no such tenant."""
+    async def synchronize(self, name: str) -> StoredTenant | None:
+        """Brings the tenant's record in the store up to this consumer's log: founds, replaces or removes it.
+
+        Returns the record; None where there is no such tenant.
+        """
         redoing = before_redoing()
         while True:
             stored = await self._store.tenant(name)

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import structlog
 
-from consumers.kafka_errors import check_retry
 from consumers.metrics import Metrics
-from consumers.retrying import Note
-from service.store.port import Batch, Bucket, BucketState, CounterStore, StoreUnavailable
+from consumers.types import Note
+from service.store.port import Batch, Bucket, BucketState, CounterStore, StoreDenied, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -105,7 +104,8 @@ class AwayBuckets:
         """From now on these are away. Raises StoreUnavailable where no server is left: then all have to wait."""
         now = asyncio.get_running_loop().time()
         for bucket, error in failed.items():
-            check_retry(error)
+            if isinstance(error, StoreDenied):
+                raise error
             self._why[bucket] = str(error)
             self._back.discard(bucket)
             self._rests[bucket] = _next_rest(self._rests.get(bucket), now)
@@ -132,8 +132,9 @@ class AwayBuckets:
     async def _takes_writes(self, bucket: Bucket) -> bool:
         try:  # a step that changes nothing; whatever else the store has to say of it, it answers
             await self._store.apply(Batch(bucket, self._topic_id, {}))
-        except StoreUnavailable as error:
-            check_retry(error)
+        except StoreDenied:
+            raise
+        except StoreUnavailable:
             return False
         return True
 

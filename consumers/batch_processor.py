@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import msgspec
 
 from consumers.away import AwayBuckets
-from consumers.dead_letters import DeadLetters
 from consumers.decode import decode
 from consumers.errors import Rewind
+from consumers.event_step import EventStep
 from consumers.reading.flawed import FlawedRecord
 from consumers.rewinding import went_back
-from consumers.step import Step
 from consumers.tenants import Tenants
-from consumers.types import Goal, Incoming, Letter
+from consumers.types import Goal, Incoming, Letter, Parking
 from service.domain.event import PoisonEvent
 from service.store.port import Bucket, BucketState, CounterStore, Position, StoreUnavailable
 
@@ -39,9 +38,9 @@ class BatchProcessor:
     def __init__(
         self,
         store: CounterStore,
-        step: Step,
+        step: EventStep,
         tenants: Tenants,
-        dead_letters: DeadLetters,
+        dead_letters: Parking,
         away: AwayBuckets,
         apply_events: int,
     ) -> None:
@@ -76,7 +75,7 @@ class BatchProcessor:
 
         Raises Flood, KafkaError and StoreUnavailable.
         """
-        self._tenants.forget_strangers()
+        self._tenants.forget_unknown()
         by_bucket: EventsByBucket = {}
         for partition, records in batches.items():
             await self._group(partition, records, by_bucket)
@@ -142,7 +141,7 @@ class BatchProcessor:
         bucket = self._store.bucket(tenant)
         applied = self._step.known.get((bucket, partition), 0)
         try:
-            if bucket not in self._away and await self._tenants.get(tenant) is None:
+            if bucket not in self._away and not await self._tenants.synchronized([tenant]):
                 by_bucket.setdefault(bucket, [])  # its position moves past the record, so it is parked once
                 return _Destination([], applied, is_unknown=True)
         except StoreUnavailable as error:

@@ -6,9 +6,9 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from consumers.reading.reader import RecordReader
-from consumers.retrying import Note
 from consumers.settings import Settings
 from consumers.topics import DEAD_LETTER_MAX_MESSAGE_BYTES, EVENTS_MAX_MESSAGE_BYTES
+from consumers.types import Note
 
 FETCH_BYTES = 2 * EVENTS_MAX_MESSAGE_BYTES
 """Per partition and fetch: no record that the topic takes is larger."""

@@ -1,18 +1,14 @@
 """One part's way through errors that pass: says them, counts them as trouble, waits. Stops at what no retry cures."""
 
 import time
-from collections.abc import Callable
 
 import structlog
 
 from consumers.backoff import Backoff
 from consumers.kafka_errors import cause_of, check_retry
+from consumers.types import Note
 
 log = structlog.get_logger()
-
-Note = Callable[[str, str], None]
-"""Takes a part and the cause of its trouble; "" once it is well."""
-
 
 SAY_AGAIN_S = 60.0
 """The same cause is said again after so long: each try of each second would drown everything else."""

@@ -11,10 +11,9 @@ from consumers.adoption import Adoption
 from consumers.away import AwayBuckets
 from consumers.backoff import Backoff
 from consumers.errors import Rewind
-from consumers.kafka_errors import check_retry
+from consumers.event_step import EventStep
 from consumers.metrics import Metrics
-from consumers.step import Step
-from service.store.port import Bucket, BucketState, CounterStore, Position, StoreUnavailable
+from service.store.port import Bucket, BucketState, CounterStore, Position, StoreDenied, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -25,7 +24,7 @@ class Rewinding:
     def __init__(
         self,
         store: CounterStore,
-        step: Step,
+        step: EventStep,
         adoption: Adoption,
         metrics: Metrics,
         away: AwayBuckets,
@@ -49,8 +48,9 @@ class Rewinding:
             try:
                 await self._once(rewind.bucket)
                 return
+            except StoreDenied:
+                raise
             except StoreUnavailable as error:
-                check_retry(error)
                 log.warning("store away, rewinding waits", error=str(error))
                 await backoff.pause()
 

@@ -14,8 +14,8 @@ from consumers.kafka_errors import RETRIED
 from consumers.leases import Leases
 from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
+from consumers.reevaluation import Reevaluation
 from consumers.retrying import Retrying
-from consumers.step import Step
 from consumers.store_runs import run_of
 from consumers.wanted import WantedColumns
 from service.domain.record import Sweep, begun, settling
@@ -59,7 +59,7 @@ class Sweeper:
         self,
         store: CounterStore,
         adoption: Adoption,
-        step: Step,
+        reevaluation: Reevaluation,
         wanted: WantedColumns,
         leases: Leases,
         metrics: Metrics,
@@ -71,7 +71,7 @@ class Sweeper:
         self._away = away
         self._store = store
         self._adoption = adoption
-        self._step = step
+        self._reevaluation = reevaluation
         self._wanted = wanted
         self._leases = leases
         self._metrics = metrics
@@ -160,7 +160,7 @@ class Sweeper:
     async def _bite(self, name: str, generation: str, mark: Mark, tickets: int) -> Mark:
         cursor, found = await self._store.scan(name, generation, mark.cursor, tickets)
         if found:
-            await self._step.touch(name, sorted(set(found)))
+            await self._reevaluation.touch(name, sorted(set(found)))
         self._metrics.swept.inc(len(found))
         return msgspec.structs.replace(mark, cursor=cursor, tickets=mark.tickets + len(found))
 

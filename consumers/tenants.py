@@ -1,10 +1,9 @@
-"""Compiled tenants: what the step needs to know of a tenant to count its tickets. Caches; decides nothing."""
+"""Compiled tenants: what a step needs to know of a tenant to count its tickets. Caches; decides nothing."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
-from consumers.adoption import Adoption
 from consumers.errors import OlderCode
 from service.domain.columns import SEMANTICS
 from service.domain.matching import Columns
@@ -50,34 +49,53 @@ class CompiledTenant(msgspec.Struct, frozen=True):
 
 
 class Tenants:
-    """Finds tenants in the store, or, where the store is behind the catalogue's log, brings them there."""
+    """Compiled tenants by name. `get` only looks; `synchronized` and `synchronize` ask for the record."""
 
-    def __init__(self, adoption: Adoption, catch_up: Callable[[], Awaitable[None]]) -> None:
-        self._adoption = adoption
+    def __init__(
+        self,
+        synchronize: Callable[[str], Awaitable[StoredTenant | None]],
+        catch_up: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`synchronize` gives a tenant's record in the store, no older than the catalogue that was read so far.
+
+        `catch_up` reads the catalogue to its end; without it the store's records are all there are.
+        """
+        self._synchronize = synchronize
         self._catch_up = catch_up
         self._compiled: Lru[str, CompiledTenant] = Lru(COMPILED_BYTES, lambda tenant: tenant.weight)
-        self._strangers: set[str] = set()
+        self._unknown: set[str] = set()
 
-    def forget_strangers(self) -> None:
+    def get(self, name: str) -> CompiledTenant | None:
+        """The tenant as it was compiled last, if it is still in memory."""
+        return self._compiled.get(name)
+
+    def forget_unknown(self) -> None:
         """Records fetched from now on may belong to tenants that were unknown so far."""
-        self._strangers.clear()
+        self._unknown.clear()
 
-    async def get(self, name: str) -> CompiledTenant | None:
-        """The tenant; None only after the catalogue was read to its end and doesn't have it."""
-        found = self._compiled.get(name)
-        if found is not None or name in self._strangers:
-            return found
-        return await self.reload(name)
+    async def synchronized(self, names: Iterable[str]) -> Mapping[str, CompiledTenant]:
+        """The tenants of these names; those that aren't in memory are synchronized first.
 
-    async def reload(self, name: str) -> CompiledTenant | None:
-        """The tenant as the store has it now. Raises OlderCode."""
-        stored = await self._adoption.tenant(name)
-        if stored is None:
+        A name is left out only after the catalogue was read to its end and doesn't have it. Raises OlderCode.
+        """
+        found = {}
+        for name in names:
+            tenant = self.get(name)
+            if tenant is None and name not in self._unknown:
+                tenant = await self.synchronize(name)
+            if tenant is not None:
+                found[name] = tenant
+        return found
+
+    async def synchronize(self, name: str) -> CompiledTenant | None:
+        """Compiles the tenant's record anew, brought up to the catalogue. Raises OlderCode."""
+        stored = await self._synchronize(name)
+        if stored is None and self._catch_up is not None:
             await self._catch_up()
-            stored = await self._adoption.tenant(name)
+            stored = await self._synchronize(name)
         if stored is None:
             self._compiled.drop(name)
-            self._strangers.add(name)
+            self._unknown.add(name)
             return None
         compiled = await in_turns(compiling(name, stored))
         self._compiled.put(name, compiled)

@@ -10,17 +10,14 @@ from consumers.kafka_errors import RETRIED, check_retry
 from consumers.leases import Leases
 from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
+from consumers.reevaluation import PAGE, Reevaluation, fired_together
 from consumers.retrying import Retrying
-from consumers.step import Step
 from service.clock import Clock
 from service.domain.ticket import Instant
 from service.store.port import Bucket, CounterStore, DueTicket, StoreUnavailable
 
 LOOK_S = 0.2
 """How often to look for what is due: how late a change may be, and how old the timers get meanwhile."""
-
-PAGE = 100
-"""Most tickets applied in one call: some 5 ms of Redis, so that events wait no longer behind one."""
 
 REST_SHARE = 1.0
 """Rest after a round of full pages, as a share of what it took: a crowd at one instant gets half of the consumer."""
@@ -35,7 +32,7 @@ class Timers:
     def __init__(
         self,
         store: CounterStore,
-        step: Step,
+        reevaluation: Reevaluation,
         leases: Leases,
         clock: Clock,
         metrics: Metrics,
@@ -44,7 +41,7 @@ class Timers:
         live: LiveWork | None = None,
     ) -> None:
         self._store = store
-        self._step = step
+        self._reevaluation = reevaluation
         self._leases = leases
         self._clock = clock
         self._metrics = metrics
@@ -112,16 +109,7 @@ class Timers:
     async def _fire(self, bucket: Bucket, page: Sequence[DueTicket], now: Instant) -> None:
         if not page:
             return
-        together, at, some_of_many = fired_together(page, now)
+        together, at, some_of_many = fired_together(page, now, PAGE)
         with self._live.under_way():
-            fired = await self._step.fire(bucket, together, at, some_of_many=some_of_many)
+            fired = await self._reevaluation.fire(bucket, together, at, some_of_many=some_of_many)
         self._metrics.timers_fired.inc(fired)
-
-
-def fired_together(page: Sequence[DueTicket], now: Instant) -> tuple[Sequence[DueTicket], Instant, bool]:
-    """All of a page that is due by some instant at once; a part of it only where too many are due at the same one."""
-    if len(page) < PAGE:
-        return page, now, False
-    last = page[-1].due_at
-    earlier = [ticket for ticket in page if ticket.due_at < last]
-    return (earlier, last - 1, False) if earlier else (page, last, True)

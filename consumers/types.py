@@ -2,13 +2,16 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from service.domain.event import TicketEvent
 from service.store.port import Position
+
+Note = Callable[[str, str], None]
+"""Takes a part and the cause of its trouble; "" once it is well."""
 
 
 class RecordBytes(Protocol):
@@ -45,6 +48,19 @@ class Letter(RecordBytes, Protocol):
     @property
     def offset(self) -> int:
         """Where it was read."""
+
+
+class Parking(Protocol):
+    """What applies events needs of the dead letters, which are sent by a Kafka client."""
+
+    def good(self, records: int = 1) -> None:
+        """So many records were fine."""
+
+    async def park(self, letter: Letter, reason: str) -> None:
+        """Queues a letter; it is safe only after `acknowledged`. Raises Flood."""
+
+    async def acknowledged(self) -> None:
+        """Waits until every letter is with the broker."""
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):

@@ -11,9 +11,10 @@ from consumers.away import AwayBuckets
 from consumers.batch_processor import BatchProcessor
 from consumers.catalogue_log import CatalogueLog, Touched
 from consumers.dead_letters import DeadLetters, FloodGuard
+from consumers.event_step import EventStep
 from consumers.leases import Leases
 from consumers.metrics import Metrics
-from consumers.step import Step
+from consumers.reevaluation import Reevaluation
 from consumers.sweeps import Sweeper
 from consumers.tenants import Tenants
 from consumers.timers import Timers
@@ -124,17 +125,18 @@ class Pipeline:
         self.metrics = Metrics()
         self.catalogue = CatalogueLog()
         self.adoption = Adoption(store, self.catalogue, self.metrics)
-        self.tenants = Tenants(self.adoption, self.catch_up)
+        self.tenants = Tenants(self.adoption.synchronize, self.catch_up)
         self.dead_letters = DeadLetters(producer, "dead-letters", self.metrics, FloodGuard(10_000, 100_000, 1.0))
-        self.step = Step(store, self.tenants, self.dead_letters, self.clock, self.metrics, topic_id)
+        self.step = EventStep(store, self.tenants, self.dead_letters, self.clock, self.metrics, topic_id)
+        self.reevaluation = Reevaluation(store, self.tenants, self.clock, self.metrics, topic_id)
         self.away = AwayBuckets(store, topic_id, range(buckets_of(store)), self.metrics)
         self.processor = BatchProcessor(store, self.step, self.tenants, self.dead_letters, self.away, apply_events)
         self.leases = Leases(store)
         self.wanted = WantedColumns(
             store, self.adoption, self.clock, self.metrics, most_pairs=10_000, most_dated=most_dated
         )
-        self.sweeper = Sweeper(store, self.adoption, self.step, self.wanted, self.leases, self.metrics)
-        self.timers = Timers(store, self.step, self.leases, self.clock, self.metrics, range(buckets_of(store)))
+        self.sweeper = Sweeper(store, self.adoption, self.reevaluation, self.wanted, self.leases, self.metrics)
+        self.timers = Timers(store, self.reevaluation, self.leases, self.clock, self.metrics, range(buckets_of(store)))
         self.refused: dict[int, str] = {}
         self._learnt = 0
 

@@ -15,14 +15,16 @@ from consumers.audit import arguments
 from consumers.audit.against import Against
 from consumers.audit.cycle import audited, stored_counters
 from consumers.audit.export import BadExport
-from consumers.audit.mending import StepMender, lone_step
 from consumers.audit.tenant_audit import Mender, TenantAudit, TenantReport, Unproven
 from consumers.catalogue.reading import NothingFound, opened, stored_tenant
 from consumers.errors import ForeignTopic, OlderCode
 from consumers.line_source import SourceUnusable, lines_of
+from consumers.metrics import Metrics
 from consumers.outbox import NotAcknowledged, open_outbox
+from consumers.reevaluation import Reevaluation
 from consumers.settings import Settings, known_variables
 from consumers.store_clock import StoreClock
+from consumers.tenants import Tenants
 from service import environment, logs
 from service.clock import Clock
 from service.environment import EXIT_WRONG_USE, SettingsError
@@ -76,7 +78,7 @@ async def _tenants(store: RedisStore, only: str | None) -> Mapping[Bucket, Seque
 async def _mender(store: RedisStore, clock: Clock, bucket: Bucket) -> Mender:
     """Writes as a consumer of the very topic that the bucket's positions are of."""
     states = await store.states([bucket])
-    return StepMender(store, lone_step(store, clock, states[bucket].topic))
+    return Reevaluation(store, Tenants(store.tenant), clock, Metrics(), states[bucket].topic)
 
 
 def _print(report: TenantReport) -> None:

@@ -53,9 +53,9 @@ class _Lost(Exception):
 
 
 class Mender(Protocol):
-    """Applies tickets again, so that they contribute what they should."""
+    """Evaluates tickets again, so that they contribute what they should."""
 
-    async def mend(self, tenant: str, generation: str, tickets: Iterable[str]) -> None:
+    async def repair(self, tenant: str, generation: str, tickets: Iterable[str]) -> None:
         """One try for tickets that were found wrong. Raises StoreUnavailable."""
 
 
@@ -150,7 +150,7 @@ class _Pass:
         report.tickets, report.counters = len(self._recount), len(done)
         report.wrong_tickets = dict(self._wrong)
         if self._mender is not None:
-            await self._mend_tickets(self._mender)
+            await self._repair_tickets(self._mender)
             report.repaired = True
         return report
 
@@ -229,12 +229,12 @@ class _Pass:
                 return read.version, {name: cells for name, cells in found.items() if cells}
         raise Unproven(f"tenant {self._ask.tenant}: its tickets change faster than they can be read")
 
-    async def _mend_tickets(self, mender: Mender) -> None:
+    async def _repair_tickets(self, mender: Mender) -> None:
         for _ in range(TRIES):
             if not self._wrong:
                 return
             some = tuple(islice(self._wrong, PAGE))
-            await mender.mend(self._ask.tenant, self._ask.generation, some)
+            await mender.repair(self._ask.tenant, self._ask.generation, some)
             await self._read(tickets=some)
             await asyncio.sleep(AGAIN_S if some == tuple(islice(self._wrong, PAGE)) else 0)
         raise Unproven(f"tenant {self._ask.tenant}: {len(self._wrong)} tickets could not be applied again")

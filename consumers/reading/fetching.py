@@ -22,7 +22,7 @@ from aiokafka.errors import (
 
 from consumers.kafka_errors import remedy_of
 from consumers.reading.batches import Allowance, Batches, Shared
-from consumers.retrying import Note
+from consumers.types import Note
 from service.store.redis_errors import Remedy
 
 log = structlog.get_logger()

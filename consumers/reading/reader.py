@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.reading.batches import Read
 from consumers.reading.fetching import CheckedFetcher, Ended
-from consumers.retrying import Note
+from consumers.types import Note
 
 
 class RecordReader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types

@@ -100,7 +100,7 @@ class Filling:
 
     async def _over_all(self, job: Job, generation: str) -> None:
         run, cursor = await run_of(self._store, job.name), 0
-        work = self._step.copy if generation == job.building.base else self._step.recount
+        work = self._step.copy if generation == job.building.base else self._step.reevaluate
         loop, size = asyncio.get_running_loop(), PageSize(FIRST_BITE, BITE, BITE_S)
         while True:
             began = loop.time()

@@ -236,7 +236,7 @@ class Rebuilding:
         if why == OTHER_RECORD:
             await self._complete(job)
         elif why == DUE and state.timers is not None:
-            await self._step.rejudge(job, state.timers)
+            await self._step.fire(job, state.timers)
 
     async def _complete(self, job: Job) -> None:
         """Has the building judged by the tenant's record, with each column in force asked of every ticket."""

@@ -113,10 +113,10 @@ async def test_a_reader_that_is_behind_takes_what_is_newer_and_writes_nothing() 
     newest = await store.tenant(TENANT)
     for end in (1, 2):
         behind = reader(store, topic, end)
-        assert await behind.tenant(TENANT) == newest
+        assert await behind.synchronize(TENANT) == newest
         await behind.everything()
     assert await store.tenant(TENANT) == newest
-    assert await reader(store, topic, 0).tenant(TENANT) == newest, "one that knows nothing of it at all"
+    assert await reader(store, topic, 0).synchronize(TENANT) == newest, "one that knows nothing of it at all"
 
 
 async def test_a_store_that_went_back_is_brought_forward_again() -> None:
@@ -142,8 +142,10 @@ async def test_a_removed_tenant_goes_and_one_that_is_behind_doesn_t_bring_it_bac
     newest = reader(world.store, world.topic)
     await newest.everything()
     assert newest.orphans == consumer.adoption.orphans
-    assert await newest.tenant(TENANT) is None
-    assert await behind.tenant(TENANT) is not None, "it has not read of the removal yet, so it makes the tenant anew"
+    assert await newest.synchronize(TENANT) is None
+    assert await behind.synchronize(TENANT) is not None, (
+        "it has not read of the removal yet, so it makes the tenant anew"
+    )
     await newest.everything()
     assert await world.store.tenant(TENANT) is None
 

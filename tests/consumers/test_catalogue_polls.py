@@ -135,7 +135,7 @@ async def test_entries_beyond_the_limit_are_warned_of_once(monkeypatch: pytest.M
     with capture_logs() as lines:
         async with reading(store, topic) as (reader, _):
             for _ in range(3):
-                await reader._adoption.tenant(TENANT)
+                await reader._adoption.synchronize(TENANT)
     assert [line["event"] for line in lines if line["log_level"] == "warning"].count(BEYOND) == 1
 
 

@@ -51,7 +51,7 @@ async def test_no_work_for_a_large_tenant_holds_the_loop(monkeypatch: pytest.Mon
     adopting, _ = await turns_of_others(consumer.catch_up())
     assert adopting > 2 * MANY, "an edit is worked out filter by filter"
     await consumer.sweep()
-    compiling, _ = await turns_of_others(consumer.tenants.reload(TENANT))
+    compiling, _ = await turns_of_others(consumer.tenants.synchronize(TENANT))
     assert compiling > 2 * MANY, "columns are compiled one by one"
     applying, _ = await turns_of_others(consumer.consume(events))
     assert applying > MANY, "tickets are judged one by one"
@@ -105,7 +105,7 @@ async def listing(world: SmallWorld) -> Callable[[], object]:
 
 async def judging(world: SmallWorld) -> Callable[[], object]:
     consumer = await world.consumer()
-    compiled = await consumer.tenants.reload(TENANT)
+    compiled = await consumer.tenants.synchronize(TENANT)
     assert compiled is not None
     await consumer.consume(log_of(told(1, status="s1")))
     ticket = world.store._tenants[TENANT].tickets["T1"].image

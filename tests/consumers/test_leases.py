@@ -37,7 +37,7 @@ class TwoConsumers:
         """One that runs while the context is open, and stops as `python -m consumers` does, unless it is killed."""
         pipeline = Pipeline(self.store, published([tenant_entry()]), FakeProducer(), NOW_US)
         leases = Leases(self.store)
-        timers = Timers(self.store, pipeline.step, leases, self.clock, pipeline.metrics, range(BUCKETS))
+        timers = Timers(self.store, pipeline.reevaluation, leases, self.clock, pipeline.metrics, range(BUCKETS))
         async with asyncio.TaskGroup() as tasks:
             if killed:
                 running = tasks.create_task(timers.run())

@@ -77,7 +77,7 @@ async def more_events(world: ContendedWorld, consumer: Pipeline) -> None:
 
 
 async def a_backfill(world: ContendedWorld, consumer: Pipeline) -> None:
-    await consumer.step.touch(TENANT, ["T1", "T2"])
+    await consumer.reevaluation.touch(TENANT, ["T1", "T2"])
 
 
 async def an_edit(world: ContendedWorld, consumer: Pipeline) -> None:

@@ -213,7 +213,7 @@ async def test_positions_of_another_topic_stop_the_consumer(with_events: bool) -
     with pytest.raises(ForeignTopic, match=TOPIC_ID):
         await (other.consume(log_of(told(1))) if with_events else other.tick({0: 1}))
     with pytest.raises(ForeignTopic, match=TOPIC_ID):
-        await other.step.touch(TENANT, ["T1"])
+        await other.reevaluation.touch(TENANT, ["T1"])
 
 
 async def test_columns_of_a_newer_release_are_left_alone() -> None:
@@ -262,14 +262,14 @@ async def test_touching_asks_tickets_again_and_only_writes_what_changed() -> Non
     consumer = await world.consumer()
     await consumer.consume(log_of(told(1), told(1, "T2", category="vip"), deleted(5, "T3")))
     before = world.store._tenants[TENANT].tickets.copy()
-    await consumer.step.touch(TENANT, ["T1", "T2", "T3", "T4"])
+    await consumer.reevaluation.touch(TENANT, ["T1", "T2", "T3", "T4"])
     assert world.store._tenants[TENANT].tickets == before
     world.topic.publish(filter_entry("two", {"field": "category", "op": "is_empty"}))
     await consumer.catch_up()
-    await consumer.step.touch(TENANT, ["T1", "T2", "T3", "T4"])
+    await consumer.reevaluation.touch(TENANT, ["T1", "T2", "T3", "T4"])
     changed = {name for name, one in world.store._tenants[TENANT].tickets.items() if one != before[name]}
     assert changed == {"T1"}
-    await consumer.step.touch("nobody", ["T1"])
+    await consumer.reevaluation.touch("nobody", ["T1"])
 
 
 async def test_goals_below_what_is_stored_move_nothing_back() -> None:

@@ -221,8 +221,8 @@ async def test_an_unreachable_broker_does_not_end_the_clock(monkeypatch: pytest.
             raise failures.pop()
         return await fire(bucket, *arguments, **more)
 
-    fire = consumer.step.fire
-    monkeypatch.setattr(consumer.step, "fire", unreachable)
+    fire = consumer.reevaluation.fire
+    monkeypatch.setattr(consumer.reevaluation, "fire", unreachable)
     consumer.clock.now = NOW_US + 2 * SECOND
     clock = asyncio.create_task(consumer.timers.run())
     try:

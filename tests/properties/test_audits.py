@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from consumers.audit import tenant_audit
 from consumers.audit.cycle import stored_counters
-from consumers.audit.mending import StepMender, lone_step
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
+from consumers.metrics import Metrics
+from consumers.reevaluation import Reevaluation
+from consumers.tenants import Tenants
 from service.domain.scopes import EVERYONE
 from tests.consumers.audit.drift import spoil
 from tests.oracle.choices import SeededChoices
@@ -101,7 +103,7 @@ async def audited(
     name = tenant or run.choices.pick(tenants)
     counters = await stored_counters(store)
     clock = run.workers[0].clock
-    mender = StepMender(store, lone_step(store, clock, TOPIC_ID)) if repair else None
+    mender = Reevaluation(store, Tenants(store.tenant), clock, Metrics(), TOPIC_ID) if repair else None
     try:
         return await TenantAudit(store, clock, mender).run(name, counters.get(name, ()))
     except Unproven:

@@ -30,7 +30,7 @@ async def test_deadlines_are_counted_in_time_and_once_by_two_clocks(redis_store:
     consumers = [Pipeline(redis_store, topic, FakeProducer(), clock.now_us()) for _ in range(2)]
     for each in consumers:
         await each.catch_up()
-        each.step._clock = clock
+        each.step._engine._clock = each.reevaluation._engine._clock = clock
     while consumers[0].adoption.unswept:
         await consumers[0].sweep()
     first = clock.now_us() + FIRST_US
@@ -39,7 +39,10 @@ async def test_deadlines_are_counted_in_time_and_once_by_two_clocks(redis_store:
         log_of(*(told(1, f"T{n}", dueAt=format_instant_exactly(due)) for n, due in enumerate(dues)))
     )
     buckets = range(redis_store.buckets)
-    clocks = [Timers(redis_store, each.step, BothHold(redis_store), clock, each.metrics, buckets) for each in consumers]
+    clocks = [
+        Timers(redis_store, each.reevaluation, BothHold(redis_store), clock, each.metrics, buckets)
+        for each in consumers
+    ]
     running = [asyncio.create_task(each.run()) for each in clocks]
     try:
         found = 0

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from consumers.audit.cycle import AuditSchedule, stored_counters
-from consumers.audit.mending import StepMender, lone_step
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
+from consumers.metrics import Metrics
+from consumers.reevaluation import Reevaluation
+from consumers.tenants import Tenants
 from service.domain.contributions import Deltas, Moments
 from service.store.auditing import AuditAsk, AuditedStore
 from service.store.memory_store import MemoryStore
@@ -29,7 +31,7 @@ def store_of(consumer: Pipeline) -> AuditedStore:
 
 async def audited(consumer: Pipeline, *, repair: bool = False) -> TenantReport:
     store = store_of(consumer)
-    mender = StepMender(store, lone_step(store, consumer.clock, TOPIC_ID)) if repair else None
+    mender = Reevaluation(store, Tenants(store.tenant), consumer.clock, Metrics(), TOPIC_ID) if repair else None
     counters = await stored_counters(store)
     return await TenantAudit(store, consumer.clock, mender).run(TENANT, counters.get(TENANT, ()))
 

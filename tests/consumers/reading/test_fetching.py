@@ -20,7 +20,7 @@ from aiokafka.errors import (
 )
 
 from consumers.reading.fetching import CheckedFetcher, Ended
-from consumers.retrying import Note
+from consumers.types import Note
 from tests.consumers.reading.raw_batches import Raw, batch
 from tests.waiting import wait_until
 

@@ -1,4 +1,4 @@
-"""The tickets of one tenant while a batch is applied in memory: what to write, and judged at which instant. No I/O."""
+"""Builds what a step writes of one tenant: tickets are changed in memory and evaluated at one instant. No I/O."""
 
 from collections.abc import Iterable
 
@@ -12,17 +12,17 @@ from service.store.port import NEVER_WRITTEN, UNKNOWN_DUE, Loaded, TenantBatch, 
 from service.store.turns import Turns, in_turns
 
 
-def judged_at(loaded: Loaded, now: Instant) -> Instant:
-    """The instant that tickets of the bucket have to be judged at: as late as may be, but before the next is due.
+def evaluated_at(loaded: Loaded, latest: Instant) -> Instant:
+    """The instant that tickets of the bucket have to be evaluated at: `latest`, but before the next one is due.
 
-    So all of the bucket is always what it should be at one instant, its timers.
+    So the whole bucket is always as it should be at one instant, its timers.
     """
-    latest = now if loaded.next_due is None else min(now, loaded.next_due - 1)
-    return latest if loaded.state.timers is None else max(latest, loaded.state.timers)
+    at = latest if loaded.next_due is None else min(latest, loaded.next_due - 1)
+    return at if loaded.state.timers is None else max(at, loaded.state.timers)
 
 
-class Work:
-    """The tickets of one tenant while a batch is applied in memory, judged `at` an instant no later than `now`."""
+class TenantBatchBuilder:
+    """Some tickets of one tenant, as loaded and as changed since; evaluated `at` an instant no later than `now`."""
 
     def __init__(self, tenant: CompiledTenant, loaded: Loaded, at: Instant, now: Instant) -> None:
         self._tenant = tenant
@@ -35,7 +35,13 @@ class Work:
         self._as_of: Instant | None = None
 
     @property
+    def tenant(self) -> CompiledTenant:
+        """What its tickets are evaluated by."""
+        return self._tenant
+
+    @property
     def changed(self) -> bool:
+        """Whether there is something to write."""
         return bool(self._images or self._absent)
 
     def advance(self, event: TicketEvent) -> str:
@@ -51,20 +57,20 @@ class Work:
             self._as_of = seen
         return "applied_after_gap" if after.gap else "applied"
 
-    def patched(self, ticket: str) -> Ticket | None:
+    def ticket(self, ticket: str) -> Ticket | None:
         """The ticket as the last event that was applied here has left it."""
         return self._images[ticket].ticket
 
-    def take(self, ticket: str, original: Image | None) -> None:
-        """Takes a ticket over as it is in another generation."""
+    def copy(self, ticket: str, original: Image | None) -> None:
+        """Copies a ticket as it is in another generation."""
         if original is None:
             return
         stored = self._loaded.tickets[self._tenant.name, ticket].image
         if stored is None or _content(stored) != _content(original) or stored != self._counted(stored):
             self._images[ticket] = original
 
-    async def recount(self, tickets: Iterable[str]) -> None:
-        """Takes tickets in as they are, so that their contributions are worked out again."""
+    async def reevaluate(self, tickets: Iterable[str]) -> None:
+        """Works out the contributions of tickets again; those that differ from the stored ones are written."""
         turns = Turns()
         for ticket in tickets:
             image = self._loaded.tickets[self._tenant.name, ticket].image
@@ -74,11 +80,11 @@ class Work:
                 await turns.next()
 
     def knows(self, ticket: str) -> bool:
-        """Whether there is such a ticket, be it deleted."""
+        """Whether the ticket was ever written; a deleted one was."""
         return self._loaded.tickets[self._tenant.name, ticket].image is not None
 
     def fire(self, ticket: str) -> None:
-        """Takes a ticket in that is due, whatever it says of that itself; where there is none, that it stays away."""
+        """Evaluates a due ticket again, whenever it says it is due. One that was never written is due no more."""
         image = self._loaded.tickets[self._tenant.name, ticket].image
         if image is None:
             self._absent.add(ticket)
@@ -86,11 +92,11 @@ class Work:
             self._images[ticket] = image
             self._fired.add(ticket)
 
-    async def batch(self) -> TenantBatch:
-        """What to write: each ticket once, each cell once. Lets others have their turn: wide tenants take long."""
-        return await in_turns(self._batching())
+    async def build(self) -> TenantBatch:
+        """What to write: each ticket once, each cell once. Yields to other tasks: many columns take long."""
+        return await in_turns(self._building())
 
-    def _batching(self) -> Steps[TenantBatch]:
+    def _building(self) -> Steps[TenantBatch]:
         changes = Changes()
         writes = [TicketWrite(ticket, NEVER_WRITTEN, None, UNKNOWN_DUE) for ticket in sorted(self._absent)]
         for ticket, image in self._images.items():
