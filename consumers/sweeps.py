@@ -9,7 +9,7 @@ import structlog
 
 from consumers.adoption import Adoption
 from consumers.backoff import before_redoing
-from consumers.collecting import collect
+from consumers.collecting import BITE, BITE_S, FIRST_BITE, REST_SHARE, collect
 from consumers.kafka_errors import RETRIED
 from consumers.leases import Leases
 from consumers.live_work import LiveWork
@@ -25,15 +25,6 @@ from service.store.token import minted
 from service.store.turns import in_turns
 
 log = structlog.get_logger()
-
-BITE, FIRST_BITE = 200, 20
-"""Most tickets per bite, and those of the first one, which shows how large they are."""
-
-BITE_S = 0.02
-"""How long a bite may take before the next one is smaller: events wait no longer behind one."""
-
-REST_SHARE = 1.0
-"""Rest after each bite, as a share of what it took: a sweep takes at most half of the consumer."""
 
 SLICE_S = 1.0
 """How long one tenant is swept before the next one gets a turn: a million tickets must not keep ten waiting."""
