@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers import leases, sweeps, timers
-from consumers.rebuild import filling, rebuilding
+from consumers.rebuild import build_step, filling, rebuilding
 from service.store.building import BuildingStore
 from service.store.redis_building import open_building_store
 from tests.examples import examples
@@ -51,6 +51,7 @@ def small_bites() -> Iterator[None]:
         patch.setattr(sweeps, "BITE", 2)
         patch.setattr(filling, "BITE", 2)
         patch.setattr(timers, "PAGE", 3)
+        patch.setattr(build_step, "PAGE", 3)
         patch.setattr(rebuilding, "MERGE_BITE", 1)
         patch.setattr(rebuilding, "MERGE_AFTER_US", LONGER_THAN_ANY_JUMP_US)
         patch.setattr(rebuilding, "CLOCKS_APART_US", 0)
