@@ -5,6 +5,7 @@ for a busy machine; how the waits compare is printed for whoever reads the outpu
 """
 
 import asyncio
+import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -39,8 +40,12 @@ class Phase(NamedTuple):
     p99: float
     longest: float
 
+    load: float
+    """Of the machine in the last minute: what was measured on a busy one says little."""
+
     def __str__(self) -> str:
-        return f"{self.name}: {self.waits} waits, p50 {self.p50:.1f} ms, p99 {self.p99:.1f} ms"
+        times = f"p50 {self.p50:6.1f} ms, p99 {self.p99:6.1f} ms, longest {self.longest:6.1f} ms"
+        return f"{self.name:6} {self.waits:5} waits, {times}, load {self.load:.1f}"
 
 
 class Neighbour:
@@ -68,7 +73,11 @@ class Neighbour:
         """What was measured since the last phase."""
         waits, self._waits_ms = self._waits_ms, []
         cuts = statistics.quantiles(waits, n=100)
-        return Phase(name, len(waits), cuts[49], cuts[98], max(waits))
+        return Phase(name, len(waits), cuts[49], cuts[98], max(waits), os.getloadavg()[0])
+
+
+def _test_name() -> str:
+    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].removesuffix(" (call)")
 
 
 @asynccontextmanager
@@ -111,7 +120,8 @@ async def beside(asking: Neighbour, attack: Callable[[], Coroutine[Any, Any, T]]
     phases.append(asking.phase("during"))
     await asking.answered(waits)
     phases.append(asking.phase("after"))
-    print(*phases, sep="\n")
+    for phase in phases:
+        print(f"{_test_name()}: {phase}")
     for phase in phases:
         assert phase.longest < LONGEST_MS, str(phase)
     return given

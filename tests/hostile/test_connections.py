@@ -1,15 +1,15 @@
 """Connections that send without end, hold on, or are dear to read: others are answered, and memory stays bounded."""
 
 import asyncio
-import contextlib
 import re
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hostile.neighbour import COUNT, beside, neighbour
+from tests.hostile.attacker import attacked
+from tests.hostile.neighbour import COUNT, neighbour
 from tests.servers.redis_server import RedisServer
 from tests.service.serving import ASKED, Serving, headers_of, serving
 from tests.waiting import wait_until
@@ -34,113 +34,73 @@ def resident(service: Serving) -> int:
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024
 
 
-class Connection:
-    """One to the service."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self._writer = reader, writer
-
-    @classmethod
-    async def to(cls, service: Serving) -> "Connection":
-        url = service.client.base_url
-        return cls(*await asyncio.open_connection(url.host, url.port))
-
-    async def say(self, data: bytes, times: int = 1) -> int:
-        """How many bytes went out until nobody listened any more."""
-        sent = 0
-        with contextlib.suppress(OSError):
-            for _ in range(times):
-                self._writer.write(data)
-                await self._writer.drain()
-                sent += len(data)
-        return sent
-
-    async def heard(self) -> bytes:
-        """What is said until the connection ends."""
-        heard = b""
-        with contextlib.suppress(OSError):
-            while chunk := await self.reader.read(65_536):
-                heard += chunk
-        return heard
-
-    def end(self) -> None:
-        self._writer.transport.abort()
-
-
-def head(*lines: str) -> bytes:
-    return "\r\n".join((f"POST {COUNT}?type=template&module=ticketing HTTP/1.1", "host: x", *lines, "", "")).encode()
-
-
-async def trailers(service: Serving) -> None:
-    """No token, and trailers of a gigabyte."""
-    one = await Connection.to(service)
-    await one.say(head("transfer-encoding: chunked") + b"0\r\n")
-    sent = await one.say(b"x-more: " + b"y" * 65_000 + b"\r\n", 16_000)
-    assert sent < 100 * MIB, "it was cut off"
-    one.end()
-
-
-async def chunk_extensions(service: Serving) -> None:
-    one = await Connection.to(service)
-    await one.say(head("transfer-encoding: chunked"))
-    sent = await one.say(b"1;more=" + b"y" * 65_000 + b"\r\nz\r\n", 16_000)
-    assert sent < 100 * MIB, "it was cut off"
-    one.end()
-
-
-async def large_heads(service: Serving) -> None:
-    """Hundreds of heads of the largest size, each held by a connection that goes on living."""
-    held = [await Connection.to(service) for _ in range(600)]
-    for one in held:
-        await one.say(f"GET /healthz?{'q' * 60_000} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
-    for one in held:
-        assert b" 200 " in await one.reader.readuntil(b"\r\n\r\n")
-    for one in held:
-        one.end()
-
-
-async def silent(service: Serving) -> None:
-    """A thousand that say nothing."""
-    held = [await Connection.to(service) for _ in range(1_000)]
-    await asyncio.gather(*(one.heard() for one in held))
-    for one in held:
-        one.end()
-
-
-async def blanks(service: Serving) -> None:
-    """A media type that a careless pattern reads for seconds."""
-    for _ in range(50):
-        answer = await service.client.post(
-            COUNT,
-            params={"type": ASKED["type"], "module": ASKED["module"]},
-            content=b"{}",
-            headers=headers_of("eve", "ticket_user") | {"content-type": "application/json" + " " * 60_000 + "x"},
-        )
-        assert answer.status_code in (400, 415), answer.text
-
-
-ATTACKS = [
-    trailers,
-    blanks,
-    *(pytest.param(each, marks=pytest.mark.exhaustive) for each in (chunk_extensions, large_heads, silent)),
-]
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-async def test_others_are_answered_and_memory_stays_bounded(service: Serving, attack: Any) -> None:
+async def bounded(service: Serving, attack: str, **arguments: Any) -> list[Any]:
+    """What each round of the attack saw, when neither others nor memory suffered."""
     async with neighbour(service) as other:
         await other.answered(100)
         before = resident(service)
-
-        async def whole() -> None:
-            attacking: Coroutine[Any, Any, None] = attack(service)
-            await attacking
-
-        await beside(other, whole)
+        rounds = await attacked(other, attack, service.url, **arguments)
     grown = resident(service) - before
-    print(f"memory: {before / MIB:.0f} MiB, and {grown / MIB:+.0f} MiB")
+    print(f"memory: {before / MIB:.0f} MiB, and {grown / MIB:+.0f} MiB; {len(rounds)} rounds")
     assert grown < ROOM
+    return rounds
+
+
+def post(content: bytes | str, content_type: str) -> dict[str, Any]:
+    """A request of `attacks.requests`."""
+    return {
+        "method": "POST",
+        "url": COUNT,
+        "params": {"type": ASKED["type"], "module": ASKED["module"]},
+        "content": content,
+        "headers": headers_of("eve", "ticket_user") | {"content-type": content_type},
+    }
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("attack", ["trailers", pytest.param("chunk_extensions", marks=pytest.mark.exhaustive)])
+async def test_what_has_no_end_is_cut_off(service: Serving, attack: str) -> None:
+    """Without a token, and a gigabyte long."""
+    for sent in await bounded(service, attack):
+        assert sent < 100 * MIB
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(240)
+async def test_large_heads_of_connections_that_live_on(service: Serving) -> None:
+    assert set(await bounded(service, "large_heads")) == {"answered"}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(240)
+async def test_large_queries_of_connections_that_are_closed(service: Serving) -> None:
+    for sent in await bounded(service, "large_queries"):
+        assert sent > 0
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(240)
+async def test_connections_that_say_nothing(service: Serving) -> None:
+    assert set(await bounded(service, "silent")) == {1_000}
+
+
+@pytest.mark.timeout(240)
+async def test_a_media_type_that_a_careless_pattern_reads_for_seconds(service: Serving) -> None:
+    blanks = post("{}", "application/json" + " " * 60_000 + "x")
+    for statuses in await bounded(service, "requests", requests=[blanks] * 50):
+        assert statuses.keys() <= {"400 INVALID_REQUEST", "415 UNSUPPORTED_MEDIA_TYPE"}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    "content",
+    ['{"filterIds":["all"%s]}' % (',"all"' * 170_000), '{"x":"%s"}' % (r"\ud800" * 170_000)],
+    ids=["ids", "halves"],
+)
+async def test_bodies_of_the_largest_size(service: Serving, content: str) -> None:
+    for statuses in await bounded(service, "requests", requests=[post(content, "application/json")] * 20):
+        assert statuses.keys() <= {"200", "400 INVALID_REQUEST"}
 
 
 @pytest.mark.timeout(240)

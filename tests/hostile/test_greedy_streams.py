@@ -1,37 +1,21 @@
 """Two users who open streams as long as there is a place: others still get theirs, and their answers in time."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.hostile.neighbour import neighbour
+from tests.hostile.attacker import Attacker, attacker
+from tests.hostile.attacks import streams
+from tests.hostile.neighbour import ENOUGH, Neighbour, beside, neighbour
 from tests.servers.redis_server import RedisServer
 from tests.service.serving import Serving, headers_of, serving, stream_request
 
 PLACES = 400
 
 
-@asynccontextmanager
-async def streams_of(service: Serving, user: str) -> AsyncIterator[list[bytes]]:
-    """As many as there are places, one after another; how each begins. They stay open with the context."""
-    url = urlsplit(str(service.client.base_url))
-    writers: list[asyncio.StreamWriter] = []
-    begins: list[bytes] = []
-    try:
-        for _ in range(PLACES):
-            reader, writer = await asyncio.open_connection(url.hostname, url.port)
-            writers.append(writer)
-            writer.write(stream_request(headers_of(user)))
-            async with asyncio.timeout(30):
-                begins.append((await reader.readuntil(b"\nevent: ") + await reader.readline()).rpartition(b" ")[2])
-        yield begins
-    finally:
-        for writer in writers:
-            writer.close()
+def request(user: str) -> str:
+    return stream_request(headers_of(user)).decode()
 
 
 @pytest.mark.exhaustive
@@ -40,15 +24,19 @@ async def test_two_users_leave_places_for_others(redis_process: RedisServer, tmp
     async with (
         serving(redis_process.url, tmp_path, STREAMS=PLACES, CREDENTIAL_REQUESTS_PER_MIN=0) as service,
         neighbour(service) as other,
+        attacker("streams", service.url, requests=[request("eve"), request("mallory")], places=PLACES) as greedy,
     ):
-        await other.answered(100)
-        print(other.phase("before"))
-        async with streams_of(service, "eve") as first, streams_of(service, "mallory") as second:
-            print(other.phase("during"), first.count(b"snapshot\n"), second.count(b"snapshot\n"))
-            await other.answered(100)
-            print(other.phase("while all of them are open"))
-            assert (first.count(b"snapshot\n"), second.count(b"snapshot\n")) == (200, 80)
-            async with streams_of(service, "ned") as third:
-                assert third[:10] == [b"snapshot\n"] * 10
-        await other.answered(100)
-        print(other.phase("after"))
+        of_eve, of_mallory, of_ned = await beside(other, lambda: crowded(service, greedy, other))
+    assert (of_eve, of_mallory) == (200, 80)
+    assert of_ned == 10
+
+
+async def crowded(service: Serving, greedy: Attacker, other: Neighbour) -> list[int]:
+    """How many streams each of the two got, and a third one of ten, while all of theirs are open."""
+    await greedy.begin()
+    got: list[int] = await greedy.report()
+    await other.answered(ENOUGH)
+    async with aclosing(streams(service.url, [request("ned")], 10)) as third:
+        got += await anext(third)
+    await greedy.end()
+    return got

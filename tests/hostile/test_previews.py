@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from service.domain.ticket import Image, Ticket
 from service.store.port import NEVER_WRITTEN, Applied, Batch, TenantBatch, TicketWrite
-from tests.hostile.neighbour import COUNT, neighbour
-from tests.hostile.storm import sent
+from tests.hostile.attacker import attacker
+from tests.hostile.neighbour import COUNT, beside, neighbour
 from tests.servers.redis_server import RedisServer, closing_client
 from tests.service.serving import ASKED, Serving, headers_of, serving
 
@@ -64,20 +65,31 @@ async def test_one_users_previews_leave_places_for_those_of_others(
         client.config_set("slowlog-log-slower-than", 10_000)
         client.slowlog_reset()
     mine = preview("bob", {"field": "status", "op": "eq", "value": "3745"})
-    async with neighbour(service) as other:
-        await other.answered(100)
-        print(other.phase("before"))
-        storm = asyncio.create_task(sent(str(service.client.base_url), [preview("eve", {"any": SLOW_LEAVES})] * STORM))
-        answers = []
-        while not storm.done():
+    answers: list[httpx.Response] = []
+
+    async def asks() -> None:
+        while True:
             answers.append(await service.client.request(**mine, timeout=60))
             await asyncio.sleep(0.2)
-        print(other.phase("during"), await storm, f"bob: {len(answers)} previews")
-        await other.answered(100)
-        print(other.phase("after"))
+
+    async with (
+        neighbour(service) as other,
+        attacker("requests", service.url, requests=[preview("eve", {"any": SLOW_LEAVES})] * STORM) as storm,
+    ):
+
+        async def attack() -> list[dict[str, int]]:
+            asking = asyncio.create_task(asks())
+            try:
+                return await storm.rounds(other)
+            finally:
+                asking.cancel()
+
+        rounds = await beside(other, attack)
+    print(f"bob: {len(answers)} previews; eve: {rounds}")
     assert {answer.status_code for answer in answers} <= {200, 429}, "429 only where bob has asked 60 times a minute"
     assert answers[0].json()["data"]["count"] == TICKETS
-    assert set(await storm) <= {"200", "429", "503"}, "503 where it takes longer than 10 s"
+    for statuses in rounds:
+        assert {status[:3] for status in statuses} <= {"200", "429", "503"}, "503 where it takes longer than 10 s"
     with closing_client(redis_process.url) as client:
         slow = [entry["duration"] for entry in client.slowlog_get(128) if entry["command"].startswith(b"HSCAN")]
         print(f"HSCAN above 10 ms: {len(slow)}, the longest {max(slow, default=0) / 1_000:.1f} ms")

@@ -114,7 +114,7 @@ class Asking:
                 "templateProfileFilterId": question.profile_id,
                 "timezone": question.timezone,
             },
-            headers=self._headers(question.tenant, question.viewer),
+            headers=self.headers(question.tenant, question.viewer),
         )
         if answer.status_code != httpx.codes.OK:
             raise NotCounted(answer.status_code, answer.json())
@@ -127,12 +127,13 @@ class Asking:
     async def filters(self, tenant: str) -> list[str]:
         """The ids that an administrator may ask for."""
         params = {"type": "template", "module": "ticketing"}
-        answer = await self._client.get(FILTERS, params=params, headers=self._headers(tenant, admin()))
+        answer = await self._client.get(FILTERS, params=params, headers=self.headers(tenant, admin()))
         if answer.status_code != httpx.codes.OK:
             raise NotCounted(answer.status_code, answer.json())
         return [each["id"] for each in answer.json()["data"]["filters"]]
 
-    def _headers(self, tenant: str, viewer: Viewer) -> dict[str, str]:
+    def headers(self, tenant: str, viewer: Viewer) -> dict[str, str]:
+        """What this viewer's requests carry."""
         token = self._tokens.get((tenant, viewer))
         if token is None:
             token = self._tokens[tenant, viewer] = mint(

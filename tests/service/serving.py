@@ -91,6 +91,10 @@ class Serving:
         self._filling = Filling(store)
 
     @property
+    def url(self) -> str:
+        return self.program.address
+
+    @property
     def headers(self) -> dict[str, str]:
         return headers_of()
 
