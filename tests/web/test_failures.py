@@ -1,11 +1,14 @@
 """What a caller sees when something behind the HTTP room fails, and what is logged."""
 
+import gc
 import json
 import logging
+import weakref
 from collections.abc import Iterable
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from service.domain.record import SUMMARY, Ask, founded, with_asked
 from service.domain.ticket import Instant
@@ -133,3 +136,26 @@ async def test_refusals_are_confirmed_by_the_store(world: World) -> None:
     world.store.reads.clear()
     assert (await world.post(["nope"])).status_code == 422
     assert world.store.reads == ["tenant acme"]
+
+
+async def test_a_refused_request_is_freed_with_its_answer_and_not_at_the_next_collection(world: World) -> None:
+    """Its query may be a megabyte: hundreds of them were kept."""
+
+    class Held(dict[str, object]):
+        """A scope that can be watched."""
+
+    freed: list[weakref.ref[Held]] = []
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        held = Held(scope)
+        freed.append(weakref.ref(held))
+        await world.app(held, receive, send)
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url="http://counts") as client:
+            assert (await client.get(COUNT)).status_code == 401
+        assert [scope() for scope in freed] == [None]
+    finally:
+        gc.enable()
