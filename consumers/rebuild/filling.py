@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from consumers.batch_processor import portions
+from consumers.collecting import BITE, BITE_S, FIRST_BITE, REST_SHARE
 from consumers.decode import decode
 from consumers.errors import BuildingChanged
 from consumers.progress import Progress, Say
@@ -22,16 +23,6 @@ from service.domain.event import PoisonEvent
 from service.store.building import BuildingStore
 from service.store.page_size import PageSize
 from service.store.port import BucketState, Position
-
-BITE, FIRST_BITE = 200, 20
-"""Most tickets per bite of a pass over all of them, and those of the first one, which shows how large they are."""
-
-BITE_S = 0.02
-"""How long a bite may take before the next one is smaller: events wait no longer behind one. Under live events bites
-take longer, and so become smaller."""
-
-REST_SHARE = 1.0
-"""Rest after each bite, as a share of what it took: whoever counts or answers goes first."""
 
 MARK_S = 5.0
 """How often the positions of buildings without events are raised: what a killed rebuild reads again at most."""
