@@ -16,6 +16,7 @@ class FakeSource extends EventTarget {
   }
 
   send(name, data) {
+    if (this.readyState === FakeSource.CLOSED) return; // as a browser: nothing arrives at what was closed
     this.readyState = 1;
     this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
   }

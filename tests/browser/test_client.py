@@ -79,8 +79,10 @@ def test_where_streams_do_not_get_through_it_asks_and_tries_a_stream_now_and_the
         const streams = FakeSource.all.length;
         const polls = () => asked.filter(({ path }) => path.endsWith("/count")).length;
         await until(() => polls() >= 2, "another poll");
-        (await source(streams)).send("snapshot", SNAPSHOT);
-        await until(() => one.statuses.at(-1) === "live", "live");
+        await until(() => {
+          FakeSource.all.slice(streams).forEach((late) => late.send("snapshot", SNAPSHOT));
+          return one.statuses.at(-1) === "live";
+        }, "live");
         const polled = polls();
         await pause(100);
         return [streams, polled === polls(), one.statuses];
