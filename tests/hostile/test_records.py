@@ -1,19 +1,19 @@
 """Records that are bad, large or dear, among another tenant's: the neighbour's events are counted all the while."""
 
-from collections.abc import AsyncIterator
-from itertools import count
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from itertools import count, cycle
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from tests.hostile.bad_records import attacker, letters
 from tests.hostile.neighbour import beside, neighbour_of
 from tests.journeys import sending
 from tests.journeys.asking import Question, admin, realm
 from tests.journeys.catalogue_lines import event, saved_filter, tenant
-from tests.journeys.raw_producing import send_raw
 from tests.journeys.system import System, _packed, running_system
-from tests.journeys.test_hostile_records import HOSTILE
 from tests.servers.choice import Choice
 from tests.servers.topics import Topics
 from tests.waiting import wait_until
@@ -25,8 +25,11 @@ BAD = 900
 """Bad records: a hundred more in a row would be a flood, which stops the consumer by design."""
 
 TICKETS, FILTERS = 3_000, 40
-WAITS = 40
+WAITS = 100
 """Of a phase: each is a record on its way through everything."""
+
+ATTACKED, OTHERS = (0, 1), (2, 3)
+"""Partitions of the events: those that hostile records are written to, and the rest."""
 
 
 @pytest.fixture
@@ -43,17 +46,20 @@ async def system(
 
 
 class Calm:
-    """Publishes one event after another, and waits until each is counted."""
+    """Publishes one event after another into some of the partitions, and waits until each is counted."""
 
-    def __init__(self, system: System, producer: AIOKafkaProducer) -> None:
+    def __init__(self, system: System, producer: AIOKafkaProducer, partitions: Sequence[int]) -> None:
         self._system, self._producer = system, producer
+        self._partitions = cycle(partitions)
         self._numbers = count(1)
 
     async def counted(self) -> None:
         number = next(self._numbers)
         line = event(CALM, f"C{number}", 1)
-        packed = _packed(line)
-        await self._producer.send_and_wait(self._system.topics.events, packed, key=f"{CALM}/C{number}".encode())
+        packed, key = _packed(line), f"{CALM}/C{number}".encode()
+        await self._producer.send_and_wait(
+            self._system.topics.events, packed, key=key, partition=next(self._partitions)
+        )
         question = Question(CALM, admin())
 
         async def is_counted() -> bool:
@@ -65,16 +71,23 @@ class Calm:
 
 
 @pytest.mark.timeout(300)
-async def test_hostile_records_hold_up_nobody(system: System) -> None:
-    async def attack() -> None:
-        async with sending.opened(system.kafka) as producer:
-            for number in range(BAD):
-                await producer.send(system.topics.events, b"{" * (number % 500), key=b"acme/B")
-        for partition in range(2):
-            for raw in HOSTILE.values():
-                await send_raw(system.kafka, system.topics.events, partition, raw)
+@pytest.mark.parametrize("partitions", [OTHERS, ATTACKED], ids=["in other partitions", "in the same partitions"])
+async def test_hostile_records_hold_up_nobody(system: System, partitions: Sequence[int]) -> None:
+    expected = letters(BAD, len(ATTACKED))
 
-    async with sending.opened(system.kafka) as producer, neighbour_of(Calm(system, producer).counted) as other:
+    async def parked() -> bool:
+        return await asyncio.to_thread(system.consumers[0].metric, "dead_letters_total") >= expected
+
+    async with (
+        attacker(system.kafka, system.topics.events, BAD, len(ATTACKED)) as send,
+        sending.opened(system.kafka) as producer,
+        neighbour_of(Calm(system, producer, partitions).counted) as other,
+    ):
+
+        async def attack() -> None:
+            await send()
+            await wait_until(parked, 120, f"{expected} dead letters")
+
         await beside(other, attack, WAITS)
 
 
@@ -99,5 +112,5 @@ async def test_another_tenants_backfills_hold_up_nobody(system: System) -> None:
 
         await wait_until(filled, 120, "all filters to be filled")
 
-    async with sending.opened(system.kafka) as producer, neighbour_of(Calm(system, producer).counted) as other:
+    async with sending.opened(system.kafka) as producer, neighbour_of(Calm(system, producer, OTHERS).counted) as other:
         await beside(other, attack, WAITS)
