@@ -7,13 +7,12 @@ consumer instead of emptying the topic. `python -m consumers.dead_letters` shows
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from itertools import repeat
 from typing import Protocol
 
-import msgspec
 import structlog
-from aiokafka.errors import InvalidTimestampError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import InvalidTimestampError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from consumers.errors import Flood
 from consumers.letters.command import main
@@ -21,7 +20,7 @@ from consumers.letters.letter import whose
 from consumers.letters.parking import SIZE_LIMITS, SizeLimit, parcel
 from consumers.metrics import Metrics
 from consumers.reading.flawed import FlawedRecord
-from consumers.types import Letter
+from consumers.types import Letter, Place
 from service.lru import Lru
 
 log = structlog.get_logger()
@@ -82,22 +81,6 @@ class FloodGuard:
         self._bad += bad
 
 
-_Place = tuple[str, int, int]
-"""Topic, partition and offset of the record."""
-
-
-class _UnderWay(msgspec.Struct):
-    """A letter that isn't acknowledged yet, and how it was sent last."""
-
-    place: _Place
-    letter: Letter
-    reason: str
-    limits: Iterator[SizeLimit]
-    sent: "asyncio.Future[object]"
-    limit: SizeLimit = SIZE_LIMITS[0]
-    restamped: bool = False
-
-
 class DeadLetters:
     """Sends letters to the dead-letter topic: whole, or as much of each as the topic takes.
 
@@ -113,26 +96,31 @@ class DeadLetters:
         self._topic = topic
         self._metrics = metrics
         self._guard = guard
-        self._unacknowledged: list[_UnderWay] = []
-        self._acknowledged: Lru[_Place, bool] = Lru(LETTERS_REMEMBERED)
+        self._under_way: dict[Place, asyncio.Task[None]] = {}
+        """Letters that aren't acknowledged yet; one that failed stays until `acknowledged` has said so."""
+        self._acknowledged: Lru[Place, bool] = Lru(LETTERS_REMEMBERED)
         """Whether it is, of each that was counted."""
 
     def good(self, records: int = 1) -> None:
         """So many records were fine."""
         self._guard.good(records)
 
-    async def park(self, letter: Letter, reason: str) -> None:
-        """Queues a letter; it is safe only after `acknowledged`. Raises Flood."""
+    async def park(self, letter: Letter, reason: str) -> Place:
+        """Sends a letter; it is safe only once `has` or `acknowledged` says so of its place. Raises Flood."""
         place = letter.topic, letter.partition, letter.offset
         acknowledged = self._acknowledged.get(place)
         if acknowledged:
-            return
+            return place
         if acknowledged is None:
             self._count(place, letter, reason)
-        sent = await self._send(letter, reason, SIZE_LIMITS[0])
-        self._unacknowledged.append(_UnderWay(place, letter, reason, iter(SIZE_LIMITS[1:]), sent))
+        under_way = self._under_way.get(place)
+        if under_way is None or under_way.done():
+            sending = self._under_way[place] = asyncio.create_task(self._deliver(place, letter, reason))
+            sending.add_done_callback(_heard)
+            await asyncio.sleep(0)  # it is on its way before the next one
+        return place
 
-    def _count(self, place: _Place, letter: Letter, reason: str) -> None:
+    def _count(self, place: Place, letter: Letter, reason: str) -> None:
         self._guard.bad()
         self._acknowledged.put(place, False)
         topic, partition, offset = place
@@ -148,30 +136,55 @@ class DeadLetters:
         )
         self._metrics.dead_letters.inc()
 
-    async def acknowledged(self) -> None:
-        """Waits until every letter is with the broker. Raises aiokafka's KafkaError when one isn't."""
-        waiting, self._unacknowledged = self._unacknowledged, []
-        for one in waiting:
-            while not await self._is_taken(one):
-                one.sent = await self._send(one.letter, one.reason, one.limit, restamped=one.restamped)
-            self._acknowledged.put(one.place, True)
+    def has(self, places: Collection[Place]) -> bool:
+        """Whether all letters with these places are with the broker."""
+        return all(self._acknowledged.get(place) for place in places)
 
-    async def _is_taken(self, one: _UnderWay) -> bool:
-        """False where it has to be sent again, as `one` says now."""
-        try:
-            await one.sent
-        except (MessageSizeTooLargeError, RecordListTooLargeError):
-            smaller = next(one.limits, None)
-            if smaller is None:
-                raise
-            one.limit = smaller
-        except InvalidTimestampError:
-            if one.restamped:
-                raise
-            one.restamped = True
-        else:
-            return True
-        return False
+    async def acknowledged(self, places: Collection[Place] | None = None) -> None:
+        """Waits until these letters, or all, are with the broker. Raises aiokafka's KafkaError when one isn't.
+
+        Whoever shares this object with others names its own.
+        """
+        named = [*self._under_way] if places is None else places
+        waiting = {place: self._under_way[place] for place in named if place in self._under_way}
+        if waiting:
+            await asyncio.wait(waiting.values())
+        failures = [one.exception() for one in waiting.values() if not one.cancelled()]
+        for place, sending in waiting.items():
+            if self._under_way.get(place) is sending:
+                del self._under_way[place]
+        for failure in failures:
+            if failure is not None:
+                raise failure
+        if not self.has(named):
+            raise KafkaError("a dead letter was not sent")
+
+    def close(self) -> None:
+        """Waits for no letter any more."""
+        for sending in self._under_way.values():
+            sending.cancel()
+        self._under_way.clear()
+
+    async def _deliver(self, place: Place, letter: Letter, reason: str) -> None:
+        """Returns once it is with the broker, or as much of it as the topic takes. Raises aiokafka's KafkaError."""
+        limits, restamped = iter(SIZE_LIMITS), False
+        limit = next(limits)
+        while True:
+            try:
+                await (await self._send(letter, reason, limit, restamped=restamped))
+            except (MessageSizeTooLargeError, RecordListTooLargeError):
+                smaller = next(limits, None)
+                if smaller is None:
+                    raise
+                limit = smaller
+            except InvalidTimestampError:
+                if restamped:
+                    raise
+                restamped = True
+            else:
+                break
+        self._acknowledged.put(place, True)
+        self._under_way.pop(place, None)
 
     async def _send(
         self, letter: Letter, reason: str, limit: SizeLimit, *, restamped: bool = False
@@ -179,14 +192,15 @@ class DeadLetters:
         of_batch = isinstance(letter, FlawedRecord) and letter.of_batch
         sent = parcel(letter, reason, limit, of_batch=of_batch, restamped=restamped)
         timestamp = None if restamped else letter.timestamp
-        try:
-            return await self._producer.send(
-                self._topic, sent.value, sent.key, timestamp_ms=timestamp, headers=sent.headers
-            )
-        except MessageSizeTooLargeError as error:  # by the client, before anything was sent
-            refused: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-            refused.set_exception(error)
-            return refused
+        return await self._producer.send(
+            self._topic, sent.value, sent.key, timestamp_ms=timestamp, headers=sent.headers
+        )
+
+
+def _heard(sending: "asyncio.Task[None]") -> None:
+    """A failure that nobody asks for any more is said by no warning: its record is read and parked again."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 if __name__ == "__main__":

@@ -63,10 +63,9 @@ class EventStep:
         Returns only when that is so. Raises Rewind, ForeignTopic, OlderCode, and StoreUnavailable once the store was
         away for `patience_s`.
         """
-        parked: set[tuple[int, Position]] = set()
 
         async def change(read: TargetRead, builders: Builders) -> None:
-            await self._park(self._advance(incoming, read.loaded.state.positions, builders), parked)
+            await self._park(self._advance(incoming, read.loaded.state.positions, builders))
 
         tickets: dict[str, dict[str, None]] = {}
         for one in incoming:
@@ -112,10 +111,7 @@ class EventStep:
                 self._metrics.unknown_ids[field].inc()
                 self.unknown_ids.met(event.tenant, event.ticket, field, id_)
 
-    async def _park(self, bad: Sequence[tuple[Incoming, str]], parked: set[tuple[int, Position]]) -> None:
+    async def _park(self, bad: Sequence[tuple[Incoming, str]]) -> None:
         """Dead letters are acknowledged before the position moves, and a second attempt doesn't send them twice."""
-        for one, reason in bad:
-            if (one.partition, one.offset) not in parked:
-                await self._dead_letters.park(one.letter, reason)
-                parked.add((one.partition, one.offset))
-        await self._dead_letters.acknowledged()
+        places = [await self._dead_letters.park(one.letter, reason) for one, reason in bad]
+        await self._dead_letters.acknowledged(places)

@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -50,17 +50,27 @@ class Letter(RecordBytes, Protocol):
         """Where it was read."""
 
 
+Place: TypeAlias = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
+
+
 class Parking(Protocol):
     """What applies events needs of the dead letters, which are sent by a Kafka client."""
 
     def good(self, records: int = 1) -> None:
         """So many records were fine."""
 
-    async def park(self, letter: Letter, reason: str) -> None:
-        """Queues a letter; it is safe only after `acknowledged`. Raises Flood."""
+    async def park(self, letter: Letter, reason: str) -> Place:
+        """Sends a letter; it is safe only once `has` or `acknowledged` says so of its place. Raises Flood."""
 
-    async def acknowledged(self) -> None:
-        """Waits until every letter is with the broker."""
+    def has(self, places: Collection[Place]) -> bool:
+        """Whether all letters with these places are with the broker."""
+
+    async def acknowledged(self, places: Collection[Place]) -> None:
+        """Waits until all letters with these places are with the broker, and raises where one isn't."""
+
+    def close(self) -> None:
+        """Stops sending."""
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):

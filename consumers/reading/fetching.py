@@ -45,11 +45,11 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
         """By partition, the error with which it was refused last; taken away by the next answer."""
         super().__init__(*arguments, **more)
 
-    def begin_poll(self) -> None:
-        """Before records are handed out. Raises Ended."""
+    def begin_poll(self, held_bytes: int = 0) -> None:
+        """Before records are handed out; the caller has `held_bytes` of earlier ones. Raises Ended."""
         if self._fetch_task.done() and not self._closed:
             raise Ended("the client fetches no more") from self._fetch_task.exception()
-        self._shared.allowance.left = POLL_BYTES
+        self._shared.allowance.left = POLL_BYTES - held_bytes
         for tp in [tp for tp in self._refused if not self._subscriptions.is_assigned(tp)]:
             self._answered(tp)
 

@@ -42,13 +42,16 @@ class RecordReader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no
         )
 
     async def getmany(
-        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None, held_bytes: int = 0
     ) -> Mapping[TopicPartition, Sequence[Read]]:
-        """As aiokafka's. Raises KafkaError, and Ended after a fault of the client's."""
+        """As aiokafka's. Raises KafkaError, and Ended after a fault of the client's.
+
+        `held_bytes`: what the caller still holds of records from earlier polls. This one gives as much less.
+        """
         coordination = getattr(self._coordinator, "_coordination_task", None)  # only a group has one
         if coordination is not None and coordination.done() and not self._closed:
             raise Ended("the client is in its group no more") from coordination.exception()
-        self._fetcher.begin_poll()
+        self._fetcher.begin_poll(held_bytes)
         found: Mapping[TopicPartition, Sequence[Read]] = await super().getmany(
             *partitions, timeout_ms=timeout_ms, max_records=max_records
         )

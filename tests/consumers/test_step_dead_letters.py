@@ -1,12 +1,13 @@
 """Events that a step can't apply: parked once, acknowledged before the position moves, and nothing else held up."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaError
 
 from service.store.port import StoreUnavailable
-from tests.consumers.small_world import SmallWorld, log_of, patched, tenant_entry, told
+from tests.consumers.small_world import TENANT, SmallWorld, log_of, patched, tenant_entry, told
 from tests.pipeline import FakeProducer
 from tests.waiting import wait_until
 
@@ -36,9 +37,7 @@ async def test_the_position_waits_for_the_dead_letter_to_be_acknowledged() -> No
     world.producer = Slow()
     consumer = await world.consumer()
     work = asyncio.create_task(consumer.consume(log_of(told(1), patched(1, "T2", status="done"))))
-    await wait_until(
-        lambda: consumer.dead_letters._unacknowledged == [] and consumer.metrics.dead_letters, 5, "a letter"
-    )
+    await wait_until(consumer.metrics.dead_letters._value.get, 5, "a letter")
     for _ in range(20):
         await asyncio.sleep(0)
     assert not work.done()
@@ -46,6 +45,35 @@ async def test_the_position_waits_for_the_dead_letter_to_be_acknowledged() -> No
     acknowledgement.set_result(None)
     await work
     assert world.positions == {0: 2}
+
+
+async def test_a_bucket_waits_for_its_own_letters_whoever_else_waits_for_letters() -> None:
+    first: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+
+    class FirstIsSlow(FakeProducer):
+        async def send(self, topic: str, value: bytes | None, key: bytes | None, **more: object) -> Any:
+            if key == f"{TENANT}/T3".encode():
+                for _ in range(10):  # the other bucket begins to wait for its letter meanwhile
+                    await asyncio.sleep(0)
+            return first if key == f"{TENANT}/T2".encode() else done
+
+    world = SmallWorld(tenant_entry(), tenant_entry("initech"))
+    assert world.store.bucket(TENANT) != world.store.bucket("initech")
+    world.producer = FirstIsSlow()
+    consumer = await world.consumer()
+    log = [patched(1, ticket, status="done") for ticket in ("T2", "T3")]
+    work = asyncio.create_task(
+        consumer.consume(log_of(*log, patched(1, "T9", status="done") | {"tenantid": "initech"}))
+    )
+    await wait_until(lambda: consumer.metrics.dead_letters._value.get() == 3, 5, "all letters")
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert world.positions == {}, "the first letter isn't acknowledged"
+    first.set_result(None)
+    await work
+    assert world.positions == {0: 3}
 
 
 async def test_a_dead_letter_that_can_not_be_sent_keeps_the_position() -> None:

@@ -49,10 +49,10 @@ async def park(settings: Settings, records: Sequence[tuple[KafkaRecord, str]]) -
     producer = dead_letter_producer(settings)
     await producer.start()
     try:
-        letters = DeadLetters(producer, settings.dead_letter_topic, Metrics(), FloodGuard(1000, 1000, 1.0))
-        for record, reason in records:
+        for record, reason in records:  # each by one that has just started: after a crash a record is parked again
+            letters = DeadLetters(producer, settings.dead_letter_topic, Metrics(), FloodGuard(1000, 1000, 1.0))
             await letters.park(record, reason)
-        await letters.acknowledged()
+            await letters.acknowledged()
     finally:
         await producer.stop()
 
