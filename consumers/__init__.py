@@ -1,0 +1,1 @@
+"""Kafka to counters: the process, its commands, and what all its rooms share (settings, errors, metrics)."""

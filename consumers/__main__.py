@@ -13,43 +13,43 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from redis.exceptions import ResponseError
 
-from consumers.adoption import Adoption
-from consumers.assignment import Assignment
 from consumers.audit.cycle import AuditSchedule
-from consumers.away import AwayBuckets
-from consumers.batch_processor import BatchProcessor
-from consumers.catalogue_log import CatalogueLog
-from consumers.catalogue_reader import CatalogueReader
-from consumers.dead_letters import DeadLetters, FloodGuard
+from consumers.backfill.backfiller import Sweeper
+from consumers.backfill.on_demand_columns import WantedColumns
+from consumers.catalogue_sync.catalogue_log import CatalogueLog
+from consumers.catalogue_sync.catalogue_reader import CatalogueReader
+from consumers.catalogue_sync.sync import Adoption
+from consumers.coordination.leases import Leases
+from consumers.coordination.live_work import LiveWork
+from consumers.coordination.store_runs import StoreRuns
+from consumers.dead_letters.sender import DeadLetters, FloodGuard
+from consumers.engine.away import AwayBuckets
+from consumers.engine.batch_processor import BatchProcessor
+from consumers.engine.event_step import EventStep
+from consumers.engine.reevaluation import Reevaluation
+from consumers.engine.rewinding import Rewinding
+from consumers.engine.tenants import Tenants
 from consumers.errors import Flood, ForeignTopic, Incurable, LogShrank, OlderCode, RetentionOvertook, TopicsUnusable
-from consumers.event_step import EventStep
-from consumers.fetches import Fetches
-from consumers.freshness import Freshness
-from consumers.health import Health, serve
-from consumers.kafka import catalogue_consumer, dead_letter_producer, events_consumer
+from consumers.ingest.assignment import Assignment
+from consumers.ingest.freshness import Freshness
+from consumers.ingest.poll import Poll
+from consumers.ingest.timers import Timers
+from consumers.ingest.topic_identity import TopicIds, check_same, check_store, current_ids
+from consumers.kafka.clients import catalogue_consumer, dead_letter_producer, events_consumer
+from consumers.kafka.fetches import Fetches
+from consumers.kafka.topics import ensure_topics
 from consumers.kafka_errors import RETRIED
-from consumers.leases import Leases
-from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
-from consumers.poll import Poll
-from consumers.pulse import Pulse
-from consumers.reevaluation import Reevaluation
+from consumers.ops.health import Health, serve
+from consumers.ops.liveness import Pulse
+from consumers.ops.small_server import CannotServe
+from consumers.ops.store_clock import StoreClock
+from consumers.ops.store_watch import StoreWatch
 from consumers.retrying import Retrying
-from consumers.rewinding import Rewinding
 from consumers.settings import Settings, load
-from consumers.small_server import CannotServe
-from consumers.store_clock import StoreClock
-from consumers.store_runs import StoreRuns
-from consumers.store_watch import StoreWatch
-from consumers.sweeps import Sweeper
-from consumers.tenants import Tenants
-from consumers.timers import Timers
-from consumers.topic_identity import TopicIds, check_same, check_store, current_ids
-from consumers.topics import ensure_topics
-from consumers.wanted import WantedColumns
 from service import logs, timezones
-from service.store.port import StoreDenied, StoreRefused
-from service.store.redis_store import RedisStore, open_store
+from service.store.ports.counter_store import StoreDenied, StoreRefused
+from service.store.redis.store import RedisStore, open_store
 
 log = structlog.get_logger()
 

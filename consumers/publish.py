@@ -13,21 +13,21 @@ from dataclasses import dataclass, field, replace
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from consumers.acknowledged import Acknowledged
-from consumers.applied import until_applied
+from consumers.dead_letters.topic import LettersUnreadable, named_ends, refused_of
 from consumers.errors import TopicsUnusable
-from consumers.letters.refused import refused_of
-from consumers.letters.topic import LettersUnreadable, named_ends
-from consumers.line_source import STDIN, Line, SourceUnusable, lines_of
-from consumers.ndjson import BadLine, record
-from consumers.outbox import NotAcknowledged, Outbox, open_outbox
+from consumers.kafka.topics import ensure_topics
 from consumers.progress import SAY_S, Say, say_on_stderr
+from consumers.publishing.acknowledgements import Acknowledged
+from consumers.publishing.applied_positions import until_applied
+from consumers.publishing.line_source import STDIN, Line, SourceUnusable, lines_of
+from consumers.publishing.ndjson import BadLine, record
+from consumers.publishing.outbox import NotAcknowledged, Outbox, open_outbox
 from consumers.settings import Settings, known_variables
-from consumers.topics import ensure_topics
-from service import environment, logs
-from service.environment import SettingsError
-from service.store.port import StoreRefused, StoreUnavailable
-from service.store.redis_store import RedisStore, open_store
+from service import logs
+from service.config import environment
+from service.config.environment import SettingsError
+from service.store.ports.counter_store import StoreRefused, StoreUnavailable
+from service.store.redis.store import RedisStore, open_store
 from service.version import ABOUT
 
 SETTINGS_USED = (

@@ -6,9 +6,9 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from service import environment
-from service.settings import Settings as ServiceSettings
-from service.settings import SharedSettings, is_host_and_port
+from service.config import environment
+from service.config.settings import Settings as ServiceSettings
+from service.config.settings import SharedSettings, is_host_and_port
 
 PROGRAM = "python -m consumers"
 PURPOSE = "Keeps the counters in Redis equal to the ticket events and the catalogue in Kafka."

@@ -7,8 +7,8 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from service.domain.event import TicketEvent
-from service.store.port import Position
+from service.domain.tickets.event import TicketEvent
+from service.store.ports.counter_store import Position
 
 Note = Callable[[str, str], None]
 """Takes a part and the cause of its trouble; "" once it is well."""

@@ -9,7 +9,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # an older Python is told, not sh
     sys.exit("the demo needs Python 3.11 or newer, and this is %d.%d" % sys.version_info[:2])  # noqa: UP031
 
 try:
-    from deploy.demo import main
+    from deploy.demo.demo import main
 except ModuleNotFoundError as missing:
     sys.exit(
         f"the package {missing.name} is not installed for {sys.executable}: "

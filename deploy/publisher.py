@@ -11,14 +11,15 @@ from pathlib import Path
 
 from consumers.publish import PublishStopped
 from consumers.settings import Settings
-from deploy.arguments import add_feed_arguments
-from deploy.feed import publish_catalogue, publish_live, publish_stock
-from deploy.histories import Histories
-from deploy.sign_in import realm_key, tokens
-from deploy.signals import asked_to_end, unless_asked
-from deploy.welcome import welcome
-from service import environment, logs
-from service.environment import SettingsError
+from deploy.demo.arguments import add_feed_arguments
+from deploy.demo.desk.histories import Histories
+from deploy.demo.feed import publish_catalogue, publish_live, publish_stock
+from deploy.demo.sign_in import realm_key, tokens
+from deploy.demo.signals import asked_to_end, unless_asked
+from deploy.demo.welcome import welcome
+from service import logs
+from service.config import environment
+from service.config.environment import SettingsError
 from service.token import KeyFileUnusable
 
 STOPPED = 1

@@ -4,7 +4,7 @@ import http.client
 import sys
 from collections.abc import Sequence
 
-from deploy.ports import HOST
+from deploy.demo.processes.ports import HOST
 
 ANSWER_S = 2.0
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import resource
 import socket
 import sys
 from collections.abc import Sequence
@@ -14,22 +15,37 @@ from tempfile import TemporaryDirectory
 import structlog
 import uvloop
 
-from service import descriptors, logs, settings, timezones
+from service import logs, timezones
 from service.clock import SystemClock
-from service.listener import BACKLOG, listen, port_of, reserve, url
-from service.settings import Settings
-from service.store.demands import DemandLimits
-from service.store.hints import listen as listen_for_hints
-from service.store.port import StoreRefused, StoreUnavailable
-from service.store.reading import Reading
-from service.store.redis_store import RedisStore, open_store
-from service.web.access_log import LOGGER, AccessLog
+from service.config import settings
+from service.config.settings import Settings
+from service.process.listener import BACKLOG, listen, port_of, reserve, url
+from service.process.workers import run_workers
+from service.queries.column_demands import DemandLimits
+from service.queries.counts import Reading
+from service.store.client.hints import listen as listen_for_hints
+from service.store.ports.counter_store import StoreRefused, StoreUnavailable
+from service.store.redis.store import RedisStore, open_store
 from service.web.app import create_app
+from service.web.ops.access_log import LOGGER, AccessLog
+from service.web.ops.shared_metrics import SharedMetrics
 from service.web.push.hub import DRAIN_SPREAD_S, Hub
-from service.web.push.places import Places
-from service.web.server import Server, new_server
-from service.web.shared_metrics import SharedMetrics
-from service.workers import run_workers
+from service.web.push.stream_limiter import Places
+from service.web.server.server import Server, new_server
+
+SPARE = 256
+"""Beside streams: answers under way, Redis, logs."""
+
+
+def allow(wanted: int) -> int:
+    """Raises this process's limit to `wanted` and some spare ones, or as far as it may; returns what it is then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted + SPARE if hard == resource.RLIM_INFINITY else min(wanted + SPARE, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    return soft
+
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -45,7 +61,7 @@ def main() -> int:
     wanted = settings.load(sys.argv)
     gc.set_threshold(*GC_THRESHOLDS)
     logs.set_up(wanted.log_level, wanted.log_format, process="service")
-    allowed = descriptors.allow(wanted.streams)
+    allowed = allow(wanted.streams)
     if 0 <= allowed < wanted.streams:
         log.warning("fewer files may be open than streams are allowed", files=allowed, streams=wanted.streams)
     with ExitStack() as open_now:

@@ -3,7 +3,7 @@
 import time
 from typing import Protocol
 
-from service.domain.ticket import Instant
+from service.domain.tickets.ticket import Instant
 
 
 class Clock(Protocol):

@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from typing import Any
 
 from service.clock import SystemClock
-from service.environment import variable
-from service.settings import SharedSettings
-from service.store.redis_store import open_store
+from service.config.environment import variable
+from service.config.settings import SharedSettings
+from service.store.redis.store import open_store
 from service.web.form.local import LocalPanel
 
 CLOSE_S = 2.0

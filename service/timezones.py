@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from service.domain.local_days import LocalDay, first_instant, local_day
-from service.domain.ticket import QUARTER_US, Instant
+from service.domain.counting.local_days import LocalDay, first_instant, local_day
+from service.domain.tickets.ticket import QUARTER_US, Instant
 
 log = structlog.stdlib.get_logger(__name__)
 

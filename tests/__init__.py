@@ -1,0 +1,1 @@
+"""Tests. Folders mirror the rooms of the product; oracle, fakes, support, journeys and benchmarks are their own."""

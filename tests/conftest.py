@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-pytest_plugins = ["tests.servers.fixtures", "tests.leaks", "tests.last_lines"]
+pytest_plugins = ["tests.servers.fixtures", "tests.support.leaks", "tests.support.last_lines"]
 
 # Time limits of single examples judge the machine, not the code; `timeout` bounds each test.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -39,7 +39,16 @@ def test_that_passes(tmp_path):
 @pytest.mark.timeout(150)
 def test_a_failure_shows_the_last_lines_that_its_own_processes_logged(tmp_path: Path) -> None:
     (tmp_path / "test_case.py").write_text(CASES)
-    command = [sys.executable, "-m", "pytest", "--tb=short", "-p", "tests.servers.fixtures", "-p", "tests.last_lines"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--tb=short",
+        "-p",
+        "tests.servers.fixtures",
+        "-p",
+        "tests.support.last_lines",
+    ]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         [*command, "test_case.py"],

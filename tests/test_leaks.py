@@ -40,7 +40,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     directory = tmp_path_factory.mktemp("leaks")
     (directory / "test_task.py").write_text(LEAKS_A_TASK)
     (directory / "test_connection.py").write_text(LEAKS_A_CONNECTION)
-    plugins = ["-p", "pytest_asyncio.plugin", "-p", "tests.leaks", "-p", "tests.servers.fixtures"]
+    plugins = ["-p", "pytest_asyncio.plugin", "-p", "tests.support.leaks", "-p", "tests.servers.fixtures"]
     command = [sys.executable, "-m", "pytest", "-ra", "-o", "asyncio_mode=auto", *plugins]
     # The other plugins take seconds to be imported.
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

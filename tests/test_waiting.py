@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.waiting import wait_until, wait_until_blocking
+from tests.support.waiting import wait_until, wait_until_blocking
 
 
 async def test_the_first_true_answer_is_given_back() -> None:

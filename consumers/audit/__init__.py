@@ -1,0 +1,1 @@
+"""`python -m consumers.audit`: recounts tickets, compares counters, repairs what is proven wrong."""

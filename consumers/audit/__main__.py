@@ -17,20 +17,21 @@ from consumers.audit.cycle import audited, stored_counters
 from consumers.audit.export import BadExport
 from consumers.audit.tenant_audit import Mender, TenantAudit, TenantReport, Unproven
 from consumers.catalogue.reading import NothingFound, opened, stored_tenant
+from consumers.engine.reevaluation import Reevaluation
+from consumers.engine.tenants import Tenants
 from consumers.errors import ForeignTopic, OlderCode
-from consumers.line_source import SourceUnusable, lines_of
 from consumers.metrics import Metrics
-from consumers.outbox import NotAcknowledged, open_outbox
-from consumers.reevaluation import Reevaluation
+from consumers.ops.store_clock import StoreClock
+from consumers.publishing.line_source import SourceUnusable, lines_of
+from consumers.publishing.outbox import NotAcknowledged, open_outbox
 from consumers.settings import Settings, known_variables
-from consumers.store_clock import StoreClock
-from consumers.tenants import Tenants
-from service import environment, logs
+from service import logs
 from service.clock import Clock
-from service.environment import EXIT_WRONG_USE, SettingsError
+from service.config import environment
+from service.config.environment import EXIT_WRONG_USE, SettingsError
 from service.one_line import one_line
-from service.store.port import Bucket, StoreRefused, StoreUnavailable
-from service.store.redis_store import RedisStore
+from service.store.ports.counter_store import Bucket, StoreRefused, StoreUnavailable
+from service.store.redis.store import RedisStore
 
 EXIT_DRIFT = 1
 EXIT_UNPROVEN = 3

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 import msgspec
 
 from consumers.audit.export import Exported, difference, event_of, exported, mendable
-from consumers.line_source import Line
-from consumers.ndjson import Record
-from service.domain.ticket import Image
-from service.store.port import CounterStore
+from consumers.publishing.line_source import Line
+from consumers.publishing.ndjson import Record
+from service.domain.tickets.ticket import Image
+from service.store.ports.counter_store import CounterStore
 
 PAGE = 200
 """Tickets looked up at once."""

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 
 from consumers.settings import Settings
-from service import environment
-from service.domain.ids import is_tenant_id
+from service.config import environment
+from service.domain.tickets.ids import is_tenant_id
 from service.version import ABOUT
 
 SETTINGS_USED = (

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from service.domain.contributions import column_changes
-from service.domain.recount import Recount
+from service.domain.counting.contributions import column_changes
+from service.domain.counting.recount import Recount
 from service.store.apply_plan import timed_fields
-from service.store.auditing import RightCounter, StoredCounter
+from service.store.ports.auditing import RightCounter, StoredCounter
 
 _Key = TypeVar("_Key", int, str)
 

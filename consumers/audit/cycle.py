@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 import structlog
 
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
+from consumers.coordination.leases import Leases
+from consumers.coordination.live_work import LiveWork
 from consumers.kafka_errors import RETRIED
-from consumers.leases import Leases
-from consumers.live_work import LiveWork
 from consumers.metrics import Metrics
 from consumers.retrying import Retrying
 from service.clock import Clock
-from service.store.auditing import AuditedStore
-from service.store.port import Bucket
+from service.store.ports.auditing import AuditedStore
+from service.store.ports.counter_store import Bucket
 
 log = structlog.get_logger()
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from consumers.decode import read_sequence
-from consumers.ids import check_id, check_tenant
-from consumers.line_source import Line
-from consumers.ticket_data import EXACT_DATA, read_ticket
-from service.domain.event import PoisonEvent
+from consumers.decoding.event_record import read_sequence
+from consumers.decoding.ids import check_id, check_tenant
+from consumers.decoding.ticket_data import EXACT_DATA, read_ticket
+from consumers.publishing.line_source import Line
 from service.domain.json_reading import EXACT, UnpairedSurrogate, read_json
-from service.domain.ticket import Image, Ticket
+from service.domain.tickets.event import PoisonEvent
+from service.domain.tickets.ticket import Image, Ticket
 
 
 class BadExport(Exception):

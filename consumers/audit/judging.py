@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from service.domain.columns import SEMANTICS
-from service.domain.instant import format_instant_exactly
-from service.domain.matching import Columns
-from service.domain.record import numbered
-from service.domain.ticket import Image, Instant
-from service.store.auditing import AuditedTicket, AuditRead
-from service.store.port import StoredTenant
+from service.domain.counting.column_matcher import Columns
+from service.domain.counting.columns import SEMANTICS
+from service.domain.tenants.record import numbered
+from service.domain.tickets.instant import format_instant_exactly
+from service.domain.tickets.ticket import Image, Instant
+from service.store.ports.auditing import AuditedTicket, AuditRead
+from service.store.ports.counter_store import StoredTenant
 
 
 class Judge:

@@ -13,14 +13,14 @@ import msgspec
 
 from consumers.audit.comparing import WrongCell, right_counter, wrong_cells
 from consumers.audit.judging import Judge, instants_of
-from consumers.live_work import LiveWork
+from consumers.coordination.live_work import LiveWork
 from service.clock import Clock
-from service.domain.recount import Recount
-from service.domain.scopes import EVERYONE
-from service.store.auditing import AuditAsk, AuditedStore, AuditRead, Repair
+from service.domain.counting.recount import Recount
+from service.domain.counting.scopes import EVERYONE
 from service.store.page_size import PageSize
-from service.store.port import StoreUnavailable
-from service.store.token import minted
+from service.store.ports.auditing import AuditAsk, AuditedStore, AuditRead, Repair
+from service.store.ports.counter_store import StoreUnavailable
+from service.store.random_id import minted
 
 PAGE, FIRST_PAGE = 200, 20
 """Most tickets per read, and those of the first one, which shows how large they are."""

@@ -1,0 +1,1 @@
+"""`python -m consumers.catalogue`: checks, shows and explains catalogues. Publishes nothing."""

@@ -7,25 +7,26 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 
-from consumers.catalogue import arguments, explaining, showing, unknown, verdict
+from consumers.catalogue import arguments, explaining, showing, verdict
+from consumers.catalogue import showing as unknown
 from consumers.catalogue.checking import check
 from consumers.catalogue.explaining import Explained, explained
-from consumers.catalogue.foreign import Unusable
-from consumers.catalogue.importing import Options, imported
-from consumers.catalogue.name_map import NameMap, read_name_map
+from consumers.catalogue.foreign.importing import Options, imported
+from consumers.catalogue.foreign.name_map import NameMap, read_name_map
+from consumers.catalogue.foreign.translation import Unusable
 from consumers.catalogue.reading import NothingFound, opened, stored_tenant
 from consumers.catalogue.verdict import When
-from consumers.line_source import STDIN, SourceUnusable, lines_of
+from consumers.publishing.line_source import STDIN, SourceUnusable, lines_of
 from consumers.settings import Settings
 from service import timezones
 from service.clock import SystemClock
-from service.domain.local_days import LocalDay
-from service.domain.plan import plan
-from service.domain.scopes import Term
-from service.domain.viewer import Role, Viewer
-from service.environment import EXIT_WRONG_USE, SettingsError
-from service.store.port import StoredTenant, StoredTicket, StoreRefused, StoreUnavailable, query_for
-from service.store.redis_store import RedisStore
+from service.config.environment import EXIT_WRONG_USE, SettingsError
+from service.domain.counting.local_days import LocalDay
+from service.domain.counting.plan import plan
+from service.domain.counting.scopes import Term
+from service.domain.counting.viewer import Role, Viewer
+from service.store.ports.counter_store import StoredTenant, StoredTicket, StoreRefused, StoreUnavailable, query_for
+from service.store.redis.store import RedisStore
 
 EXIT_FAILED = 1
 """There were problems, or there is nothing of that name."""

@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Sequence
 
 from consumers.settings import Settings
-from service import environment, timezones
-from service.domain.ids import is_id, is_tenant_id
-from service.domain.viewer import Perspective, Role
+from service import timezones
+from service.config import environment
+from service.domain.counting.viewer import Perspective, Role
+from service.domain.tickets.ids import is_id, is_tenant_id
 from service.version import ABOUT
 
 PROGRAM = "python -m consumers.catalogue"

@@ -8,12 +8,12 @@ import re
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 
-from consumers.decode import decode
-from consumers.line_source import Line
-from consumers.ndjson import EVENT_HEADERS, BadLine, record
-from service.domain.catalogue import EntryError, Realm
-from service.domain.entries import Removal, parse_record
-from service.domain.event import PoisonEvent
+from consumers.decoding.event_record import decode
+from consumers.publishing.line_source import Line
+from consumers.publishing.ndjson import EVENT_HEADERS, BadLine, record
+from service.domain.catalogue.catalogue import EntryError, Realm
+from service.domain.catalogue.entries import Removal, parse_record
+from service.domain.tickets.event import PoisonEvent
 
 Report = Callable[[str], None]
 """Takes one problem, as `FILE:LINE: path: problem`."""

@@ -8,16 +8,16 @@ import msgspec
 from consumers.catalogue.printing import printed
 from consumers.catalogue.reading import NothingFound
 from consumers.catalogue.showing import perspectives, sharing
-from service.domain.columns import Column
-from service.domain.condition import AllOf, Condition, Question
-from service.domain.entry_columns import columns_for
-from service.domain.local_days import LocalDay
-from service.domain.lowering import lower
-from service.domain.record import Entries, TenantRecord, counted
-from service.domain.scopes import Term, scopes_for, signed_sum
-from service.domain.viewer import Perspective, Role, Viewer
-from service.domain.visibility import details
-from service.domain.windows import needs_day, on_day
+from service.domain.conditions.condition import AllOf, Condition, Question
+from service.domain.counting.columns import Column
+from service.domain.counting.local_days import LocalDay
+from service.domain.counting.scopes import Term, scopes_for, signed_sum
+from service.domain.counting.viewer import Perspective, Role, Viewer
+from service.domain.counting.windows import needs_day, on_day
+from service.domain.tenants.entry_columns import columns_for
+from service.domain.tenants.lowering import lower
+from service.domain.tenants.record import Entries, TenantRecord, counted
+from service.domain.tenants.visibility import details
 
 _SLICES = {Question.ASSIGNED: "assignee = @me", Question.REQUESTED: "requester = @me", Question.TEAM: "my teams"}
 

@@ -3,9 +3,9 @@
 import json
 import re
 
-from service.domain.condition import AllOf, AnyOf, Asks, At, Condition, Const, FromNow, Leaf, Not, Question
-from service.domain.instant import format_instant_exactly
-from service.domain.operators import AGES
+from service.domain.conditions.condition import AllOf, AnyOf, Asks, At, Condition, Const, FromNow, Leaf, Not, Question
+from service.domain.conditions.operators import AGES
+from service.domain.tickets.instant import format_instant_exactly
 from service.one_line import one_line
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_./@+-]*")

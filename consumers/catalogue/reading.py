@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service.settings import SharedSettings
+from service.config.settings import SharedSettings
 from service.store import keys
-from service.store.port import StoredTenant, StoreRefused
-from service.store.redis_store import RedisStore
-from service.store.wires import opened_wire
+from service.store.client.store_client import opened_wire
+from service.store.ports.counter_store import StoredTenant, StoreRefused
+from service.store.redis.store import RedisStore
 
 
 class NothingFound(Exception):

@@ -1,14 +1,31 @@
 """One tenant's catalogue in force, as text. Reads no store and counts no ticket."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from consumers.catalogue.printing import printed
-from service.domain.catalogue import Filter, Profile, Realm, Sharing, TenantSettings
-from service.domain.condition import AllOf, Condition
-from service.domain.entry_columns import columns_for
-from service.domain.lowering import lower
-from service.domain.record import SUMMARY, TenantRecord, counted, summary_conditions
-from service.domain.windows import needs_day
+from service.domain.catalogue.catalogue import Filter, Profile, Realm, Sharing, TenantSettings
+from service.domain.conditions.condition import AllOf, Condition
+from service.domain.counting.windows import needs_day
+from service.domain.tenants.entry_columns import columns_for
+from service.domain.tenants.lowering import lower
+from service.domain.tenants.record import SUMMARY, TenantRecord, counted, summary_conditions
+from service.domain.tickets.instant import format_instant
+from service.store.ports.unknown_ids import UnknownId
+
+
+def still_unknown(settings: TenantSettings, met: Iterable[UnknownId]) -> Iterator[UnknownId]:
+    """Without what was published since."""
+    known = {
+        "status": {status.id for status in settings.statuses},
+        "priority": {priority.id for priority in settings.priorities},
+        "team": {team.id for team in settings.teams},
+    }
+    return (one for one in met if one.id not in known[one.field])
+
+
+def line(tenant: str, one: UnknownId) -> str:
+    """`acme: status nwe: in ticket INC0000045, 2026-11-21T10:15:00.000Z`."""
+    return f"{tenant}: {one.field} {one.id}: in ticket {one.ticket}, {format_instant(one.at)}"
 
 
 def shown(record: TenantRecord, realm: Realm | None) -> Iterator[str]:

@@ -5,17 +5,17 @@ from typing import NamedTuple
 
 from consumers.catalogue.explaining import Explained, asked_for, shown_column
 from consumers.catalogue.printing import instant, printed, value
-from service.domain.columns import QUESTIONS, Answers
-from service.domain.condition import AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
-from service.domain.fields import CUSTOM_PREFIX, FieldKind, kind_of
-from service.domain.local_days import LocalDay
-from service.domain.lowering import lower
-from service.domain.matching import Columns, compiled, getter
-from service.domain.record import numbered
-from service.domain.scopes import visible
-from service.domain.ticket import Image, Instant, Ticket
-from service.domain.viewer import Perspective, Role, Viewer
-from service.domain.windows import on_day
+from service.domain.conditions.condition import AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
+from service.domain.conditions.fields import CUSTOM_PREFIX, FieldKind, kind_of
+from service.domain.counting.column_matcher import Columns, compiled, getter
+from service.domain.counting.columns import QUESTIONS, Answers
+from service.domain.counting.local_days import LocalDay
+from service.domain.counting.scopes import visible
+from service.domain.counting.viewer import Perspective, Role, Viewer
+from service.domain.counting.windows import on_day
+from service.domain.tenants.lowering import lower
+from service.domain.tenants.record import numbered
+from service.domain.tickets.ticket import Image, Instant, Ticket
 
 Verdict = bool | None
 """Whether a node holds; None where that depends on a viewer that isn't known."""

@@ -12,23 +12,24 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from consumers.errors import OlderCode, Refused
-from consumers.kafka import events_reader
+from consumers.kafka.clients import events_reader
+from consumers.kafka.topic_metadata import describe_topics
+from consumers.ops.small_server import CannotServe
+from consumers.ops.store_clock import StoreClock
 from consumers.progress import say_on_stderr
 from consumers.rebuild.build_step import BuildStep
 from consumers.rebuild.events_log import EventsLog
 from consumers.rebuild.filling import Filling
 from consumers.rebuild.log_checks import check_beginnings, check_policy
+from consumers.rebuild.memory_budget import Room
 from consumers.rebuild.metrics import RebuildMetrics, served
 from consumers.rebuild.rebuilding import Rebuilding
-from consumers.rebuild.room import Room
 from consumers.settings import Settings, known_variables
-from consumers.small_server import CannotServe
-from consumers.store_clock import StoreClock
-from consumers.topic_metadata import describe_topics
-from service import environment, logs
-from service.environment import SettingsError
-from service.store.port import StoreRefused, StoreUnavailable
-from service.store.redis_building import RedisBuildingStore, open_building_store
+from service import logs
+from service.config import environment
+from service.config.environment import SettingsError
+from service.store.ports.counter_store import StoreRefused, StoreUnavailable
+from service.store.redis.building import RedisBuildingStore, open_building_store
 from service.version import ABOUT
 
 SETTINGS_USED = (

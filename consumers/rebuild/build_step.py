@@ -6,18 +6,18 @@ The store compares as it does for the serving generation, so two rebuilds at onc
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from consumers.engine.reevaluation import PAGE, fired_together
+from consumers.engine.step import Builders, Step, StepEngine, TargetRead
+from consumers.engine.tenants import CompiledTenant
 from consumers.errors import BuildingChanged
 from consumers.metrics import Metrics
-from consumers.reevaluation import PAGE, fired_together
-from consumers.step import Builders, Step, StepEngine, TargetRead
-from consumers.tenants import CompiledTenant
 from consumers.types import Goal, Incoming
 from service.clock import Clock
-from service.domain.columns import ColumnId
-from service.domain.event import PoisonEvent
-from service.domain.ticket import Instant
-from service.store.building import Building, BuildingStore
-from service.store.port import Batch, Behind, Loaded, OtherTopic, Outcome, Position, StaleCatalogue
+from service.domain.counting.columns import ColumnId
+from service.domain.tickets.event import PoisonEvent
+from service.domain.tickets.ticket import Instant
+from service.store.ports.building import Building, BuildingStore
+from service.store.ports.counter_store import Batch, Behind, Loaded, OtherTopic, Outcome, Position, StaleCatalogue
 
 
 class Job:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.errors import LogSilent
-from consumers.reading.batches import Read
-from service.store.port import Position
+from consumers.fetching.batches import Read
+from service.store.ports.counter_store import Position
 
 POLL_MS = 200
 """Longest wait for records in one poll."""

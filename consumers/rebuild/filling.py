@@ -7,22 +7,22 @@ may happen only once (a tombstone without sequence, a dead letter) is never met 
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from consumers.batch_processor import portions
-from consumers.collecting import BITE, BITE_S, FIRST_BITE, REST_SHARE
-from consumers.decode import decode
+from consumers.backfill.generation_gc import BITE, BITE_S, FIRST_BITE, REST_SHARE
+from consumers.coordination.store_runs import run_of
+from consumers.decoding.event_record import decode
+from consumers.engine.batch_processor import portions
 from consumers.errors import BuildingChanged
+from consumers.fetching.batches import Read
+from consumers.fetching.flawed import FlawedRecord
 from consumers.progress import Progress, Say
-from consumers.reading.batches import Read
-from consumers.reading.flawed import FlawedRecord
 from consumers.rebuild.build_step import BuildStep, Job
 from consumers.rebuild.events_log import EventsLog
-from consumers.rebuild.room import Room
-from consumers.store_runs import run_of
+from consumers.rebuild.memory_budget import Room
 from consumers.types import Goal, Incoming
-from service.domain.event import PoisonEvent
-from service.store.building import BuildingStore
+from service.domain.tickets.event import PoisonEvent
 from service.store.page_size import PageSize
-from service.store.port import BucketState, Position
+from service.store.ports.building import BuildingStore
+from service.store.ports.counter_store import BucketState, Position
 
 MARK_S = 5.0
 """How often the positions of buildings without events are raised: what a killed rebuild reads again at most."""

@@ -14,10 +14,10 @@ from aiokafka.errors import (
     for_code,
 )
 
-from consumers.closing import closed
 from consumers.errors import Refused
+from consumers.kafka.closing import closed
 from consumers.progress import Say
-from service.store.port import Position
+from service.store.ports.counter_store import Position
 
 INSTEAD = "use --from-store, which recomputes the counts from the stored tickets"
 

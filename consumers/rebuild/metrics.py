@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from consumers.ops.small_server import serving
 from consumers.rebuild.filling import Filling
 from consumers.rebuild.rebuilding import Rebuilding
-from consumers.small_server import serving
 
 
 class RebuildMetrics(Collector):

@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka.errors import OffsetOutOfRangeError
 
+from consumers.backfill.generation_gc import Orphan, collect_counters, collect_tickets
 from consumers.backoff import Backoff
-from consumers.collecting import Orphan, collect_counters, collect_tickets
+from consumers.engine.tenants import CompiledTenant, compile_tenant
 from consumers.errors import BuildingChanged, LogSilent, Refused
 from consumers.kafka_errors import RETRIED, cause_of, remedy_of
 from consumers.progress import Say
 from consumers.rebuild.build_step import BuildStep, Job
 from consumers.rebuild.filling import Filling
-from consumers.tenants import CompiledTenant, compile_tenant
 from service.clock import Clock
-from service.domain.record import in_force, judged_by
-from service.store.building import (
+from service.domain.tenants.record import in_force, judged_by
+from service.store.client.redis_errors import Remedy
+from service.store.ports.building import (
     AHEAD,
     DUE,
     LAPSED,
@@ -31,9 +32,8 @@ from service.store.building import (
     NotYet,
     Swapped,
 )
-from service.store.port import BucketState, Position, StoredTenant
-from service.store.redis_errors import Remedy
-from service.store.token import minted
+from service.store.ports.counter_store import BucketState, Position, StoredTenant
+from service.store.random_id import minted
 
 CLOCKS_APART_US = 5 * 60 * 1_000_000
 """No two of our hosts' clocks are farther apart, and no call takes as long."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from service.domain.contributions import column_changes
-from service.domain.scopes import EVERYONE, PERSONS
-from service.domain.ticket import Moment
+from service.domain.counting.contributions import column_changes
+from service.domain.counting.scopes import EVERYONE, PERSONS
+from service.domain.tickets.ticket import Moment
 from service.store import codec
-from service.store.port import Batch, TenantBatch, TicketWrite
-from service.store.token import minted
+from service.store.ports.counter_store import Batch, TenantBatch, TicketWrite
+from service.store.random_id import minted
 
 
 def packed_plan(batch: Batch, sent_at_ms: int | None = None, *, muted: bool = False) -> bytes:

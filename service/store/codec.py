@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from service.domain.catalogue import Credential, Realm
-from service.domain.contributions import column_changes, numbers_in
-from service.domain.record import Ask, TenantRecord
-from service.domain.ticket import Image, Ticket
+from service.domain.catalogue.catalogue import Credential, Realm
+from service.domain.counting.contributions import column_changes, numbers_in
+from service.domain.tenants.record import Ask, TenantRecord
+from service.domain.tickets.ticket import Image, Ticket
 
 REVISION_BYTES = 8
 

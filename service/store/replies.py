@@ -5,11 +5,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from service.domain.plan import Counter
-from service.domain.ticket import Instant
+from service.domain.counting.plan import Counter
+from service.domain.tickets.ticket import Instant
 from service.store import codec
+from service.store.client.pipelined_connection import Reply
 from service.store.epoch import epoch_in
-from service.store.port import (
+from service.store.ports.counter_store import (
     Applied,
     Behind,
     BucketState,
@@ -24,7 +25,6 @@ from service.store.port import (
     StoreUnavailable,
     Untimely,
 )
-from service.store.wire import Reply
 
 COUNTERS_REMEMBERED = 4_096
 LONGEST_REMEMBERED = 2_048

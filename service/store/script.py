@@ -6,15 +6,16 @@ from importlib.resources import files
 
 from redis.exceptions import NoScriptError
 
-from service.store.wire import Argument, Reply
-from service.store.wires import AnyWire
+from service.store.client.pipelined_connection import Argument, Reply
+from service.store.client.store_client import AnyWire
 
 
 class Script:
     """One script. Sends itself to a server that doesn't know it (any more)."""
 
     def __init__(self, name: str, *, writes: bool) -> None:
-        self._source = files("service.store").joinpath("scripts", f"{name}.lua").read_bytes()
+        """`name`: its path below `scripts`, without the suffix."""
+        self._source = files("service.store").joinpath("scripts", *f"{name}.lua".split("/")).read_bytes()
         self._sha = hashlib.sha1(self._source, usedforsecurity=False).hexdigest()
         self._by_hash, self._by_source = ("EVALSHA", "EVAL") if writes else ("EVALSHA_RO", "EVAL_RO")
 

@@ -1,0 +1,1 @@
+"""The Starlette application. Its rooms are below; here they are wired together."""

@@ -2,38 +2,51 @@
 
 from typing import Protocol
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.clock import Clock
-from service.origins import origins_in
-from service.settings import Settings, names_in
-from service.store.budgets import BudgetStore
-from service.store.grants import GrantStore
-from service.store.marks import MarkStore
-from service.store.port import CounterReader
-from service.store.previewing import Limits, Previewing
-from service.store.reading import Reading
-from service.web import count, filters, preview, streaming
-from service.web.access_log import AccessLog
-from service.web.by_port import ByPort
+from service.config.origins import origins_in
+from service.config.settings import Settings, names_in
+from service.queries.counts import Reading
+from service.queries.previews import Limits, Previewing
+from service.store.ports.budgets import BudgetStore
+from service.store.ports.counter_store import CounterReader
+from service.store.ports.grants import GrantStore
+from service.store.ports.marks import MarkStore
+from service.web.api import count, filters, preview, streaming
+from service.web.api.count import Counting
+from service.web.api.filters import Listing
+from service.web.api.preview import Previews
+from service.web.api.streaming import Streaming
+from service.web.auth.gate import Gate
 from service.web.cors import with_origins
-from service.web.count import Counting
-from service.web.dashboard_page import dashboard_endpoints
-from service.web.documents import docs_endpoint, document_endpoints
-from service.web.endpoint import Endpoint, Paths
+from service.web.dashboard.page import dashboard_endpoints
+from service.web.docs.documents import docs_endpoint, document_endpoints
 from service.web.failures import Failures
-from service.web.filters import Listing
 from service.web.form import api
 from service.web.form.api import FormApi
-from service.web.gate import Gate
-from service.web.health import Health
-from service.web.hosts import AllowedHosts
-from service.web.metrics import Metrics
-from service.web.observation import Observation
-from service.web.preview import Previews
+from service.web.http.endpoint import Endpoint, Paths
+from service.web.http.hosts import AllowedHosts
+from service.web.ops.access_log import AccessLog
+from service.web.ops.health import Health
+from service.web.ops.metrics import Metrics
+from service.web.ops.observation import Observation
+from service.web.ops.shared_metrics import SharedMetrics
 from service.web.push.hub import Hub
-from service.web.shared_metrics import SharedMetrics
-from service.web.streaming import Streaming
+
+
+class ByPort:
+    """`inside` for requests to this port, `outside` for all others."""
+
+    def __init__(self, port: int, inside: ASGIApp, outside: ASGIApp) -> None:
+        self._port = port
+        self._inside = inside
+        self._outside = outside
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        server = scope.get("server")
+        app = self._inside if server is not None and server[1] == self._port else self._outside
+        await app(scope, receive, send)
 
 
 class SharedStore(BudgetStore, GrantStore, MarkStore, Protocol):

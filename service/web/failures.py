@@ -6,13 +6,13 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.clock import Clock
-from service.domain.view import InvalidIds, Warming
-from service.store.budgets import OverBudget
-from service.store.port import StoreUnavailable
-from service.store.reading import UnknownTenant
-from service.web.errors import ClientGone, Code, Refused, rate_limited
-from service.web.replies import refusal, send_reply
-from service.web.trace import trace_of
+from service.domain.tenants.view import InvalidIds, Warming
+from service.queries.counts import UnknownTenant
+from service.store.ports.budgets import OverBudget
+from service.store.ports.counter_store import StoreUnavailable
+from service.web.http.errors import ClientGone, Code, Refused, rate_limited
+from service.web.http.replies import refusal, send_reply
+from service.web.http.trace import trace_of
 
 log = structlog.stdlib.get_logger(__name__)
 

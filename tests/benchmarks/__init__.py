@@ -1,0 +1,1 @@
+"""`python -m tests.benchmarks`: throughput and latency, against bare loops over the same bytes."""

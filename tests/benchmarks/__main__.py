@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tests.benchmarks import bulk_import, crowd, edit, ingest, latency, month, reads, streams
 from tests.benchmarks.answers import recounted
-from tests.benchmarks.figures import Figure, ratios, table
-from tests.benchmarks.ground import Ground, kafka, prepared
-from tests.benchmarks.workload import Size
+from tests.benchmarks.rig.figures import Figure, ratios, table
+from tests.benchmarks.rig.ground import Ground, kafka, prepared
+from tests.benchmarks.rig.workload import Size
 from tests.servers.guardian import close_guardian
 
 Results = dict[str, list[Figure]]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import msgspec
 
 from service.clock import SystemClock
-from service.domain.view import Wanted
-from service.domain.viewer import Perspective, Role, Viewer
-from service.store.reading import Reading
-from service.store.redis_store import open_store
-from tests.benchmarks.ground import Ground
-from tests.benchmarks.workload import (
+from service.domain.counting.viewer import Perspective, Role, Viewer
+from service.domain.tenants.view import Wanted
+from service.queries.counts import Reading
+from service.store.redis.store import open_store
+from tests.benchmarks.rig.ground import Ground
+from tests.benchmarks.rig.workload import (
     PRIORITIES,
     REALM,
     STATUSES,
@@ -22,9 +22,9 @@ from tests.benchmarks.workload import (
     team,
     tenant_ids,
 )
-from tests.oracle.catalogue import Viewer as OracleViewer
+from tests.oracle.published.catalogue import Viewer as OracleViewer
 from tests.oracle.recount import Answer, Recount
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 VIEWERS = (
     Viewer("root", Role.ADMIN, roles=frozenset((Role.ADMIN,))),

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import msgspec
 
 from consumers.publish import publish
-from service.domain.view import Warming
-from tests.benchmarks.figures import Figure
+from service.domain.tenants.view import Warming
 from tests.benchmarks.flow import percentile_ms, sending
-from tests.benchmarks.ground import Ground
 from tests.benchmarks.ingest import Wrong
-from tests.benchmarks.programs import REPOSITORY
-from tests.benchmarks.stage import Stage, staged, whole_ticket
-from tests.benchmarks.workload import PRIORITIES, STATUSES, Size, agent, catalogue, team, tenant_entry, tenant_ids
+from tests.benchmarks.rig.figures import Figure
+from tests.benchmarks.rig.ground import Ground
+from tests.benchmarks.rig.programs import REPOSITORY
+from tests.benchmarks.rig.stage import Stage, staged, whole_ticket
+from tests.benchmarks.rig.workload import PRIORITIES, STATUSES, Size, agent, catalogue, team, tenant_entry, tenant_ids
 from tests.servers.process import ServerProcess
 
 EVENTS_A_SECOND = 100

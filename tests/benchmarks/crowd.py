@@ -4,13 +4,13 @@ import asyncio
 import time
 
 from consumers.publish import publish
-from service.domain.instant import format_instant
-from tests.benchmarks.figures import Figure
+from service.domain.tickets.instant import format_instant
 from tests.benchmarks.flow import percentile_ms, sending
-from tests.benchmarks.ground import Ground
 from tests.benchmarks.ingest import Wrong
-from tests.benchmarks.stage import Stage, staged, whole_ticket
-from tests.benchmarks.workload import Size, catalogue, tenant_ids
+from tests.benchmarks.rig.figures import Figure
+from tests.benchmarks.rig.ground import Ground
+from tests.benchmarks.rig.stage import Stage, staged, whole_ticket
+from tests.benchmarks.rig.workload import Size, catalogue, tenant_ids
 
 CROWD = 50_000
 EVENTS_A_SECOND = 100

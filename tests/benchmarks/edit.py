@@ -6,13 +6,13 @@ import time
 import msgspec
 
 from consumers.publish import publish
-from service.store.reading import Answer
-from tests.benchmarks.figures import Figure
+from service.queries.counts import Answer
 from tests.benchmarks.flow import Flow, percentile_ms, sending
-from tests.benchmarks.ground import Ground
 from tests.benchmarks.ingest import Wrong
-from tests.benchmarks.stage import Stage, staged, whole_ticket
-from tests.benchmarks.workload import Size, catalogue, tenant_ids
+from tests.benchmarks.rig.figures import Figure
+from tests.benchmarks.rig.ground import Ground
+from tests.benchmarks.rig.stage import Stage, staged, whole_ticket
+from tests.benchmarks.rig.workload import Size, catalogue, tenant_ids
 
 TICKETS = 200_000
 EVENTS_A_SECOND = 500

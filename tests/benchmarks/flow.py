@@ -9,7 +9,7 @@ from itertools import count
 
 from aiokafka import AIOKafkaProducer
 
-from tests.benchmarks.ground import Ground
+from tests.benchmarks.rig.ground import Ground
 
 PARTITION = 0
 """All go to one, so that answers have them in their order."""

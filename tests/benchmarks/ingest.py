@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.benchmarks.answers import Expected, differences
-from tests.benchmarks.cpu import cpu_s, resident_mb
-from tests.benchmarks.figures import Figure, ratios
-from tests.benchmarks.ground import Ground
-from tests.benchmarks.programs import REPOSITORY, Program, applied, consumers
-from tests.servers.redis_server import RedisServer
+from tests.benchmarks.rig.cpu import cpu_s, resident_mb
+from tests.benchmarks.rig.figures import Figure, ratios
+from tests.benchmarks.rig.ground import Ground
+from tests.benchmarks.rig.programs import REPOSITORY, Program, applied, consumers
+from tests.servers.redis.redis_server import RedisServer
 
 LOOK_S = 0.5
 """Between looks at the consumer's metrics, which cost it some milliseconds each."""
@@ -66,7 +66,7 @@ def bare(ground: Ground) -> Bare:
     settings = ground.settings
     arguments = (ground.bootstrap, settings.events_topic, str(settings.partitions), str(ground.size.events))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.bare_consumer", *arguments],
+        [sys.executable, "-m", "tests.benchmarks.rig.bare_consumer", *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -9,14 +9,14 @@ from functools import partial
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from service.store.port import CountQuery
-from service.store.redis_store import RedisStore, open_store
-from tests.benchmarks.figures import Figure
-from tests.benchmarks.ground import Ground
-from tests.benchmarks.programs import consumers
-from tests.benchmarks.workload import Size, events, tenant_ids
-from tests.servers.topics import new_topics
-from tests.waiting import wait_until
+from service.store.ports.counter_store import CountQuery
+from service.store.redis.store import RedisStore, open_store
+from tests.benchmarks.rig.figures import Figure
+from tests.benchmarks.rig.ground import Ground
+from tests.benchmarks.rig.programs import consumers
+from tests.benchmarks.rig.workload import Size, events, tenant_ids
+from tests.servers.kafka.topics import new_topics
+from tests.support.waiting import wait_until
 
 SAMPLES = 300
 PAUSE_S = 0.03

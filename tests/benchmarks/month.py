@@ -4,19 +4,19 @@ import random
 
 from service import timezones
 from service.clock import SystemClock
-from service.domain.catalogue import Filter, Status, TenantSettings
-from service.domain.condition import Leaf
-from service.domain.contributions import Changes
-from service.domain.matching import Columns
-from service.domain.record import Entries, founded, numbered
-from service.domain.ticket import QUARTER_US, Image, Ticket
-from service.domain.view import TenantView, Wanted
-from service.domain.viewer import Perspective, Role, Viewer
-from service.store.port import Applied, Batch, StoredTenant, TenantBatch, query_for
-from service.store.redis_store import RedisStore, open_store
-from tests.benchmarks.cpu import cpu_s
-from tests.benchmarks.figures import Figure
-from tests.benchmarks.ground import Ground
+from service.domain.catalogue.catalogue import Filter, Status, TenantSettings
+from service.domain.conditions.condition import Leaf
+from service.domain.counting.column_matcher import Columns
+from service.domain.counting.contributions import Changes
+from service.domain.counting.viewer import Perspective, Role, Viewer
+from service.domain.tenants.record import Entries, founded, numbered
+from service.domain.tenants.view import TenantView, Wanted
+from service.domain.tickets.ticket import QUARTER_US, Image, Ticket
+from service.store.ports.counter_store import Applied, Batch, StoredTenant, TenantBatch, query_for
+from service.store.redis.store import RedisStore, open_store
+from tests.benchmarks.rig.cpu import cpu_s
+from tests.benchmarks.rig.figures import Figure
+from tests.benchmarks.rig.ground import Ground
 
 TENANT, BUCKETS = "month", 4
 TEAMS = tuple(f"team-{number:02}" for number in range(20))

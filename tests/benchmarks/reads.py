@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import msgspec
 
 from service import token
-from tests.benchmarks.cpu import cpu_s
-from tests.benchmarks.figures import Figure, ratios
-from tests.benchmarks.ground import Ground
-from tests.benchmarks.http_load import Order, Result
 from tests.benchmarks.ingest import filled
-from tests.benchmarks.programs import REPOSITORY, Program, bare_service, service
-from tests.benchmarks.workload import AGENTS, ISSUER, REALM, TEAMS, agent, filter_ids, team, tenant_ids
+from tests.benchmarks.rig.cpu import cpu_s
+from tests.benchmarks.rig.figures import Figure, ratios
+from tests.benchmarks.rig.ground import Ground
+from tests.benchmarks.rig.http_load import Order, Result
+from tests.benchmarks.rig.programs import REPOSITORY, Program, bare_service, service
+from tests.benchmarks.rig.workload import AGENTS, ISSUER, REALM, TEAMS, agent, filter_ids, team, tenant_ids
 from tests.servers.ports import HOST
-from tests.servers.redis_server import RedisServer
+from tests.servers.redis.redis_server import RedisServer
 
 CONNECTIONS = 64
 IDS = 30
@@ -122,7 +122,7 @@ def _round(program: Program, redis: RedisServer | None, requests: Sequence[bytes
     """Raises RuntimeError when any answer was not a 200."""
     order = Order(HOST, program.port, list(requests), WARM_UP_S, ROUND_S)
     load = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.http_load"],
+        [sys.executable, "-m", "tests.benchmarks.rig.http_load"],
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -17,16 +17,16 @@ from statistics import quantiles
 import msgspec
 from redis.asyncio import Redis
 
-from service.store.redis_store import open_store
-from tests.benchmarks.cpu import cpu_s, resident_kb
-from tests.benchmarks.figures import Figure
-from tests.benchmarks.ground import Say
-from tests.benchmarks.programs import REPOSITORY, Program, bare_stream, service
-from tests.benchmarks.stream_load import Order, Result
+from service.store.redis.store import open_store
+from tests.benchmarks.rig.cpu import cpu_s, resident_kb
+from tests.benchmarks.rig.figures import Figure
+from tests.benchmarks.rig.ground import Say
+from tests.benchmarks.rig.programs import REPOSITORY, Program, bare_stream, service
+from tests.benchmarks.rig.stream_load import Order, Result
 from tests.servers.guardian import guardian
 from tests.servers.ports import HOST
-from tests.servers.redis_server import RedisServer, find_redis
-from tests.service.serving import BUCKETS, Filling, found_tenant, headers_of, stream_request
+from tests.servers.redis.redis_server import RedisServer, find_redis
+from tests.service.process.serving import BUCKETS, Filling, found_tenant, headers_of, stream_request
 
 COUNTS = (1_000, 4_000)
 
@@ -163,7 +163,7 @@ async def _readers(program: Program, request: bytes, count: int) -> AsyncIterato
 
 
 def _load() -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tests.benchmarks.stream_load"]
+    command = [sys.executable, "-m", "tests.benchmarks.rig.stream_load"]
     return subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 

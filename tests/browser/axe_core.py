@@ -5,7 +5,7 @@ from typing import Any
 
 from selenium import webdriver
 
-from tests.fetched import node_modules
+from tests.support.fetched import node_modules
 
 LOCK = Path(__file__).parent / "axe"
 SERIOUS = ("serious", "critical")

@@ -11,9 +11,9 @@ from tests.browser.axe_core import axe_script
 from tests.browser.chromium import browser, needs_browser
 from tests.browser.page import Page
 from tests.browser.world import World, running_world
-from tests.fetched import NotFetched
-from tests.servers.redis_server import RedisServer, find_redis
-from tests.servers.topics import new_topics
+from tests.servers.kafka.topics import new_topics
+from tests.servers.redis.redis_server import RedisServer, find_redis
+from tests.support.fetched import NotFetched
 
 FAKE_SERVICE = (Path(__file__).parent / "fake_service.js").read_text()
 

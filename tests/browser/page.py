@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
-from tests.waiting import wait_until_blocking
+from tests.support.waiting import wait_until_blocking
 
 SHOWN_S = 40.0
 """A browser on a busy machine."""

@@ -6,8 +6,8 @@ import pytest
 
 from tests.browser.page import SHOWN_S, Page
 from tests.browser.world import NASTY, TENANT, World
-from tests.journeys.catalogue_lines import HIGH, removal, saved_filter
-from tests.waiting import wait_until_blocking
+from tests.journeys.programs.catalogue_lines import HIGH, removal, saved_filter
+from tests.support.waiting import wait_until_blocking
 
 SOON_S = 1.0
 """From the broker's acknowledgement to the number on the page."""

@@ -15,7 +15,7 @@ from tests.browser.test_states import no_demo, signed_in
 from tests.browser.world import REALM, TENANT, World
 from tests.deploy.clone import ROOT
 from tests.servers.ports import free_port
-from tests.waiting import wait_until_blocking
+from tests.support.waiting import wait_until_blocking
 
 Told = Callable[[str], Any]
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.browser.page import SHOWN_S, Page
 from tests.browser.world import REALM, TENANT, World
-from tests.journeys.catalogue_lines import tenant
-from tests.waiting import wait_until_blocking
+from tests.journeys.programs.catalogue_lines import tenant
+from tests.support.waiting import wait_until_blocking
 
 NOTICED_S = 5.0
 LATE_S = 15.0

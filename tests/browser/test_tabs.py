@@ -6,7 +6,7 @@ from tests.browser.page import SHOWN_S, Page
 from tests.browser.world import World
 from tests.deploy.clone import ROOT
 from tests.deploy.documents import blocks_of
-from tests.waiting import wait_until_blocking
+from tests.support.waiting import wait_until_blocking
 
 TABS = 8
 STREAMS = 4

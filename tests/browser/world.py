@@ -13,12 +13,12 @@ import httpx
 from consumers.publish import publish
 from consumers.settings import Settings
 from service.token import mint
-from tests.journeys.asking import COUNT, FILTERS, issuer, realm, signing_key
-from tests.journeys.catalogue_lines import HIGH, OPEN, Line, event, saved_filter, tenant
-from tests.journeys.program import LOST_SESSION, Program
+from tests.journeys.programs.asking import COUNT, FILTERS, issuer, realm, signing_key
+from tests.journeys.programs.catalogue_lines import HIGH, OPEN, Line, event, saved_filter, tenant
+from tests.journeys.programs.program import LOST_SESSION, Program
+from tests.servers.kafka.topics import Topics
 from tests.servers.ports import free_port
-from tests.servers.topics import Topics
-from tests.waiting import wait_until_blocking
+from tests.support.waiting import wait_until_blocking
 
 REALM = "helpdesk"
 TENANT = "acme"

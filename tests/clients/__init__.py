@@ -1,0 +1,1 @@
+"""Published clients of event streams against ours."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.web.push.event_stream import Event, checked, state_after
+from tests.web.push.streaming.event_stream import Event, checked, state_after
 
 
 class Heard:

@@ -4,8 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests import fetched
-from tests.fetched import NotFetched
+from tests.support import fetched
+from tests.support.fetched import NotFetched
 
 HERE = Path(__file__).parent
 

@@ -13,12 +13,12 @@ import pytest
 
 from tests.clients.clients import Chromium, Client, has_chromium, npm_client, python_client
 from tests.clients.heard import Heard
-from tests.examples import is_quick
-from tests.fetched import NotFetched
 from tests.servers.ports import free_port
-from tests.servers.redis_server import RedisServer, find_redis
-from tests.service.serving import ASKED, NAME, STREAM, STREAM_TICKET, Serving, headers_of, serving, token
-from tests.waiting import wait_until
+from tests.servers.redis.redis_server import RedisServer, find_redis
+from tests.service.process.serving import ASKED, NAME, STREAM, STREAM_TICKET, Serving, headers_of, serving, token
+from tests.support.examples import is_quick
+from tests.support.fetched import NotFetched
+from tests.support.waiting import wait_until
 
 FEW = ("eventsource", "httpx_sse")
 """Those of `make test`: one that comes back by itself, and one that is left to its users."""

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from consumers.decode import decode
-from service.domain.event import EventType, PoisonEvent, TicketEvent
-from service.domain.ticket import Ticket
+from consumers.decoding.event_record import decode
+from service.domain.tickets.event import EventType, PoisonEvent, TicketEvent
+from service.domain.tickets.ticket import Ticket
 
 TENANT = "7a1c"
 TICKET = "INC0000045"

@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from service.domain.view import TenantView, Wanted
-from service.domain.viewer import Perspective, Role, Viewer
-from service.store.memory_building import MemoryBuildingStore
-from service.store.port import Batch, CounterStore, Loaded, Outcome, query_for
-from tests.days import day
-from tests.oracle.log import laid_out
-from tests.oracle.records import LogItem, Record
-from tests.pipeline import FakeProducer, Pipeline, published
+from service.domain.counting.viewer import Perspective, Role, Viewer
+from service.domain.tenants.view import TenantView, Wanted
+from service.store.ports.counter_store import Batch, CounterStore, Loaded, Outcome, query_for
+from tests.fakes.memory_building import MemoryBuildingStore
+from tests.oracle.published.log import laid_out
+from tests.oracle.published.records import LogItem, Record
+from tests.support.days import day
+from tests.support.pipeline import FakeProducer, Pipeline, published
 
 TENANT = "acme"
 NOW_US = 1_795_256_100_000_000

@@ -14,8 +14,8 @@ import consumers
 import service
 from service.version import VERSION
 from tests.servers.ports import free_port
-from tests.servers.redis_server import RedisServer
-from tests.starting import start_here
+from tests.servers.redis.redis_server import RedisServer
+from tests.support.starting import start_here
 
 PASSWORD = "n0t-the-0ne"
 

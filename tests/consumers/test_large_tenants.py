@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from consumers import tenants
-from service.domain import view
-from service.domain.view import TenantView, Wanted
-from service.domain.viewer import Perspective, Role, Viewer
+from consumers.engine import tenants
+from service import turns
+from service.domain.counting.viewer import Perspective, Role, Viewer
+from service.domain.tenants import view
+from service.domain.tenants.view import TenantView, Wanted
 from service.lru import Lru
-from service.store import turns
-from service.store.reading import Reading
+from service.queries.counts import Reading
 from tests.consumers.small_world import ADMIN, NOW_US, TENANT, SmallWorld, filter_entry, log_of, tenant_entry, told
-from tests.pipeline import SetClock
-from tests.turns import turns_of_others
+from tests.support.pipeline import SetClock
+from tests.support.turns import turns_of_others
 
 MANY = 150
 

@@ -4,7 +4,7 @@ import pytest
 
 from consumers import settings
 from consumers.settings import Settings
-from service.environment import SettingsError, unknown_variables
+from service.config.environment import SettingsError, unknown_variables
 
 
 def parsed(**variables: str) -> Settings:

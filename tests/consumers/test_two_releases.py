@@ -5,11 +5,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from consumers import adoption, tenants
+from consumers.catalogue_sync import sync as adoption
+from consumers.engine import tenants
 from consumers.errors import OlderCode
-from service.domain import columns, record, view
-from service.domain.columns import SEMANTICS
-from service.domain.view import Warming
+from service.domain.counting import columns
+from service.domain.counting.columns import SEMANTICS
+from service.domain.tenants import record, view
+from service.domain.tenants.view import Warming
 from tests.consumers.small_world import SmallWorld, log_of, told
 
 

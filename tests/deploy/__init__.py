@@ -1,0 +1,1 @@
+"""Tests of deploy, of the documents and of their commands."""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from deploy.example import EXAMPLE_IDS
+from deploy.demo.desk.example import EXAMPLE_IDS
 
 
 def answer_in(output: str) -> dict[str, Any]:

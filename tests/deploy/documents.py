@@ -2,7 +2,7 @@
 
 A block marked `sh` is run; `make demo` stays running beside the others until the document's end. A `json` block
 right after one is what it must have printed, at least. `sh docker` is run where there is an engine, by `test_compose`;
-`sh redis` where Redis is installed, by `tests/journeys/test_backup.py`.
+`sh redis` where Redis is installed, by `tests/journeys/trouble/test_backup.py`.
 `text` is only read. No other kind may hold commands.
 """
 
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tests.deploy.clone import Clone
 from tests.servers.guardian import guardian
-from tests.waiting import wait_until_blocking
+from tests.support.waiting import wait_until_blocking
 
 BLOCK_S = 30.0
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from tests.deploy.answers import curl_in
 from tests.deploy.clone import Clone
 from tests.servers.guardian import guardian
-from tests.waiting import wait_until_blocking
+from tests.support.waiting import wait_until_blocking
 
 READY = "Ctrl-C ends the demo"
 

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from consumers.__main__ import STOPPING
 from consumers.metrics import Metrics as ConsumerMetrics
-from consumers.store_watch import EVICTION, REFUSED
-from service.web.metrics import Metrics as ServiceMetrics
+from consumers.ops.store_watch import EVICTION, REFUSED
+from service.web.ops.metrics import Metrics as ServiceMetrics
 from service.web.push.tally import Tally
 from tests.deploy.clone import ROOT
 

@@ -14,17 +14,17 @@ import httpx
 import pytest
 
 from consumers.settings import Settings
-from deploy.example import EXAMPLE_IDS, PEOPLE, REALM, TENANT, Person
+from deploy.demo.desk.example import EXAMPLE_IDS, PEOPLE, REALM, TENANT, Person
 from tests.deploy.answers import check_example, curl_in
 from tests.deploy.clone import ROOT, clone
 from tests.deploy.compose import BASES, BUILD_S, Project, commands_in_comments, project, what_is_missing
 from tests.deploy.documents import blocks_of
-from tests.journeys import topic_log
-from tests.journeys.asking import Asking, NotCounted, Question, Snapshot
-from tests.journeys.faults.judge import Judge, impossible
-from tests.journeys.faults.watch import Watch
-from tests.oracle.catalogue import Viewer
-from tests.waiting import wait_until
+from tests.journeys.faults.runs.judge import Judge, impossible
+from tests.journeys.faults.runs.watch import Watch
+from tests.journeys.programs import topic_log
+from tests.journeys.programs.asking import Asking, NotCounted, Question, Snapshot
+from tests.oracle.published.catalogue import Viewer
+from tests.support.waiting import wait_until
 
 UP = "docker compose up --build --wait"
 UP_DEMO = "docker compose --profile demo up --build --wait"

@@ -13,8 +13,8 @@ import pytest
 from tests.deploy.clone import ROOT, clone
 from tests.deploy.documents import FENCE, Block, Shell, blocks_of, shell
 from tests.deploy.running import running
-from tests.starting import start_here
-from tests.waiting import wait_until_blocking
+from tests.support.starting import start_here
+from tests.support.waiting import wait_until_blocking
 
 HISTORY = ("CHANGELOG.md", "decisions.md")
 """Of what was: these name what is gone, too."""
@@ -30,7 +30,7 @@ RUNS_THIS = ("make test", "make check")
 
 ONLY_READ = {"text", "json", "ndjson", "yaml", "python", "js", "html", "lua", "mermaid"}
 
-RUN_ELSEWHERE = {"docs/streams.md": "tests/service/test_streams_page.py"}
+RUN_ELSEWHERE = {"docs/streams.md": "tests/service/process/test_streams_page.py"}
 """Pages whose examples need no demo, and the test that runs every one of them."""
 
 SHOWN_S = 15.0
@@ -147,7 +147,7 @@ def test_files_and_tests_named_in_the_text_exist() -> None:
 
 
 def test_what_a_walk_through_the_code_names_is_in_its_file() -> None:
-    """As in "`consumers/poll.py`, `Poll.run`"."""
+    """As in "`consumers/ingest/poll.py`, `Poll.run`"."""
     named = [
         (document.name, path, name)
         for document in DOCUMENTS

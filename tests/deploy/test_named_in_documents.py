@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from consumers.metrics import Metrics as ConsumerMetrics
-from service.settings import known_variables
-from service.web.metrics import Metrics as ServiceMetrics
+from service.config.settings import known_variables
+from service.web.ops.metrics import Metrics as ServiceMetrics
 from service.web.push.tally import Tally
 from tests.deploy.clone import ROOT
 from tests.deploy.documents import FENCE, blocks_of
 from tests.deploy.test_alerts import samples
 from tests.deploy.test_documents import DOCUMENTS as ALL
 from tests.deploy.test_documents import HISTORY, names
-from tests.starting import start_here
+from tests.support.starting import start_here
 
 DOCUMENTS = [document for document in ALL if document.name not in HISTORY]
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from hypothesis import strategies as st
 
-from service.domain.columns import Answers, Column
-from service.domain.condition import AllOf, AnyOf, Asks, Condition, Const, Leaf, Not, Question
-from service.domain.matching import Columns
-from service.domain.predicates import predicate
-from service.domain.ticket import Ticket
-from service.domain.viewer import Viewer
+from service.domain.conditions.condition import AllOf, AnyOf, Asks, Condition, Const, Leaf, Not, Question
+from service.domain.conditions.predicates import predicate
+from service.domain.counting.column_matcher import Columns
+from service.domain.counting.columns import Answers, Column
+from service.domain.counting.viewer import Viewer
+from service.domain.tickets.ticket import Ticket
 
 USERS = ("ann", "bob", "cid")
 TEAMS = ("net", "dba", "web")

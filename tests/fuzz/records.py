@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.consumers.records import DATA, KEY, MERGE_PATCH, TENANT, TICKET, Json, cloud_event
 from tests.fuzz.damage import PIECES, altered, damaged, written
-from tests.oracle.records import HALF, STRUCTURED, Record
+from tests.oracle.published.records import HALF, STRUCTURED, Record
 
 GOOD: st.SearchStrategy[Json] = st.sampled_from(
     (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.examples import examples, is_quick
+from tests.support.examples import examples, is_quick
 
 SECONDS = float(os.environ.get("TICKET_COUNTS_TEST_FUZZ_SECONDS") or (0 if is_quick() else 3))
 """Of each fuzzer; `make test` runs one round. Ten minutes is what has to find nothing before a release."""

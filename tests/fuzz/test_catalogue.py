@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 
 from consumers.catalogue.printing import printed
 from consumers.catalogue.showing import shown
-from consumers.ndjson import BadLine, Record, record
-from service.domain.catalogue import Credential, EntryError, Filter, Profile, Realm, TenantSettings
-from service.domain.condition import Condition, ConditionError
-from service.domain.entries import Entry, Removal, parse_record
+from consumers.publishing.ndjson import BadLine, Record, record
+from service.domain.catalogue.catalogue import Credential, EntryError, Filter, Profile, Realm, TenantSettings
+from service.domain.catalogue.entries import Entry, Removal, parse_record
+from service.domain.conditions.condition import Condition, ConditionError
+from service.domain.conditions.where import EXACT_WHERE, parse_where
+from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.json_reading import UnpairedSurrogate, read_json
-from service.domain.record import Entries, TenantRecord, columns_of, founded
-from service.domain.view import TenantView, Wanted
-from service.domain.viewer import Perspective, Role, Viewer
-from service.domain.where import EXACT_WHERE, parse_where
+from service.domain.tenants.record import Entries, TenantRecord, columns_of, founded
+from service.domain.tenants.view import TenantView, Wanted
 from service.store.codec import pack_entry, unpack_credential, unpack_realm, unpack_record
 from tests.consumers.small_world import NOW_US, TENANT, SmallWorld, counts, log_of, tenant_entry, told
-from tests.days import day
-from tests.domain.test_entries import GOOD
+from tests.domain.catalogue.test_entries import GOOD
 from tests.fuzz.damage import VALUES, WORDS, altered, damaged, written
 from tests.fuzz.rounds import fuzz, within_its_time
-from tests.oracle import grammar
+from tests.oracle.generated import grammar
+from tests.support.days import day
 
 pytestmark = [within_its_time, pytest.mark.usefixtures("silent")]
 

@@ -10,22 +10,23 @@ from hypothesis import strategies as st
 
 from consumers.audit.cycle import stored_counters
 from consumers.audit.tenant_audit import TenantAudit, TenantReport
-from consumers.decode import decode
-from consumers.letters.letter import letter_in, whose
-from service.domain.event import EventType, PoisonEvent, TicketEvent
-from service.domain.ticket import Image, Ticket
+from consumers.dead_letters.letter import letter_in, whose
+from consumers.decoding.event_record import decode
+from service.domain.tickets.event import EventType, PoisonEvent, TicketEvent
+from service.domain.tickets.ticket import Image, Ticket
 from service.store.codec import REVISION_BYTES, pack_image, unpack_image
-from service.store.memory_store import MemoryStore
 from tests.consumers.records import TENANT
 from tests.consumers.small_world import NOW_US, filter_entry, tenant_entry
+from tests.fakes.memory_store import MemoryStore
 from tests.fuzz.damage import VALUES as ANYTHING
 from tests.fuzz.damage import damaged, written
 from tests.fuzz.records import ALTERED, GOOD, KEYS, any_record, binary, structured
 from tests.fuzz.rounds import fuzz, within_its_time
-from tests.oracle import grammar, records
+from tests.oracle.generated import grammar
 from tests.oracle.instants import parse_instant
-from tests.oracle.records import Record
-from tests.pipeline import TIMESTAMP_MS, FakeProducer, Pipeline, published
+from tests.oracle.published import records
+from tests.oracle.published.records import Record
+from tests.support.pipeline import TIMESTAMP_MS, FakeProducer, Pipeline, published
 
 pytestmark = [within_its_time, pytest.mark.usefixtures("silent")]
 

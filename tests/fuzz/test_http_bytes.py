@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.fuzz.rounds import fuzz, within_its_time
-from tests.web.connection.wire import Served, chunked, served, split
+from tests.web.server.wire import Served, chunked, served, split
 
 pytestmark = within_its_time
 

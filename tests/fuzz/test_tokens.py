@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from service.domain.catalogue import EntryError, Realm
-from service.domain.key_set import read_key_set
-from service.web.claims import BadToken, Identity
-from service.web.keys import verifying_keys
-from service.web.tokens import Tokens
+from service.domain.catalogue.catalogue import EntryError, Realm
+from service.domain.catalogue.key_set import read_key_set
+from service.web.auth.claims import BadToken, Identity
+from service.web.auth.keys import verifying_keys
+from service.web.auth.tokens import Tokens
 from tests.fuzz.rounds import fuzz, within_its_time
 from tests.fuzz.token_judge import verdict
 from tests.fuzz.token_worlds import JSON, NOW_S, TEXTS, Made, good_claims, made_tokens, product_realm, realms
-from tests.web.keys import key_for, public_jwk, token
+from tests.web.auth.keys import key_for, public_jwk, token
 from tests.web.world import COUNT, NOW_US, QUERY, World, a_world
 
 pytestmark = [within_its_time, pytest.mark.usefixtures("silent")]

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from service.domain.catalogue import ClaimPaths, Realm
-from tests.web.keys import key_for, public_jwk, token
+from service.domain.catalogue.catalogue import ClaimPaths, Realm
+from tests.web.auth.keys import key_for, public_jwk, token
 
 NOW_S = 1_800_000_000
 ISSUER = "https://id.example/fuzz"

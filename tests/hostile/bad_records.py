@@ -10,9 +10,9 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from tests.journeys import sending
-from tests.journeys.raw_producing import send_raw
-from tests.journeys.test_hostile_records import HOSTILE
+from tests.journeys.programs import sending
+from tests.journeys.programs.raw_producing import send_raw
+from tests.journeys.records.test_hostile_records import HOSTILE
 
 LARGEST_OF_SMALL = 500
 

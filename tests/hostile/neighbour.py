@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from tests.service.serving import ASKED, STREAM, Serving, headers_of
-from tests.waiting import wait_until
+from tests.service.process.serving import ASKED, STREAM, Serving, headers_of
+from tests.support.waiting import wait_until
 
 T = TypeVar("T")
 

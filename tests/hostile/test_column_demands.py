@@ -10,21 +10,21 @@ import msgspec
 import pytest
 
 from service import timezones
-from service.domain.catalogue import Filter, Profile
-from service.domain.condition import AllOf, Leaf
-from service.domain.record import adopted, begun, swept
-from service.store.port import StoredTenant
+from service.domain.catalogue.catalogue import Filter, Profile
+from service.domain.conditions.condition import AllOf, Leaf
+from service.domain.tenants.record import adopted, begun, swept
+from service.store.ports.counter_store import StoredTenant
 from tests.hostile.attacker import attacked, attacker
 from tests.hostile.neighbour import COUNT, beside, neighbour, neighbour_of
-from tests.journeys import sending
-from tests.journeys.asking import Question, admin, realm
-from tests.journeys.catalogue_lines import event, saved_filter, tenant
-from tests.journeys.system import System, running_system
-from tests.oracle.catalogue import Viewer
-from tests.servers.redis_server import RedisServer
-from tests.servers.topics import Topics
-from tests.service.serving import ASKED, Serving, headers_of, serving
-from tests.waiting import wait_until
+from tests.journeys.programs import sending
+from tests.journeys.programs.asking import Question, admin, realm
+from tests.journeys.programs.catalogue_lines import event, saved_filter, tenant
+from tests.journeys.programs.system import System, running_system
+from tests.oracle.published.catalogue import Viewer
+from tests.servers.kafka.topics import Topics
+from tests.servers.redis.redis_server import RedisServer
+from tests.service.process.serving import ASKED, Serving, headers_of, serving
+from tests.support.waiting import wait_until
 
 SIDE = 60
 TODAY = AllOf((Leaf("createdAt", "within", "today"), Leaf("dueAt", "within", "today")))

@@ -10,9 +10,9 @@ import pytest
 
 from tests.hostile.attacker import attacked
 from tests.hostile.neighbour import COUNT, neighbour
-from tests.servers.redis_server import RedisServer
-from tests.service.serving import ASKED, Serving, headers_of, serving
-from tests.waiting import wait_until
+from tests.servers.redis.redis_server import RedisServer
+from tests.service.process.serving import ASKED, Serving, headers_of, serving
+from tests.support.waiting import wait_until
 
 MIB = 1024 * 1024
 

@@ -8,8 +8,8 @@ import pytest
 from tests.hostile.attacker import Attacker, attacker
 from tests.hostile.attacks import streams
 from tests.hostile.neighbour import ENOUGH, Neighbour, beside, neighbour
-from tests.servers.redis_server import RedisServer
-from tests.service.serving import Serving, headers_of, serving, stream_request
+from tests.servers.redis.redis_server import RedisServer
+from tests.service.process.serving import Serving, headers_of, serving, stream_request
 
 PLACES = 400
 

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from service.domain.ticket import Image, Ticket
-from service.store.port import NEVER_WRITTEN, Applied, Batch, TenantBatch, TicketWrite
+from service.domain.tickets.ticket import Image, Ticket
+from service.store.ports.counter_store import NEVER_WRITTEN, Applied, Batch, TenantBatch, TicketWrite
 from tests.hostile.attacker import attacker
 from tests.hostile.neighbour import COUNT, beside, neighbour
-from tests.servers.redis_server import RedisServer, closing_client
-from tests.service.serving import ASKED, Serving, headers_of, serving
+from tests.servers.redis.redis_server import RedisServer, closing_client
+from tests.service.process.serving import ASKED, Serving, headers_of, serving
 
 TICKETS, BYTES, TOGETHER = 300, 300_000, 20
 

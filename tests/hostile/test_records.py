@@ -10,13 +10,13 @@ from aiokafka import AIOKafkaProducer
 
 from tests.hostile.bad_records import attacker, letters
 from tests.hostile.neighbour import beside, neighbour_of
-from tests.journeys import sending
-from tests.journeys.asking import Question, admin, realm
-from tests.journeys.catalogue_lines import event, saved_filter, tenant
-from tests.journeys.system import System, _packed, running_system
+from tests.journeys.programs import sending
+from tests.journeys.programs.asking import Question, admin, realm
+from tests.journeys.programs.catalogue_lines import event, saved_filter, tenant
+from tests.journeys.programs.system import System, _packed, running_system
 from tests.servers.choice import Choice
-from tests.servers.topics import Topics
-from tests.waiting import wait_until
+from tests.servers.kafka.topics import Topics
+from tests.support.waiting import wait_until
 
 CALM = "calm"
 """The neighbour's tenant."""

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from service.store.grants import GRANT_BYTES
+from service.store.ports.grants import GRANT_BYTES
 from tests.hostile.attacker import attacked
 from tests.hostile.neighbour import neighbour
-from tests.servers.redis_server import RedisServer, closing_client
-from tests.service.serving import ASKED, STREAM_TICKET, Serving, serving, token
+from tests.servers.redis.redis_server import RedisServer, closing_client
+from tests.service.process.serving import ASKED, STREAM_TICKET, Serving, serving, token
 
 TICKETS = 900
 

@@ -1,0 +1,1 @@
+"""The whole system on real Kafka and Redis: programs are started as people start them."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.system import System, running_system
+from tests.journeys.programs.system import System, running_system
 from tests.servers.choice import Choice
-from tests.servers.redis_server import closing_client
-from tests.servers.topics import Topics, new_topics
+from tests.servers.kafka.topics import Topics, new_topics
+from tests.servers.redis.redis_server import closing_client
 
 
 @pytest.fixture

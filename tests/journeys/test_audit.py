@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from service.domain.scopes import EVERYONE
+from service.domain.counting.scopes import EVERYONE
 from service.store import keys
-from tests.journeys.asking import realm
-from tests.journeys.catalogue_lines import OPEN, event, tenant
-from tests.journeys.rebuild_program import Rebuild
-from tests.journeys.system import System
+from tests.journeys.programs.asking import realm
+from tests.journeys.programs.catalogue_lines import OPEN, event, tenant
+from tests.journeys.programs.rebuild_program import Rebuild
+from tests.journeys.programs.system import System
 from tests.servers.ports import free_port
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 FLOWS_WITHIN_S = 60.0
 """Time for a few events on the busiest machine."""

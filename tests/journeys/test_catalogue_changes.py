@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import redis
 
-from tests.journeys import topic_log
-from tests.journeys.asking import NotCounted, Question, Snapshot, admin, realm
-from tests.journeys.catalogue_lines import CLOSED, OPEN, WAITING, event, removal, saved_filter, tenant
-from tests.journeys.system import System
-from tests.servers.redis_server import closing_client
-from tests.waiting import wait_until
+from tests.journeys.programs import topic_log
+from tests.journeys.programs.asking import NotCounted, Question, Snapshot, admin, realm
+from tests.journeys.programs.catalogue_lines import CLOSED, OPEN, WAITING, event, removal, saved_filter, tenant
+from tests.journeys.programs.system import System
+from tests.servers.redis.redis_server import closing_client
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("apache_kafka")
 

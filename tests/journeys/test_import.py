@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.asking import NotCounted, realm
-from tests.journeys.catalogue_lines import CLOSED, Line, deletion, event, saved_filter, tenant
-from tests.journeys.system import System, running_system
-from tests.servers.topics import Topics
+from tests.journeys.programs.asking import NotCounted, realm
+from tests.journeys.programs.catalogue_lines import CLOSED, Line, deletion, event, saved_filter, tenant
+from tests.journeys.programs.system import System, running_system
+from tests.servers.kafka.topics import Topics
 
 pytestmark = pytest.mark.usefixtures("apache_kafka")
 

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from tests.journeys import sending
-from tests.journeys.asking import Question, admin, realm
-from tests.journeys.catalogue_lines import CLOSED, HIGH, OPEN, WAITING, deletion, event, tenant
-from tests.journeys.system import System
-from tests.oracle.catalogue import Viewer
-from tests.waiting import wait_until
+from tests.journeys.programs import sending
+from tests.journeys.programs.asking import Question, admin, realm
+from tests.journeys.programs.catalogue_lines import CLOSED, HIGH, OPEN, WAITING, deletion, event, tenant
+from tests.journeys.programs.system import System
+from tests.oracle.published.catalogue import Viewer
+from tests.support.waiting import wait_until
 
 SOON_S = 1.0
 """What a person takes for at once; the path itself takes some milliseconds."""

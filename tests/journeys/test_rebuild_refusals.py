@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from tests.journeys import topic_admin
-from tests.journeys.asking import realm
-from tests.journeys.catalogue_lines import event, tenant
-from tests.journeys.rebuild_program import Rebuild, generations, left_of_buildings
-from tests.journeys.system import System
-from tests.servers.redis_server import closing_client
+from tests.journeys.programs import topic_admin
+from tests.journeys.programs.asking import realm
+from tests.journeys.programs.catalogue_lines import event, tenant
+from tests.journeys.programs.rebuild_program import Rebuild, generations, left_of_buildings
+from tests.journeys.programs.system import System
+from tests.servers.redis.redis_server import closing_client
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("apache_kafka")]
 

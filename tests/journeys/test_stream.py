@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from service.domain.instant import parse_instant
+from service.domain.tickets.instant import parse_instant
 from service.token import mint
-from tests.journeys.asking import COUNT, Question, admin, issuer, realm, signing_key
-from tests.journeys.catalogue_lines import CLOSED, HIGH, OPEN, WAITING, event, removal, saved_filter, tenant
-from tests.journeys.system import System
-from tests.oracle.catalogue import Viewer
-from tests.web.push.event_stream import Event, state_after
-from tests.web.push.http_stream import HttpStream, opened
+from tests.journeys.programs.asking import COUNT, Question, admin, issuer, realm, signing_key
+from tests.journeys.programs.catalogue_lines import CLOSED, HIGH, OPEN, WAITING, event, removal, saved_filter, tenant
+from tests.journeys.programs.system import System
+from tests.oracle.published.catalogue import Viewer
+from tests.web.push.streaming.event_stream import Event, state_after
+from tests.web.push.streaming.http_stream import HttpStream, opened
 
 SOON_S = 1.0
 """By the contract, from the broker's acknowledgement to the stream: making a producer is the test's own time."""

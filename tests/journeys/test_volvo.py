@@ -7,10 +7,10 @@ from functools import cache
 
 import pytest
 
-from tests.journeys.asking import Question, admin, realm
-from tests.journeys.system import System
-from tests.oracle import volvo
-from tests.oracle.catalogue import Viewer
+from tests.journeys.programs.asking import Question, admin, realm
+from tests.journeys.programs.system import System
+from tests.oracle.published import volvo
+from tests.oracle.published.catalogue import Viewer
 from tests.oracle.recount import Recount
 
 pytestmark = [

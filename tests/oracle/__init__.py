@@ -1,0 +1,1 @@
+"""A slow, obvious recount that shares no code with the product."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.oracle.instants import parse_duration, parse_instant, parse_moment, window
-from tests.oracle.records import INSTANT_FIELDS
+from tests.oracle.published.records import INSTANT_FIELDS
 from tests.oracle.tickets import Ticket
 
 OPPOSITES = {"ne": "eq", "nin": "in", "not_contains": "contains", "contains_none": "contains_any"}

@@ -18,11 +18,11 @@ Three things lie outside: what a log no longer holds, a tenant that was removed 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
-from tests.oracle.catalogue import PERSPECTIVES, Catalogue, CatalogueItem, Entry, Viewer
 from tests.oracle.conditions import Sight, holds, is_breached, is_closed, is_empty, is_past
-from tests.oracle.grammar import check
+from tests.oracle.generated.grammar import check
 from tests.oracle.instants import parse_instant, window
-from tests.oracle.records import LogItem, Record, Refused, read
+from tests.oracle.published.catalogue import PERSPECTIVES, Catalogue, CatalogueItem, Entry, Viewer
+from tests.oracle.published.records import LogItem, Record, Refused, read
 from tests.oracle.tickets import Ticket, after
 
 ROLES = ("ticket_admin", "ticket_agent", "ticket_user")  # The strongest first.

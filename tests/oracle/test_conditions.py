@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.oracle.conditions import Sight, holds
-from tests.oracle.grammar import DoesNotCompile, check
+from tests.oracle.generated.grammar import DoesNotCompile, check
 from tests.oracle.instants import parse_instant
 from tests.oracle.tickets import Ticket
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.oracle import volvo
 from tests.oracle.instants import parse_instant
-from tests.oracle.log import laid_out
+from tests.oracle.published import volvo
+from tests.oracle.published.log import laid_out
 from tests.oracle.recount import Forbidden, InvalidFilterIds, Recount, Viewer, recount
 
 NOW = parse_instant("2026-11-21T10:15:00Z")
@@ -71,7 +71,7 @@ def test_every_row_of_the_real_incidents_agrees_after_every_prefix() -> None:
 
 
 def test_the_oracle_imports_nothing_of_the_product() -> None:
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.rglob("*.py"))
     assert len(files) > 15
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.bad_records import ATTRIBUTES, FIELDS, good_event, too_large
-from tests.oracle.log import as_record
-from tests.oracle.records import MERGE_PATCH, Event, LogItem, Record, Refused, read
+from tests.oracle.generated.bad_records import ATTRIBUTES, FIELDS, good_event, too_large
+from tests.oracle.published.log import as_record
+from tests.oracle.published.records import MERGE_PATCH, Event, LogItem, Record, Refused, read
 from tests.oracle.tickets import Ticket, after, merge_patch
 
 KEY = b"acme/INC1"

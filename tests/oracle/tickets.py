@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.oracle.records import Event, Refused, check_ticket
+from tests.oracle.published.records import Event, Refused, check_ticket
 
 
 @dataclass(frozen=True, slots=True)

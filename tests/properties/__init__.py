@@ -1,0 +1,1 @@
+"""Properties over whole random histories, against the oracle."""

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from service.store.auditing import AuditAsk, AuditRead, Repair
-from service.store.building import Building, SwapOutcome
-from service.store.memory_building import MemoryBuildingStore
-from service.store.port import Batch, CounterStore, Loaded, Outcome, StoredTenant
-from tests.oracle.choices import Choices
-from tests.oracle.log import laid_out
-from tests.oracle.records import Record
-from tests.oracle.worlds import World
-from tests.pipeline import CatalogueTopic, FakeProducer, Pipeline, buckets_of
+from service.store.ports.auditing import AuditAsk, AuditRead, Repair
+from service.store.ports.building import Building, SwapOutcome
+from service.store.ports.counter_store import Batch, CounterStore, Loaded, Outcome, StoredTenant
+from tests.fakes.memory_building import MemoryBuildingStore
+from tests.oracle.generated.choices import Choices
+from tests.oracle.generated.worlds import World
+from tests.oracle.published.log import laid_out
+from tests.oracle.published.records import Record
+from tests.support.pipeline import CatalogueTopic, FakeProducer, Pipeline, buckets_of
 
 SECOND_US = 1_000_000
 JUMPS_US = (1, *(seconds * SECOND_US for seconds in (1, 900, 5 * 3_600, 86_400, 20 * 86_400, 40 * 86_400)))

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.audit.tenant_audit import TenantReport
-from tests.oracle.choices import SeededChoices
+from tests.oracle.generated.choices import SeededChoices
+from tests.oracle.generated.worlds import World, worlds
 from tests.oracle.recount import Recount
-from tests.oracle.worlds import World, worlds
 from tests.properties.driving import Drive, InterleavedStore
 from tests.properties.test_audits import audited, drift_of, small_reads, some_steps, spoil_one
 from tests.properties.test_rebuilds import TIMED, Rebuilds, large, limit, many, small_bites

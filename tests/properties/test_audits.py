@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from consumers.audit import tenant_audit
 from consumers.audit.cycle import stored_counters
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
+from consumers.engine.reevaluation import Reevaluation
+from consumers.engine.tenants import Tenants
 from consumers.metrics import Metrics
-from consumers.reevaluation import Reevaluation
-from consumers.tenants import Tenants
-from service.domain.scopes import EVERYONE
+from service.domain.counting.scopes import EVERYONE
 from tests.consumers.audit.drift import spoil
-from tests.oracle.choices import SeededChoices
-from tests.oracle.worlds import World, worlds
-from tests.pipeline import TOPIC_ID
+from tests.oracle.generated.choices import SeededChoices
+from tests.oracle.generated.worlds import World, worlds
 from tests.properties.driving import Drive, InterleavedStore
 from tests.properties.test_worlds import TIMED, large, limit, many, small_bites
+from tests.support.pipeline import TOPIC_ID
 
 __all__ = ["small_bites"]
 

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.view import Wanted
-from service.domain.viewer import Perspective, Role, Viewer
-from service.domain.where import parse_where
-from service.store.memory_store import MemoryStore
-from service.store.previewing import Limits, Previewing, Question
-from service.store.reading import Reading
-from tests.examples import examples
-from tests.oracle.log import laid_out
+from service.domain.conditions.where import parse_where
+from service.domain.counting.viewer import Perspective, Role, Viewer
+from service.domain.tenants.view import Wanted
+from service.queries.counts import Reading
+from service.queries.previews import Limits, Previewing, Question
+from tests.fakes.memory_store import MemoryStore
+from tests.oracle.generated.worlds import REALM, Ask, Shape, World, worlds
+from tests.oracle.published.log import laid_out
 from tests.oracle.recount import Recount, strongest
-from tests.oracle.worlds import REALM, Ask, Shape, World, worlds
-from tests.pipeline import FakeProducer, Pipeline, SetClock, published
+from tests.support.examples import examples
+from tests.support.pipeline import FakeProducer, Pipeline, SetClock, published
 
 LIMITS = Limits(tickets=1_000, deadline_s=30, at_once=2)
 

@@ -12,17 +12,19 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers import leases, sweeps, timers
+from consumers.backfill import backfiller as sweeps
+from consumers.coordination import leases
+from consumers.ingest import timers
 from consumers.rebuild import build_step, filling, rebuilding
-from service.store.building import BuildingStore
-from service.store.redis_building import open_building_store
-from tests.examples import examples
-from tests.oracle.choices import SeededChoices
+from service.store.ports.building import BuildingStore
+from service.store.redis.building import open_building_store
+from tests.oracle.generated.choices import SeededChoices
+from tests.oracle.generated.worlds import Shape, World, seeded_world, worlds
 from tests.oracle.recount import Recount
-from tests.oracle.worlds import Shape, World, seeded_world, worlds
 from tests.properties.driving import Drive, InterleavedStore
 from tests.properties.test_worlds import accepted, compare, compare_on_the_way, delete_everything, want_all_profiles
-from tests.rebuilds import rebuilding_over
+from tests.support.examples import examples
+from tests.support.rebuilds import rebuilding_over
 
 WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS") or examples(50)) // 3 + 1
 REDIS_WORLDS = max(4, WORLDS // 20)

@@ -13,19 +13,20 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers import leases, sweeps
-from service.domain.record import Ask as AskedFor
-from service.domain.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
-from service.domain.viewer import Perspective, Role, Viewer
-from service.store.port import CounterStore, query_for
-from service.store.redis_store import open_store
-from tests.days import day
-from tests.examples import examples
-from tests.oracle.choices import SeededChoices
-from tests.oracle.records import Record
+from consumers.backfill import backfiller as sweeps
+from consumers.coordination import leases
+from service.domain.counting.viewer import Perspective, Role, Viewer
+from service.domain.tenants.record import Ask as AskedFor
+from service.domain.tenants.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
+from service.store.ports.counter_store import CounterStore, query_for
+from service.store.redis.store import open_store
+from tests.oracle.generated.choices import SeededChoices
+from tests.oracle.generated.worlds import Ask, Shape, World, seeded_world, worlds
+from tests.oracle.published.records import Record
 from tests.oracle.recount import Recount, strongest
-from tests.oracle.worlds import Ask, Shape, World, seeded_world, worlds
 from tests.properties.driving import Drive, InterleavedStore
+from tests.support.days import day
+from tests.support.examples import examples
 
 WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS") or examples(50))
 REDIS_WORLDS = max(8, WORLDS // 20)

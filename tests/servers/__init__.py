@@ -1,0 +1,1 @@
+"""Redis and Kafka for tests: chosen, started, shared and ended."""

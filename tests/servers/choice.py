@@ -9,9 +9,9 @@ from typing import Literal
 import redis
 
 from tests.servers.containers import KAFKA_IMAGE, REDIS_IMAGE, images_here
-from tests.servers.kafka_jars import KAFKA_VERSION, kafka_can_run
-from tests.servers.redis_server import find_redis, server_version
-from tests.servers.tansu_broker import find_tansu
+from tests.servers.kafka.kafka_jars import KAFKA_VERSION, kafka_can_run
+from tests.servers.kafka.tansu_broker import find_tansu
+from tests.servers.redis.redis_server import find_redis, server_version
 
 REDIS_VARIABLE = "TICKET_COUNTS_TEST_REDIS"
 KAFKA_VARIABLE = "TICKET_COUNTS_TEST_KAFKA"

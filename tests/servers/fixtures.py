@@ -10,17 +10,17 @@ import redis
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from tests.fetched import NotFetched
 from tests.servers.choice import REDIS_VARIABLE, Choice, NoServer, choose_kafka, choose_redis
 from tests.servers.guardian import close_guardian, guardian
-from tests.servers.kafka_broker import KafkaBroker, KafkaCluster
-from tests.servers.kafka_jars import fetch_jars, kafka_can_run
-from tests.servers.redis_cluster import RedisCluster
-from tests.servers.redis_server import RedisServer, closing_client, find_redis
+from tests.servers.kafka.kafka_broker import KafkaBroker, KafkaCluster
+from tests.servers.kafka.kafka_jars import fetch_jars, kafka_can_run
+from tests.servers.kafka.topics import Topics, new_topics
+from tests.servers.redis.redis_cluster import RedisCluster
+from tests.servers.redis.redis_server import RedisServer, closing_client, find_redis
 from tests.servers.serving import serve_kafka, serve_redis
 from tests.servers.sharing import share_with_workers, shared, shared_directory
-from tests.servers.topics import Topics, new_topics
-from tests.waiting import wait_until_blocking
+from tests.support.fetched import NotFetched
+from tests.support.waiting import wait_until_blocking
 
 # A connection that the test closed may still be on its way out.
 LEAK_GRACE_S = 2.0

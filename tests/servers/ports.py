@@ -1,6 +1,6 @@
 """Free ports on loopback. Never a fixed number, so runs beside each other don't meet."""
 
-from deploy.ports import HOST, accepts, free_ports
+from deploy.demo.processes.ports import HOST, accepts, free_ports
 
 __all__ = ["HOST", "accepts", "free_port", "free_ports"]
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.servers.guardian import guardian
-from tests.waiting import wait_until_blocking
+from tests.support.waiting import wait_until_blocking
 
 TAIL_BYTES = 4000  # enough for a stack trace, short enough to read in a test report
 KILL_S = 10.0  # a killed process is gone in milliseconds; this is for a machine under load
 
 
 started: list["ServerProcess"] = []
-"""Every process that was started and that a failed test may have something to show of: see `tests.last_lines`."""
+"""Every process that was started and that a failed test may have something to show of: see `tests.support.last_lines`."""
 
 
 class ServerFailed(Exception):

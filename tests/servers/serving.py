@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tests.servers.choice import Choice
 from tests.servers.containers import kafka_container, redis_container
-from tests.servers.kafka_broker import KafkaBroker
-from tests.servers.kafka_jars import fetch_jars
-from tests.servers.redis_server import RedisServer
-from tests.servers.tansu_broker import TansuBroker
+from tests.servers.kafka.kafka_broker import KafkaBroker
+from tests.servers.kafka.kafka_jars import fetch_jars
+from tests.servers.kafka.tansu_broker import TansuBroker
+from tests.servers.redis.redis_server import RedisServer
 
 
 @contextmanager

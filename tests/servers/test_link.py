@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers.link import Link
 from tests.servers.ports import HOST
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 WITHIN_S = 5.0
 A_WHILE_S = 0.1

@@ -10,12 +10,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.servers.choice import Choice, NoServer, choose_kafka, choose_redis
-from tests.servers.kafka_broker import KafkaBroker, KafkaCluster
+from tests.servers.kafka.kafka_broker import KafkaBroker, KafkaCluster
+from tests.servers.kafka.topics import Topics
 from tests.servers.ports import accepts, free_port
 from tests.servers.process import ServerFailed, ServerProcess
-from tests.servers.redis_server import RedisServer
-from tests.servers.topics import Topics
-from tests.waiting import wait_until, wait_until_blocking
+from tests.servers.redis.redis_server import RedisServer
+from tests.support.waiting import wait_until, wait_until_blocking
 
 ROOT = Path(__file__).parents[2]
 RECORD = b"a record"

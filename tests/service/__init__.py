@@ -1,0 +1,1 @@
+"""Tests of what service has outside its rooms."""

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from service import timezones
-from service.domain.ticket import QUARTER_US
-from service.domain.windows import Region
-from tests.examples import is_quick
+from service.domain.counting.windows import Region
+from service.domain.tickets.ticket import QUARTER_US
+from tests.support.examples import is_quick
 
 FIRST, DAYS = date(2026, 1, 1), 730
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from service import local_api as module
-from service.environment import SettingsError
+from service.config.environment import SettingsError
 from service.local_api import local_api
-from service.store.port import StoreRefused
-from service.store.redis_store import RedisStore, open_store
-from tests.oracle.log import laid_out
+from service.store.ports.counter_store import StoreRefused
+from service.store.redis.store import RedisStore, open_store
 from tests.oracle.panel import support_departments, support_statuses, ticket_counts
+from tests.oracle.published.log import laid_out
 from tests.oracle.recount import Recount
-from tests.pipeline import FakeProducer, Pipeline, published
+from tests.support.pipeline import FakeProducer, Pipeline, published
 from tests.web.form.panel import CREDENTIALS, EVENTS, TENANT, TENANT_ENTRY, credential, removal
 from tests.web.world import NOW_US
 

@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from consumers.settings import Settings as ConsumerSettings
-from service import settings
-from service.environment import SettingsError, unknown_variables
-from service.settings import CONSUMERS_OWN, Settings, SharedSettings, redis_url_problem
-from tests.starting import start_here
+from service.config import settings
+from service.config.environment import SettingsError, unknown_variables
+from service.config.settings import CONSUMERS_OWN, Settings, SharedSettings, redis_url_problem
+from tests.support.starting import start_here
 
 
 def parsed(**variables: str) -> Settings:

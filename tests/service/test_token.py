@@ -23,7 +23,7 @@ from service.token import (
     new_key,
     thumbprint,
 )
-from tests.starting import start_here
+from tests.support.starting import start_here
 
 NOW_S = 1_795_300_000
 

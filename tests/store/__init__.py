@@ -1,0 +1,1 @@
+"""Tests of service/store, on Redis, on Redis Cluster and on the fake."""

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.store.memory_store import MemoryStore
-from service.store.redis_store import RedisStore, open_store
+from service.store.redis.store import RedisStore, open_store
+from tests.fakes.memory_store import MemoryStore
 from tests.store.contract import BUCKETS, Store, now_ms, stored
 
 TIMEOUT_S = 10.0

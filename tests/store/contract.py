@@ -6,13 +6,12 @@ from typing import Any
 
 import msgspec
 
-from service.domain.catalogue import Filter, Status, TenantSettings
-from service.domain.condition import Leaf
-from service.domain.contributions import Deltas
-from service.domain.record import Entries, TenantRecord, founded
-from service.domain.ticket import Image, Ticket
-from service.store.memory_store import MemoryStore
-from service.store.port import (
+from service.domain.catalogue.catalogue import Filter, Status, TenantSettings
+from service.domain.conditions.condition import Leaf
+from service.domain.counting.contributions import Deltas
+from service.domain.tenants.record import Entries, TenantRecord, founded
+from service.domain.tickets.ticket import Image, Ticket
+from service.store.ports.counter_store import (
     Applied,
     Batch,
     CounterStore,
@@ -23,7 +22,8 @@ from service.store.port import (
     TenantBatch,
     TicketWrite,
 )
-from service.store.redis_store import RedisStore
+from service.store.redis.store import RedisStore
+from tests.fakes.memory_store import MemoryStore
 
 Store = MemoryStore | RedisStore
 

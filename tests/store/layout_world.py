@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from consumers.catalogue.printing import printed
-from service.domain.record import numbered
-from service.store.redis_building import RedisBuildingStore
+from service.domain.tenants.record import numbered
+from service.store.redis.building import RedisBuildingStore
 from tests.consumers.small_world import NOW_US, filter_entry, log_of, tenant_entry, told
-from tests.pipeline import FakeProducer, Pipeline, published
+from tests.support.pipeline import FakeProducer, Pipeline, published
 
 BUCKETS = 4
 TENANT = "acme"

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from service.store.port import Applied, Conflict, StoreUnavailable, TicketWrite
-from service.store.redis_store import open_store
-from service.store.wire import Wire
-from tests.oracle.records import Record
-from tests.pipeline import FakeProducer, Pipeline, published
+from service.store.client.pipelined_connection import Wire
+from service.store.ports.counter_store import Applied, Conflict, StoreUnavailable, TicketWrite
+from service.store.redis.store import open_store
+from tests.oracle.published.records import Record
 from tests.store.contract import (
     BUCKETS,
     NEW,
@@ -26,7 +25,8 @@ from tests.store.contract import (
     tenant_batch,
 )
 from tests.store.proxy import Proxy, proxied
-from tests.waiting import wait_until
+from tests.support.pipeline import FakeProducer, Pipeline, published
+from tests.support.waiting import wait_until
 
 SHORT_S = 0.3
 """A time-out that a healthy server on loopback never meets."""

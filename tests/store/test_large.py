@@ -1,7 +1,7 @@
 """Numbers and sizes that Lua can't take for granted: beyond 2^53, beyond 64 columns, thousands of arguments."""
 
-from service.domain.ticket import Image
-from service.store.port import CountQuery, Progress, TicketWrite
+from service.domain.tickets.ticket import Image
+from service.store.ports.counter_store import CountQuery, Progress, TicketWrite
 from tests.store.contract import (
     NEW,
     NOW,

@@ -1,7 +1,7 @@
 """What is remembered of wide tenants and of viewers with many teams stays small: by bytes, not by number alone."""
 
-from service.domain import contributions
-from service.domain.contributions import numbers_in
+from service.domain.counting import contributions
+from service.domain.counting.contributions import numbers_in
 from service.store import keys
 
 

@@ -12,19 +12,19 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from consumers import sweeps
 from consumers.audit.tenant_audit import TenantAudit
+from consumers.backfill import backfiller as sweeps
 from service.store import keys
-from service.store.budgets import Charge, Claim, Quota, Rate
-from service.store.grants import Grant, Lives, name_of, owner_of
-from service.store.marks import Extension, Mark
-from service.store.redis_building import RedisBuildingStore, open_building_store
+from service.store.ports.budgets import Charge, Claim, Quota, Rate
+from service.store.ports.grants import Grant, Lives, name_of, owner_of
+from service.store.ports.marks import Extension, Mark
+from service.store.redis.building import RedisBuildingStore, open_building_store
 from tests.consumers.small_world import NOW_US, filter_entry, log_of, tenant_entry, told
-from tests.domain.test_entries import EC
-from tests.pipeline import FakeProducer, Pipeline, published
-from tests.rebuilds import rebuilding_over
-from tests.servers.redis_server import closing_client
+from tests.domain.catalogue.test_entries import EC
+from tests.servers.redis.redis_server import closing_client
 from tests.store.layout_world import BUCKETS, TENANT, TICKETS, columns, dump, shown, small_tenant, without_chance
+from tests.support.pipeline import FakeProducer, Pipeline, published
+from tests.support.rebuilds import rebuilding_over
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/redis-layout.md").read_text()

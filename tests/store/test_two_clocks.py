@@ -2,13 +2,13 @@
 
 import asyncio
 
-from consumers.leases import Leases
-from consumers.timers import Timers
+from consumers.coordination.leases import Leases
+from consumers.ingest.timers import Timers
 from service.clock import SystemClock
-from service.domain.instant import format_instant_exactly
-from service.store.redis_store import RedisStore
+from service.domain.tickets.instant import format_instant_exactly
+from service.store.redis.store import RedisStore
 from tests.consumers.small_world import TENANT, counts, filter_entry, log_of, tenant_entry, told
-from tests.pipeline import FakeProducer, Pipeline, published
+from tests.support.pipeline import FakeProducer, Pipeline, published
 
 OVERDUE = {"field": "dueAt", "op": "before", "value": "@now"}
 TICKETS, APART_US = 60, 40_000

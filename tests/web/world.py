@@ -7,21 +7,38 @@ import httpx
 import msgspec
 from starlette.types import ASGIApp
 
-from service.domain.catalogue import ClaimPaths, Filter, Priority, Profile, Realm, Sharing, Status, TenantSettings
-from service.domain.condition import AllOf, Asks, Leaf, Question
-from service.domain.contributions import Changes
-from service.domain.matching import Columns
-from service.domain.record import Entries, TenantRecord, founded, numbered
-from service.domain.ticket import Image, Ticket
-from service.settings import Settings
-from service.store.memory_store import MemoryStore
-from service.store.port import Batch, CountQuery, Progress, Snapshot, StoredTenant, StoreUnavailable, TenantBatch
-from service.store.reading import Reading
-from service.web.access_log import AccessLog
+from service.config.settings import Settings
+from service.domain.catalogue.catalogue import (
+    ClaimPaths,
+    Filter,
+    Priority,
+    Profile,
+    Realm,
+    Sharing,
+    Status,
+    TenantSettings,
+)
+from service.domain.conditions.condition import AllOf, Asks, Leaf, Question
+from service.domain.counting.column_matcher import Columns
+from service.domain.counting.contributions import Changes
+from service.domain.tenants.record import Entries, TenantRecord, founded, numbered
+from service.domain.tickets.ticket import Image, Ticket
+from service.queries.counts import Reading
+from service.store.ports.counter_store import (
+    Batch,
+    CountQuery,
+    Progress,
+    Snapshot,
+    StoredTenant,
+    StoreUnavailable,
+    TenantBatch,
+)
 from service.web.app import create_app
+from service.web.ops.access_log import AccessLog
 from service.web.push.hub import Hub
-from service.web.push.places import Places
-from tests.web.keys import key_for, public_jwk, token
+from service.web.push.stream_limiter import Places
+from tests.fakes.memory_store import MemoryStore
+from tests.web.auth.keys import key_for, public_jwk, token
 
 NOW_US = 1_800_000_000_123_456
 """2027-01-15T08:00:00.123456Z"""

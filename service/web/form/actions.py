@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from service.domain.catalogue import Status, TenantSettings
-from service.domain.departments import Department, assigned, departments, teams_in
-from service.domain.status_counts import Slice
+from service.domain.catalogue.catalogue import Status, TenantSettings
+from service.domain.catalogue.departments import Department, assigned, departments, teams_in
+from service.domain.counting.status_counts import Slice
 from service.web.form.fields import Fields, flag
 
 Body = dict[str, Any]

@@ -4,13 +4,14 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from service.clock import Clock
-from service.domain.catalogue import Credential
-from service.settings import Settings
-from service.store.marks import MarkStore
-from service.store.port import CounterReader
-from service.store.reading import Reading
-from service.store.tallying import Tallying
-from service.web.errors import ClientGone, rate_limited
+from service.config.settings import Settings
+from service.domain.catalogue.catalogue import Credential
+from service.queries.counts import Reading
+from service.queries.tallies import Tallying
+from service.store.ports.counter_store import CounterReader
+from service.store.ports.marks import MarkStore
+from service.web.auth.gate import Gate
+from service.web.auth.limits import RateLimit, caller_address
 from service.web.form.actions import ACTIONS, Body, Caller
 from service.web.form.addresses import address_of
 from service.web.form.attempts import Attempts
@@ -19,11 +20,10 @@ from service.web.form.errors import get_is_off, invalid_action, method_not_allow
 from service.web.form.failures import FORESEEN, refusal_of, unforeseen
 from service.web.form.fields import Fields, fields_in_body, fields_in_query, readable
 from service.web.form.xml import xml_document
-from service.web.gate import Gate
-from service.web.limits import RateLimit, caller_address
-from service.web.replies import JSON, Headers, Reply, encode, send_reply
-from service.web.requests import Request
-from service.web.snapshot_headers import snapshot_headers
+from service.web.http.errors import ClientGone, rate_limited
+from service.web.http.replies import JSON, Headers, Reply, encode, send_reply
+from service.web.http.requests import Request
+from service.web.http.snapshot_headers import snapshot_headers
 
 log = structlog.stdlib.get_logger(__name__)
 

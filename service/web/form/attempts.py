@@ -18,9 +18,9 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from service.lru import Lru
-from service.store.marks import Extension, Mark, MarkStore
-from service.web.errors import rate_limited
-from service.web.limits import CALLERS_REMEMBERED
+from service.store.ports.marks import Extension, Mark, MarkStore
+from service.web.auth.limits import CALLERS_REMEMBERED
+from service.web.http.errors import rate_limited
 
 FREE = 10
 """Failures that cost nothing: a person who mistypes, a plug-in with an old secret until somebody looks."""

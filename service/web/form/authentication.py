@@ -1,17 +1,36 @@
 """Which credential a call is made with, and whether it is good from there. Never logs or keeps what was sent."""
 
+import hashlib
+import hmac
+import re
 from collections.abc import Sequence
 from functools import partial
 
-from service.domain.catalogue import Credential
-from service.domain.ids import is_id
-from service.store.confirming import confirmed
-from service.store.port import CounterReader
+from service.domain.catalogue.catalogue import Credential
+from service.domain.tickets.ids import is_id
+from service.queries.confirmation import confirmed
+from service.store.ports.counter_store import CounterReader
 from service.web.form.addresses import is_allowed
 from service.web.form.attempts import Attempts
 from service.web.form.errors import FormRefused, authentication_failed, invalid_ip
 from service.web.form.fields import Fields
-from service.web.form.secrets import fits, md5_fits
+
+_MD5 = re.compile(r"[0-9A-Fa-f]{32}")
+
+
+def fits(secret: str, hashes: Sequence[str]) -> bool:
+    """Whether the secret has one of these SHA-256, hex in lower case. Half surrogates stand for bytes, see `fields`."""
+    digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+    # Each is compared, whichever fits: the time says nothing about which one was near.
+    return sum(hmac.compare_digest(digest, each) for each in hashes) > 0
+
+
+def md5_fits(md5: str, hashes: Sequence[str]) -> bool:
+    """The same for the hex md5 of a password: clients send it in either letter case, and publishers hash either."""
+    if _MD5.fullmatch(md5) is None:
+        return False
+    return fits(md5.lower(), hashes) | fits(md5.upper(), hashes)
+
 
 IDENTIFIER = frozenset(("identifier", "secret"))
 USERNAME = frozenset(("username", "password"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from service.web.errors import Refused
+from service.web.http.errors import Refused
 
 
 class FormRefused(Exception):

@@ -1,11 +1,11 @@
 """Everything that can go wrong with a call, as this API's own refusals. Never tells a caller about the inside."""
 
-from service.domain.view import Warming
-from service.store.port import StoreUnavailable
-from service.store.reading import UnknownTenant
-from service.web.errors import Code, Refused
+from service.domain.tenants.view import Warming
+from service.queries.counts import UnknownTenant
+from service.store.ports.counter_store import StoreUnavailable
 from service.web.failures import translated
 from service.web.form.errors import FormRefused, authentication_failed, in_this_dialect
+from service.web.http.errors import Code, Refused
 
 FORESEEN = (FormRefused, Refused, UnknownTenant, Warming, StoreUnavailable)
 """What handling a call may raise."""

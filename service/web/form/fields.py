@@ -5,10 +5,10 @@ Where a field comes twice the last one counts, and the body's over the query's, 
 
 from collections.abc import Mapping
 
-from service.web.errors import Code, Refused
 from service.web.form.multipart import boundary_of, multipart_fields
-from service.web.requests import MAX_BODY_BYTES, Request
-from service.web.urlencoded import TooMany, pairs
+from service.web.http.errors import Code, Refused
+from service.web.http.requests import MAX_BODY_BYTES, Request
+from service.web.http.urlencoded import TooMany, pairs
 
 MAX_FIELDS = 1_000
 """What PHP takes of one request by default (max_input_vars): no panel's client has ever sent more."""

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from service.clock import Clock
-from service.domain.catalogue import Credential
-from service.store.confirming import confirmed
-from service.store.port import Bucket, CounterReader
-from service.store.reading import Reading
-from service.store.tallying import Tallying
+from service.domain.catalogue.catalogue import Credential
+from service.queries.confirmation import confirmed
+from service.queries.counts import Reading
+from service.queries.tallies import Tallying
+from service.store.ports.counter_store import Bucket, CounterReader
 from service.web.form.actions import ACTIONS, Body, Caller
 from service.web.form.authentication import one_admin
 from service.web.form.errors import authentication_failed, invalid_action

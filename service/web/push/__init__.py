@@ -1,0 +1,1 @@
+"""Live views and their event streams. Keeps no backlog and replays nothing."""

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from sse_starlette import ServerSentEvent
 
 from service.one_line import one_line
-from service.web.replies import encode
+from service.web.http.replies import encode
 
 
 class Frame(NamedTuple):

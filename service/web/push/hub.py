@@ -6,14 +6,30 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
+
 from service.clock import Clock
-from service.store.reading import Reading
+from service.queries.counts import Reading
+from service.web.http.replies import Headers
+from service.web.push.frames import Frame
 from service.web.push.live_view import LiveView, ViewKey
-from service.web.push.places import Holder, Places
-from service.web.push.state import State
-from service.web.push.stream import Stream, Terms, retry_ms
+from service.web.push.stream import HEADERS, Stream, Terms, retry_ms
+from service.web.push.stream_limiter import Holder, Places
 from service.web.push.tally import Tally
-from service.web.push.turned_away import TurnedAway
+from service.web.push.view_state import State
+
+
+class TurnedAway:
+    """Softly: any other status than 200 would end an `EventSource` for good."""
+
+    def __init__(self, bye: Frame, headers: Headers) -> None:
+        self._bye = bye
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS + self._headers})
+        await send({"type": "http.response.body", "body": self._bye.encoded})
+
 
 Listen = Callable[[Callable[[str], None], Callable[[], None]], Coroutine[Any, Any, None]]
 """Follows hints for ever: calls the first with a tenant, the second after a gap."""

@@ -11,14 +11,14 @@ from typing import NamedTuple, Protocol
 import msgspec
 import structlog
 
-from service.domain.view import InvalidIds, Wanted, Warming
-from service.store.budgets import OverBudget
-from service.store.port import StoreUnavailable
-from service.store.reading import Reading, UnknownTenant
+from service.domain.tenants.view import InvalidIds, Wanted, Warming
+from service.queries.counts import Reading, UnknownTenant
+from service.store.ports.budgets import OverBudget
+from service.store.ports.counter_store import StoreUnavailable
+from service.web.http.replies import encode
 from service.web.push.pace import Pace
-from service.web.push.state import State, state_of
 from service.web.push.tally import Tally
-from service.web.replies import encode
+from service.web.push.view_state import State, state_of
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -14,14 +14,14 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from service.clock import Clock
-from service.domain.ticket import Instant
+from service.domain.tickets.ticket import Instant
+from service.web.http.replies import Headers
 from service.web.push.frames import Frame
-from service.web.push.link import Link, link_of
 from service.web.push.live_view import LiveView
-from service.web.push.places import Holder
-from service.web.push.state import State
+from service.web.push.stream_limiter import Holder
 from service.web.push.tally import Tally
-from service.web.replies import Headers
+from service.web.push.view_state import State
+from service.web.server.link import Link, link_of
 
 log = structlog.stdlib.get_logger(__name__)
 

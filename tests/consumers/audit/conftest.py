@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from consumers.audit import tenant_audit
-from service.store.memory_store import MemoryStore
-from service.store.redis_store import RedisStore, open_store
+from service.store.redis.store import RedisStore, open_store
 from tests.consumers.small_world import NOW_US, filter_entry, log_of, tenant_entry, told
-from tests.pipeline import FakeProducer, Pipeline, published
+from tests.fakes.memory_store import MemoryStore
+from tests.support.pipeline import FakeProducer, Pipeline, published
 
 TICKETS = 30
 DUE = {"field": "dueAt", "op": "before", "value": "@now"}

@@ -4,9 +4,17 @@ from typing import Any
 
 import msgspec
 
-from service.domain.contributions import Deltas, Moments
-from service.store.port import UNKNOWN_DUE, Applied, Batch, CounterStore, DueTicket, TenantBatch, TicketWrite
-from tests.pipeline import TOPIC_ID
+from service.domain.counting.contributions import Deltas, Moments
+from service.store.ports.counter_store import (
+    UNKNOWN_DUE,
+    Applied,
+    Batch,
+    CounterStore,
+    DueTicket,
+    TenantBatch,
+    TicketWrite,
+)
+from tests.support.pipeline import TOPIC_ID
 
 
 async def spoil(

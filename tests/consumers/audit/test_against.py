@@ -8,9 +8,9 @@ import pytest
 
 from consumers.audit.against import Against
 from consumers.audit.export import BadExport, exported
-from consumers.decode import decode
-from consumers.line_source import Line
-from consumers.ndjson import Record
+from consumers.decoding.event_record import decode
+from consumers.publishing.line_source import Line
+from consumers.publishing.ndjson import Record
 from tests.consumers.small_world import NOW_US, TENANT, SmallWorld, deleted, log_of, told
 
 DATA = {"status": "open", "createdAt": "2026-11-01T00:00:00Z"}

@@ -8,17 +8,17 @@ import pytest
 
 from consumers.audit.cycle import AuditSchedule, stored_counters
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
+from consumers.engine.reevaluation import Reevaluation
+from consumers.engine.tenants import Tenants
 from consumers.metrics import Metrics
-from consumers.reevaluation import Reevaluation
-from consumers.tenants import Tenants
-from service.domain.contributions import Deltas, Moments
-from service.store.auditing import AuditAsk, AuditedStore
-from service.store.memory_store import MemoryStore
+from service.domain.counting.contributions import Deltas, Moments
+from service.store.ports.auditing import AuditAsk, AuditedStore
 from tests.consumers.audit.conftest import TICKETS
 from tests.consumers.audit.drift import spoil, spoil_due, spoil_ticket
 from tests.consumers.small_world import NOW_US, TENANT, counts, filter_entry, log_of, told
-from tests.pipeline import TOPIC_ID, CatalogueTopic, FakeProducer, Pipeline, SetClock
-from tests.waiting import wait_until
+from tests.fakes.memory_store import MemoryStore
+from tests.support.pipeline import TOPIC_ID, CatalogueTopic, FakeProducer, Pipeline, SetClock
+from tests.support.waiting import wait_until
 
 DAY_US = 24 * 3_600 * 1_000_000
 EVERYBODY = ("all", "vip", "late", "week", "open", "done")

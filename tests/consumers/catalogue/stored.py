@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 
 from consumers.settings import Settings
-from service.domain.catalogue import Filter, Priority, Profile, Realm, Sharing, Status, Team, TenantSettings
-from service.domain.contributions import Changes
-from service.domain.matching import Columns
-from service.domain.record import Entries, TenantRecord, adopted, founded, numbered
-from service.domain.ticket import Image, Ticket
-from service.domain.where import parse_where
-from service.store.port import Applied, Batch, Progress, StoredTenant, TenantBatch, TicketWrite
-from service.store.redis_store import RedisStore
+from service.domain.catalogue.catalogue import Filter, Priority, Profile, Realm, Sharing, Status, Team, TenantSettings
+from service.domain.conditions.where import parse_where
+from service.domain.counting.column_matcher import Columns
+from service.domain.counting.contributions import Changes
+from service.domain.tenants.record import Entries, TenantRecord, adopted, founded, numbered
+from service.domain.tickets.ticket import Image, Ticket
+from service.store.ports.counter_store import Applied, Batch, Progress, StoredTenant, TenantBatch, TicketWrite
+from service.store.redis.store import RedisStore
 
 TENANT = "acme"
 NOW_US = 1_795_000_000_000_000

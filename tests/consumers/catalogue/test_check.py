@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.consumers.catalogue.command import catalogue
-from tests.domain.test_entries import EC
+from tests.domain.catalogue.test_entries import EC
 
 GOOD_FILTER = {"id": "f", "tenant": "t", "name": "F", "type": "custom", "where": {"field": "tags", "op": "is_empty"}}
 EVENT = {

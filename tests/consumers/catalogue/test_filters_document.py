@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from consumers.catalogue.name_map import read_name_map
-from consumers.ndjson import record
-from service.domain.entries import parse_record
-from service.domain.operators import EVERY_OPERATOR, WORDS
-from service.domain.where import parse_where
+from consumers.catalogue.foreign.name_map import read_name_map
+from consumers.publishing.ndjson import record
+from service.domain.catalogue.entries import parse_record
+from service.domain.conditions.operators import EVERY_OPERATOR, WORDS
+from service.domain.conditions.where import parse_where
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs" / "filters.md").read_text()

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from consumers.ndjson import record
-from service.domain.catalogue import Realm
-from service.domain.entries import Entry, parse_record
-from service.domain.entry_shapes import RealmShape
-from service.domain.key_set import ALGORITHM_NAMES
+from consumers.publishing.ndjson import record
+from service.domain.catalogue.catalogue import Realm
+from service.domain.catalogue.entries import Entry, parse_record
+from service.domain.catalogue.entry_shapes import RealmShape
+from service.domain.catalogue.key_set import ALGORITHM_NAMES
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "identity.md").read_text()
 

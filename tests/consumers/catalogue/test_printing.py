@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.catalogue.printing import duration, instant, printed
-from service.domain.catalogue import Priority, Status, TenantSettings
-from service.domain.columns import simplify
-from service.domain.condition import ALWAYS, NEVER
-from service.domain.durations import parse_duration
-from service.domain.instant import FIRST_INSTANT, LAST_INSTANT, parse_instant
-from service.domain.lowering import lower
-from service.domain.where import parse_where
+from service.domain.catalogue.catalogue import Priority, Status, TenantSettings
+from service.domain.conditions.condition import ALWAYS, NEVER
+from service.domain.conditions.durations import parse_duration
+from service.domain.conditions.where import parse_where
+from service.domain.counting.columns import simplify
+from service.domain.tenants.lowering import lower
+from service.domain.tickets.instant import FIRST_INSTANT, LAST_INSTANT, parse_instant
 
 SETTINGS = TenantSettings(
     "acme",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.domain.record import TenantRecord
-from service.store.redis_store import open_store
+from service.domain.tenants.record import TenantRecord
+from service.store.redis.store import open_store
 from tests.consumers.catalogue import stored
 from tests.consumers.catalogue.command import catalogue
 

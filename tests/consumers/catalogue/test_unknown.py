@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from service.domain.catalogue import Status
-from service.store.port import StoredTenant
-from service.store.redis_store import open_store
-from service.store.unknown_ids import UnknownId
+from service.domain.catalogue.catalogue import Status
+from service.store.ports.counter_store import StoredTenant
+from service.store.ports.unknown_ids import UnknownId
+from service.store.redis.store import open_store
 from tests.consumers.catalogue import stored
 from tests.consumers.catalogue.command import catalogue
 

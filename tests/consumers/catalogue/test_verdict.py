@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 
 from consumers.catalogue.explaining import explained
 from consumers.catalogue.verdict import When, answers_of, holds, verdict
-from consumers.ticket_data import read_ticket
-from service.domain.catalogue import Filter
-from service.domain.record import Entries, founded
-from service.domain.ticket import Image
-from service.domain.viewer import Role, Viewer
-from service.domain.where import parse_where
+from consumers.decoding.ticket_data import read_ticket
+from service.domain.catalogue.catalogue import Filter
+from service.domain.conditions.where import parse_where
+from service.domain.counting.viewer import Role, Viewer
+from service.domain.tenants.record import Entries, founded
+from service.domain.tickets.ticket import Image
 from tests.consumers.catalogue import stored
-from tests.days import day
-from tests.examples import examples
 from tests.oracle import conditions as oracle
-from tests.oracle.random_conditions import condition
-from tests.oracle.random_tickets import Pools, Shape, whole_ticket
+from tests.oracle.generated.random_conditions import condition
+from tests.oracle.generated.random_tickets import Pools, Shape, whole_ticket
+from tests.oracle.generated.worlds import DrawnChoices
 from tests.oracle.tickets import Ticket as OracleTicket
-from tests.oracle.worlds import DrawnChoices
+from tests.support.days import day
+from tests.support.examples import examples
 
 SHAPE = Shape(language="full")
 POOLS = Pools(("open", "done", "odd"), ("p1", "p2", "odd"), ("net", "desk"), ("ann", "bob", "rob"))

@@ -1,0 +1,1 @@
+"""Fault runs: nemeses against a loaded system, judged by an independent recount."""

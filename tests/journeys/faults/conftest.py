@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.faults.table import Row, heading, summary
+from tests.journeys.faults.runs.table import Row, heading, summary
 from tests.servers.choice import Choice
-from tests.servers.redis_server import find_redis
+from tests.servers.redis.redis_server import find_redis
 
 SEEDS_VARIABLE = "TICKET_COUNTS_TEST_FAULT_SEEDS"
 SECONDS_VARIABLE = "TICKET_COUNTS_TEST_FAULT_SECONDS"

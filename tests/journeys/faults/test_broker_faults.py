@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.faults import load
-from tests.journeys.faults.broker_nemeses import broker_nemeses
-from tests.journeys.faults.consumer_nemeses import CONSUMERS
-from tests.journeys.faults.ground import redis_ground
-from tests.journeys.faults.mixed import REST_S, TENANTS, started_on, struck
-from tests.journeys.faults.nemesis import Lane
-from tests.journeys.faults.run import Manner
-from tests.journeys.faults.table import Row
-from tests.servers.kafka_broker import KafkaCluster
+from tests.journeys.faults.nemeses.broker_nemeses import broker_nemeses
+from tests.journeys.faults.nemeses.consumer_nemeses import CONSUMERS
+from tests.journeys.faults.nemeses.nemesis import Lane
+from tests.journeys.faults.runs import load
+from tests.journeys.faults.runs.ground import redis_ground
+from tests.journeys.faults.runs.mixed import REST_S, TENANTS, started_on, struck
+from tests.journeys.faults.runs.run import Manner
+from tests.journeys.faults.runs.table import Row
+from tests.servers.kafka.kafka_broker import KafkaCluster
 
 SEEDS = (1, 2, 3, 4, 5)
 BESIDE = tuple(

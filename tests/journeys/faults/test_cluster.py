@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.faults import load
-from tests.journeys.faults.cluster_faults import ClusterFaults
-from tests.journeys.faults.run import BUCKETS, Manner, fault_run
-from tests.journeys.rebuild_program import Rebuild
+from tests.journeys.faults.nemeses.cluster_faults import ClusterFaults
+from tests.journeys.faults.runs import load
+from tests.journeys.faults.runs.run import BUCKETS, Manner, fault_run
+from tests.journeys.programs.rebuild_program import Rebuild
 from tests.journeys.test_audit import command
-from tests.oracle.choices import SeededChoices
-from tests.servers.redis_cluster import RedisCluster
-from tests.servers.topics import Topics
+from tests.oracle.generated.choices import SeededChoices
+from tests.servers.kafka.topics import Topics
+from tests.servers.redis.redis_cluster import RedisCluster
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("apache_kafka")]
 

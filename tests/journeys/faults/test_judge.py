@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.journeys.asking import Question, Snapshot, admin
-from tests.journeys.catalogue_lines import CLOSED, OPEN, deletion, event, saved_filter, tenant
-from tests.journeys.faults.judge import CatalogueRecord, Judge, impossible
+from tests.journeys.faults.runs.judge import CatalogueRecord, Judge, impossible
+from tests.journeys.programs.asking import Question, Snapshot, admin
+from tests.journeys.programs.catalogue_lines import CLOSED, OPEN, deletion, event, saved_filter, tenant
 from tests.oracle.instants import DAY_US, parse_instant
-from tests.oracle.records import Record
+from tests.oracle.published.records import Record
 
 WHERE = {"field": "status", "op": "eq", "value": OPEN}
 QUESTION = Question("acme", admin(), filter_ids=("all", "f"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.faults.mixed import FEWEST_KINDS, LANES, mixed_run, schedules
-from tests.journeys.faults.table import Row
+from tests.journeys.faults.runs.mixed import FEWEST_KINDS, LANES, mixed_run, schedules
+from tests.journeys.faults.runs.table import Row
 
 SHORT_S = 4.0
 

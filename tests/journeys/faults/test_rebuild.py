@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.journeys.catalogue_lines import event
-from tests.journeys.faults.load import Tenant
-from tests.journeys.faults.run import fault_run
-from tests.journeys.rebuild_program import Rebuild, generations, left_of_buildings, read_by_buildings
-from tests.servers.redis_server import RedisServer
-from tests.servers.topics import Topics
-from tests.waiting import wait_until
+from tests.journeys.faults.runs.load import Tenant
+from tests.journeys.faults.runs.run import fault_run
+from tests.journeys.programs.catalogue_lines import event
+from tests.journeys.programs.rebuild_program import Rebuild, generations, left_of_buildings, read_by_buildings
+from tests.servers.kafka.topics import Topics
+from tests.servers.redis.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.usefixtures("apache_kafka")]
 

@@ -4,8 +4,8 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from tests.journeys.asking import Snapshot
-from tests.journeys.faults.run import BACKLOG, FEWEST_POSITIONS, FaultRun
+from tests.journeys.faults.runs.run import BACKLOG, FEWEST_POSITIONS, FaultRun
+from tests.journeys.programs.asking import Snapshot
 
 
 class Applied:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.asking import Question, Snapshot, admin
-from tests.journeys.faults.consumer_nemeses import all_shared, last_assigned
-from tests.journeys.faults.run import FaultRun, fault_run
-from tests.journeys.program import LOST_SESSION, Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.topics import Topics
-from tests.waiting import wait_until
+from tests.journeys.faults.nemeses.consumer_nemeses import all_shared, last_assigned
+from tests.journeys.faults.runs.run import FaultRun, fault_run
+from tests.journeys.programs.asking import Question, Snapshot, admin
+from tests.journeys.programs.program import LOST_SESSION, Program
+from tests.servers.kafka.topics import Topics
+from tests.servers.redis.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.usefixtures("apache_kafka")]
 

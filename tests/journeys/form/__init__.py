@@ -1,0 +1,1 @@
+"""Journeys of billing panels: their published clients against the form API."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from service.store.redis_store import open_store
+from service.store.redis.store import open_store
 from tests.journeys.form.panel_service import PanelService, address_in, filled, new_program, no_secrets_in
 from tests.oracle.recount import Recount
-from tests.servers.redis_server import closing_client
+from tests.servers.redis.redis_server import closing_client
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.store.redis_store import RedisStore
-from tests.journeys.program import Program
-from tests.oracle.log import laid_out
+from service.store.redis.store import RedisStore
+from tests.journeys.programs.program import Program
+from tests.oracle.published.log import laid_out
 from tests.oracle.recount import Recount
-from tests.pipeline import FakeProducer, Pipeline, published
+from tests.support.pipeline import FakeProducer, Pipeline, published
 from tests.web.form.panel import CREDENTIALS, PATH, STATUSES, TEAMS, TENANT_ENTRY, event, md5, sha256
 from tests.web.world import NOW_US
 

@@ -8,10 +8,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.journeys.asking import realm
 from tests.journeys.form.panel_service import CATALOGUE, PASSWORD, many_events, no_secrets_in
 from tests.journeys.form.third_party import run_php
-from tests.journeys.system import System
+from tests.journeys.programs.asking import realm
+from tests.journeys.programs.system import System
 from tests.oracle.panel import ticket_counts
 from tests.oracle.recount import Recount
 from tests.web.form.panel import PATH, TENANT, credential

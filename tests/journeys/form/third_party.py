@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import fetched
+from tests.support import fetched
 
 CLIENTS = Path(__file__).parent / "clients"
 CALL_S = 30.0

@@ -8,10 +8,10 @@ from xml.etree import ElementTree as ET
 import httpx
 import msgspec
 
-from service.settings import Settings
-from tests.oracle.log import laid_out
+from service.config.settings import Settings
+from tests.oracle.published.log import laid_out
 from tests.oracle.recount import Recount
-from tests.pipeline import FakeProducer, Pipeline, published
+from tests.support.pipeline import FakeProducer, Pipeline, published
 from tests.web.world import NOW_US, SetClock, World
 
 PATH = "/includes/api.php"

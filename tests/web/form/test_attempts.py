@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from service.store.memory_store import MemoryStore
-from service.store.port import StoreUnavailable
-from service.web.errors import Refused
+from service.store.ports.counter_store import StoreUnavailable
 from service.web.form import attempts
 from service.web.form.attempts import FREE, Attempts
+from service.web.http.errors import Refused
+from tests.fakes.memory_store import MemoryStore
 from tests.web.form.panel import PATH, a_panel
 from tests.web.world import NOW_US, SetClock
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from service.store.memory_store import MemoryStore
 from service.web.form.attempts import FREE
 from service.web.form.local import LocalPanel
-from tests.pipeline import FakeProducer, Pipeline, published
+from tests.fakes.memory_store import MemoryStore
+from tests.support.pipeline import FakeProducer, Pipeline, published
 from tests.web.form.panel import CREDENTIALS, TENANT, TENANT_ENTRY, a_panel, md5
 from tests.web.world import NOW_US, SetClock
 

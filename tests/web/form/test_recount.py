@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.oracle.generated.worlds import Shape, seeded_world
 from tests.oracle.panel import department_ids, support_departments, support_statuses, ticket_counts
-from tests.oracle.worlds import Shape, seeded_world
 from tests.web.form.panel import Panel, a_panel, credential
 
 TITLES = ("Open", "open!", "On Hold", "On-Hold", 'Answered <&">', "3. 待機", "")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.web.push.streams import Pushing, a_pushing_world
-from tests.web.push.virtual_time import loop_factories
+from tests.web.push.streaming.streams import Pushing, a_pushing_world
+from tests.web.push.streaming.virtual_time import loop_factories
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:

@@ -4,9 +4,9 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
-from service.domain.ticket import Ticket
-from service.web.openapi import openapi
-from tests.web.push.streams import STREAM, STREAM_TICKET, Pushing
+from service.domain.tickets.ticket import Ticket
+from service.web.docs.openapi import openapi
+from tests.web.push.streaming.streams import STREAM, STREAM_TICKET, Pushing
 from tests.web.world import QUERY, TENANT
 
 

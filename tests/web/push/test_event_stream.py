@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.web.push.frames import frame
-from tests.web.push.event_stream import BadStream, Event, Parser, state_after
+from tests.web.push.streaming.event_stream import BadStream, Event, Parser, state_after
 
 ID = "ab.7.view"
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from service.domain.ticket import Ticket
-from service.web.push.link import EXTENSION
-from tests.web.push.asgi_stream import Stream
-from tests.web.push.set_link import SetLink
-from tests.web.push.streams import Pushing, later
+from service.domain.tickets.ticket import Ticket
+from service.web.server.link import EXTENSION
+from tests.web.push.streaming.asgi_stream import Stream
+from tests.web.push.streaming.set_link import SetLink
+from tests.web.push.streaming.streams import Pushing, later
 from tests.web.world import QUERY
 
 OPEN = "3745"

@@ -1,0 +1,1 @@
+"""Background work: new columns, columns on demand, what generations left behind. Yields to live work."""

@@ -1,0 +1,227 @@
+"""Chatwoot's saved filters as filters: its `custom_filters` of conversations. Decides nothing about what an id is here.
+
+Its payload is a chain of conditions joined by AND and OR without brackets, which its database reads as SQL does: AND
+binds tighter. What is empty in it equals nothing and differs from nothing; only on custom attributes and labels a
+negative operator holds for what is empty.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from consumers.catalogue.foreign import chatwoot_dates, mapped_field
+from consumers.catalogue.foreign.name_map import NameMap, Target
+from consumers.catalogue.foreign.translation import (
+    Found,
+    Node,
+    NoEquivalent,
+    attempted,
+    every,
+    leaf,
+    literal,
+    none_of,
+    one_of,
+    read_export,
+    some,
+)
+from service.domain.json_reading import EXACT
+
+CONVERSATIONS = ("conversation", 0)
+"""What `filter_type` says of a filter of conversations; contacts and reports have filters of their own."""
+
+ELSEWHERE = ("inbox_id", "display_id", "campaign_id", "browser_language", "conversation_language", "country_code",
+             "referer", "mail_subject")  # fmt: skip
+"""Its own attributes that tickets don't have; any other name is a custom attribute."""
+
+_VERBS = {
+    "equal_to": "is",
+    "not_equal_to": "is_not",
+    "is_present": "present",
+    "is_not_present": "not_present",
+    "is_greater_than": "greater_than",
+    "is_less_than": "less_than",
+}
+
+_CASE = "letter case counts here, and doesn't there"
+
+
+class Clause(msgspec.Struct):
+    """One condition, and how it is joined to the next."""
+
+    attribute_key: str
+    filter_operator: str
+    values: Any = None
+    query_operator: str | None = None
+    custom_attribute_type: str | None = None
+    timezone: str = "UTC"
+
+
+class _Query(msgspec.Struct):
+    payload: list[Clause]
+
+
+class _CustomFilter(msgspec.Struct):
+    id: int | str
+    name: str
+    query: _Query
+    filter_type: str | int = "conversation"
+
+
+def filters(name: str, text: bytes, names: NameMap, owner: str | None) -> Iterator[Found]:
+    """What the filters of a file of that name become. Raises Unusable."""
+    read = read_export(list[_CustomFilter], name, text, {"query": {"payload": {"values": EXACT}}})
+    for saved in read:
+        yield _converted(saved, names, owner)
+
+
+def _converted(saved: _CustomFilter, names: NameMap, owner: str | None) -> Found:
+    title = f'chatwoot filter {saved.id} "{saved.name}"'
+    if saved.filter_type not in CONVERSATIONS:
+        return Found(title, None, [f"filter_type: {saved.filter_type} has no equal"])
+    problems: list[str] = []
+    notes: list[str] = []
+    groups: list[list[Node]] = [[]]
+    for index, clause in enumerate(saved.query.payload):
+        path = f"query.payload[{index}]"
+        groups[-1] += attempted(partial(condition, clause, names, notes), path, problems)
+        joined = (clause.query_operator or "and").lower()
+        if joined == "or" and index + 1 < len(saved.query.payload):
+            groups.append([])
+        elif joined not in ("and", "or"):
+            problems.append(f"{path}.query_operator: {joined} is neither and nor or")
+    if not saved.query.payload:
+        problems.append("query.payload: it is empty")
+    value: Node = {"id": f"chatwoot-{saved.id}", "name": saved.name, "type": "custom"}
+    if not problems:
+        value |= {"where": some([every(group) for group in groups])}
+    return Found(title, value if owner is None else value | {"owner": owner}, problems, list(dict.fromkeys(notes)))
+
+
+def condition(clause: Clause, names: NameMap, notes: list[str]) -> Node:
+    """One clause as a node; says in `notes` where it comes close only. Raises NoEquivalent."""
+    key, operator = clause.attribute_key, clause.filter_operator
+    if key in names.fields or key in ELSEWHERE:
+        return _stored(clause, names.field(key), notes)
+    match key:
+        case "status":
+            return _status(operator, _texts(clause), names)
+        case "priority":
+            return _set_member("priority", operator, [i for text in _texts(clause) for i in names.priorities_of(text)])
+        case "assignee_id":
+            return _set_member("assignee", operator, [names.user(text) for text in _texts(clause)])
+        case "team_id":
+            return _set_member("team", operator, [names.team(text) for text in _texts(clause)])
+        case "labels":
+            return mapped_field.condition(Target("tags"), _verb(operator), _texts(clause))
+        case "created_at" | "last_activity_at":
+            field = "createdAt" if key == "created_at" else "updatedAt"
+            return chatwoot_dates.condition(field, operator, _texts(clause), clause.timezone, notes)
+    if clause.custom_attribute_type == "contact_attribute":
+        raise NoEquivalent(f'{key} is of the contact; name a field of ours under "fields" in the --map file')
+    return _custom(clause, names.field(key, f"fields.{key}"), notes)
+
+
+def _status(operator: str, values: Sequence[str], names: NameMap) -> Node:
+    if "all" in values:
+        always = leaf("state", "is_not_empty")
+        return always if operator == "equal_to" else {"not": always}
+    ids = [id_ for name in values for id_ in names.statuses_of(name)]
+    return _member("status", operator, ids)
+
+
+def _member(field: str, operator: str, ids: Sequence[object]) -> Node:
+    if operator == "equal_to":
+        return one_of(field, ids)
+    if operator == "not_equal_to":
+        return none_of(field, ids)
+    raise NoEquivalent(f"filter_operator: {operator} has no equal")
+
+
+def _set_member(field: str, operator: str, ids: Sequence[object]) -> Node:
+    """Where what is empty differs from nothing."""
+    if operator in ("is_present", "is_not_present"):
+        return leaf(field, "is_not_empty" if operator == "is_present" else "is_empty")
+    node = _member(field, operator, ids)
+    return node if operator == "equal_to" else {"all": [leaf(field, "is_not_empty"), node]}
+
+
+def _stored(clause: Clause, target: Target, notes: list[str]) -> Node:
+    """A condition on an attribute of Chatwoot's own that the map has a field for."""
+    # Whatever their JSON type: its ids are text here.
+    node = _custom(clause, Target(target.field, target.values), notes)
+    empty = clause.filter_operator == "not_equal_to" and target.values != "list"
+    return {"all": [leaf(target.field, "is_not_empty"), node]} if empty else node
+
+
+def _custom(clause: Clause, target: Target, notes: list[str]) -> Node:
+    operator = clause.filter_operator
+    if operator in ("contains", "does_not_contain"):
+        return _pieces(target, operator, _texts(clause))
+    if target.values == "instant":
+        return chatwoot_dates.condition(target.field, operator, _texts(clause), clause.timezone, notes)
+    values = _values(clause)
+    if target.values == "text" and values and isinstance(values[0], str):
+        values = values[:1]  # of several texts Chatwoot compares the first only
+    if operator in ("equal_to", "not_equal_to") and target.values == "text" and any(isinstance(v, str) for v in values):
+        notes.append(f"{clause.attribute_key}: {_CASE}")
+    target = _typed(target, values)
+    if target.values == "boolean" and operator in ("equal_to", "not_equal_to"):
+        return _box(target.field, operator, _texts(clause))
+    return mapped_field.condition(target, _verb(operator), values)
+
+
+def _box(field: str, operator: str, values: Sequence[str]) -> Node:
+    """A check box that nobody ever touched is neither checked nor unchecked."""
+    if len(values) != 1 or values[0] not in ("true", "false"):
+        raise NoEquivalent("values: expected true or false")
+    node = leaf(field, "is_true" if values[0] == "true" else "is_false")
+    return node if operator == "equal_to" else {"not": node}
+
+
+def _typed(target: Target, values: Sequence[object]) -> Target:
+    """Without a type in the map the values say it: JSON has numbers and flags of its own."""
+    if target.type is not None or not target.field.startswith("fields.") or not values:
+        return target
+    if all(isinstance(value, bool) for value in values):
+        return Target(target.field, "boolean")
+    return Target(target.field, "number") if all(_is_number(value) for value in values) else target
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _pieces(target: Target, operator: str, values: Sequence[str]) -> Node:
+    """Any of the pieces is in the text, or the text isn't empty and has none of them."""
+    if target.values != "text":
+        raise NoEquivalent(f"filter_operator: {operator} can't be asked of {target.values}")
+    pieces = [value.strip() for value in values]
+    if not pieces or any(set(piece) & set("%_\\") for piece in pieces):
+        raise NoEquivalent("values: %, _ and \\ stand for other text there")
+    if operator == "contains":
+        return some([leaf(target.field, "contains", piece) for piece in pieces])
+    without = [leaf(target.field, "not_contains", piece) for piece in pieces]
+    return {"all": [leaf(target.field, "is_not_empty"), *without]}
+
+
+def _verb(operator: str) -> str:
+    if operator not in _VERBS:
+        raise NoEquivalent(f"filter_operator: {operator} has no equal")
+    return _VERBS[operator]
+
+
+def _texts(clause: Clause) -> list[str]:
+    return [("true" if value else "false") if isinstance(value, bool) else str(value) for value in _values(clause)]
+
+
+def _values(clause: Clause) -> list[object]:
+    """The values as scalars: the dashboard saves some as `{"id", "name"}`, and single ones without a list."""
+    if clause.filter_operator in ("is_present", "is_not_present"):
+        return []
+    given = clause.values if isinstance(clause.values, list) else [clause.values]
+    values = [value["id"] if isinstance(value, dict) and "id" in value else value for value in given]
+    if not values or any(value is None or isinstance(value, dict | list) for value in values):
+        raise NoEquivalent("values: missing, or none that a condition can have")
+    return [literal(value) for value in values]

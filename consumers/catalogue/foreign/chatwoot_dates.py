@@ -1,0 +1,57 @@
+"""Chatwoot's conditions on dates: it compares whole days of UTC, or of the zone that the clause names."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from consumers.catalogue.foreign.translation import Node, NoEquivalent, leaf
+from consumers.catalogue.printing import instant
+from service import timezones
+
+_MOST_DAYS = 3_650_000
+"""Ten thousand years: what the language's durations end at."""
+
+DAYS_NOTE = (
+    "days_before counts days of 24 hours back from now, as Chatwoot's dashboard does; its server takes whole dates"
+)
+
+
+def condition(field: str, operator: str, values: Sequence[str], zone: str, notes: list[str]) -> Node:
+    """The leaf on an instant of ours. Raises NoEquivalent."""
+    if operator in ("is_present", "is_not_present"):
+        return leaf(field, "is_not_empty" if operator == "is_present" else "is_empty")
+    if len(values) != 1:
+        raise NoEquivalent("values: expected one")
+    match operator:
+        case "is_greater_than":
+            return leaf(field, "ge", _first_instant(_date(values[0]), zone, 1))
+        case "is_less_than":
+            return leaf(field, "before", _first_instant(_date(values[0]), zone, 0))
+        case "days_before":
+            notes.append(DAYS_NOTE)
+            return leaf(field, "older_than", f"P{_days(values[0])}D")
+    raise NoEquivalent(f"filter_operator: {operator} has no equal")
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise NoEquivalent(f"values: {text!r} is no date such as 2026-11-21") from None
+
+
+def _first_instant(day: date, zone: str, days_later: int) -> str:
+    if zone not in timezones.names():
+        raise NoEquivalent(f"timezone: {zone!r} is no IANA time zone")
+    if not 1 < day.year < 9999:
+        raise NoEquivalent(f"values: {day} is out of range")
+    later = day + timedelta(days=days_later)
+    # A midnight that is missing is read with the offset before it, which is that date's first instant.
+    midnight = datetime(later.year, later.month, later.day, tzinfo=timezones.zone(zone))
+    return instant(int(midnight.timestamp()) * 1_000_000)
+
+
+def _days(text: str) -> int:
+    days = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_MOST_DAYS)) else _MOST_DAYS
+    if days >= _MOST_DAYS:
+        raise NoEquivalent(f"values: {text!r} is no number of days")
+    return days

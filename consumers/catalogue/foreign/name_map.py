@@ -1,0 +1,88 @@
+"""What another system's names are here, as the file behind `--map` says. Never guesses a name."""
+
+from typing import Literal
+
+import msgspec
+
+from consumers.catalogue.foreign.translation import NoEquivalent, Unusable, read_export
+from service.domain.conditions.fields import FieldKind, kind_of
+from service.domain.json_reading import EXACT
+
+ValueType = Literal["text", "number", "boolean", "list", "instant"]
+
+_TYPES: dict[FieldKind, ValueType] = {
+    FieldKind.TEXT: "text",
+    FieldKind.RANKED: "text",
+    FieldKind.CUSTOM: "text",
+    FieldKind.INSTANT: "instant",
+    FieldKind.FLAG: "boolean",
+    FieldKind.TAGS: "list",
+}
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A field of ours, and what its values are: text unless the field itself says otherwise."""
+
+    field: str
+    type: ValueType | None = None
+
+    @property
+    def values(self) -> ValueType:
+        """What its values are."""
+        kind = kind_of(self.field)
+        return self.type or _TYPES.get(kind or FieldKind.CUSTOM, "text")
+
+
+class NameMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The other system's name -> ours; ids of a sort that is None are the same in both."""
+
+    statuses: dict[str, str | list[str]] | None = None
+    priorities: dict[str, str | list[str]] | None = None
+    teams: dict[str, str] | None = None
+    users: dict[str, str] | None = None
+    fields: dict[str, str | Target] = {}
+
+    def statuses_of(self, name: str) -> list[str]:
+        """The statuses that are this one here: several, one, or none. Raises NoEquivalent."""
+        return _ids("statuses", self.statuses, name)
+
+    def priorities_of(self, name: str) -> list[str]:
+        """The same of priorities."""
+        return _ids("priorities", self.priorities, name)
+
+    def team(self, name: str) -> str:
+        """The team's id here. Raises NoEquivalent."""
+        return _ids("teams", self.teams, name)[0]
+
+    def user(self, name: str) -> str:
+        """The user's id here. Raises NoEquivalent."""
+        return _ids("users", self.users, name)[0]
+
+    def field(self, name: str, default: str | None = None) -> Target:
+        """The field of ours that stands for this one. Raises NoEquivalent."""
+        given = self.fields.get(name, default)
+        if given is None:
+            raise NoEquivalent(f'no field of ours for {name}; name one under "fields" in the --map file')
+        return given if isinstance(given, Target) else Target(given)
+
+
+def read_name_map(name: str, text: bytes) -> NameMap:
+    """The map in a file of that name. Raises Unusable with the path of what is wrong."""
+    names = read_export(NameMap, name, text, dict.fromkeys(("statuses", "priorities", "teams", "users"), EXACT))
+    for foreign, given in names.fields.items():
+        target = given if isinstance(given, Target) else Target(given)
+        kind = kind_of(target.field)
+        if kind is None or kind is FieldKind.STATE:
+            raise Unusable(f"{name}: fields.{foreign}: {target.field!r} is no field of tickets")
+        if kind is not FieldKind.CUSTOM and target.values != _TYPES[kind]:
+            raise Unusable(f"{name}: fields.{foreign}: values of {target.field} are of type {_TYPES[kind]}")
+    return names
+
+
+def _ids(sort: str, known: dict[str, str] | dict[str, str | list[str]] | None, name: str) -> list[str]:
+    if known is None:
+        return [name]
+    if name not in known:
+        raise NoEquivalent(f'{name!r} isn\'t under "{sort}" in the --map file')
+    given = known[name]
+    return [given] if isinstance(given, str) else given

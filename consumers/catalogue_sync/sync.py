@@ -1,0 +1,163 @@
+"""Carries the catalogue into the store, tenant by tenant, by compare-and-set. Never takes older over newer."""
+
+import msgspec
+import structlog
+
+from consumers.backoff import before_redoing
+from consumers.catalogue_sync.catalogue_log import CatalogueLog, Touched
+from consumers.metrics import Metrics
+from service.domain.catalogue.catalogue import Realm
+from service.domain.counting.columns import SEMANTICS
+from service.domain.tenants.entry_limits import limiting
+from service.domain.tenants.record import Entries, TenantRecord, adopting, begun, founding, shadowed, with_asked
+from service.store.ports.counter_store import CounterStore, Position, StoredTenant
+from service.store.random_id import minted
+from service.turns import in_turns
+
+log = structlog.get_logger()
+
+
+class Adoption:
+    """Keeps the store's copy of the catalogue at least as new as the log that this consumer has read."""
+
+    def __init__(self, store: CounterStore, catalogue: CatalogueLog, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._catalogue = catalogue
+        self.judged: Position = 0
+        """Catalogue records below this offset were read, and the bad ones among them are acknowledged dead letters."""
+        self.unswept: set[str] = set()
+        """Tenants whose record calls for a sweep, as far as this consumer has seen."""
+        self.asked: set[str] = set()
+        """Tenants with columns for what is asked for only, as far as this consumer has seen."""
+        self.orphans: set[tuple[str, str]] = set()
+        """(tenant, generation) whose tickets and counters wait to be removed, as far as this consumer has seen."""
+
+        self.refused: dict[str, frozenset[tuple[str, str]]] = {}
+        """Tenant -> (kind, id) of good entries that are beyond what one tenant may have, as far as this consumer has
+        adopted: they stay as they were."""
+
+    async def carry(self, touched: Touched) -> None:
+        """Brings what some records changed into the store, each tenant once."""
+        for name in sorted(touched.realms):
+            await self._realm(name, *self._catalogue.realms()[name])
+        for identifier in sorted(touched.credentials):
+            where, credential = self._catalogue.credentials()[identifier]
+            await self._store.put_credential(identifier, where, credential)
+        for tenant in sorted(touched.tenants):
+            await self.synchronize(tenant)
+
+    async def everything(self) -> None:
+        """Brings the whole log into the store: at start, and after the store may have gone back or come back empty.
+
+        Readers take what they don't find for unknown only once the store says that it has all of it, at the end.
+        """
+        for name, (offset, realm) in self._catalogue.realms().items():
+            await self._realm(name, offset, realm)
+        for identifier, (where, credential) in self._catalogue.credentials().items():
+            await self._store.put_credential(identifier, where, credential)
+        for tenant in sorted(self._catalogue.tenants()):
+            await self.synchronize(tenant)
+        self.orphans |= set(await self._store.orphans())
+        await self._store.set_tenants_read()
+        await self._store.set_judged(self.judged)
+
+    async def _realm(self, name: str, offset: int, realm: Realm | None) -> None:
+        """Brings a realm into the store; whoever does so first warns of what is odd about it."""
+        if await self._store.put_realm(name, offset, realm) and realm is not None:
+            for warning in realm.warnings():
+                log.warning("realm adopted with a warning", realm=name, problem=warning)
+
+    async def synchronize(self, name: str) -> StoredTenant | None:
+        """Brings the tenant's record in the store up to this consumer's log: founds, replaces or removes it.
+
+        Returns the record; None where there is no such tenant.
+        """
+        redoing = before_redoing()
+        while True:
+            stored = await self._store.tenant(name)
+            known = self._known(name, stored)
+            if known is None:
+                if stored is None or stored.record.newest_version >= self._catalogue.removed_at(name):
+                    return self.noted(name, stored)
+                if await self._store.drop_tenant(name, stored.token):
+                    log.info("tenant removed", tenant=name)
+                    self.orphans.add((name, stored.generation))
+                    return self.noted(name, None)
+                await redoing.pause()
+                continue
+            if stored is not None and _is_current(stored.record, known[1]):
+                self._note_refused(name, *known, stored.record)
+                return self.noted(name, stored)
+            new = await self._newer(name, stored, *known)
+            if await self._store.put_tenant(name, stored.token if stored else None, new):
+                log.info("catalogue adopted", tenant=name, version=known[1], filling=len(new.record.filling))
+                hidden = shadowed(known[0])
+                if hidden:
+                    self._metrics.shadowed.inc(len(hidden))
+                    log.warning("entries have ids that others have already", tenant=name, ids=hidden)
+                self._note_refused(name, *known, new.record)
+                return self.noted(name, new)
+            await redoing.pause()
+
+    def _known(self, name: str, stored: StoredTenant | None) -> tuple[Entries, int] | None:
+        """The log's entries; where the newest tenant entry is bad, with the last good one, which the store may have."""
+        last = stored.record.newest.settings if stored is not None and self._keeps(name, "tenant", name) else None
+        return self._catalogue.entries(name, last)
+
+    def _keeps(self, tenant: str, kind: str, entry: str) -> bool:
+        return (kind, entry) in self._catalogue.rejected(tenant)
+
+    async def _newer(self, name: str, stored: StoredTenant | None, entries: Entries, version: int) -> StoredTenant:
+        if stored is None:
+            entries = await in_turns(limiting(entries, None))
+            return StoredTenant(minted(), minted(), await in_turns(founding(entries, version)))
+        if stored.record.newest_version > version:  # only the columns are of older code
+            entries, version = stored.record.newest, stored.record.newest_version
+        kept = await in_turns(limiting(self._with_kept(name, stored.record, entries), stored.record.newest))
+        record = await in_turns(adopting(stored.record, kept, version))
+        return StoredTenant(minted(), stored.generation, record)
+
+    def _with_kept(self, name: str, record: TenantRecord, entries: Entries) -> Entries:
+        """An entry whose newest record is bad stays as the store has it: compaction may have taken the good one.
+
+        So does what is counted because it is asked for.
+        """
+        last = record.newest
+        filters, profiles = dict(entries.filters), dict(entries.profiles)
+        for kind, entry in self._catalogue.rejected(name):
+            if kind == "filter" and entry in last.filters:
+                filters.setdefault(entry, last.filters[entry])
+            elif kind == "profile" and entry in last.profiles:
+                profiles.setdefault(entry, last.profiles[entry])
+        merged = msgspec.structs.replace(entries, filters=filters, profiles=profiles)
+        return with_asked(merged, last.pairs, last.dated)
+
+    def _note_refused(self, name: str, entries: Entries, version: int, record: TenantRecord) -> None:
+        if record.newest_version != version:  # another consumer has read more
+            return
+        filters, profiles = record.newest.filters, record.newest.profiles
+        refused = frozenset(
+            {("filter", one.id) for one in entries.filters.values() if filters.get(one.id) != one}
+            | {("profile", one.id) for one in entries.profiles.values() if profiles.get(one.id) != one}
+        )
+        if refused == self.refused.get(name, frozenset()):
+            return
+        if refused:
+            log.warning("entries beyond what a tenant may have stay as they were", tenant=name, entries=len(refused))
+            self.refused[name] = refused
+        else:
+            del self.refused[name]
+
+    def noted(self, name: str, stored: StoredTenant | None) -> StoredTenant | None:
+        """Remembers what is to be done about a record that was seen in the store; gives it back."""
+        if stored is not None and (stored.record.newest.pairs or stored.record.newest.dated):
+            self.asked.add(name)
+        if stored is not None and begun(stored.record) is not None:
+            self.unswept.add(name)
+        return stored
+
+
+def _is_current(record: TenantRecord, version: int) -> bool:
+    """Whether the store's record is no older than the log, nor its columns than this code's meaning of them."""
+    return record.newest_version >= version and record.semantics >= SEMANTICS

@@ -1,0 +1,1 @@
+"""Who works on a bucket, and when: leases, live work, Redis runs. Applies nothing."""

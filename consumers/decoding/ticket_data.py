@@ -1,0 +1,193 @@
+"""The `data` of an event: a whole ticket, or a merge patch. Checks every member; never sees what the ticket was."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET
+
+from consumers.decoding.ids import check_id
+from consumers.decoding.json_document import read_document
+from service.domain.json_reading import EXACT, json_number
+from service.domain.tickets.event import Patch, PoisonEvent
+from service.domain.tickets.ids import LONGEST_ID
+from service.domain.tickets.instant import parse_instant
+from service.domain.tickets.ticket import Instant, Ticket
+
+_ANY_INSTANT = "1970-01-01T00:00:00Z"
+
+_Id = Annotated[str, msgspec.Meta(max_length=LONGEST_ID)]
+
+
+class TicketData(msgspec.Struct, rename="camel", gc=False):
+    """`data` as it is written: JSON types are right, but ids and instants are still unchecked text."""
+
+    status: _Id | None = None
+    created_at: str | None = None
+    priority: _Id | None = None
+    category: _Id | None = None
+    team: _Id | None = None
+    assignee: _Id | None = None
+    requester: _Id | None = None
+    updated_at: str | None = None
+    due_at: str | None = None
+    sla_due_at: str | None = None
+    closed_at: str | None = None
+    sla_breached: bool | None = None
+    tags: tuple[str, ...] | None = None
+    fields: dict[str, Any] | None = None
+
+
+_MEMBERS = {field.name: field for field in msgspec.structs.fields(TicketData)}
+
+# The same members with the same types, but in a patch one that is missing isn't one that is null.
+_PatchData = msgspec.defstruct(
+    "_PatchData", [(name, field.type | UNSET.__class__, UNSET) for name, field in _MEMBERS.items()], rename="camel"
+)
+
+EXACT_DATA = {field.encode_name: EXACT for name, field in _MEMBERS.items() if name not in ("tags", "fields")}
+"""Ids and instants: half a character more or less would make them others."""
+
+_TICKET_DATA = msgspec.json.Decoder(TicketData)
+_PATCH_DATA = msgspec.json.Decoder(_PatchData)
+_STORED_NUMBERS = msgspec.msgpack.Encoder()
+
+
+def read_ticket(document: bytes, closed_by_event: bool) -> Ticket:
+    """The whole ticket in this JSON document; raises PoisonEvent."""
+    return whole_ticket(read_document(_TICKET_DATA, document, "data", EXACT_DATA), closed_by_event)
+
+
+def whole_ticket(data: TicketData, closed_by_event: bool) -> Ticket:
+    """The ticket that `data` says: `""` is None, null tags and fields are empty. Raises PoisonEvent."""
+    if not data.status:
+        raise PoisonEvent("data.status: missing")
+    if not data.created_at:
+        raise PoisonEvent("data.createdAt: missing")
+    # Together first: one look at all ids is a third of a look at each, and control characters are rare.
+    if not f"{data.status}{data.priority}{data.category}{data.team}{data.assignee}{data.requester}".isprintable():
+        _check_ids(data)
+    return Ticket(
+        data.status,
+        _instant(data.created_at, "data.createdAt"),
+        data.priority or None,
+        data.category or None,
+        data.team or None,
+        data.assignee or None,
+        data.requester or None,
+        _instant(data.updated_at, "data.updatedAt") if data.updated_at else None,
+        _instant(data.due_at, "data.dueAt") if data.due_at else None,
+        _instant(data.sla_due_at, "data.slaDueAt") if data.sla_due_at else None,
+        _instant(data.closed_at, "data.closedAt") if data.closed_at else None,
+        data.sla_breached or False,
+        data.tags or (),
+        _storable_fields(data.fields) if data.fields else {},
+        closed_by_event,
+    )
+
+
+def check_unread(data: TicketData | bytes) -> None:
+    """Checks the data of an event that deletes: it may be absent or say anything less than a whole ticket.
+
+    Raises PoisonEvent: a record is checked whole, also where nothing is read of it.
+    """
+    if not data or data == b"null":
+        return
+    given = data if isinstance(data, TicketData) else read_document(_TICKET_DATA, data, "data", EXACT_DATA)
+    whole_ticket(
+        msgspec.structs.replace(given, status=given.status or "-", created_at=given.created_at or _ANY_INSTANT), False
+    )
+
+
+def read_patch(document: bytes) -> Patch:
+    """The RFC 7396 merge patch in this JSON document; raises PoisonEvent, also for one that isn't an object.
+
+    `members` has attribute names of Ticket and their values, None where it removes; `fields` is itself a patch.
+    """
+    data = read_document(_PATCH_DATA, document, "data", EXACT_DATA)
+    members: dict[str, Any] = {}
+    for name, field in _MEMBERS.items():
+        value = getattr(data, name)
+        if value is not UNSET:
+            members[name] = _PATCHED[name](value, f"data.{field.encode_name}")
+    return Patch(members)
+
+
+def _instant(text: str, name: str) -> Instant:
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise PoisonEvent(f"{name}: {error}") from None
+
+
+def _check_ids(data: TicketData) -> None:
+    for name in ("status", "priority", "category", "team", "assignee", "requester"):
+        _patched_id(getattr(data, name), f"data.{name}")
+
+
+def _storable_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with every number as the store keeps it."""
+    try:
+        _STORED_NUMBERS.encode(fields)
+    except OverflowError:
+        storable: dict[str, Any] = _storable(fields)
+        return storable
+    return fields
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return json_number(value) if isinstance(value, int) else value
+
+
+def _required(normalise: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    def normalise_required(value: Any, name: str) -> Any:
+        if not value:
+            raise PoisonEvent(f"{name}: can't be removed")
+        return normalise(value, name)
+
+    return normalise_required
+
+
+def _patched_id(value: str | None, name: str) -> str | None:
+    if not value:
+        return None
+    check_id(value, name)
+    return value
+
+
+def _patched_instant(value: str | None, name: str) -> Instant | None:
+    return _instant(value, name) if value else None
+
+
+def _patched_flag(value: bool | None, _name: str) -> bool:
+    return value or False
+
+
+def _patched_tags(value: tuple[str, ...] | None, _name: str) -> tuple[str, ...]:
+    return value or ()
+
+
+def _patched_fields(value: dict[str, Any] | None, _name: str) -> dict[str, Any] | None:
+    return None if value is None else _storable_fields(value)
+
+
+_PATCHED: dict[str, Callable[[Any, str], Any]] = {
+    "status": _required(_patched_id),
+    "created_at": _required(_patched_instant),
+    "priority": _patched_id,
+    "category": _patched_id,
+    "team": _patched_id,
+    "assignee": _patched_id,
+    "requester": _patched_id,
+    "updated_at": _patched_instant,
+    "due_at": _patched_instant,
+    "sla_due_at": _patched_instant,
+    "closed_at": _patched_instant,
+    "sla_breached": _patched_flag,
+    "tags": _patched_tags,
+    "fields": _patched_fields,
+}

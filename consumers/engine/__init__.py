@@ -1,0 +1,1 @@
+"""Applies batches to buckets: load, change in memory, write, match the outcome. Knows no Kafka client and no command."""

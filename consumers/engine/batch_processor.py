@@ -1,0 +1,208 @@
+"""Decodes fetched records, groups their events by bucket, and applies them. Knows no Kafka client."""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import msgspec
+
+from consumers.decoding.event_record import decode
+from consumers.engine.away import AwayBuckets
+from consumers.engine.event_step import EventStep
+from consumers.engine.rewinding import went_back
+from consumers.engine.tenants import Tenants
+from consumers.errors import Rewind
+from consumers.fetching.flawed import FlawedRecord
+from consumers.types import Goal, Incoming, Letter, Parking, Place
+from service.domain.tickets.event import PoisonEvent
+from service.store.ports.counter_store import Bucket, BucketState, CounterStore, Position, StoreUnavailable
+
+YIELD_EVERY = 500
+"""Records decoded before other tasks, the group's heartbeat among them, get a turn: some 10 ms."""
+
+LETTERS_AT_ONCE = 50
+"""Dead letters of one partition before the other partitions have their turn: each takes a fraction of a millisecond to
+log and to send."""
+
+EventsByBucket = dict[Bucket, list[Incoming]]
+
+
+class Sorted(msgspec.Struct):
+    """Some records of one partition, one after the other, as work for buckets."""
+
+    first: Position
+    """Offset of the first record."""
+    end: Position
+    """What the position becomes once all of it is applied."""
+    newest_ms: int
+    """Timestamp of the last record."""
+    records: int
+    by_bucket: EventsByBucket
+    """A bucket without events is named where it has to take the position all the same."""
+    letters: list[Place]
+    """Dead letters that have to be acknowledged before the position moves."""
+
+
+class _Destination(msgspec.Struct, frozen=True, gc=False):
+    """Where the events of one tenant in one partition go."""
+
+    incoming: list[Incoming]
+    applied: Position
+    """The tenant's bucket has every event below it."""
+    is_unknown: bool = False
+    """No tenant has that name."""
+
+
+class BatchProcessor:
+    """Applies batches of records; each partition's records have to come in order."""
+
+    def __init__(
+        self,
+        store: CounterStore,
+        step: EventStep,
+        tenants: Tenants,
+        dead_letters: Parking,
+        away: AwayBuckets,
+        apply_events: int,
+    ) -> None:
+        """`apply_events`: most events of one script call."""
+        self._store = store
+        self._step = step
+        self._tenants = tenants
+        self.dead_letters = dead_letters
+        self._away = away
+        self._apply_events = apply_events
+        self._read_before: dict[int, Position] = {}
+        """Per partition the highest position of any bucket: records below it were read before."""
+        self._validated: dict[int, Position] = {}
+        """Records below it are known to be good or bad: read again, they count no more for a flood."""
+
+    def start_at(self, states: Mapping[Bucket, BucketState], partitions: Collection[int]) -> None:
+        """The next records of these partitions are read by these states of the buckets that aren't away.
+
+        Raises Rewind where a bucket that was away has less than was stored there before.
+        """
+        lost = went_back({bucket: states[bucket] for bucket in self._away.returned}, self._step.known)
+        if lost:  # a replica that hadn't everything stood in meanwhile
+            bucket = min(lost)
+            raise Rewind(bucket, states[bucket].positions)
+        for partition in partitions:
+            positions = (state.positions.get(partition, 0) for state in states.values())
+            self._read_before[partition] = max(positions, default=0)
+        self._step.start_at(states, partitions)
+
+    async def grouped(self, batches: Mapping[int, Sequence[Letter]]) -> EventsByBucket:
+        """The events of these partitions' records by bucket. Bad records are dead letters, acknowledged on return.
+
+        Raises Flood, KafkaError and StoreUnavailable.
+        """
+        by_bucket: EventsByBucket = {}
+        for partition, records in batches.items():
+            left = records
+            while left:
+                part = await self.sort(partition, left, left[-1].offset + 1)
+                await self.dead_letters.acknowledged(part.letters)
+                merge(by_bucket, part)
+                left = left[part.records :]
+        return by_bucket
+
+    async def apply(self, by_bucket: Mapping[Bucket, Sequence[Incoming]], goals: Mapping[int, Goal]) -> None:
+        """Applies all buckets at once that aren't away; each bucket's events in order. Those that fail are away then.
+
+        Raises any other failure, and StoreUnavailable where no server is left, after all have ended.
+        """
+        live = {bucket: incoming for bucket, incoming in by_bucket.items() if bucket not in self._away}
+        results = await asyncio.gather(
+            *(self._bucket(bucket, incoming, goals) for bucket, incoming in live.items()), return_exceptions=True
+        )
+        failed: dict[Bucket, StoreUnavailable] = {}
+        for bucket, result in zip(live, results, strict=True):
+            if isinstance(result, StoreUnavailable):
+                failed[bucket] = result
+            elif isinstance(result, BaseException):
+                raise result
+        self._away.leave(failed)
+
+    async def tick(self, goals: Mapping[int, Goal]) -> None:
+        """Raises positions and freshness of every bucket that isn't away, and stores which unknown ids were met."""
+        if goals:
+            await self.apply({bucket: [] for bucket in self._away.live}, goals)
+        await self._step.unknown_ids.store(self._store, lambda tenant: self._store.bucket(tenant) in self._away)
+
+    async def sort(self, partition: int, records: Sequence[Letter], end: Position) -> Sorted:
+        """The work of these records, or of the first of them up to `LETTERS_AT_ONCE` letters; waits for no letter.
+
+        `end` is the position after all of them. Raises Flood and StoreUnavailable.
+        """
+        self._tenants.forget_unknown()
+        read_before, validated = self._read_before.get(partition, 0), self._validated.get(partition, 0)
+        by_bucket: EventsByBucket = {}
+        letters: list[Place] = []
+        done = len(records)
+        destinations: dict[str, _Destination] = {}  # of this batch: what changes meanwhile is the step's to find out
+        good = 0
+        for place, record in enumerate(records):
+            if place % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+            if len(letters) >= LETTERS_AT_ONCE:
+                done, end = place, record.offset
+                break
+            destination: _Destination | None = None
+            try:
+                if isinstance(record, FlawedRecord):
+                    raise PoisonEvent(record.flaw)
+                event = decode(record.key, record.value, record.headers, record.timestamp)
+                destination = destinations.get(event.tenant)
+                if destination is None:
+                    destination = await self._destination(partition, event.tenant, by_bucket)
+                    destinations[event.tenant] = destination
+                if destination.is_unknown:
+                    raise PoisonEvent(f"tenantid: no tenant {event.tenant} in the catalogue")
+            except PoisonEvent as poison:
+                self.dead_letters.good(good)
+                good = 0
+                # A record without a tenant belongs to no bucket: it was read before where any bucket is farther.
+                if record.offset >= (read_before if destination is None else destination.applied):
+                    letters.append(await self.dead_letters.park(record, str(poison)))
+                continue
+            good += record.offset >= validated
+            if record.offset >= destination.applied:
+                destination.incoming.append(Incoming(partition, record.offset, event, record))
+        self.dead_letters.good(good)
+        last = records[done - 1]
+        self._validated[partition] = max(validated, last.offset + 1)
+        return Sorted(records[0].offset, end, last.timestamp, done, by_bucket, letters)
+
+    async def _destination(self, partition: int, tenant: str, by_bucket: EventsByBucket) -> _Destination:
+        """Events of a bucket that is away go nowhere: they are read again once it is back."""
+        bucket = self._store.bucket(tenant)
+        applied = self._step.known.get((bucket, partition), 0)
+        try:
+            if bucket not in self._away and not await self._tenants.synchronized([tenant]):
+                by_bucket.setdefault(bucket, [])  # its position moves past the record, so it is parked once
+                return _Destination([], applied, is_unknown=True)
+        except StoreUnavailable as error:
+            self._away.leave({bucket: error})
+        return _Destination([] if bucket in self._away else by_bucket.setdefault(bucket, []), applied)
+
+    async def _bucket(self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
+        for part, reached in portions(incoming, goals, self._apply_events):
+            await self._step.events(bucket, part, reached, self._away.patience_s)
+
+
+def merge(by_bucket: EventsByBucket, part: Sorted) -> None:
+    """Adds the events of one partition to those of others."""
+    for bucket, incoming in part.by_bucket.items():
+        by_bucket.setdefault(bucket, []).extend(incoming)
+
+
+def portions(
+    incoming: Sequence[Incoming], goals: Mapping[int, Goal], size: int
+) -> Iterator[tuple[Sequence[Incoming], Mapping[int, Goal]]]:
+    """Cuts a bucket's events into calls, each with the positions that are true once it is done."""
+    last = max(len(incoming) - 1, 0) // size
+    for number in range(last + 1):
+        part, rest = incoming[number * size : (number + 1) * size], incoming[(number + 1) * size :]
+        reached = dict(goals)
+        for one in reversed(rest):
+            reached[one.partition] = Goal(one.offset, None)
+        yield part, reached

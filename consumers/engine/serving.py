@@ -1,0 +1,70 @@
+"""The serving generations of one bucket, as a target of steps."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from consumers.engine.step import TargetRead
+from consumers.engine.tenants import CompiledTenant, Tenants
+from consumers.errors import ForeignTopic, Rewind
+from service.store.ports.counter_store import (
+    Applied,
+    Batch,
+    Behind,
+    Bucket,
+    CounterStore,
+    Loaded,
+    OtherTopic,
+    Outcome,
+    Position,
+)
+
+Positions = dict[tuple[Bucket, int], Position]
+"""By bucket and partition."""
+
+
+class ServingBucket:
+    """See `Target`. Its own errors are ForeignTopic, OlderCode and, where it has positions, Rewind."""
+
+    def __init__(
+        self, store: CounterStore, tenants: Tenants, topic_id: str, bucket: Bucket, positions: Positions | None = None
+    ) -> None:
+        """`positions`: what was last written or read of the partitions at hand, kept up to date. None: no events."""
+        self.bucket = bucket
+        self.topic_id = topic_id
+        self.names_unchanged = positions is None
+        self._store = store
+        self._tenants = tenants
+        self._positions = {} if positions is None else positions
+
+    async def tenants(self, names: Iterable[str]) -> Mapping[str, CompiledTenant]:
+        return await self._tenants.synchronized(names)
+
+    async def reload(self, names: Iterable[str]) -> None:
+        for name in names:
+            await self._tenants.synchronize(name)
+
+    async def load(self, tickets: Mapping[str, Sequence[str]], tenants: Mapping[str, CompiledTenant]) -> TargetRead:
+        generations = {name: tenant.generation for name, tenant in tenants.items()}
+        loaded = await self._store.load(self.bucket, tickets, generations)
+        state = loaded.state
+        if state.topic not in ("", self.topic_id):
+            raise ForeignTopic(state.topic)
+        for partition, position in state.positions.items():
+            if position < self._positions.get((self.bucket, partition), position):
+                raise Rewind(self.bucket, state.positions)
+        return TargetRead(loaded)
+
+    def known(self, partition: int, loaded: Loaded) -> Position | None:
+        return self._positions.get((self.bucket, partition))
+
+    async def apply(self, batch: Batch) -> Outcome:
+        outcome = await self._store.apply(batch)
+        match outcome:
+            case Applied():
+                for partition, progress in batch.progress.items():
+                    place = (self.bucket, partition)
+                    self._positions[place] = max(self._positions.get(place, 0), progress.position)
+            case Behind(positions):
+                raise Rewind(self.bucket, positions)
+            case OtherTopic(topic):
+                raise ForeignTopic(topic)
+        return outcome

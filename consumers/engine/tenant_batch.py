@@ -1,0 +1,126 @@
+"""Builds what a step writes of one tenant: tickets are changed in memory and evaluated at one instant. No I/O."""
+
+from collections.abc import Iterable
+
+from consumers.engine.tenants import CompiledTenant
+from service.domain.counting.contributions import Changes
+from service.domain.steps import Steps
+from service.domain.tickets.event import TicketEvent
+from service.domain.tickets.history import Advanced, Unchanged, advance
+from service.domain.tickets.ticket import Image, Instant, Ticket
+from service.store.ports.counter_store import NEVER_WRITTEN, UNKNOWN_DUE, Loaded, TenantBatch, TicketWrite
+from service.turns import Turns, in_turns
+
+
+def evaluated_at(loaded: Loaded, latest: Instant) -> Instant:
+    """The instant that tickets of the bucket have to be evaluated at: `latest`, but before the next one is due.
+
+    So the whole bucket is always as it should be at one instant, its timers.
+    """
+    at = latest if loaded.next_due is None else min(latest, loaded.next_due - 1)
+    return at if loaded.state.timers is None else max(at, loaded.state.timers)
+
+
+class TenantBatchBuilder:
+    """Some tickets of one tenant, as loaded and as changed since; evaluated `at` an instant no later than `now`."""
+
+    def __init__(self, tenant: CompiledTenant, loaded: Loaded, at: Instant, now: Instant) -> None:
+        self._tenant = tenant
+        self._loaded = loaded
+        self._at = at
+        self._now = now
+        self._images: dict[str, Image] = {}
+        self._fired: set[str] = set()
+        self._absent: set[str] = set()
+        self._as_of: Instant | None = None
+
+    @property
+    def tenant(self) -> CompiledTenant:
+        """What its tickets are evaluated by."""
+        return self._tenant
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._images or self._absent)
+
+    def advance(self, event: TicketEvent) -> str:
+        """Applies one event; returns what became of it, for the metrics. Raises PoisonEvent."""
+        before = self._images.get(event.ticket) or self._loaded.tickets[event.tenant, event.ticket].image
+        after = advance(before, event)
+        if isinstance(after, Unchanged):
+            return after.name.lower()
+        assert isinstance(after, Advanced)
+        self._images[event.ticket] = after.image
+        seen = event.time if event.time < self._now else self._now
+        if self._as_of is None or seen > self._as_of:
+            self._as_of = seen
+        return "applied_after_gap" if after.gap else "applied"
+
+    def ticket(self, ticket: str) -> Ticket | None:
+        """The ticket as the last event that was applied here has left it."""
+        return self._images[ticket].ticket
+
+    def copy(self, ticket: str, original: Image | None) -> None:
+        """Copies a ticket as it is in another generation."""
+        if original is None:
+            return
+        stored = self._loaded.tickets[self._tenant.name, ticket].image
+        if stored is None or _content(stored) != _content(original) or stored != self._counted(stored):
+            self._images[ticket] = original
+
+    async def reevaluate(self, tickets: Iterable[str]) -> None:
+        """Works out the contributions of tickets again; those that differ from the stored ones are written."""
+        turns = Turns()
+        for ticket in tickets:
+            image = self._loaded.tickets[self._tenant.name, ticket].image
+            if image is not None and image.ticket is not None and image != self._counted(image):
+                self._images[ticket] = image
+            if turns.over:
+                await turns.next()
+
+    def knows(self, ticket: str) -> bool:
+        """Whether the ticket was ever written; a deleted one was."""
+        return self._loaded.tickets[self._tenant.name, ticket].image is not None
+
+    def fire(self, ticket: str) -> None:
+        """Evaluates a due ticket again, whenever it says it is due. One that was never written is due no more."""
+        image = self._loaded.tickets[self._tenant.name, ticket].image
+        if image is None:
+            self._absent.add(ticket)
+        else:
+            self._images[ticket] = image
+            self._fired.add(ticket)
+
+    async def build(self) -> TenantBatch:
+        """What to write: each ticket once, each cell once. Yields to other tasks: many columns take long."""
+        return await in_turns(self._building())
+
+    def _building(self) -> Steps[TenantBatch]:
+        changes = Changes()
+        writes = [TicketWrite(ticket, NEVER_WRITTEN, None, UNKNOWN_DUE) for ticket in sorted(self._absent)]
+        for ticket, image in self._images.items():
+            stored = self._loaded.tickets[self._tenant.name, ticket]
+            after = self._counted(image)
+            changes.add(stored.image, after)
+            due_before = UNKNOWN_DUE if ticket in self._fired else stored.image.due_at if stored.image else None
+            writes.append(TicketWrite(ticket, stored.revision, after, due_before))
+            yield
+        tenant = self._tenant
+        return TenantBatch(
+            tenant.name, tenant.token, tenant.generation, writes, changes.deltas(), self._as_of, changes.moments()
+        )
+
+    def _counted(self, image: Image) -> Image:
+        """The image with what it contributes."""
+        if image.ticket is None:
+            return Image(image.sequence, None, image.changed_at)
+        counted = self._tenant.columns.counted(image.ticket, self._at)
+        return Image(
+            image.sequence, image.ticket, image.changed_at, counted.mask, counted.next_change_at, counted.moments
+        )
+
+
+def _content(image: Image) -> tuple[object, ...]:
+    """What an image says but for what it contributes."""
+    return image.sequence, image.ticket, image.changed_at

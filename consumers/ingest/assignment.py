@@ -1,0 +1,141 @@
+"""Which partitions this consumer may apply: paused when given, ready once they stand where the store says.
+
+Kafka's committed offsets play no part. aiokafka hands out records before an async listener has finished, so the
+listener only pauses, and records of partitions that aren't ready are thrown away.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+
+from consumers.engine.away import AwayBuckets
+from consumers.errors import LogShrank, RetentionOvertook
+from consumers.metrics import Metrics
+from service.store.ports.counter_store import BucketState, Position
+
+log = structlog.get_logger()
+
+
+SHRANK_S = 10.0
+"""How long an offset is refused that isn't before the log's start until that is believed: an election takes less."""
+
+
+class _Refusal(NamedTuple):
+    """An offset that a partition's log doesn't have."""
+
+    offset: Position
+    fetched: int | None
+    """When the last fetch before it was answered, as the client notes it."""
+    since: float
+    """When it was first refused, by the loop's clock."""
+
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """The partitions at hand. `ready` ones have been positioned; `waiting` ones are paused."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        away: AwayBuckets,
+        metrics: Metrics,
+        accepted: Mapping[int, Position] = MappingProxyType({}),
+    ) -> None:
+        """`accepted`: by partition, below which offset lost records may stay uncounted, as an operator has said."""
+        self._consumer = consumer
+        self._away = away
+        self._metrics = metrics
+        self._accepted = accepted
+        self._refused: dict[TopicPartition, _Refusal] = {}
+        self.waiting: set[TopicPartition] = set()
+        self.ready: set[TopicPartition] = set()
+        self.seen: dict[TopicPartition, Position] = {}
+        """Per partition the highest position of any bucket: records below it were looked at before."""
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        self._consumer.pause(*assigned)  # before anything else, and before any await: see the module
+        self.ready.clear()
+        self.waiting = set(assigned)
+        self._metrics.lag.clear()  # of partitions that somebody else has now, it would say the same for ever
+        self._metrics.assignments.inc()
+        log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        self.ready.clear()
+        self.waiting.clear()
+        log.info("partitions revoked", partitions=sorted(tp.partition for tp in revoked))
+
+    def out_of_range(self, refused: Mapping[TopicPartition, Position]) -> None:
+        """The log has nothing at these offsets. Where it begins later, positioning says so; else raises LogShrank,
+        once it has been so for long, without a fetch that the log answered in between."""
+        now = asyncio.get_running_loop().time()
+        for tp, offset in refused.items():
+            fetched = self._consumer.last_poll_timestamp(tp) if tp in self._consumer.assignment() else None
+            known = self._refused.get(tp)
+            if known is None or (known.offset, known.fetched) != (offset, fetched):
+                known = self._refused[tp] = _Refusal(offset, fetched, now)
+            if now - known.since >= SHRANK_S:
+                raise LogShrank(
+                    f"partition {tp.partition} ends before {offset}, up to which it is counted: the log lost its "
+                    "newest records, and those that take their offsets would not be read"
+                )
+
+    def restart(self) -> None:
+        """Every partition has to be positioned again."""
+        self._consumer.pause(*self.ready)
+        self.waiting |= self.ready
+        self.ready.clear()
+
+    async def position(self) -> Mapping[int, BucketState]:
+        """Puts waiting partitions at the lowest position of all buckets that aren't away and lets them run.
+
+        Returns the states they were positioned by. Raises RetentionOvertook, StoreUnavailable, KafkaError.
+        """
+        waiting = frozenset(self.waiting)
+        states = await self._away.states()
+        beginnings: dict[TopicPartition, int] = await self._consumer.beginning_offsets(list(waiting))
+        starts = self._starts(states, {tp: beginnings[tp] for tp in waiting})
+        for tp in waiting & self.waiting & self._consumer.assignment():
+            self._consumer.seek(tp, starts[tp])
+            self.seen[tp] = max(state.positions.get(tp.partition, 0) for state in states.values())
+            self._consumer.resume(tp)
+            self.ready.add(tp)
+        self.waiting -= waiting
+        return states
+
+    def _starts(
+        self, states: Mapping[int, BucketState], beginnings: Mapping[TopicPartition, Position]
+    ) -> Mapping[TopicPartition, Position]:
+        """Where each partition goes on. Raises RetentionOvertook, which names all that can't."""
+        starts: dict[TopicPartition, Position] = {}
+        overtaken: dict[TopicPartition, Position] = {}
+        for tp, beginning in beginnings.items():
+            stored = [state.positions.get(tp.partition) for state in states.values()]
+            lowest = min(position or 0 for position in stored)
+            starts[tp] = max(lowest, beginning)
+            if lowest >= beginning:
+                continue
+            was_counted = self.seen.get(tp, 0) > 0 or any(position is not None for position in stored)
+            if was_counted and beginning > self._accepted.get(tp.partition, 0):
+                overtaken[tp] = lowest
+            else:
+                self._metrics.lost_records.inc(beginning - lowest)
+                log.error("records lost before they were counted", partition=tp.partition, at=lowest, start=beginning)
+        if overtaken:
+            raise RetentionOvertook(_told(overtaken, starts))
+        return starts
+
+
+def _told(overtaken: Mapping[TopicPartition, Position], starts: Mapping[TopicPartition, Position]) -> str:
+    where = [
+        f"partition {tp.partition} begins at {starts[tp]} and is counted up to {lowest}"
+        for tp, lowest in sorted(overtaken.items())
+    ]
+    accepting = ",".join(f"{tp.partition}:{starts[tp]}" for tp in sorted(overtaken))
+    return (
+        f"the log lost records before they were counted: {', '.join(where)}. "
+        f"Set TICKET_COUNTS_ACCEPT_LOG_START={accepting} to go on without them"
+    )

@@ -1,0 +1,115 @@
+"""The clock: applies tickets again when their contributions change by themselves. An event without a record.
+
+Never decides what a ticket counts in, and never early: a ticket is looked at when it is due, not before.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from consumers.coordination.leases import Leases
+from consumers.coordination.live_work import LiveWork
+from consumers.engine.reevaluation import PAGE, Reevaluation, fired_together
+from consumers.kafka_errors import RETRIED, check_retry
+from consumers.metrics import Metrics
+from consumers.retrying import Retrying
+from service.clock import Clock
+from service.domain.tickets.ticket import Instant
+from service.store.ports.counter_store import Bucket, CounterStore, DueTicket, StoreUnavailable
+
+LOOK_S = 0.2
+"""How often to look for what is due: how late a change may be, and how old the timers get meanwhile."""
+
+REST_SHARE = 1.0
+"""Rest after a round of full pages, as a share of what it took: a crowd at one instant gets half of the consumer."""
+
+REST_S = 2.0
+"""How long a bucket that failed is left alone: a server that hangs must not hold up the deadlines of all others."""
+
+
+class Timers:
+    """The clocks of those buckets whose lease this consumer has."""
+
+    def __init__(
+        self,
+        store: CounterStore,
+        reevaluation: Reevaluation,
+        leases: Leases,
+        clock: Clock,
+        metrics: Metrics,
+        buckets: Iterable[Bucket],
+        retrying: Retrying | None = None,
+        live: LiveWork | None = None,
+    ) -> None:
+        self._store = store
+        self._reevaluation = reevaluation
+        self._leases = leases
+        self._clock = clock
+        self._metrics = metrics
+        self._buckets = tuple(buckets)
+        self._retrying = retrying or Retrying("timers")
+        self._live = live or LiveWork()
+        self._rests: dict[Bucket, float] = {}
+        """Until when buckets that failed are left alone, by the loop's clock."""
+
+    async def run(self) -> None:
+        """Looks for ever. Raises what no retry cures."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                more = await self.look()
+                self._retrying.well()
+            except RETRIED as error:
+                self._retrying.heed(error)
+                more = False
+            took = loop.time() - began
+            await asyncio.sleep(REST_SHARE * took if more else max(0.0, LOOK_S - took))
+
+    async def look(self) -> bool:
+        """Applies what is due now, a page of each bucket; True when there may be more. Raises what RETRIED names.
+
+        A bucket that fails rests for a while, and is heard of only where no other one answers.
+        """
+        now, now_s = self._clock.now_us(), asyncio.get_running_loop().time()
+        asked = [bucket for bucket in self._buckets if self._rests.get(bucket, 0.0) <= now_s]
+        answers = await asyncio.gather(*(self._page(bucket, now) for bucket in asked), return_exceptions=True)
+        pages: dict[Bucket, Sequence[DueTicket]] = {}
+        failed: dict[Bucket, StoreUnavailable] = {}
+        for bucket, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, StoreUnavailable):
+                failed[bucket] = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                pages[bucket] = answer
+        oldest = min((page[0].due_at for page in pages.values() if page), default=now)
+        self._metrics.timers_late.set((now - oldest) / 1_000_000)
+        for bucket, page in pages.items():
+            try:
+                await self._fire(bucket, page, now)
+            except StoreUnavailable as error:
+                failed[bucket] = error
+        self._rest(failed, of=len(asked))
+        return any(len(page) == PAGE for page in pages.values())
+
+    async def _page(self, bucket: Bucket, now: Instant) -> Sequence[DueTicket]:
+        """What is due in a bucket; nothing where its clock is another consumer's."""
+        return await self._store.due(bucket, now, PAGE) if await self._leases.mine(bucket) else ()
+
+    def _rest(self, failed: Mapping[Bucket, StoreUnavailable], of: int) -> None:
+        for error in failed.values():
+            check_retry(error)
+        if failed and len(failed) == of:
+            raise next(iter(failed.values()))
+        until = asyncio.get_running_loop().time() + REST_S
+        self._rests = dict.fromkeys(failed, until) | {
+            bucket: rests_until for bucket, rests_until in self._rests.items() if rests_until > until - REST_S
+        }
+
+    async def _fire(self, bucket: Bucket, page: Sequence[DueTicket], now: Instant) -> None:
+        if not page:
+            return
+        together, at, some_of_many = fired_together(page, now, PAGE)
+        with self._live.under_way():
+            fired = await self._reevaluation.fire(bucket, together, at, some_of_many=some_of_many)
+        self._metrics.timers_fired.inc(fired)

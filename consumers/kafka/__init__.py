@@ -1,0 +1,1 @@
+"""Kafka clients, topics and their metadata. Knows no record's meaning."""

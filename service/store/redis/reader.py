@@ -1,0 +1,172 @@
+"""What the service does in Redis: reads, and notes what it was asked for and what it allowed. Writes no count."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from service.domain.catalogue.catalogue import Credential, Realm
+from service.domain.counting.scopes import PERSONS
+from service.domain.tenants.record import Ask
+from service.domain.tickets.ticket import Instant
+from service.lru import Lru
+from service.store import codec, keys
+from service.store.client.pipelined_connection import Argument
+from service.store.client.store_client import AnyWire
+from service.store.ports.counter_store import Bucket, CountQuery, Runs, Snapshot, StoredTenant, TicketPage
+from service.store.ports.grants import GRANT_BYTES, Grant, Lives, digest_of
+from service.store.redis.budgets import RedisBudgets
+from service.store.replies import pairs_of, snapshot_in
+from service.store.script import Script
+
+PUT_GRANT = Script("reading/put_grant", writes=True)
+USE_GRANT = Script("reading/use_grant", writes=True)
+
+
+class RedisGrants(RedisBudgets):
+    """See `grants.GrantStore` for what each method promises."""
+
+    async def put_grant(self, owner: str, name: str, grant: Grant, lives: Lives, most: int) -> None:
+        digest = digest_of(grant.content)
+        arguments: list[Argument] = [name, *lives, grant.until, digest, grant.content, most, most * GRANT_BYTES]
+        await PUT_GRANT.run(self._wire, keys.grants(owner), arguments)
+
+    async def grant(self, owner: str, name: str) -> Grant | None:
+        return await self._used(owner, name, "")
+
+    async def exchange_grant(self, owner: str, name: str, new_name: str) -> Grant | None:
+        return await self._used(owner, name, new_name)
+
+    async def _used(self, owner: str, name: str, new_name: str) -> Grant | None:
+        found = await USE_GRANT.run(self._wire, keys.grants(owner), [name, new_name])
+        return None if found is None else Grant(found[0], codec.text(found[1]))
+
+
+SNAPSHOT = Script("reading/snapshot", writes=False)
+NOTE_ASKS = Script("reading/note_asks", writes=True)
+
+
+RECORDS_BYTES = 8 << 20
+"""Records of tenants that one process remembers unpacked, by their packed size: unpacked they take ten times that."""
+
+
+class RememberedRecord(NamedTuple):
+    """A tenant's record as it was read, and its packed size."""
+
+    stored: StoredTenant
+    weight: int
+
+
+class RedisReader(RedisGrants):
+    """See `port.CounterReader` for what each method promises."""
+
+    def __init__(self, wire: AnyWire, buckets: int) -> None:
+        super().__init__(wire, buckets)
+        self._records: Lru[str, RememberedRecord] = Lru(RECORDS_BYTES, lambda record: record.weight)
+        """A record is large, and never changes under its token."""
+
+    def bucket(self, tenant: str) -> Bucket:
+        """The bucket a tenant lives in."""
+        return keys.bucket_of(tenant, self.buckets)
+
+    async def ping(self) -> None:
+        # Every answer needs a realm; of a cluster's other servers only some do.
+        await self._wire.beside(keys.CATALOGUE, "PING")
+
+    async def run(self) -> str:
+        return (await self._wire.call_in_run("PING"))[0]
+
+    async def runs(self) -> Runs:
+        places = [*(keys.state(bucket) for bucket in range(self.buckets)), keys.CATALOGUE]
+        found = await self._wire.runs(places)
+        return Runs(tuple(found[place] for place in places[:-1]), found[keys.CATALOGUE])
+
+    def server(self, bucket: Bucket) -> str:
+        return self._wire.server(keys.state(bucket))
+
+    async def realm(self, name: str) -> Realm | None:
+        packed = await self._wire.call("HGET", keys.REALMS, name)
+        return codec.unpack_realm(packed) if packed else None
+
+    async def credential(self, identifier: str) -> Credential | None:
+        packed = await self._wire.call("HGET", keys.CREDENTIALS, identifier)
+        return codec.unpack_credential(packed) if packed else None
+
+    async def credentials_of(self, username: str) -> Sequence[Credential]:
+        start, end = b"[" + username.encode() + b"\0", b"(" + username.encode() + b"\1"
+        found = await self._wire.call("ZRANGEBYLEX", keys.ADMINS, start, end)
+        if not found:
+            return []
+        # A name with NUL in it begins like others; what the credential itself says decides.
+        identifiers = [member.rpartition(b"\0")[2] for member in found]
+        packed = await self._wire.call("HMGET", keys.CREDENTIALS, *identifiers)
+        read = [codec.unpack_credential(value) for value in packed if value]
+        return [credential for credential in read if credential.admin.username == username]
+
+    async def tenant(self, tenant: str) -> StoredTenant | None:
+        key = keys.tenant(self.bucket(tenant), tenant)
+        known = self._records.get(tenant)
+        if known is not None:
+            token, generation = await self._wire.call("HMGET", key, "token", "generation")
+            if token is not None and codec.text(token) == known.stored.token:
+                return msgspec.structs.replace(known.stored, generation=codec.text(generation))
+        token, generation, record = await self._wire.call("HMGET", key, "token", "generation", "record")
+        if token is None:
+            self._records.drop(tenant)
+            return None
+        stored = StoredTenant(codec.text(token), codec.text(generation), codec.unpack_record(record))
+        self._records.put(tenant, RememberedRecord(stored, len(record)))
+        return stored
+
+    async def catalogue_read(self) -> bool:
+        return bool(await self._wire.call("HEXISTS", keys.CATALOGUE, "judged"))
+
+    async def tenants_read(self, tenant: str) -> bool:
+        return bool(await self._wire.call("HEXISTS", keys.state(self.bucket(tenant)), "tenants"))
+
+    async def ticket_count(self, tenant: str, generation: str) -> int:
+        return int(await self._wire.call("HLEN", keys.tickets(self.bucket(tenant), tenant, generation)))
+
+    async def images(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+        key = keys.tickets(self.bucket(tenant), tenant, generation)
+        run, (following, found) = await self._wire.call_in_run("HSCAN", key, cursor, "COUNT", limit)
+        tickets = ((codec.text(ticket), codec.unpack_image(packed)) for ticket, packed in pairs_of(found))
+        return TicketPage(run, int(following), tickets, sum(map(len, found[1::2])))
+
+    async def snapshot(self, query: CountQuery) -> Snapshot | None:
+        bucket = self.bucket(query.tenant)
+        places = keys.snapshot(bucket, query.tenant, query.generation, query.counters, query.timed_counters)
+        arguments: list[Argument] = [query.token, len(query.timed_counters), _packed_windows(query)]
+        arguments.append(1 if query.columns else 0)
+        run, reply = await SNAPSHOT.run_in(self._wire, places, arguments)
+        return None if reply is None else snapshot_in(run, query, reply)
+
+    async def note_asks(self, tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
+        key = keys.asks(self.bucket(tenant), tenant)
+        await NOTE_ASKS.run(self._wire, [key], [now // 1000, *map(codec.pack_ask, asks)])
+        if missing:
+            await self._wire.call("SADD", keys.WANTING, tenant)
+
+    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
+        key = keys.asks(self.bucket(tenant), tenant)
+        flat = await self._wire.call("ZRANGE", key, 0, -1, "WITHSCORES")
+        return {codec.unpack_ask(ask): int(asked) * 1000 for ask, asked in pairs_of(flat)}
+
+
+def _packed_windows(query: CountQuery) -> bytes:
+    """What the snapshot script takes of the windows; b"" for none."""
+    if not query.windows:
+        return b""
+    return codec.pack(
+        [
+            (
+                window.column,
+                [quarter for span in window.spans for quarter in span],
+                [
+                    (index + 1, part if query.timed_counters[index].startswith(PERSONS) else False)
+                    for index, part in window.scopes
+                ],
+            )
+            for window in query.windows
+        ]
+    )

@@ -1,0 +1,94 @@
+"""`POST` and `GET …/ticket/count`: asks, and shapes the answer. Never counts."""
+
+import msgspec
+
+from service.config.settings import Settings
+from service.domain.counting.viewer import Viewer
+from service.domain.tenants.view import Wanted
+from service.domain.tickets.instant import format_instant
+from service.lru import Lru
+from service.queries.counts import Answer, Reading
+from service.web.api.parameters import Asked, asked_in_body, asked_in_query
+from service.web.auth.gate import Caller, Gate, check_perspective
+from service.web.http.etag import is_not_modified
+from service.web.http.replies import Headers, Reply, encode, success
+from service.web.http.requests import Request
+from service.web.http.snapshot_headers import snapshot_headers, version
+from service.web.push.view_id import view_id
+
+PATH = "/api/v2/ticketing/ticket/count"
+
+CACHING: Headers = [
+    (b"cache-control", b"private, no-cache"),
+    (b"vary", b"authorization, x-tenantid, realmname"),
+]
+"""Counts are the caller's own, and are asked for again each time: then the `ETag` saves the bytes."""
+
+DETAILS_REMEMBERED = 2_000
+"""Encoded `filterDetails`, one for each dashboard layout and catalogue state in use."""
+
+LONGEST_REMEMBERED = 16_384
+"""Bytes of one of them: with the ids some 50 MB in all; longer ones are rare and encoded each time."""
+
+
+class Counting:
+    """The count's handlers, by method."""
+
+    def __init__(self, gate: Gate, reading: Reading, settings: Settings) -> None:
+        self._gate = gate
+        self._reading = reading
+        self._positions = settings.expose_positions
+        self._details: Lru[tuple[str, str, tuple[str, ...]], msgspec.Raw] = Lru(DETAILS_REMEMBERED)
+
+    async def post(self, request: Request) -> Reply:
+        """The counts that the body asks for."""
+        caller = await self._gate.admit(request)
+        asked = await asked_in_body(request)
+        answer = await self._answer(caller, wanted(caller.viewer, asked), asked.timezone)
+        headers = [*CACHING, *self._snapshot_headers(answer)]
+        return self._success(caller, asked, answer, headers)
+
+    async def get(self, request: Request) -> Reply:
+        """The counts that the query asks for, or 304 when the client has them."""
+        caller = await self._gate.admit(request)
+        asked = asked_in_query(request)
+        question = wanted(caller.viewer, asked)
+        answer = await self._answer(caller, question, asked.timezone)
+        view = view_id(question, answer.view.version, asked.timezone, answer.now)
+        # Weak: two answers with one tag differ in `computedAt` (RFC 9110 section 8.8.1).
+        etag = f'W/"{version(answer.snapshot)}.{view}"'.encode()
+        headers = [(b"etag", etag), *CACHING, *self._snapshot_headers(answer)]
+        if is_not_modified(request, etag):
+            return Reply(304, headers, b"")
+        return self._success(caller, asked, answer, headers)
+
+    def _snapshot_headers(self, answer: Answer) -> Headers:
+        return snapshot_headers(answer.snapshot, answer.view.version, answer.now, positions=self._positions)
+
+    async def _answer(self, caller: Caller, question: Wanted, zone: str) -> Answer:
+        return await self._reading.answer(caller.tenant_id, caller.realm, question, zone)
+
+    def _success(self, caller: Caller, asked: Asked, answer: Answer, headers: Headers) -> Reply:
+        data = {
+            "counts": answer.counts,
+            "filterDetails": self._encoded_details(caller.tenant_id, asked.filter_ids, answer),
+            "summary": answer.summary,
+            "computedAt": format_instant(answer.now),
+            "timezone": asked.timezone,
+        }
+        return success("Ticket counts retrieved successfully", data, answer.now, headers)
+
+    def _encoded_details(self, tenant_id: str, filter_ids: tuple[str, ...], answer: Answer) -> msgspec.Raw:
+        key = (tenant_id, answer.token, filter_ids)
+        encoded = self._details.get(key)
+        if encoded is None:
+            encoded = msgspec.Raw(encode(answer.view.details(filter_ids)))
+            if len(memoryview(encoded)) <= LONGEST_REMEMBERED:
+                self._details.put(key, encoded)
+        return encoded
+
+
+def wanted(viewer: Viewer, asked: Asked) -> Wanted:
+    """The question for this viewer. Raises Refused when the role has no such perspective."""
+    check_perspective(viewer, asked.perspective)
+    return Wanted(viewer, asked.perspective, asked.filter_ids, asked.profile_id)

@@ -1,0 +1,34 @@
+"""`GET …/ticket/filters`: what this caller may ask to be counted. Never counts."""
+
+from service.clock import Clock
+from service.queries.counts import Reading
+from service.web.api.parameters import common
+from service.web.auth.gate import Gate, check_perspective
+from service.web.http.query import Query
+from service.web.http.replies import Headers, Reply, success
+from service.web.http.requests import Request
+
+PATH = "/api/v2/ticketing/ticket/filters"
+
+CACHING: Headers = [(b"cache-control", b"no-store")]
+"""Names and visibility change at any time, and pages ask for them once."""
+
+
+class Listing:
+    """The handler of the list of filters."""
+
+    def __init__(self, gate: Gate, reading: Reading, clock: Clock) -> None:
+        self._gate = gate
+        self._reading = reading
+        self._clock = clock
+
+    async def get(self, request: Request) -> Reply:
+        """Filters and profiles that the caller may name, from the newest catalogue."""
+        caller = await self._gate.admit(request)
+        perspective = common(request, Query(request.query))
+        check_perspective(caller.viewer, perspective)
+        view = await self._reading.newest_view(caller.tenant_id, caller.realm)
+        filters, profiles = view.listing(caller.viewer, perspective)
+        named = [{"id": profile.id, "name": profile.name} for profile in profiles]
+        data = {"filters": filters, "profiles": named}
+        return success("Ticket filters retrieved successfully", data, self._clock.now_us(), CACHING)

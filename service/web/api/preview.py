@@ -1,0 +1,97 @@
+"""`POST …/ticket/count/preview`: what a filter would count, before anybody saves it. Never goes over tickets itself."""
+
+from typing import Any
+
+import msgspec
+
+from service.clock import Clock
+from service.config.settings import Settings
+from service.domain.conditions.condition import ConditionError
+from service.domain.conditions.where import parse_where
+from service.domain.counting.viewer import Perspective, Viewer
+from service.domain.json_reading import json_float
+from service.domain.tickets.instant import format_instant
+from service.queries.previews import Previewing, Question, Unfinished
+from service.store.ports.budgets import BudgetStore, Charge, OverBudget, Rate
+from service.store.ports.counter_store import StoreUnable
+from service.web.api.count import PATH as COUNT_PATH
+from service.web.api.parameters import NonEmpty, known_zone, perspective_and_body
+from service.web.auth.gate import Gate, check_perspective
+from service.web.auth.limits import RateLimit
+from service.web.http.errors import Code, Refused, invalid, rate_limited
+from service.web.http.replies import Headers, Reply, success
+from service.web.http.requests import Request
+
+PATH = f"{COUNT_PATH}/preview"
+
+CACHING: Headers = [(b"cache-control", b"no-store")]
+"""What nobody has saved, nobody asks for again."""
+
+
+class Body(msgspec.Struct):
+    """The JSON body; unknown fields are ignored, and so are `filterIds`."""
+
+    where: Any
+    profile_id: NonEmpty | None = msgspec.field(name="templateProfileFilterId", default=None)
+    timezone: str | None = None
+
+
+TENANT_SHARE = 10
+"""Users who may ask as often as one user may, before their tenant's others wait."""
+
+_decoder = msgspec.json.Decoder(Body, float_hook=json_float)
+
+
+class Previews:
+    """The preview's handler. Rates are shared by all workers; each has its own besides, for a store that is full."""
+
+    def __init__(
+        self, gate: Gate, previewing: Previewing, budgets: BudgetStore, settings: Settings, clock: Clock
+    ) -> None:
+        per_min = settings.preview_requests_per_min
+        self._gate = gate
+        self._previewing = previewing
+        self._budgets = budgets
+        self._rate = RateLimit(per_min)
+        self._user_rate = Rate("user-previews", per_min, per_min)
+        self._tenant_rate = Rate("tenant-previews", TENANT_SHARE * per_min, TENANT_SHARE * per_min)
+        self._clock = clock
+
+    async def post(self, request: Request) -> Reply:
+        """The number of tickets that fit the body's `where`."""
+        caller = await self._gate.admit(request)
+        wait_s = self._rate.wait_s((caller.realm, caller.viewer.user), self._clock.now_us())
+        if wait_s:
+            raise rate_limited(wait_s)
+        await self._spend(f"realm {caller.realm}", Charge(self._user_rate, caller.viewer.user))
+        await self._spend(caller.tenant_id, Charge(self._tenant_rate, ""))
+        perspective, body = await perspective_and_body(request, _decoder)
+        question = _question(caller.viewer, perspective, body)
+        check_perspective(caller.viewer, perspective)
+        try:
+            counted = await self._previewing.count(caller.tenant_id, caller.realm, question)
+        except Unfinished as limit:
+            retry = {"retry-after": str(limit.retry_after_s)}
+            raise Refused(Code.COUNTS_UNAVAILABLE, str(limit), headers=retry) from None
+        data = {"count": counted.count, "computedAt": format_instant(counted.now)}
+        return success("Ticket count previewed successfully", data, counted.now, CACHING)
+
+    async def _spend(self, scope: str, charge: Charge) -> None:
+        try:
+            wait_s = await self._budgets.spend(scope, [charge])
+        except StoreUnable:  # it can be read all the same
+            return
+        if wait_s:
+            raise OverBudget(charge.rate.name, wait_s)
+
+
+def _question(viewer: Viewer, perspective: Perspective, body: Body) -> Question:
+    """Raises Refused, for a condition that doesn't compile with the path of the bad node."""
+    zone = known_zone(body.timezone)
+    if body.where is None:
+        raise invalid("where", "is missing")
+    try:
+        where = parse_where(body.where)
+    except ConditionError as error:
+        raise invalid(error.path, error.problem) from None
+    return Question(viewer, perspective, where, body.profile_id, zone)

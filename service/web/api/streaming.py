@@ -1,0 +1,155 @@
+"""`GET` and `POST …/ticket/count/stream`: admits, then hands over to the stream. Never reads a count."""
+
+import re
+
+import msgspec
+from starlette.types import ASGIApp
+
+from service.clock import Clock
+from service.config.origins import origins_in
+from service.config.settings import Settings
+from service.queries.counts import Reading
+from service.store.ports.budgets import BudgetStore, Charge, Claim, OverBudget, Quota, Rate
+from service.store.ports.grants import GrantStore, owner_of
+from service.web.api.count import PATH as COUNT_PATH
+from service.web.api.count import wanted
+from service.web.api.parameters import Asked, asked_in_body, asked_in_query
+from service.web.api.stream_tickets import StreamTickets
+from service.web.auth.gate import Caller, Gate
+from service.web.auth.limits import caller_address
+from service.web.http.errors import unauthorized
+from service.web.http.query import Query
+from service.web.http.replies import Headers, Reply, success
+from service.web.http.requests import Request
+from service.web.push.hub import Hub
+from service.web.push.live_view import ViewKey
+from service.web.push.stream import Terms
+from service.web.push.stream_limiter import Holder
+
+PATH = f"{COUNT_PATH}/stream"
+TICKET_PATH = f"{COUNT_PATH}/stream-ticket"
+
+TICKETS_PER_MIN = 6
+"""New stream tickets a minute, for each that a user may have: a page asks for one when it is loaded, and after that
+only when its token is over."""
+
+TENANT_USERS = 100
+"""So many times a user's budget is a tenant's: by default 200 tickets a second."""
+
+FULL_RETRY_S = 60
+"""When a tenant without room for one more user's tickets may have some: tokens end all the time."""
+
+
+TICKET = re.compile(rb"(?:\A|&)ticket(?:[=&]|\Z)")
+
+
+class Streaming:
+    """The stream's handlers, by method."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        reading: Reading,
+        hub: Hub,
+        grants: GrantStore,
+        budgets: BudgetStore,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._gate = gate
+        self._reading = reading
+        self._hub = hub
+        self._tickets = StreamTickets(
+            grants, reading, clock, PATH, origins_in(settings.cors_origins), settings.stream_tickets_per_user
+        )
+        self._budgets = budgets
+        of_user = TICKETS_PER_MIN * settings.stream_tickets_per_user
+        self._rates = tuple(
+            Rate(name, times * of_user, times * of_user)
+            for name, times in (("tickets", 1), ("tenant-tickets", TENANT_USERS))
+        )
+        self._ticket_users = Quota("ticket-users", settings.stream_ticket_users_per_tenant)
+        self._clock = clock
+        self._token_life_us = settings.stream_token_life_s * 1_000_000
+
+    async def ticket(self, request: Request) -> Reply:
+        """A ticket for the stream that the body asks for; refused as the stream itself would be."""
+        caller = await self._admit(request)
+        await self._spend(caller)
+        asked = await asked_in_body(request)
+        await self._reading.answer(caller.tenant_id, caller.realm, wanted(caller.viewer, asked))
+        await self._claim(caller)
+        ticket, expires_in_s = await self._tickets.give(caller, asked)
+        data = {"ticket": ticket, "expiresIn": expires_in_s}
+        return success("Stream ticket created", data, self._clock.now_us(), [(b"cache-control", b"no-store")])
+
+    async def post(self, request: Request) -> ASGIApp:
+        """The stream that the body asks for."""
+        caller = await self._admit(request)
+        asked = await asked_in_body(request)
+        return await self._open(request, caller, asked, _last_event_id(request), "token", [])
+
+    async def get(self, request: Request) -> ASGIApp:
+        """The stream that the query asks for, or the one that its ticket was given for."""
+        if not _has_ticket(request):
+            caller = await self._admit(request)
+            return await self._open(request, caller, asked_in_query(request), _last_event_id(request), "token", [])
+        self._gate.check_address(request)
+        ticket, last_event_id = Query(request.query).one("ticket") or "", _last_event_id(request)
+        redeemed = await self._tickets.redeem(ticket, request)
+        headers = [(b"set-cookie", redeemed.cookie.encode())] if redeemed.cookie else []
+        caller = redeemed.allowed.caller
+        request.trace.tenant, request.trace.realm = caller.tenant_id, caller.realm
+        request.trace.user = caller.viewer.user
+        return await self._open(request, caller, redeemed.allowed.asked, last_event_id, "ticket", headers)
+
+    async def _spend(self, caller: Caller) -> None:
+        """Takes a ticket off the budgets. Raises OverBudget."""
+        of_user, of_tenant = self._rates
+        charges = [Charge(of_user, caller.viewer.user), Charge(of_tenant, "")]
+        wait_s = await self._budgets.spend(caller.tenant_id, charges)
+        if wait_s:
+            raise OverBudget("too many stream tickets", wait_s)
+
+    async def _claim(self, caller: Caller) -> None:
+        """Takes the user's place among the tenant's users with tickets, or keeps it. Raises OverBudget.
+
+        One user has one place, however many tickets: nobody takes the places of others.
+        """
+        left_ms = max(1, (caller.expires_at - self._clock.now_us()) // 1_000)
+        user = owner_of(caller.realm, caller.viewer.user)
+        if not await self._budgets.claim(caller.tenant_id, [Claim(self._ticket_users, "")], user, left_ms):
+            raise OverBudget("too many users with stream tickets", FULL_RETRY_S)
+
+    async def _admit(self, request: Request) -> Caller:
+        """The caller, for no longer than a token shown now is good for a stream."""
+        caller = await self._gate.admit(request)
+        if not self._token_life_us:
+            return caller
+        latest = self._clock.now_us() + self._token_life_us
+        return msgspec.structs.replace(caller, expires_at=min(caller.expires_at, latest))
+
+    async def _open(
+        self, request: Request, caller: Caller, asked: Asked, last_event_id: str, kind: str, headers: Headers
+    ) -> ASGIApp:
+        if caller.expires_at <= self._clock.now_us():  # while the body came, or the ticket waited
+            raise unauthorized("the token has expired", token_given=True)
+        key = ViewKey(caller.tenant_id, caller.realm, wanted(caller.viewer, asked), asked.timezone)
+        terms = Terms(caller.expires_at, last_event_id, kind, headers)
+        holder = Holder(caller.realm, caller.viewer.user, caller_address(request.scope), caller.tenant_id)
+        async with self._hub.view(key) as (view, state):
+            request.trace.streaming = True
+            return self._hub.open(view, state, terms, holder) or self._hub.turned_away(state, terms)
+
+
+def _has_ticket(request: Request) -> bool:
+    """Whether the query names one, be it a bad one: what is wrong with a query is said after who may not ask."""
+    return TICKET.search(request.query) is not None
+
+
+def _last_event_id(request: Request) -> str:
+    """As a header, or in the query for clients that can't send it. Garbage is as good as none."""
+    sent = request.header(b"last-event-id")
+    if sent is not None:
+        return sent.decode("latin-1")
+    return Query(request.query).garbled("last_event_id")

@@ -1,0 +1,91 @@
+"""From a token's checked claims to who is asking. Never checks a signature, an issuer or a time."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from service.domain.catalogue.catalogue import ClaimPaths, ClaimValue
+from service.domain.counting.viewer import Role, Viewer
+from service.domain.tickets.ids import is_id
+from service.domain.tickets.ticket import Instant
+
+ROLES_WEAKEST_FIRST = tuple(Role)
+
+HALF = re.compile("[\ud800-\udfff]")
+"""A surrogate that is left alone where JSON was read."""
+
+
+class BadToken(Exception):
+    """This token says nothing that may be believed: answer 401. The message is for the log, never for the caller."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who a good token speaks for. `viewer` is None without a known role, `tenants` where the realm claims none."""
+
+    user: str
+    expires_at: Instant
+    viewer: Viewer | None
+    tenants: frozenset[str] | None
+
+
+def identity(claims: Mapping[str, Any], paths: ClaimPaths, expires_at: Instant) -> Identity:
+    """Raises BadToken when a claim is of another type than it must be, or the user's is missing."""
+    user = _text(_at(claims, paths.user))
+    if not isinstance(user, str) or not is_id(user):
+        raise BadToken(f"{paths.user}: must be an id")
+    # Half of a surrogate pair is in no role of the catalogue, and can't be kept with a stream ticket.
+    roles = frozenset(role for role in _texts(claims, paths.roles, numbers=True) if not HALF.search(role))
+    teams = frozenset(team for team in _texts(claims, paths.teams, numbers=True) if is_id(team))
+    known = [role for role in ROLES_WEAKEST_FIRST if role in roles]
+    viewer = Viewer(user, known[-1], teams, roles) if known else None
+    tenants = None if paths.tenants is None else _texts(claims, paths.tenants)
+    return Identity(user, expires_at, viewer, tenants)
+
+
+def holds(claims: Mapping[str, Any], path: str, required: ClaimValue) -> bool:
+    """Whether the claim is this value, or a list with it; types must agree, so that 1 is neither true nor "1"."""
+    found = _at(claims, path)
+    return any(
+        each == required and isinstance(each, bool) == isinstance(required, bool)
+        for each in (found if isinstance(found, list) else [found])
+    )
+
+
+def _text(value: Any) -> Any:
+    """A whole number as its decimal text: some providers number their users, teams and roles."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _texts(claims: Mapping[str, Any], path: str, *, numbers: bool = False) -> frozenset[str]:
+    """A list of texts, or one text alone; nothing where the claim is missing. `numbers`: whole ones are texts too."""
+    value = _at(claims, path)
+    if value is None:
+        return frozenset()
+    values = value if isinstance(value, list) else [value]
+    if numbers:
+        values = [_text(member) for member in values]
+    if not all(isinstance(member, str) for member in values):
+        raise BadToken(f"{path}: must be a text or a list of texts")
+    return frozenset(values)
+
+
+def _at(claims: Mapping[str, Any], path: str) -> Any:
+    """What stands at a dotted path; None where nothing does.
+
+    A name may hold dots itself (`https://example.org/roles`), so the longest name that is there is taken.
+    """
+    if path in claims:
+        return claims[path]
+    cut = path.rfind(".")
+    while cut > 0:
+        if path[:cut] in claims:
+            inner = claims[path[:cut]]
+            if inner is None or inner == []:  # PHP writes an empty object so
+                return None
+            if not isinstance(inner, Mapping):
+                raise BadToken(f"{path[:cut]}: must be an object")
+            return _at(inner, path[cut + 1 :])
+        cut = path.rfind(".", 0, cut)
+    return None

@@ -1,0 +1,115 @@
+"""`/asyncapi.json`: the events and catalogue records that come in by Kafka, as AsyncAPI 3.0. Never checks any event."""
+
+from service.version import VERSION
+from service.web.docs.openapi_components import INSTANT, Json, obj
+
+TYPES = ["ticket.created", "ticket.updated", "ticket.closed", "ticket.deleted"]
+
+ID: Json = {"type": "string", "minLength": 1, "maxLength": 128, "description": "Without control characters."}
+MAYBE_ID: Json = {"type": ["string", "null"], "maxLength": 128}
+MAYBE_INSTANT: Json = {"type": ["string", "null"], "format": "date-time"}
+TENANT_ID: Json = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+
+CATALOGUE_KINDS = ["realm", "tenant", "filter", "profile", "credential"]
+
+
+def asyncapi() -> Json:
+    """The whole document. Topics have their default names; settings may give them others."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Ticket Counts: events in",
+            "version": VERSION,
+            "description": "Ticket changes and catalogue entries that counts are made of.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/cloudevents+json",
+        "channels": {
+            "events": {
+                "address": "ticket-events",
+                "title": "Ticket events",
+                "description": "Keyed `<tenant>/<ticket>`. A null value deletes the ticket.",
+                "messages": {"ticket": {"$ref": "#/components/messages/ticket"}},
+            },
+            "catalogue": {
+                "address": "ticket-catalogue",
+                "title": "Catalogue",
+                "description": "Compacted. Keyed `<kind>/<id>`, or `<kind>/<tenant>/<id>`; a null value removes it.",
+                "messages": {"entry": {"$ref": "#/components/messages/entry"}},
+            },
+        },
+        "operations": {
+            "applyTicketEvent": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/events"},
+                "summary": "Every counter moves to the ticket's new state, once.",
+                "messages": [{"$ref": "#/channels/events/messages/ticket"}],
+            },
+            "applyCatalogueEntry": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/catalogue"},
+                "summary": "Names, filters and who may ask.",
+                "messages": [{"$ref": "#/channels/catalogue/messages/entry"}],
+            },
+        },
+        "components": {
+            "messages": {
+                "ticket": {
+                    "title": "Ticket event",
+                    "summary": "CloudEvents 1.0, Kafka binding, structured or binary content mode.",
+                    "contentType": "application/cloudevents+json",
+                    "payload": {"$ref": "#/components/schemas/TicketEvent"},
+                },
+                "entry": {
+                    "title": "Catalogue entry",
+                    "contentType": "application/json",
+                    "payload": {"$ref": "#/components/schemas/CatalogueEntry"},
+                },
+            },
+            "schemas": {"TicketEvent": _event(), "Ticket": _ticket(), "CatalogueEntry": _entry()},
+        },
+    }
+
+
+def _event() -> Json:
+    return obj(
+        {
+            "specversion": {"const": "1.0"},
+            "id": {"type": "string", "minLength": 1},
+            "source": {"type": "string", "minLength": 1},
+            "type": {"enum": TYPES},
+            "subject": {**ID, "description": "The ticket's id."},
+            "tenantid": TENANT_ID,
+            "sequence": {
+                "description": "Up to 2^63-1, as number or text. One that is not above the last changes nothing.",
+                "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,19}$"}],
+            },
+            "time": INSTANT,
+            "datacontenttype": {
+                "enum": ["application/json", "application/merge-patch+json"],
+                "description": "With the latter `data` is an RFC 7396 patch on the last state.",
+            },
+            "data": {"$ref": "#/components/schemas/Ticket"},
+        },
+        optional=("time", "datacontenttype", "data"),
+    )
+
+
+def _ticket() -> Json:
+    properties: Json = {"status": ID, "createdAt": INSTANT}
+    properties |= dict.fromkeys(("priority", "category", "team", "assignee", "requester"), MAYBE_ID)
+    properties |= dict.fromkeys(("updatedAt", "dueAt", "slaDueAt", "closedAt"), MAYBE_INSTANT)
+    properties |= {
+        "slaBreached": {"type": ["boolean", "null"]},
+        "tags": {"type": ["array", "null"], "items": {"type": "string"}},
+        "fields": {"type": ["object", "null"], "description": "Custom fields of any JSON type."},
+    }
+    optional = tuple(name for name in properties if name not in ("status", "createdAt"))
+    return obj(properties, optional, description="The whole ticket after the change.")
+
+
+def _entry() -> Json:
+    return {
+        "type": ["object", "null"],
+        "description": f"The value of an entry; its key begins with its kind: {', '.join(CATALOGUE_KINDS)}.",
+    }

@@ -1,0 +1,1 @@
+"""Requests, replies, headers and errors as values. Knows no path of the API."""

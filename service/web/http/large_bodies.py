@@ -1,0 +1,141 @@
+"""Makes a large JSON body small before it is decoded, in steps, so that no body holds the event loop.
+
+In one piece, 1 MiB of short ids, of nested lists or of halves of surrogate pairs took 40 to 180 ms.
+"""
+
+import re
+import secrets
+
+import msgspec
+
+from service.domain.json_reading import in_range
+from service.domain.steps import Steps
+from service.web.http.errors import invalid
+
+LARGE_BYTES = 32_768
+"""A body that isn't larger is decoded in one piece: 6 ms at most. 500 ids of 60 characters are 32 KB."""
+
+MOST_PARTS = 16_000
+"""Braces, brackets and commas of a `where`. The largest condition that compiles (64 leaves, 8 levels, 200 values in a
+list) has some 15,300."""
+
+PIECES_A_STEP = 200
+"""Some 0.2 ms of work."""
+
+NOT_IDS = "must be a list of non-empty ids"
+
+NO_OBJECT = "must be a JSON object"
+
+SEGMENT_BYTES = 32_768
+"""Of a body, looked at in one step."""
+
+_ESCAPE_BYTES = 6
+"""Of the longest escape; two of them make a surrogate pair."""
+
+# Where no backslash is escaped, each begins an escape.
+_HIGH, _LOW = rb"\\u[dD][89abAB]..", rb"\\u[dD][c-fC-F].."
+_SECOND_OF_PAIR = re.compile(rb"(?<=%b)%b" % (_HIGH, _LOW), re.DOTALL)
+_HALF = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW), re.DOTALL)
+
+# Each takes a bounded number of pieces, or one string, and gives none back.
+_SOME_IDS = re.compile(rb'\s*+(?:"(?:[^"\\]++|\\.)*+"\s*+,?+\s*+){1,1000}+', re.DOTALL)
+_UP_TO_STRING = re.compile(rb'([^"]*+)("(?:[^"\\]++|\\.)*+"|\Z)', re.DOTALL)
+_NUMBER = re.compile(rb"()([0-9][0-9.eE+-]*+)")
+
+_ids_decoder = msgspec.json.Decoder(list[str])
+
+
+class _Members(msgspec.Struct, rename={"filter_ids": "filterIds", "profile_id": "templateProfileFilterId"}):
+    """The members that any endpoint's body has."""
+
+    filter_ids: msgspec.Raw = msgspec.Raw()
+    profile_id: msgspec.Raw = msgspec.Raw()
+    timezone: msgspec.Raw = msgspec.Raw()
+    where: msgspec.Raw = msgspec.Raw()
+
+
+_members_decoder = msgspec.json.Decoder(_Members)
+
+
+def reduced(body: bytes, shape: type[msgspec.Struct], most_ids: int) -> Steps[bytes]:
+    """A body that says the same and is decoded within milliseconds.
+
+    It has only the members that the endpoint's body has by its `shape`, each id once, and at most one id more than
+    `most_ids`. Raises Refused for a body that isn't a JSON object, ids that are none, a text of a member with half of a
+    surrogate pair, and a `where` with more than MOST_PARTS parts: all of these would be refused in the whole body too.
+    """
+    mark = secrets.token_hex(8).encode()
+    try:
+        members = _members_decoder.decode((yield from _marked(body, mark)))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise invalid("body", NO_OBJECT) from None
+    kept, wanted = [], {field.name for field in msgspec.structs.fields(shape)}
+    for field in msgspec.structs.fields(members):
+        name, value = field.encode_name, bytes(getattr(members, field.name))
+        if not value or field.name not in wanted:
+            continue
+        if mark in value:
+            raise invalid(name, "an unpaired surrogate")
+        if name == "filterIds":
+            value = yield from _distinct(value, most_ids)
+        elif name == "where":
+            value = yield from _bounded(value)
+        kept.append(b'"%s":%s' % (name.encode(), value))
+    return b"{%s}" % b",".join(kept)
+
+
+def _marked(body: bytes, mark: bytes) -> Steps[bytes]:
+    """The body with the mark, which nobody can know, for each half of a surrogate pair: no decoder takes one."""
+    body = body.replace(rb"\\", rb"\u005c")
+    segments: list[bytes] = []
+    place = 0
+    while place < len(body):
+        end = _between_escapes(body, place + SEGMENT_BYTES)
+        segments.append(_HALF.sub(mark, body[place:end]))
+        place = end
+        yield
+    return b"".join(segments)
+
+
+def _between_escapes(body: bytes, place: int) -> int:
+    """The place, or a little before it where it is in the middle of an escape or of a pair."""
+    escape = body.rfind(b"\\", place - 2 * _ESCAPE_BYTES, place)
+    if escape < 0:
+        return place
+    return escape - _ESCAPE_BYTES if _SECOND_OF_PAIR.match(body, escape) else escape
+
+
+def _distinct(ids: bytes, most: int) -> Steps[bytes]:
+    distinct: dict[str, None] = {}
+    place = 1
+    while ids.startswith(b"[") and len(distinct) <= most and (found := _SOME_IDS.match(ids, place)):
+        distinct |= dict.fromkeys(_decoded(found[0]))
+        place = found.end()
+        yield
+    if len(distinct) <= most and ids[place:].strip() != b"]":
+        raise invalid("filterIds", NOT_IDS)
+    return msgspec.json.encode(list(distinct)[: most + 1])
+
+
+def _decoded(ids: bytes) -> list[str]:
+    try:
+        return _ids_decoder.decode(b"[%s]" % ids.rstrip().removesuffix(b","))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise invalid("body", NO_OBJECT) from None
+
+
+def _bounded(where: bytes) -> Steps[bytes]:
+    """The condition with its numbers in the range of doubles."""
+    rewritten: list[bytes] = []
+    parts = place = 0
+    while place < len(where):
+        found = _UP_TO_STRING.match(where, place)
+        assert found is not None, "it is JSON"
+        parts += sum(map(found[1].count, (b"{", b"[", b",")))
+        if parts > MOST_PARTS:
+            raise invalid("where", f"must not have more than {MOST_PARTS} braces, brackets and commas")
+        rewritten += _NUMBER.sub(in_range, found[1]), found[2]
+        place = found.end()
+        if len(rewritten) % PIECES_A_STEP == 0:
+            yield
+    return b"".join(rewritten)

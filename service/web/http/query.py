@@ -1,0 +1,82 @@
+"""The query of a request: each parameter once, decoded strictly. Never looks at a body."""
+
+from service.domain.counting.viewer import Perspective
+from service.web.http.errors import Code, Refused, invalid
+from service.web.http.requests import MAX_BODY_BYTES, Request
+from service.web.http.urlencoded import TooMany, pairs
+
+MAX_QUERY_BYTES = MAX_BODY_BYTES
+"""Ids in a query may take as much room as in a body."""
+
+MAX_PARAMETERS = 2_000
+"""Four times the distinct ids that may be asked for, each in a parameter of its own."""
+
+MODULE = "ticketing"
+
+PERSPECTIVES = {perspective.value: perspective for perspective in Perspective}
+
+SUPPORT_FLAGS = {b"true": True, b"false": False}
+
+
+class Query:
+    """The parameters of one request; unknown ones are never looked at."""
+
+    def __init__(self, encoded: bytes) -> None:
+        if len(encoded) > MAX_QUERY_BYTES:
+            raise Refused(Code.INVALID_REQUEST, f"The query must not be over {MAX_QUERY_BYTES} bytes")
+        self._values: dict[str, list[str]] = {}
+        try:
+            for name, value in pairs(encoded, MAX_PARAMETERS):
+                self._values.setdefault(name, []).append(value)
+        except TooMany as error:
+            raise invalid("query", str(error)) from None
+
+    def all(self, name: str) -> list[str]:
+        """Every value in the order sent. Raises Refused for one that is no UTF-8."""
+        values = self._values.get(name, [])
+        for value in values:
+            if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+                raise invalid(name, "must be UTF-8")
+        return values
+
+    def garbled(self, name: str) -> str:
+        """The value however it is encoded, "" when it was not sent. Raises Refused when it was sent twice."""
+        values = self._values.get(name, [])
+        if len(values) > 1:
+            raise invalid(name, "must be sent once")
+        return values[0] if values else ""
+
+    def one(self, name: str) -> str | None:
+        """The value, None when it was not sent. Raises Refused when it was sent twice."""
+        values = self.all(name)
+        if len(values) > 1:
+            raise invalid(name, "must be sent once")
+        return values[0] if values else None
+
+
+def perspective(query: Query) -> Perspective:
+    """The query's `type`. Raises Refused."""
+    value = query.one("type")
+    if value is None:
+        raise invalid("type", "is missing")
+    if value not in PERSPECTIVES:
+        raise invalid("type", "must be template, agent or user")
+    return PERSPECTIVES[value]
+
+
+def check_module(query: Query) -> None:
+    """Raises Refused unless the query's `module` is ours."""
+    value = query.one("module")
+    if value != MODULE:
+        raise invalid("module", "is missing" if value is None else f"must be {MODULE}")
+
+
+def support_flag(request: Request) -> bool | None:
+    """What `issupportrequest` says; it is recorded, and changes no count. Raises Refused."""
+    value = request.header(b"issupportrequest")
+    if value is None:
+        return None
+    flag = SUPPORT_FLAGS.get(value.strip())
+    if flag is None or request.is_repeated(b"issupportrequest"):
+        raise invalid("issupportrequest", "must be true or false, once")
+    return flag

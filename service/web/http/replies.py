@@ -1,0 +1,56 @@
+"""Whole answers as values, their envelopes, and how they are sent. Never decides what an answer says."""
+
+from typing import Any
+
+import msgspec
+from starlette.types import Send
+
+from service.domain.tickets.instant import format_instant
+from service.domain.tickets.ticket import Instant
+from service.web.http.errors import Refused
+
+Headers = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+"""On every answer, whoever makes it: the server sends it before an answer's own headers."""
+
+encode = msgspec.json.Encoder().encode
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A whole answer; names of headers are in lower case."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def success(message: str, data: Any, now: Instant, headers: Headers) -> Reply:
+    """The envelope of an answer."""
+    body = {"success": True, "message": message, "data": data, "timestamp": format_instant(now)}
+    return Reply(200, [JSON, *headers], encode(body))
+
+
+def document(body: bytes, content_type: str = "application/json", status: int = 200) -> Reply:
+    """An answer that is the same for everybody, or that has no envelope."""
+    return Reply(status, [(b"content-type", content_type.encode())], body)
+
+
+def refusal(refused: Refused, now: Instant) -> Reply:
+    """The envelope of an error."""
+    error = {"code": refused.code, "message": refused.message, "details": refused.details}
+    body = {"success": False, "error": error, "timestamp": format_instant(now)}
+    headers: Headers = [JSON, (b"cache-control", b"no-store")]
+    headers += [(name.encode(), value.encode()) for name, value in refused.headers.items()]
+    return Reply(refused.status, headers, encode(body))
+
+
+async def send_reply(reply: Reply, send: Send) -> None:
+    """Sends it in one piece; 304 (RFC 9110 section 15.4.5) has neither a body nor its length."""
+    headers = reply.headers
+    if reply.status != 304:
+        headers = [*headers, (b"content-length", b"%d" % len(reply.body))]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

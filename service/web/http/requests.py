@@ -1,0 +1,82 @@
+"""A request's headers and body as bytes, read once and within limits. Never judges what they say."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.types import Receive
+
+from service.web.http.errors import ClientGone, Code, Refused, invalid
+from service.web.http.trace import Trace, trace_of
+
+MAX_BODY_BYTES = 1_048_576
+"""1 MiB, by the contract: 500 ids of 128 characters are far below it."""
+
+BODY_TIMEOUT_S = 10.0
+"""Longest wait for a body: 1 MiB in that time needs 1 Mbit/s; a dripping client holds its place no longer."""
+
+
+class Request:
+    """One HTTP request. Header names are bytes in lower case, as ASGI has them."""
+
+    __slots__ = ("_headers", "_receive", "_repeated", "scope", "trace")
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive) -> None:
+        self.scope = scope
+        self._receive = receive
+        self.trace: Trace = trace_of(scope)
+        self._headers: dict[bytes, bytes] = {}
+        self._repeated: set[bytes] = set()
+        for name, value in scope["headers"]:
+            if name in self._headers:
+                self._repeated.add(name)
+            else:
+                self._headers[name] = value
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that name."""
+        return self._headers.get(name)
+
+    def is_repeated(self, name: bytes) -> bool:
+        """Whether it was sent more than once: taking the first silently lets two readers differ."""
+        return name in self._repeated
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Every value of a header that may be sent in several lines."""
+        return [value for sent, value in self.scope["headers"] if sent == name]
+
+    @property
+    def query(self) -> bytes:
+        """The query as sent, still encoded."""
+        query: bytes = self.scope["query_string"]
+        return query
+
+    async def body(self) -> bytes:
+        """The whole body. Raises Refused when it is too large or too slow, ClientGone when it never ends."""
+        length = self._headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
+            raise _too_large()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                return await self._whole_body()
+        except TimeoutError:
+            raise invalid("body", f"must arrive within {BODY_TIMEOUT_S:.0f} s") from None
+
+    async def _whole_body(self) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise _too_large()
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large() -> Refused:
+    return Refused(Code.PAYLOAD_TOO_LARGE, f"The body must not be over {MAX_BODY_BYTES} bytes")

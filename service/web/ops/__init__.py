@@ -1,0 +1,1 @@
+"""Health, metrics and the access log. Changes no answer."""

@@ -1,0 +1,1 @@
+"""uvicorn, set up for us: limits on what and how slowly a client may send. Answers no whole request."""

@@ -1,0 +1,1 @@
+"""Tests of consumers/publishing and of `python -m consumers.publish`."""

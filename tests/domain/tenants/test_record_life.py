@@ -1,0 +1,50 @@
+"""The diagram of a record's life in `docs/filters.md` has the arrows that the code has, and no others."""
+
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+from service.domain.tenants.record import Sweep, TenantRecord, adopted, begun, founded, swept
+from tests.domain.tenants.test_record import VALUES, entries
+
+PAGE = Path(__file__).parents[3] / "docs/filters.md"
+
+ARROW = re.compile(r"^ +(\S+) --> (\S+): (entry|backfill)\b", re.MULTILINE)
+"""From, to, and what makes it so."""
+
+EDITS = [entries(chosen) for size in range(3) for chosen in combinations(VALUES[:3], size)]
+
+LONGEST = 3
+"""Steps of a life: enough to come back from every state to each other."""
+
+
+def state(record: TenantRecord) -> str:
+    if record.pending is not None:
+        assert record.filling
+        return "filling"
+    assert not record.filling
+    return "retired" if record.retired else "in_force"
+
+
+def arrows(record: TenantRecord, sweep: Sweep | None, steps: int) -> Iterator[tuple[str, str, str]]:
+    """All that may happen to a record within so many steps, with a backfill that began at any of them, or none."""
+    if not steps:
+        return
+    before = state(record)
+    for edited in EDITS:
+        newer = adopted(record, edited, record.newest_version + 1)
+        yield before, state(newer), "entry"
+        yield from arrows(newer, sweep or begun(newer), steps - 1)
+    if sweep is not None:
+        settled = swept(record, sweep)
+        yield before, state(settled), "backfill"
+        yield from arrows(settled, begun(settled), steps - 1)
+
+
+def test_the_diagram_has_the_arrows_of_the_code() -> None:
+    found = {arrow for first in EDITS for arrow in arrows(founded(first, 0), None, LONGEST)}
+    found |= {("[*]", state(founded(first, 0)), "entry") for first in EDITS}
+    drawn = ARROW.findall(PAGE.read_text())
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == found

@@ -1,0 +1,1 @@
+"""What is done to processes, links and servers while counts are watched."""

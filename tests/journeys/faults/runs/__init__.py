@@ -1,0 +1,1 @@
+"""What a fault run is made of: load, watch, and the judge."""

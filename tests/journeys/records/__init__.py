@@ -1,0 +1,1 @@
+"""Journeys of records that are odd, bad or hostile."""

@@ -1,0 +1,1 @@
+"""Journeys in which a server or a process fails."""

@@ -1,0 +1,1 @@
+"""Random catalogues, conditions, tickets and histories."""

@@ -1,0 +1,1 @@
+"""What an oracle reads: the log, its records, its catalogue."""

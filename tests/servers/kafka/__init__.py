@@ -1,0 +1,1 @@
+"""Brokers: Apache Kafka and Tansu."""

@@ -1,0 +1,1 @@
+"""The HTTP process as a whole: its socket, its workers, and clients that are slow or hostile."""

@@ -1,0 +1,1 @@
+"""Tests of service/web/dashboard's files; tests/browser looks at them in a browser."""

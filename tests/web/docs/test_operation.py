@@ -1,0 +1,98 @@
+"""Health, metrics, and the documents."""
+
+import json
+import re
+
+from jsonschema_rs import Draft202012Validator
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.web.docs.openapi import openapi
+from tests.web.world import COUNT, FILTERS, QUERY, World
+
+
+async def test_alive_whatever_the_store_does_and_ready_only_with_it(world: World) -> None:
+    world.store.away = True
+    assert (await world.client.get("/healthz")).status_code == 200
+    answer = await world.client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "store": False, "catalogue": False})
+    world.store.away = False
+    await world.store.forget_catalogue_offsets()
+    answer = await world.client.get("/readyz")
+    assert (answer.status_code, answer.json()["store"], answer.json()["catalogue"]) == (503, True, False)
+    await world.store.set_judged(0)
+    answer = await world.client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+
+
+async def test_metrics_count_requests_by_our_paths_only(world: World) -> None:
+    await world.post()
+    await world.post(["nope"])
+    await world.client.get("/made/up")
+    await world.client.request("BREW", "/healthz")
+    text = (await world.client.get("/metrics")).text
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    requests = {
+        (sample.labels["path"], sample.labels["method"], sample.labels["status"]): sample.value
+        for sample in families["ticket_counts_http_requests"].samples
+        if sample.name.endswith("_total")
+    }
+    assert requests == {
+        (COUNT, "POST", "200"): 1,
+        (COUNT, "POST", "422"): 1,
+        ("other", "GET", "404"): 1,
+        ("/healthz", "other", "405"): 1,
+    }
+    assert re.search(r'tzdata="20\d\d\.\d+"', text)
+
+
+async def test_the_documents_are_there_and_the_page_loads_nothing(world: World) -> None:
+    assert (await world.client.get("/openapi.json")).json() == openapi()
+    events = (await world.client.get("/asyncapi.json")).json()
+    assert events["asyncapi"] == "3.0.0"
+    page = await world.client.get("/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "<script" not in page.text
+    assert not re.findall(r'(?:src|href)="(?!/)', page.text)
+    for text in (COUNT, FILTERS, "ticket-events", 'href="/openapi.json"', 'href="/asyncapi.json"', "&lt;kind&gt;"):
+        assert text in page.text, text
+
+
+async def test_a_line_of_the_access_log_is_one_line_to_every_reader(world: World) -> None:
+    user = "ann\u2028or\u2029so"
+    assert (await world.post(bearer=world.token(user))).status_code == 200
+    (line,) = world.lines[0].splitlines()
+    assert json.loads(line)["user"] == user
+
+
+def _resolve_all(document: dict, node: object) -> object:  # type: ignore[type-arg]
+    if isinstance(node, dict):
+        if "$ref" in node:
+            found: object = document
+            for name in str(node["$ref"]).removeprefix("#/").split("/"):
+                assert isinstance(found, dict)
+                found = found[name]
+            return _resolve_all(document, found)
+        return {name: _resolve_all(document, value) for name, value in node.items()}
+    return [_resolve_all(document, value) for value in node] if isinstance(node, list) else node
+
+
+async def test_answers_are_as_the_document_says(world: World) -> None:
+    paths = _resolve_all(openapi(), openapi()["paths"])
+    assert isinstance(paths, dict)
+    await world.store.set_judged(0)
+    answers = [
+        (COUNT, "post", await world.post(["all", "7472"])),
+        (COUNT, "post", await world.post([])),
+        (COUNT, "post", await world.post(["nope"])),
+        (COUNT, "post", await world.post(bearer="x")),
+        (COUNT, "get", await world.get()),
+        (FILTERS, "get", await world.client.get(f"{FILTERS}?{QUERY}", headers=world.headers())),
+        ("/healthz", "get", await world.client.get("/healthz")),
+        ("/readyz", "get", await world.client.get("/readyz")),
+    ]
+    for path, method, answer in answers:
+        described = paths[path][method]["responses"][str(answer.status_code)]
+        Draft202012Validator(described["content"]["application/json"]["schema"]).validate(answer.json())
+        for name, header in described.get("headers", {}).items():
+            assert name.lower() in answer.headers or not header["required"], (path, name)

@@ -1,0 +1,1 @@
+"""Who may open a stream, and what ends one."""
