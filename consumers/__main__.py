@@ -14,11 +14,11 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import ResponseError
 
 from consumers.audit.cycle import AuditSchedule
-from consumers.backfill.backfiller import Sweeper
-from consumers.backfill.on_demand_columns import WantedColumns
+from consumers.backfill.backfiller import Backfiller
+from consumers.backfill.on_demand_columns import OnDemandColumns
 from consumers.catalogue_sync.catalogue_log import CatalogueLog
 from consumers.catalogue_sync.catalogue_reader import CatalogueReader
-from consumers.catalogue_sync.sync import Adoption
+from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.coordination.leases import Leases
 from consumers.coordination.live_work import LiveWork
 from consumers.coordination.store_runs import StoreRuns
@@ -39,14 +39,14 @@ from consumers.kafka.clients import catalogue_consumer, dead_letter_producer, ev
 from consumers.kafka.fetches import Fetches
 from consumers.kafka.topics import ensure_topics
 from consumers.kafka_errors import RETRIED
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.ops.health import Health, serve
-from consumers.ops.liveness import Pulse
+from consumers.ops.liveness import Liveness
 from consumers.ops.small_server import CannotServe
 from consumers.ops.store_clock import StoreClock
 from consumers.ops.store_watch import StoreWatch
 from consumers.retrying import Retrying
-from consumers.settings import Settings, load
+from consumers.settings import ConsumerSettings, load
 from service import logs, timezones
 from service.store.ports.counter_store import StoreDenied, StoreRefused
 from service.store.redis.store import RedisStore, open_store
@@ -77,12 +77,12 @@ GC_THRESHOLDS = (50_000, 20, 50)
 them, 60 ms at a time."""
 
 
-async def main(settings: Settings) -> None:
+async def main(settings: ConsumerSettings) -> None:
     """Runs until SIGTERM or SIGINT; the round at hand is finished first."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    metrics, health = Metrics(), Health()
+    metrics, health = ConsumerMetrics(), Health()
     metrics.ready.set_function(lambda: not health.unready())
     with serve(health, metrics.registry, settings.metrics_host, settings.metrics_port) as port:
         log.info("consumer starts", metrics_port=port, kafka=settings.kafka, tzdata=timezones.version())
@@ -100,7 +100,7 @@ async def main(settings: Settings) -> None:
     log.info("consumer stopped")
 
 
-async def _work(settings: Settings, metrics: Metrics, health: Health, stop: asyncio.Event) -> None:
+async def _work(settings: ConsumerSettings, metrics: ConsumerMetrics, health: Health, stop: asyncio.Event) -> None:
     try:
         async with open_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
             topics, clock = await _foundations(settings, store, health)
@@ -115,7 +115,7 @@ async def _work(settings: Settings, metrics: Metrics, health: Health, stop: asyn
         await stop.wait()
 
 
-async def _foundations(settings: Settings, store: RedisStore, health: Health) -> tuple[TopicIds, StoreClock]:
+async def _foundations(settings: ConsumerSettings, store: RedisStore, health: Health) -> tuple[TopicIds, StoreClock]:
     """Waits for Redis and Kafka, makes the topics if absent.
 
     The ids of those topics whose offsets are in the store, and the clock to count by.
@@ -123,7 +123,7 @@ async def _foundations(settings: Settings, store: RedisStore, health: Health) ->
     retrying = Retrying("start", health.trouble)
     while True:
         try:
-            await store.found()
+            await store.ensure_layout()
             await ensure_topics(settings)
             ids = await current_ids(settings)
             await check_store(settings, store, ids)
@@ -135,11 +135,11 @@ async def _foundations(settings: Settings, store: RedisStore, health: Health) ->
 
 
 async def _run(
-    settings: Settings,
+    settings: ConsumerSettings,
     store: RedisStore,
     clock: StoreClock,
     topics: TopicIds,
-    metrics: Metrics,
+    metrics: ConsumerMetrics,
     health: Health,
     stop: asyncio.Event,
 ) -> None:
@@ -154,17 +154,17 @@ async def _run(
         catalogue_topic.assign([catalogue_partition])
 
         catalogue = CatalogueLog()
-        adoption = Adoption(store, catalogue, metrics)
+        catalogue_sync = CatalogueSync(store, catalogue, metrics)
         reader = CatalogueReader(
             catalogue_topic,
             settings.catalogue_topic,
             catalogue,
-            adoption,
+            catalogue_sync,
             store,
             _dead_letters(settings, producer, metrics),
             retrying("catalogue"),
         )
-        tenants = Tenants(adoption.synchronize, reader.catch_up)
+        tenants = Tenants(catalogue_sync.synchronize, reader.catch_up)
         dead_letters = _dead_letters(settings, producer, metrics)
         step = EventStep(store, tenants, dead_letters, clock, metrics, topics.events)
         reevaluation = Reevaluation(store, tenants, clock, metrics, topics.events)
@@ -176,7 +176,7 @@ async def _run(
             assignment,
             away,
             BatchProcessor(store, step, tenants, dead_letters, away, settings.apply_events),
-            Rewinding(store, step, adoption, metrics, away),
+            Rewinding(store, step, catalogue_sync, metrics, away),
             clock,
             metrics,
             settings.batch_records,
@@ -186,8 +186,8 @@ async def _run(
             retrying("events"),
             live,
         )
-        pulse = Pulse(health, reader, assignment, fetches, Fetches(catalogue_topic), catalogue_partition)
-        wanted = WantedColumns(store, adoption, clock, metrics, settings.profile_pairs, settings.dated_columns)
+        pulse = Liveness(health, reader, assignment, fetches, Fetches(catalogue_topic), catalogue_partition)
+        wanted = OnDemandColumns(store, catalogue_sync, clock, metrics, settings.profile_pairs, settings.dated_columns)
         leases = Leases(store)
         timers = Timers(store, reevaluation, leases, clock, metrics, range(settings.buckets), retrying("timers"), live)
         audits = AuditSchedule(
@@ -200,7 +200,9 @@ async def _run(
             retrying("audit"),
             live,
         )
-        sweeper = Sweeper(store, adoption, reevaluation, wanted, leases, metrics, retrying("backfill"), live, away)
+        sweeper = Backfiller(
+            store, catalogue_sync, reevaluation, wanted, leases, metrics, retrying("backfill"), live, away
+        )
         async with leases.given_back(), asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),
@@ -210,7 +212,7 @@ async def _run(
                 tasks.create_task(clock.follow(store, metrics), name="clock"),
                 tasks.create_task(audits.run(), name="audits"),
                 tasks.create_task(away.watch(), name="away buckets"),
-                tasks.create_task(StoreRuns(store, adoption).run(), name="store runs"),
+                tasks.create_task(StoreRuns(store, catalogue_sync).run(), name="store runs"),
                 tasks.create_task(StoreWatch(store, health, metrics).run(), name="store watch"),
             ]
             await reader.readable.wait()
@@ -220,7 +222,7 @@ async def _run(
                 task.cancel()
 
 
-def _dead_letters(settings: Settings, producer: AIOKafkaProducer, metrics: Metrics) -> DeadLetters:
+def _dead_letters(settings: ConsumerSettings, producer: AIOKafkaProducer, metrics: ConsumerMetrics) -> DeadLetters:
     guard = FloodGuard(settings.bad_records_in_a_row, settings.bad_records_window, settings.bad_records_share)
     return DeadLetters(producer, settings.dead_letter_topic, metrics, guard, settings.catalogue_topic)
 

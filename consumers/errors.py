@@ -48,7 +48,7 @@ class BuildingChanged(Exception):
     """The generation being built is not what this process knew: read it again, and go on from there."""
 
 
-class Refused(Exception):
+class RebuildRefused(Exception):
     """A rebuild doesn't begin or go on; what serves is unchanged. The message says why and what can be done."""
 
 

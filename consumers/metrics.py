@@ -35,7 +35,7 @@ class ReadCounter(Collector):
         yield CounterMetricFamily(self._name, self._text, self._value)
 
 
-class Metrics:
+class ConsumerMetrics:
     """One set per process, in a registry of its own so that tests can have many."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ def say_on_stderr(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-class Progress:
+class ProgressReport:
     """Of one piece of work that has so many steps."""
 
     def __init__(self, say: Say, what: str, total: int) -> None:

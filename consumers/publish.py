@@ -22,7 +22,7 @@ from consumers.publishing.applied_positions import until_applied
 from consumers.publishing.line_source import STDIN, Line, SourceUnusable, lines_of
 from consumers.publishing.ndjson import BadLine, record
 from consumers.publishing.outbox import NotAcknowledged, Outbox, open_outbox
-from consumers.settings import Settings, known_variables
+from consumers.settings import ConsumerSettings, known_variables
 from service import logs
 from service.config import environment
 from service.config.environment import SettingsError
@@ -69,7 +69,7 @@ class PublishStopped(Exception):
 
 async def publish(
     lines: Iterable[bytes] | AsyncIterable[bytes],
-    settings: Settings,
+    settings: ConsumerSettings,
     rate: float | None = None,
     *,
     skip_bad: bool = False,
@@ -88,7 +88,9 @@ async def publish(
 class _Job:
     """One run: its options and what came of it so far."""
 
-    def __init__(self, settings: Settings, rate: float | None, skip_bad: bool, wait_applied: bool, say: Say) -> None:
+    def __init__(
+        self, settings: ConsumerSettings, rate: float | None, skip_bad: bool, wait_applied: bool, say: Say
+    ) -> None:
         self._settings = settings
         self._rate = rate
         self._skip_bad = skip_bad
@@ -143,7 +145,7 @@ class _Job:
         settings = self._settings
         opened = open_store(settings.redis, settings.buckets, settings.redis_timeout_s)
         store = await open_now.enter_async_context(opened)
-        await store.found()
+        await store.ensure_layout()
         return store
 
     async def _send_all(self, lines: AsyncIterator[Line], outbox: Outbox) -> None:
@@ -212,7 +214,7 @@ def main(argv: Sequence[str]) -> int:
     """
     asked = _parser().parse_args(argv[1:])
     try:
-        settings = Settings.read(os.environ)
+        settings = ConsumerSettings.read(os.environ)
     except SettingsError as error:
         say_on_stderr(str(error))
         return environment.EXIT_WRONG_USE
@@ -273,7 +275,7 @@ def _parser() -> argparse.ArgumentParser:
 Lines are sent in order and as they are; a catalogue line is acknowledged before an event after it is sent, and the
 other way round. The first bad line stops it: what came before is published, nothing after it is. What the consumers
 would refuse in a well-formed event isn't checked here; it becomes a dead letter. Absent topics are made.""",
-        epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
+        epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
     )
     parser.add_argument("--version", action="version", version=ABOUT)
     parser.add_argument("files", nargs="*", metavar="FILE", help="NDJSON, or NDJSON packed as .gz; none, or -: stdin")

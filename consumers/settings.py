@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from service.config import environment
-from service.config.settings import Settings as ServiceSettings
+from service.config.settings import ServiceSettings as ServiceSettings
 from service.config.settings import SharedSettings, is_host_and_port
 
 PROGRAM = "python -m consumers"
@@ -21,7 +21,7 @@ PLACE = re.compile(r"[0-9]{1,9}:[0-9]{1,18}")
 """A partition and an offset in it."""
 
 
-class Settings(SharedSettings):
+class ConsumerSettings(SharedSettings):
     """Settings of `python -m consumers` and of the programs beside it."""
 
     kafka: str = Field(
@@ -197,20 +197,22 @@ def _same(name: str, other: str, topic: str) -> str:
 
 def known_variables() -> frozenset[str]:
     """Every variable that some process of this system reads."""
-    return frozenset(environment.variable(name) for name in (*Settings.model_fields, *ServiceSettings.model_fields))
+    return frozenset(
+        environment.variable(name) for name in (*ConsumerSettings.model_fields, *ServiceSettings.model_fields)
+    )
 
 
 def help_text() -> str:
     """What `python -m consumers --help` prints."""
-    return environment.usage(Settings, PROGRAM, PURPOSE)
+    return environment.usage(ConsumerSettings, PROGRAM, PURPOSE)
 
 
-def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ConsumerSettings:
     """The settings in `environ`; `argv` begins with the program's name. Raises SettingsError with one line."""
     environment.refuse_arguments(argv)
-    return Settings.read(environ)
+    return ConsumerSettings.read(environ)
 
 
-def load(argv: Sequence[str]) -> Settings:
+def load(argv: Sequence[str]) -> ConsumerSettings:
     """The settings of this process, which ends here for `--help` (status 0) or a wrong setting or argument (2)."""
     return environment.load(argv, parse, help_text, known_variables())

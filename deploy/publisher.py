@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from consumers.publish import PublishStopped
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from deploy.demo.arguments import add_feed_arguments
 from deploy.demo.desk.histories import Histories
 from deploy.demo.feed import publish_catalogue, publish_live, publish_stock
@@ -25,13 +25,13 @@ from service.token import KeyFileUnusable
 STOPPED = 1
 
 
-async def publish(asked: argparse.Namespace, settings: Settings) -> None:
+async def publish(asked: argparse.Namespace, settings: ConsumerSettings) -> None:
     """Until it is asked to end. Raises KeyFileUnusable, PublishStopped."""
     with asked_to_end() as ending:
         await unless_asked(ending, feed(settings, asked))
 
 
-async def feed(settings: Settings, asked: argparse.Namespace) -> None:
+async def feed(settings: ConsumerSettings, asked: argparse.Namespace) -> None:
     """Publishes for ever. Raises KeyFileUnusable, PublishStopped."""
     key = realm_key(asked.key)
     now_s = int(time.time())
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0 when it was asked to end, 1 when it had to, 2 for wrong use."""
     asked = _parser().parse_args(argv[1:])
     try:
-        settings = Settings.read(os.environ)
+        settings = ConsumerSettings.read(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return environment.EXIT_WRONG_USE

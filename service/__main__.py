@@ -18,11 +18,11 @@ import uvloop
 from service import logs, timezones
 from service.clock import SystemClock
 from service.config import settings
-from service.config.settings import Settings
+from service.config.settings import ServiceSettings
 from service.process.listener import BACKLOG, listen, port_of, reserve, url
 from service.process.workers import run_workers
 from service.queries.column_demands import DemandLimits
-from service.queries.counts import Reading
+from service.queries.counts import CountQueries
 from service.store.client.hints import listen as listen_for_hints
 from service.store.ports.counter_store import StoreRefused, StoreUnavailable
 from service.store.redis.store import RedisStore, open_store
@@ -30,8 +30,8 @@ from service.web.app import create_app
 from service.web.ops.access_log import LOGGER, AccessLog
 from service.web.ops.shared_metrics import SharedMetrics
 from service.web.push.hub import DRAIN_SPREAD_S, Hub
-from service.web.push.stream_limiter import Places
-from service.web.server.server import Server, new_server
+from service.web.push.stream_limiter import StreamLimiter
+from service.web.server.server import HttpServer, new_server
 
 SPARE = 256
 """Beside streams: answers under way, Redis, logs."""
@@ -80,7 +80,7 @@ def main() -> int:
         return run_workers(wanted.workers, lambda number: run_worker(wanted, ports, number, folder), wanted.drain_s)
 
 
-def reserved(wanted: Settings, open_now: ExitStack) -> list[socket.socket]:
+def reserved(wanted: ServiceSettings, open_now: ExitStack) -> list[socket.socket]:
     """The sockets of PORT and, where it is set, of SERVICE_METRICS_PORT. Raises CantListen."""
     ports = {"PORT": wanted.port, "SERVICE_METRICS_PORT": wanted.own_metrics_port}
     listeners = []
@@ -97,14 +97,16 @@ class CantListen(Exception):
     """The message names the settings and says why."""
 
 
-def run_worker(wanted: Settings, ports: Sequence[int], number: int, folder: Path) -> int:
+def run_worker(wanted: ServiceSettings, ports: Sequence[int], number: int, folder: Path) -> int:
     """One of several: its own socket on each port, so that the kernel spreads connections evenly."""
     with ExitStack() as open_now:
         listeners = [open_now.enter_context(listen(wanted.host, port, shared=True)) for port in ports]
         return run(wanted, listeners, SharedMetrics(folder, number))
 
 
-def run(wanted: Settings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None = None) -> int:
+def run(
+    wanted: ServiceSettings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None = None
+) -> int:
     """Serves on the sockets; returns the exit status."""
     for listener in listeners:
         listener.listen(BACKLOG)
@@ -118,7 +120,9 @@ def run(wanted: Settings, listeners: Sequence[socket.socket], shared_metrics: Sh
     return status
 
 
-async def serving(wanted: Settings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None) -> int:
+async def serving(
+    wanted: ServiceSettings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None
+) -> int:
     """Opens everything, serves, closes everything; returns the exit status."""
     clock = SystemClock()
     async with open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s) as store:
@@ -128,11 +132,13 @@ async def serving(wanted: Settings, listeners: Sequence[socket.socket], shared_m
             wanted.new_pairs_per_user_per_day,
             wanted.new_pairs_per_tenant_per_hour,
         )
-        reading = Reading(store, clock, limits=demands)
-        places = Places(wanted.streams, wanted.streams_per_user, wanted.streams_per_tenant, wanted.streams_per_address)
-        hub = Hub(reading, places, clock, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
+        queries = CountQueries(store, clock, limits=demands)
+        limiter = StreamLimiter(
+            wanted.streams, wanted.streams_per_user, wanted.streams_per_tenant, wanted.streams_per_address
+        )
+        hub = Hub(queries, limiter, clock, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
         app = create_app(
-            reading, store, hub, store, wanted, clock, access_log() if wanted.access_log else None,
+            queries, store, hub, store, wanted, clock, access_log() if wanted.access_log else None,
             shared_metrics=shared_metrics,
             operations_port=None if wanted.own_metrics_port is None else port_of(listeners[1]),
         )  # fmt: skip
@@ -146,12 +152,12 @@ async def serving(wanted: Settings, listeners: Sequence[socket.socket], shared_m
     return 1 if layout.done() and not layout.cancelled() and not layout.result() else 0
 
 
-async def check_layout(store: RedisStore, server: Server) -> bool:
+async def check_layout(store: RedisStore, server: HttpServer) -> bool:
     """Whether the store is laid out as we are set, known once it could be asked; if it isn't, the server ends."""
     said = ""
     while True:
         try:
-            await store.found()
+            await store.ensure_layout()
             return True
         except StoreUnavailable as away:
             if str(away) != said:  # once, not each second

@@ -20,11 +20,11 @@ from consumers.catalogue.reading import NothingFound, opened, stored_tenant
 from consumers.engine.reevaluation import Reevaluation
 from consumers.engine.tenants import Tenants
 from consumers.errors import ForeignTopic, OlderCode
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.ops.store_clock import StoreClock
 from consumers.publishing.line_source import SourceUnusable, lines_of
 from consumers.publishing.outbox import NotAcknowledged, open_outbox
-from consumers.settings import Settings, known_variables
+from consumers.settings import ConsumerSettings, known_variables
 from service import logs
 from service.clock import Clock
 from service.config import environment
@@ -42,7 +42,7 @@ PROGRESS_S = 5.0
 """Seconds between two lines of progress."""
 
 
-async def _audit(asked: argparse.Namespace, settings: Settings) -> int:
+async def _audit(asked: argparse.Namespace, settings: ConsumerSettings) -> int:
     drift = tenants = tickets = unproven = 0
     next_progress = time.monotonic() + PROGRESS_S
     async with opened(settings) as store:
@@ -79,7 +79,7 @@ async def _tenants(store: RedisStore, only: str | None) -> Mapping[Bucket, Seque
 async def _mender(store: RedisStore, clock: Clock, bucket: Bucket) -> Mender:
     """Writes as a consumer of the very topic that the bucket's positions are of."""
     states = await store.states([bucket])
-    return Reevaluation(store, Tenants(store.tenant), clock, Metrics(), states[bucket].topic)
+    return Reevaluation(store, Tenants(store.tenant), clock, ConsumerMetrics(), states[bucket].topic)
 
 
 def _print(report: TenantReport) -> None:
@@ -92,7 +92,7 @@ def _print(report: TenantReport) -> None:
         _write(f"{report.tenant}: ticket {ticket} {problem}")
 
 
-async def _against(asked: argparse.Namespace, settings: Settings) -> int:
+async def _against(asked: argparse.Namespace, settings: ConsumerSettings) -> int:
     async with AsyncExitStack() as open_now:
         store = await open_now.enter_async_context(opened(settings))
         outbox = await open_now.enter_async_context(open_outbox(settings, _say)) if asked.publish else None
@@ -113,7 +113,7 @@ def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-async def run(asked: argparse.Namespace, settings: Settings) -> int:
+async def run(asked: argparse.Namespace, settings: ConsumerSettings) -> int:
     """Does what was asked; the exit status."""
     try:
         return await (_audit if asked.against is None else _against)(asked, settings)
@@ -135,7 +135,7 @@ def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 drift found, 2 wrong use, 3 not proven or unreachable, 130."""
     asked = arguments.parse(argv)
     try:
-        settings = Settings.read(os.environ)
+        settings = ConsumerSettings.read(os.environ)
     except SettingsError as error:
         _say(str(error))
         return EXIT_WRONG_USE

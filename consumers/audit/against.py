@@ -7,7 +7,7 @@ import msgspec
 from consumers.audit.export import Exported, difference, event_of, exported, mendable
 from consumers.publishing.line_source import Line
 from consumers.publishing.ndjson import Record
-from service.domain.tickets.ticket import Image
+from service.domain.tickets.ticket import TicketState
 from service.store.ports.counter_store import CounterStore
 
 PAGE = 200
@@ -68,16 +68,16 @@ class Against:
         doubtful += [each for each, _, _ in await self._different(page)]
         # Once more: what was on its way when it was looked at first has mostly arrived.
         for start in range(0, len(doubtful), PAGE):
-            for one, image, text in await self._different(doubtful[start : start + PAGE]):
-                await self._tell(one, image, text)
+            for one, ticket_state, text in await self._different(doubtful[start : start + PAGE]):
+                await self._tell(one, ticket_state, text)
         for tenant, names in sorted(self._named.items()):
             await self._only_here(tenant, names)
 
-    async def _different(self, page: Iterable[Exported]) -> list[tuple[Exported, Image | None, str]]:
+    async def _different(self, page: Iterable[Exported]) -> list[tuple[Exported, TicketState | None, str]]:
         by_tenant: dict[str, list[Exported]] = {}
         for one in page:
             by_tenant.setdefault(one.tenant, []).append(one)
-        found: list[tuple[Exported, Image | None, str]] = []
+        found: list[tuple[Exported, TicketState | None, str]] = []
         for tenant, exports in by_tenant.items():
             stored = await self._store.tenant(tenant)
             names = list(dict.fromkeys(one.name for one in exports))
@@ -87,15 +87,15 @@ class Against:
                 continue
             loaded = await self._store.load(self._store.bucket(tenant), {tenant: names}, {tenant: stored.generation})
             for one in exports:
-                image = loaded.tickets[tenant, one.name].image
-                if text := difference(one, image):
-                    found.append((one, image, text))
+                ticket_state = loaded.tickets[tenant, one.name].ticket_state
+                if text := difference(one, ticket_state):
+                    found.append((one, ticket_state, text))
         return found
 
-    async def _tell(self, one: Exported, image: Image | None, text: str) -> None:
+    async def _tell(self, one: Exported, ticket_state: TicketState | None, text: str) -> None:
         self.totals.different += 1
         note = ""
-        if self._send is not None and one.tenant not in self._strangers and mendable(one, image):
+        if self._send is not None and one.tenant not in self._strangers and mendable(one, ticket_state):
             key, value = event_of(one)
             await self._send(Record(is_event=True, key=key, value=value))
             self.totals.sent += 1
@@ -111,11 +111,11 @@ class Against:
         seen: set[str] = set()
         cursor = 0
         while True:
-            page = await self._store.images(tenant, stored.generation, cursor, PAGE)
-            for name, image in page.tickets:
-                if image.ticket is not None and name not in names and name not in seen:
+            page = await self._store.ticket_states(tenant, stored.generation, cursor, PAGE)
+            for name, ticket_state in page.tickets:
+                if ticket_state.ticket is not None and name not in names and name not in seen:
                     seen.add(name)
-                    self._write(f"{tenant}: ticket {name}: only here, at sequence {image.sequence}")
+                    self._write(f"{tenant}: ticket {name}: only here, at sequence {ticket_state.sequence}")
             cursor = page.cursor
             if not cursor:
                 break

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from service.config import environment
 from service.domain.tickets.ids import is_tenant_id
 from service.version import ABOUT
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m consumers.audit",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=_DESCRIPTION,
-        epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
+        epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
     )
     whole.add_argument("--version", action="version", version=ABOUT)
     whole.add_argument("--tenant", type=_tenant, metavar="ID", help="only this one")

@@ -33,7 +33,7 @@ def wrong_cells(counter: str, stored: StoredCounter, recount: Recount) -> list[W
         for part in sorted(stored.columns.keys() | right.keys())
         for column, count, should_be in _differences(stored.columns.get(part, {}), right.get(part, {}))
     ]
-    fields = timed_fields(counter, recount.moments(counter))
+    fields = timed_fields(counter, recount.time_buckets(counter))
     found += [WrongCell(counter, _TIMED, *difference) for difference in _differences(stored.fields, fields)]
     return found
 
@@ -42,7 +42,7 @@ def right_counter(counter: str, wrong: list[WrongCell], recount: Recount) -> Rig
     """What the counter has to be."""
     return RightCounter(
         {part: dict(masks) for part, masks in recount.masks(counter).items()},
-        {part: dict(moments) for part, moments in recount.moments(counter).items()},
+        {part: dict(time_buckets) for part, time_buckets in recount.time_buckets(counter).items()},
         {cell.cell: cell.right for cell in wrong if cell.part == _TIMED},
     )
 

@@ -10,7 +10,7 @@ from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
 from consumers.coordination.leases import Leases
 from consumers.coordination.live_work import LiveWork
 from consumers.kafka_errors import RETRIED
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.retrying import Retrying
 from service.clock import Clock
 from service.store.ports.auditing import AuditedStore
@@ -58,7 +58,7 @@ class AuditSchedule:
         store: AuditedStore,
         leases: Leases,
         clock: Clock,
-        metrics: Metrics,
+        metrics: ConsumerMetrics,
         buckets: Iterable[Bucket],
         every_s: float,
         retrying: Retrying | None = None,

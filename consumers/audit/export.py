@@ -10,7 +10,7 @@ from consumers.decoding.ticket_data import EXACT_DATA, read_ticket
 from consumers.publishing.line_source import Line
 from service.domain.json_reading import EXACT, UnpairedSurrogate, read_json
 from service.domain.tickets.event import PoisonEvent
-from service.domain.tickets.ticket import Image, Ticket
+from service.domain.tickets.ticket import Ticket, TicketState
 
 
 class BadExport(Exception):
@@ -30,14 +30,14 @@ class Exported(msgspec.Struct, frozen=True):
 _NONE = msgspec.Raw(b"null")
 
 
-class _Line(msgspec.Struct):
+class _ExportLine(msgspec.Struct):
     tenant: str
     ticket: str
     sequence: int | str
     data: msgspec.Raw = _NONE
 
 
-_decoder = msgspec.json.Decoder(_Line)
+_decoder = msgspec.json.Decoder(_ExportLine)
 
 
 def exported(line: Line) -> Exported:
@@ -53,24 +53,24 @@ def exported(line: Line) -> Exported:
         raise BadExport(f"{line.place}: {error}") from None
 
 
-def difference(one: Exported, image: Image | None) -> str:
+def difference(one: Exported, ticket_state: TicketState | None) -> str:
     """What we were not told, or told otherwise; "" for nothing. An export may be older than what we have."""
-    if image is None:
+    if ticket_state is None:
         return "the log never told of it"
-    if image.sequence < one.sequence:
-        return f"the log told of sequence {image.sequence}, the source has {one.sequence}"
-    if image.sequence > one.sequence or one.ticket is None:
+    if ticket_state.sequence < one.sequence:
+        return f"the log told of sequence {ticket_state.sequence}, the source has {one.sequence}"
+    if ticket_state.sequence > one.sequence or one.ticket is None:
         return ""
-    if image.ticket is None:
+    if ticket_state.ticket is None:
         return f"deleted here at sequence {one.sequence}, which the source still has"
     # Which event closed it isn't in an export.
-    same = msgspec.structs.replace(image.ticket, closed_by_event=False) == one.ticket
+    same = msgspec.structs.replace(ticket_state.ticket, closed_by_event=False) == one.ticket
     return "" if same else f"other content at sequence {one.sequence}: the source has to raise the sequence"
 
 
-def mendable(one: Exported, image: Image | None) -> bool:
+def mendable(one: Exported, ticket_state: TicketState | None) -> bool:
     """Whether the export's ticket, sent as an event, would mend the difference."""
-    return one.data is not None and (image is None or image.sequence < one.sequence)
+    return one.data is not None and (ticket_state is None or ticket_state.sequence < one.sequence)
 
 
 def event_of(one: Exported) -> tuple[bytes, bytes]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.columns import SEMANTICS
 from service.domain.tenants.record import numbered
 from service.domain.tickets.instant import format_instant_exactly
-from service.domain.tickets.ticket import Image, Instant
+from service.domain.tickets.ticket import Instant, TicketState
 from service.store.ports.auditing import AuditedTicket, AuditRead
 from service.store.ports.counter_store import StoredTenant
 
@@ -18,38 +18,42 @@ class Judge:
         record = stored.record
         columns = numbered(record)
         filling = {record.numbers[name] for name in record.filling}
-        self.token = stored.token
-        self._columns = Columns(columns)
+        self.record_version = stored.record_version
+        self._columns = ColumnMatcher(columns)
         self._settled = not (record.filling or record.retired) and record.semantics == SEMANTICS
         self._numbers = columns.keys() - filling
         self._mask = sum(1 << number for number in self._numbers)
 
     def problem(self, one: AuditedTicket, instants: Sequence[Instant]) -> str:
         """What is wrong with a ticket that has to be right at one of these instants; "" for nothing."""
-        image = one.image
-        if image is None:
+        ticket_state = one.ticket_state
+        if ticket_state is None:
             return "" if one.due_at is None else "is due, but there is no such ticket"
-        if image.due_at != one.due_at:
-            return f"is due {_shown(one.due_at)} by the due set, and {_shown(image.due_at)} by itself"
-        problems = [self._at(image, instant) for instant in instants]
+        if ticket_state.due_at != one.due_at:
+            return f"is due {_shown(one.due_at)} by the due set, and {_shown(ticket_state.due_at)} by itself"
+        problems = [self._at(ticket_state, instant) for instant in instants]
         return "" if "" in problems or not problems else problems[0]
 
-    def _at(self, image: Image, instant: Instant) -> str:
-        if image.ticket is None:
-            return "" if not image.mask and not image.moments and image.due_at is None else "is deleted, but counts"
-        counted = self._columns.counted(image.ticket, instant)
-        wrong = (image.mask ^ counted.mask) & (self._mask if self._settled is False else -1)
+    def _at(self, ticket_state: TicketState, instant: Instant) -> str:
+        if ticket_state.ticket is None:
+            return (
+                ""
+                if not ticket_state.mask and not ticket_state.time_buckets and ticket_state.due_at is None
+                else "is deleted, but counts"
+            )
+        counted = self._columns.counted(ticket_state.ticket, instant)
+        wrong = (ticket_state.mask ^ counted.mask) & (self._mask if self._settled is False else -1)
         if wrong:
             numbers = [number for number in range(wrong.bit_length()) if wrong >> number & 1] if wrong > 0 else []
             return f"counts otherwise than its columns say: {', '.join(map(str, numbers))}"
-        if self._kept(image.moments) != self._kept(counted.moments):
+        if self._kept(ticket_state.time_buckets) != self._kept(counted.time_buckets):
             return "counts at other times than its columns say"
-        if self._settled and image.due_at != counted.next_change_at:
-            return f"is due {_shown(image.due_at)}, and should be {_shown(counted.next_change_at)}"
+        if self._settled and ticket_state.due_at != counted.next_change_at:
+            return f"is due {_shown(ticket_state.due_at)}, and should be {_shown(counted.next_change_at)}"
         return ""
 
-    def _kept(self, moments: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        return sorted(one for one in moments if self._settled or one[0] in self._numbers)
+    def _kept(self, time_buckets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        return sorted(one for one in time_buckets if self._settled or one[0] in self._numbers)
 
 
 def instants_of(read: AuditRead, now: Instant) -> list[Instant]:

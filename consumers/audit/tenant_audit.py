@@ -20,7 +20,7 @@ from service.domain.counting.scopes import EVERYONE
 from service.store.page_size import PageSize
 from service.store.ports.auditing import AuditAsk, AuditedStore, AuditRead, Repair
 from service.store.ports.counter_store import StoreUnavailable
-from service.store.random_id import minted
+from service.store.random_id import new_random_id
 
 PAGE, FIRST_PAGE = 200, 20
 """Most tickets per read, and those of the first one, which shows how large they are."""
@@ -122,7 +122,7 @@ class _Pass:
         tenant: str,
         generation: str,
     ) -> None:
-        self.holder = minted()
+        self.holder = new_random_id()
         self._live = live
         self._store = store
         self._clock = clock
@@ -187,10 +187,10 @@ class _Pass:
         return read
 
     async def _take(self, read: AuditRead) -> None:
-        judge = await self._judge_of(read.token)
+        judge = await self._judge_of(read.record_version)
         instants = instants_of(read, self._clock.now_us())
         for one in read.tickets:
-            self._recount.put(one.ticket, one.image)
+            self._recount.put(one.ticket, one.ticket_state)
             self._wrong.pop(one.ticket, None)
             self._unjudged.discard(one.ticket)
             if judge is None:
@@ -198,12 +198,12 @@ class _Pass:
             elif problem := judge.problem(one, instants):
                 self._wrong[one.ticket] = problem
 
-    async def _judge_of(self, token: str) -> Judge | None:
+    async def _judge_of(self, record_version: str) -> Judge | None:
         """None where the record has changed once more since this was read."""
-        if self._judge is None or self._judge.token != token:
+        if self._judge is None or self._judge.record_version != record_version:
             stored = await self._store.tenant(self._ask.tenant)
             self._judge = None if stored is None else Judge(stored)
-        return self._judge if self._judge is not None and self._judge.token == token else None
+        return self._judge if self._judge is not None and self._judge.record_version == record_version else None
 
     async def _compare(self, names: tuple[str, ...], report: TenantReport) -> int:
         """Compares some counters at one version, which is returned; repairs them where that is asked for."""

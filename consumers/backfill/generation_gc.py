@@ -10,10 +10,10 @@ from consumers.backoff import Backoff
 from service.store.page_size import PageSize
 from service.store.ports.counter_store import CounterStore
 
-BITE, FIRST_BITE = 200, 20
+SCAN_BATCH, FIRST_SCAN_BATCH = 200, 20
 """Most tickets per bite, and those of the first one, which shows how large they are."""
 
-BITE_S = 0.02
+SCAN_BATCH_S = 0.02
 """How long a bite may take before the next one is smaller: events wait no longer behind one."""
 
 REST_SHARE = 1.0
@@ -43,7 +43,7 @@ async def collect(store: CounterStore, orphans: Collection[Orphan], give_way: Gi
 
 async def collect_tickets(store: CounterStore, orphan: Orphan, give_way: GiveWay = _at_once) -> None:
     """Removes an orphan's tickets, and the counters they are in: nearly all of it. Raises StoreUnavailable."""
-    loop, size = asyncio.get_running_loop(), PageSize(FIRST_BITE, BITE, BITE_S)
+    loop, size = asyncio.get_running_loop(), PageSize(FIRST_SCAN_BATCH, SCAN_BATCH, SCAN_BATCH_S)
     while True:
         await give_way()
         began = loop.time()

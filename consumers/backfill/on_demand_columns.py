@@ -9,15 +9,15 @@ import msgspec
 import structlog
 
 from consumers.backoff import before_redoing
-from consumers.catalogue_sync.sync import Adoption
-from consumers.metrics import Metrics
+from consumers.catalogue_sync.sync import CatalogueSync
+from consumers.metrics import ConsumerMetrics
 from service import timezones
 from service.clock import Clock
-from service.domain.tenants.record import Ask, Dated, Entries, adopting, with_asked
+from service.domain.tenants.record import ColumnDemand, Dated, Entries, adopting, with_asked
 from service.domain.tickets.ticket import Instant
-from service.queries.column_demands import RECENT_US, Meaning, meaning
+from service.queries.column_demands import RECENT_US, DemandMeaning, meaning
 from service.store.ports.counter_store import CounterStore, StoredTenant
-from service.store.random_id import minted
+from service.store.random_id import new_random_id
 from service.turns import in_turns
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ _SECOND_US = 1_000_000
 UNUSED_US = 24 * 3_600 * _SECOND_US
 """What nobody has asked for in a day is dropped: a dashboard on the wall asks every few minutes."""
 
-LOOK_EVERY_US = 600 * _SECOND_US
+POLL_INTERVAL_US = 600 * _SECOND_US
 """Between looks for what to drop, and for the days that come."""
 
 AHEAD_US = 3_600 * _SECOND_US
@@ -37,20 +37,20 @@ BEHIND_US = 60 * _SECOND_US
 """And are kept this long after its end, for readers whose clocks are behind."""
 
 
-class WantedColumns:
+class OnDemandColumns:
     """Looks at what was asked for, and changes tenants' records accordingly."""
 
     def __init__(
         self,
         store: CounterStore,
-        adoption: Adoption,
+        catalogue_sync: CatalogueSync,
         clock: Clock,
-        metrics: Metrics,
+        metrics: ConsumerMetrics,
         most_pairs: int,
         most_dated: int,
     ) -> None:
         self._store = store
-        self._adoption = adoption
+        self._catalogue_sync = catalogue_sync
         self._clock = clock
         self._metrics = metrics
         self._most_pairs = most_pairs
@@ -60,17 +60,17 @@ class WantedColumns:
     async def look(self, may: Callable[[str], Awaitable[bool]]) -> None:
         """Takes up what is newly asked for, and now and then drops what isn't. `may` says whose tenants are ours."""
         now = self._clock.now_us()
-        due: Iterable[str] = await self._store.wanting()
-        if now - self._looked_at >= LOOK_EVERY_US:
+        due: Iterable[str] = await self._store.tenants_with_demands()
+        if now - self._looked_at >= POLL_INTERVAL_US:
             self._looked_at = now
-            due = {*due, *self._adoption.asked}
+            due = {*due, *self._catalogue_sync.asked}
         for tenant in due:
             if await may(tenant):
-                await self._store.settle_wanting(tenant)  # before it is looked at: what is asked meanwhile comes again
+                await self._store.settle_demands(tenant)  # before it is looked at: what is asked meanwhile comes again
                 await self._tenant(tenant, now)
 
     async def _tenant(self, name: str, now: Instant) -> None:
-        asked, redoing = await self._store.asks(name), before_redoing()
+        asked, redoing = await self._store.demands(name), before_redoing()
         while (stored := await self._store.tenant(name)) is not None:
             newest = stored.record.newest
             entries = chosen(newest, asked, now, self._most_pairs, self._most_dated)
@@ -78,22 +78,24 @@ class WantedColumns:
             if (entries.pairs, entries.dated) == (newest.pairs, newest.dated):
                 return
             record = await in_turns(adopting(stored.record, entries, stored.record.newest_version))
-            new = StoredTenant(minted(), stored.generation, record)
-            if await self._store.put_tenant(name, stored.token, new):
+            new = StoredTenant(new_random_id(), stored.generation, record)
+            if await self._store.put_tenant(name, stored.record_version, new):
                 log.info("columns asked for", tenant=name, pairs=len(entries.pairs), dated=len(entries.dated))
-                self._adoption.noted(name, new)
+                self._catalogue_sync.noted(name, new)
                 return
             await redoing.pause()
 
-    async def _forget(self, name: str, asked: Mapping[Ask, Instant], entries: Entries) -> None:
+    async def _forget(self, name: str, asked: Mapping[ColumnDemand, Instant], entries: Entries) -> None:
         kept = {(*pair, "") for pair in entries.pairs} | {dated.ask for dated in entries.dated}
         gone = [ask for ask in asked if ask not in kept]
         if gone:
             self._metrics.asks_dropped.inc(len(gone))
-            await self._store.forget_asks(name, gone)
+            await self._store.forget_demands(name, gone)
 
 
-def chosen(entries: Entries, asked: Mapping[Ask, Instant], now: Instant, most_pairs: int, most_dated: int) -> Entries:
+def chosen(
+    entries: Entries, asked: Mapping[ColumnDemand, Instant], now: Instant, most_pairs: int, most_dated: int
+) -> Entries:
     """The entries with what is to have columns: asked for within a day, and at most so much.
 
     Beyond the limits pairs give way that were asked for least recently, but none that is in use to a new one. What is
@@ -106,15 +108,15 @@ def chosen(entries: Entries, asked: Mapping[Ask, Instant], now: Instant, most_pa
     newest = sorted(pairs, key=lambda pair: (pair not in in_use, -fresh[(*pair, "")], pair))[:most_pairs]
     counted = {dated.ask for dated in entries.dated}
     zoned = [ask for ask in fresh if ask[2] in timezones.names()]
-    meanings: dict[Meaning, list[Ask]] = {}
+    meanings: dict[DemandMeaning, list[ColumnDemand]] = {}
     for ask in sorted(zoned, key=lambda ask: (ask not in counted, fresh[ask], ask)):
         meanings.setdefault(meaning(ask, now), []).append(ask)
-    kept = [ask for asks in [*meanings.values()][:most_dated] for ask in asks]
+    kept = [ask for demands in [*meanings.values()][:most_dated] for ask in demands]
     dated = with_asked(entries, (), [day for ask in kept for day in _days(ask, now)]).dated
     return msgspec.structs.replace(entries, pairs=frozenset(newest), dated=dated)
 
 
-def _days(ask: Ask, now: Instant) -> set[Dated]:
+def _days(ask: ColumnDemand, now: Instant) -> set[Dated]:
     profile_id, target, zone = ask
     days = {timezones.day_at(at, zone) for at in (now - BEHIND_US, now, now + AHEAD_US)}
     return {Dated(profile_id, target, day) for day in days}

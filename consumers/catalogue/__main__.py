@@ -17,7 +17,7 @@ from consumers.catalogue.foreign.translation import Unusable
 from consumers.catalogue.reading import NothingFound, opened, stored_tenant
 from consumers.catalogue.verdict import When
 from consumers.publishing.line_source import STDIN, SourceUnusable, lines_of
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from service import timezones
 from service.clock import SystemClock
 from service.config.environment import EXIT_WRONG_USE, SettingsError
@@ -40,7 +40,7 @@ async def _check(asked: argparse.Namespace) -> int:
 
 
 async def _show(asked: argparse.Namespace) -> int:
-    async with opened(Settings.read(os.environ)) as store:
+    async with opened(ConsumerSettings.read(os.environ)) as store:
         record = (await stored_tenant(store, asked.tenant)).record
         realm = await store.realm(record.newest.settings.realm)
     _print(showing.shown(record, realm))
@@ -49,7 +49,7 @@ async def _show(asked: argparse.Namespace) -> int:
 
 async def _unknown(asked: argparse.Namespace) -> int:
     found = 0
-    async with opened(Settings.read(os.environ)) as store:
+    async with opened(ConsumerSettings.read(os.environ)) as store:
         if asked.tenant is not None:
             await stored_tenant(store, asked.tenant)
         buckets = range(store.buckets) if asked.tenant is None else ()
@@ -68,7 +68,7 @@ async def _unknown(asked: argparse.Namespace) -> int:
 async def _explain(asked: argparse.Namespace) -> int:
     roles = frozenset((str(asked.role),)) if asked.role else frozenset[str]()
     viewer = Viewer(asked.user, asked.role or Role.ADMIN, frozenset(asked.teams), roles) if asked.user else None
-    async with opened(Settings.read(os.environ)) as store:
+    async with opened(ConsumerSettings.read(os.environ)) as store:
         stored = await stored_tenant(store, asked.tenant)
         now = SystemClock().now_us()
         day = timezones.day_at(now, asked.timezone)
@@ -79,8 +79,8 @@ async def _explain(asked: argparse.Namespace) -> int:
         found = await _ticket(store, asked.tenant, stored, asked.ticket) if asked.ticket else None
     _print(explaining.text(filter_))
     _print(explaining.sums(filter_, kinds, viewer, counts))
-    if found is not None and found.image is not None:
-        _print(verdict.verdict(filter_, found.image, viewer, (asked.role, asked.perspective), When(now, day)))
+    if found is not None and found.ticket_state is not None:
+        _print(verdict.verdict(filter_, found.ticket_state, viewer, (asked.role, asked.perspective), When(now, day)))
     return 0
 
 
@@ -98,7 +98,7 @@ async def _counts(
     # With its sign taken away, so that a term shows what there is.
     planned = plan([(term._replace(sign=1),) for term in filled], record.numbers, viewer)
     tenant = record.newest.settings.id
-    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, planned, day))
+    snapshot = await store.snapshot(query_for(tenant, stored.record_version, stored.generation, planned, day))
     if snapshot is None:
         return {}
     return dict(zip(filled, planned.evaluate(snapshot.columns, snapshot.counters, snapshot.timed), strict=True))
@@ -107,7 +107,7 @@ async def _counts(
 async def _ticket(store: RedisStore, tenant: str, stored: StoredTenant, ticket: str) -> StoredTicket:
     loaded = await store.load(store.bucket(tenant), {tenant: [ticket]}, {tenant: stored.generation})
     found = loaded.tickets[tenant, ticket]
-    if found.image is None:
+    if found.ticket_state is None:
         raise NothingFound(f"ticket {ticket!r}: never seen")
     return found
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from service import timezones
 from service.config import environment
 from service.domain.counting.viewer import Perspective, Role
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Checks, shows, explains and imports catalogue entries. Publishes nothing: consumers.publish does.",
         epilog="Settings of show, unknown and explain (environment variables):\n\n"
-        + environment.table(Settings, SETTINGS_USED),
+        + environment.table(ConsumerSettings, SETTINGS_USED),
     )
     whole.add_argument("--version", action="version", version=ABOUT)
     commands = whole.add_subparsers(dest="command", required=True, metavar="check|show|unknown|explain|import")

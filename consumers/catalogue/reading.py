@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from service.config.settings import SharedSettings
 from service.store import keys
-from service.store.client.store_client import opened_wire
+from service.store.client.store_client import opened_client
 from service.store.ports.counter_store import StoredTenant, StoreRefused
 from service.store.redis.store import RedisStore
 
@@ -17,15 +17,15 @@ class NothingFound(Exception):
 @asynccontextmanager
 async def opened(settings: SharedSettings) -> AsyncIterator[RedisStore]:
     """The store these settings name. Raises NothingFound for an empty Redis, StoreRefused for another layout."""
-    async with opened_wire(settings.redis, settings.redis_timeout_s) as wire:
-        laid_out = await wire.call("HGET", keys.LAYOUT, "buckets")
+    async with opened_client(settings.redis, settings.redis_timeout_s) as client:
+        laid_out = await client.call("HGET", keys.LAYOUT, "buckets")
         if laid_out is None:
             raise NothingFound("TICKET_COUNTS_REDIS: no consumer has written to this Redis yet")
         if int(laid_out) != settings.buckets:
             raise StoreRefused(
                 f"TICKET_COUNTS_BUCKETS: this Redis was laid out with {int(laid_out)}, not {settings.buckets}"
             )
-        yield RedisStore(wire, settings.buckets)
+        yield RedisStore(client, settings.buckets)
 
 
 async def stored_tenant(store: RedisStore, tenant: str) -> StoredTenant:

@@ -7,7 +7,7 @@ from consumers.catalogue.explaining import Explained, asked_for, shown_column
 from consumers.catalogue.printing import instant, printed, value
 from service.domain.conditions.condition import AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
 from service.domain.conditions.fields import CUSTOM_PREFIX, FieldKind, kind_of
-from service.domain.counting.column_matcher import Columns, compiled, getter
+from service.domain.counting.column_matcher import ColumnMatcher, compiled, getter
 from service.domain.counting.columns import QUESTIONS, Answers
 from service.domain.counting.local_days import LocalDay
 from service.domain.counting.scopes import visible
@@ -15,7 +15,7 @@ from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.counting.windows import on_day
 from service.domain.tenants.lowering import lower
 from service.domain.tenants.record import numbered
-from service.domain.tickets.ticket import Image, Instant, Ticket
+from service.domain.tickets.ticket import Instant, Ticket, TicketState
 
 Verdict = bool | None
 """Whether a node holds; None where that depends on a viewer that isn't known."""
@@ -36,17 +36,17 @@ _FIELDS = ("status", "priority", "category", "team", "assignee", "requester", "c
 
 def verdict(
     filter_: Explained,
-    image: Image,
+    ticket_state: TicketState,
     viewer: Viewer | None,
     asked: tuple[Role | None, Perspective | None],
     when: When,
 ) -> Iterator[str]:
     """The ticket's fields, each node of the condition, the answers, who counts it, and its stored columns."""
-    ticket = image.ticket
+    ticket = ticket_state.ticket
     if ticket is None:
-        yield f"deleted at sequence {image.sequence}: it counts nowhere"
+        yield f"deleted at sequence {ticket_state.sequence}: it counts nowhere"
         return
-    yield from _fields(image, ticket)
+    yield from _fields(ticket_state, ticket)
     answers = answers_of(ticket, viewer)
     yield f"answers at {instant(when.now)}"
     for question, answer in answers.items():
@@ -55,7 +55,7 @@ def verdict(
     yield from _nodes(filter_, filter_.written, ticket, answers, when, 1)
     yield "counts for"
     yield from _counted_for(filter_, ticket, answers, asked, when)
-    yield from _columns(filter_, image, ticket, when)
+    yield from _columns(filter_, ticket_state, ticket, when)
 
 
 def answers_of(ticket: Ticket, viewer: Viewer | None) -> dict[Question, Verdict]:
@@ -101,8 +101,8 @@ def _not(verdict: Verdict) -> Verdict:
     return None if verdict is None else not verdict
 
 
-def _fields(image: Image, ticket: Ticket) -> Iterator[str]:
-    yield f"ticket at sequence {image.sequence}, changed {instant(image.changed_at)}"
+def _fields(ticket_state: TicketState, ticket: Ticket) -> Iterator[str]:
+    yield f"ticket at sequence {ticket_state.sequence}, changed {instant(ticket_state.changed_at)}"
     for field in _FIELDS:
         yield f"  {field}: {_read(field, ticket)}"
     for name, stored in ticket.fields.items():
@@ -177,18 +177,18 @@ def _completed(known: tuple[Verdict, ...]) -> Iterator[Answers]:
                 yield assigned, requested, team
 
 
-def _columns(filter_: Explained, image: Image, ticket: Ticket, when: When) -> Iterator[str]:
+def _columns(filter_: Explained, ticket_state: TicketState, ticket: Ticket, when: When) -> Iterator[str]:
     """What the store counts it in, beside what it would be counted in if it were applied again now."""
     conditions = numbered(filter_.record)
-    mask = Columns(conditions).mask(ticket, when.now)
+    mask = ColumnMatcher(conditions).mask(ticket, when.now)
     yield "columns: stored, computed now"
     for name, column in filter_.columns.items():
         number = filter_.record.numbers.get(name)
-        stored = None if number is None else bool(image.mask >> number & 1)
+        stored = None if number is None else bool(ticket_state.mask >> number & 1)
         fresh = compiled(column.condition)(ticket, when.now) if number not in conditions else bool(mask >> number & 1)
         drift = "" if stored is None or stored == fresh or name in filter_.record.filling else "  DIFFERENT"
         counted = "-" if stored is None else _WORDS[stored]
         yield f"  {counted:<4}{_WORDS[fresh]:<4}{filter_.column(name)} {shown_column(column)}{drift}"
     known = sum(1 << number for number in conditions)
-    others = ((image.mask ^ mask) & known).bit_count()
+    others = ((ticket_state.mask ^ mask) & known).bit_count()
     yield f"  of all {len(conditions)} columns of the tenant {others} differ"

@@ -25,7 +25,7 @@ class Touched(msgspec.Struct, frozen=True):
         )
 
 
-class _Tenant(msgspec.Struct):
+class _TenantEntries(msgspec.Struct):
     version: int = -1
     settings: TenantSettings | None = None
     filters: dict[str, Filter] = {}
@@ -40,7 +40,7 @@ class CatalogueLog:
     """
 
     def __init__(self) -> None:
-        self._tenants: dict[str, _Tenant] = {}
+        self._tenants: dict[str, _TenantEntries] = {}
         self._realms: dict[str, tuple[int, Realm | None]] = {}
         self._credentials: dict[str, tuple[int, Credential | None]] = {}
 
@@ -95,7 +95,7 @@ class CatalogueLog:
             self._credentials[record.id] = (offset, value if isinstance(value, Credential) else None)
             return Touched(credentials=frozenset((record.id,)))
         name = record.id if record.kind == "tenant" else record.tenant or ""
-        tenant = self._tenants.setdefault(name, _Tenant())
+        tenant = self._tenants.setdefault(name, _TenantEntries())
         tenant.version = offset
         tenant.rejected.discard((record.kind, record.id))
         if record.kind == "tenant":
@@ -118,6 +118,6 @@ class CatalogueLog:
         kind, _, rest = (key or b"").decode(errors="replace").partition("/")
         tenant, _, name = rest.partition("/")
         if kind in ("filter", "profile") and name:
-            self._tenants.setdefault(tenant, _Tenant()).rejected.add((kind, name))
+            self._tenants.setdefault(tenant, _TenantEntries()).rejected.add((kind, name))
         elif kind == "tenant" and rest:
-            self._tenants.setdefault(rest, _Tenant()).rejected.add((kind, rest))
+            self._tenants.setdefault(rest, _TenantEntries()).rejected.add((kind, rest))

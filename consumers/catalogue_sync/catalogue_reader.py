@@ -8,7 +8,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.catalogue_sync.catalogue_log import CatalogueLog, Touched
-from consumers.catalogue_sync.sync import Adoption
+from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.dead_letters.sender import DeadLetters
 from consumers.errors import ForeignTopic
 from consumers.fetching.batches import Read
@@ -40,7 +40,7 @@ class CatalogueReader:
         consumer: AIOKafkaConsumer,
         topic: str,
         catalogue: CatalogueLog,
-        adoption: Adoption,
+        catalogue_sync: CatalogueSync,
         store: CounterStore,
         dead_letters: DeadLetters,
         retrying: Retrying | None = None,
@@ -48,7 +48,7 @@ class CatalogueReader:
         self._consumer = consumer
         self._partition = TopicPartition(topic, 0)
         self._catalogue = catalogue
-        self._adoption = adoption
+        self._catalogue_sync = catalogue_sync
         self._store = store
         self._dead_letters = dead_letters
         self._retrying = retrying or Retrying("catalogue")
@@ -62,7 +62,7 @@ class CatalogueReader:
 
     async def run(self) -> None:
         """Reads for ever. Raises ForeignTopic, and what no retry cures."""
-        judged = await self._again_until_done(self._store.judged)
+        validated_offset = await self._again_until_done(self._store.validated_offset)
         await self._again_until_done(lambda: self._consumer.seek_to_beginning(self._partition))
         expected = 0
         while True:
@@ -70,7 +70,7 @@ class CatalogueReader:
             try:
                 records = (await self._consumer.getmany(timeout_ms=POLL_MS)).get(self._partition, ())
                 self._check_goes_on(records[0].offset if records else expected, expected)
-                await self._take(records, judged)
+                await self._take(records, validated_offset)
                 await self._dead_letters.acknowledged()
                 position = await self._consumer.position(self._partition)
                 self._check_goes_on(position, expected)
@@ -102,7 +102,7 @@ class CatalogueReader:
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets([self._partition])
         return ends[self._partition]
 
-    async def _take(self, records: Sequence[Read], judged: Position) -> None:
+    async def _take(self, records: Sequence[Read], validated_offset: Position) -> None:
         """Takes the records of one poll, then carries what they changed together: each tenant is compiled once."""
         touched, turns = Touched(), Turns()
         for record in records:
@@ -111,10 +111,10 @@ class CatalogueReader:
                     self._catalogue.reject(record.key)
                     raise EntryError(record.flaw)
                 touched |= self._catalogue.take(record.offset, record.key, record.value)
-                if record.offset >= judged:
+                if record.offset >= validated_offset:
                     self._fresh[parse_key(record.key)] = record
             except EntryError as error:
-                if record.offset >= judged:
+                if record.offset >= validated_offset:
                     await self._dead_letters.park(record, str(error))
             if touched.is_removal:
                 touched = await self._carried(touched)
@@ -125,26 +125,26 @@ class CatalogueReader:
     async def _carried(self, touched: Touched) -> Touched:
         """Carries what was touched, and returns that nothing is any more."""
         if self._carrying:
-            await self._again_until_done(lambda: self._adoption.carry(touched))
+            await self._again_until_done(lambda: self._catalogue_sync.carry(touched))
             await self._park_refused()
         return Touched()
 
     async def _park_refused(self) -> None:
         for key, record in self._fresh.items():
-            if (key.kind, key.id) in self._adoption.refused.get(key.tenant or "", ()):
+            if (key.kind, key.id) in self._catalogue_sync.refused.get(key.tenant or "", ()):
                 await self._dead_letters.park(record, f"{key.kind}: {BEYOND_LIMITS}")
         self._fresh.clear()
 
     async def _settle(self, position: int) -> None:
         """After a poll: notes how far it came, and at the first end of the topic brings everything over at once."""
         if not self._carrying and position >= await self._end():
-            await self._again_until_done(self._adoption.everything)
+            await self._again_until_done(self._catalogue_sync.everything)
             self._carrying = True
             await self._park_refused()
             await self._dead_letters.acknowledged()
-        self._adoption.judged = position
+        self._catalogue_sync.validated_offset = position
         if self._carrying:
-            await self._again_until_done(lambda: self._store.set_judged(position))
+            await self._again_until_done(lambda: self._store.set_validated_offset(position))
             async with self._moved:
                 self._position = position
                 self._moved.notify_all()

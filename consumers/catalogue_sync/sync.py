@@ -5,28 +5,36 @@ import structlog
 
 from consumers.backoff import before_redoing
 from consumers.catalogue_sync.catalogue_log import CatalogueLog, Touched
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from service.domain.catalogue.catalogue import Realm
 from service.domain.counting.columns import SEMANTICS
 from service.domain.tenants.entry_limits import limiting
-from service.domain.tenants.record import Entries, TenantRecord, adopting, begun, founding, shadowed, with_asked
+from service.domain.tenants.record import (
+    Entries,
+    TenantRecord,
+    adopting,
+    begun,
+    new_record_in_steps,
+    shadowed,
+    with_asked,
+)
 from service.store.ports.counter_store import CounterStore, Position, StoredTenant
-from service.store.random_id import minted
+from service.store.random_id import new_random_id
 from service.turns import in_turns
 
 log = structlog.get_logger()
 
 
-class Adoption:
+class CatalogueSync:
     """Keeps the store's copy of the catalogue at least as new as the log that this consumer has read."""
 
-    def __init__(self, store: CounterStore, catalogue: CatalogueLog, metrics: Metrics) -> None:
+    def __init__(self, store: CounterStore, catalogue: CatalogueLog, metrics: ConsumerMetrics) -> None:
         self._store = store
         self._metrics = metrics
         self._catalogue = catalogue
-        self.judged: Position = 0
+        self.validated_offset: Position = 0
         """Catalogue records below this offset were read, and the bad ones among them are acknowledged dead letters."""
-        self.unswept: set[str] = set()
+        self.to_backfill: set[str] = set()
         """Tenants whose record calls for a sweep, as far as this consumer has seen."""
         self.asked: set[str] = set()
         """Tenants with columns for what is asked for only, as far as this consumer has seen."""
@@ -60,7 +68,7 @@ class Adoption:
             await self.synchronize(tenant)
         self.orphans |= set(await self._store.orphans())
         await self._store.set_tenants_read()
-        await self._store.set_judged(self.judged)
+        await self._store.set_validated_offset(self.validated_offset)
 
     async def _realm(self, name: str, offset: int, realm: Realm | None) -> None:
         """Brings a realm into the store; whoever does so first warns of what is odd about it."""
@@ -80,7 +88,7 @@ class Adoption:
             if known is None:
                 if stored is None or stored.record.newest_version >= self._catalogue.removed_at(name):
                     return self.noted(name, stored)
-                if await self._store.drop_tenant(name, stored.token):
+                if await self._store.drop_tenant(name, stored.record_version):
                     log.info("tenant removed", tenant=name)
                     self.orphans.add((name, stored.generation))
                     return self.noted(name, None)
@@ -90,7 +98,7 @@ class Adoption:
                 self._note_refused(name, *known, stored.record)
                 return self.noted(name, stored)
             new = await self._newer(name, stored, *known)
-            if await self._store.put_tenant(name, stored.token if stored else None, new):
+            if await self._store.put_tenant(name, stored.record_version if stored else None, new):
                 log.info("catalogue adopted", tenant=name, version=known[1], filling=len(new.record.filling))
                 hidden = shadowed(known[0])
                 if hidden:
@@ -111,12 +119,12 @@ class Adoption:
     async def _newer(self, name: str, stored: StoredTenant | None, entries: Entries, version: int) -> StoredTenant:
         if stored is None:
             entries = await in_turns(limiting(entries, None))
-            return StoredTenant(minted(), minted(), await in_turns(founding(entries, version)))
+            return StoredTenant(new_random_id(), new_random_id(), await in_turns(new_record_in_steps(entries, version)))
         if stored.record.newest_version > version:  # only the columns are of older code
             entries, version = stored.record.newest, stored.record.newest_version
         kept = await in_turns(limiting(self._with_kept(name, stored.record, entries), stored.record.newest))
         record = await in_turns(adopting(stored.record, kept, version))
-        return StoredTenant(minted(), stored.generation, record)
+        return StoredTenant(new_random_id(), stored.generation, record)
 
     def _with_kept(self, name: str, record: TenantRecord, entries: Entries) -> Entries:
         """An entry whose newest record is bad stays as the store has it: compaction may have taken the good one.
@@ -154,7 +162,7 @@ class Adoption:
         if stored is not None and (stored.record.newest.pairs or stored.record.newest.dated):
             self.asked.add(name)
         if stored is not None and begun(stored.record) is not None:
-            self.unswept.add(name)
+            self.to_backfill.add(name)
         return stored
 
 

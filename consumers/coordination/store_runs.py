@@ -4,14 +4,14 @@ import asyncio
 
 import structlog
 
-from consumers.catalogue_sync.sync import Adoption
+from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.kafka_errors import RETRIED
 from consumers.retrying import Retrying
 from service.store.ports.counter_store import CounterStore, Runs, StoreUnavailable
 
 log = structlog.get_logger()
 
-LOOK_S = 1.0
+POLL_INTERVAL_S = 1.0
 """How often to look: how long what a store that went back has lost of the catalogue may be missing."""
 
 
@@ -26,9 +26,9 @@ async def run_of(store: CounterStore, tenant: str) -> str:
 class StoreRuns:
     """Remembers in which run of the store everything is."""
 
-    def __init__(self, store: CounterStore, adoption: Adoption) -> None:
+    def __init__(self, store: CounterStore, catalogue_sync: CatalogueSync) -> None:
         self._store = store
-        self._adoption = adoption
+        self._catalogue_sync = catalogue_sync
         self._known: Runs | None = None
 
     async def run(self) -> None:
@@ -40,7 +40,7 @@ class StoreRuns:
                 retrying.well()
             except RETRIED as error:
                 retrying.heed(error)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def look(self) -> None:
         """Where something is in another run than before, brings the catalogue in again. Raises StoreUnavailable.
@@ -59,7 +59,7 @@ class StoreRuns:
             if len({*runs.buckets, runs.catalogue}) > 1:
                 for bucket in moved:
                     await self._store.new_epoch(bucket)
-            await self._adoption.everything()
+            await self._catalogue_sync.everything()
         self._known = runs
 
 

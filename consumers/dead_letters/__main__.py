@@ -19,7 +19,7 @@ from consumers.dead_letters.topic import LettersUnreadable, parked_records
 from consumers.progress import Say, say_on_stderr
 from consumers.publishing.ndjson import Record
 from consumers.publishing.outbox import NotAcknowledged, Outbox, open_outbox
-from consumers.settings import Settings, known_variables
+from consumers.settings import ConsumerSettings, known_variables
 from service import logs
 from service.config import environment
 from service.config.environment import SettingsError
@@ -37,7 +37,7 @@ EXIT_INTERRUPTED = 130
 class Run:
     """One run of a command: what came of it so far."""
 
-    def __init__(self, settings: Settings, asked: argparse.Namespace, write: Say, say: Say) -> None:
+    def __init__(self, settings: ConsumerSettings, asked: argparse.Namespace, write: Say, say: Say) -> None:
         self._settings = settings
         self._selection = arguments.selection(asked)
         self._sends = asked.command == "replay" and not asked.dry_run
@@ -168,7 +168,7 @@ def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 when it stopped early or left letters out, 2 wrong use, 130."""
     asked = arguments.parse(argv)
     try:
-        settings = Settings.read(os.environ)
+        settings = ConsumerSettings.read(os.environ)
     except SettingsError as error:
         say_on_stderr(str(error))
         return environment.EXIT_WRONG_USE

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from consumers.dead_letters.selection import Offsets, Selection
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from service.config import environment
 from service.domain.tickets.ids import is_tenant_id
 from service.domain.tickets.instant import parse_instant
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Shows the records that could not be applied, and sends them again once their cause is mended.",
-        epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
+        epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
     )
     whole.add_argument("--version", action="version", version=ABOUT)
     commands = whole.add_subparsers(dest="command", required=True, metavar="list|replay")

@@ -17,7 +17,7 @@ from consumers.dead_letters.letter import whose
 from consumers.dead_letters.packing import SIZE_LIMITS, SizeLimit, parcel
 from consumers.errors import Flood
 from consumers.fetching.flawed import FlawedRecord
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.types import Letter, Place
 from service.lru import Lru
 
@@ -86,7 +86,7 @@ class DeadLetters:
     """
 
     def __init__(
-        self, producer: Producer, topic: str, metrics: Metrics, guard: FloodGuard, catalogue_topic: str = ""
+        self, producer: Producer, topic: str, metrics: ConsumerMetrics, guard: FloodGuard, catalogue_topic: str = ""
     ) -> None:
         """`topic` takes the letters; records of `catalogue_topic` are entries, of any other one events."""
         self._catalogue_topic = catalogue_topic

@@ -13,10 +13,12 @@ from consumers.fetching.reader import RecordReader
 from consumers.kafka.clients import letters_reader
 from consumers.kafka.topic_metadata import describe_topics
 from consumers.publishing.acknowledgements import Acknowledged
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 
 
-async def refused_of(settings: Settings, since: Mapping[int, int], published: Acknowledged) -> Mapping[str, int]:
+async def refused_of(
+    settings: ConsumerSettings, since: Mapping[int, int], published: Acknowledged
+) -> Mapping[str, int]:
     """Reason -> how many of the published records are dead letters for it, among the letters from `since` on.
 
     `since` is by partition. What was parked twice, after a crash, counts once. Raises LettersUnreadable, KafkaError.
@@ -50,7 +52,9 @@ class LettersUnreadable(Exception):
     """The topic can't be read, or not to its end. The message says why."""
 
 
-async def parked_records(settings: Settings, since: Mapping[int, int] | None = None) -> AsyncGenerator[Read, None]:
+async def parked_records(
+    settings: ConsumerSettings, since: Mapping[int, int] | None = None
+) -> AsyncGenerator[Read, None]:
     """Every record that is in the topic at the time of the call, each partition in its order.
 
     `since` are offsets to begin at, by partition. Raises LettersUnreadable, and KafkaError.
@@ -65,7 +69,7 @@ async def parked_records(settings: Settings, since: Mapping[int, int] | None = N
             yield record
 
 
-async def named_ends(settings: Settings) -> Mapping[int, int]:
+async def named_ends(settings: ConsumerSettings) -> Mapping[int, int]:
     """Where brokers say that the topic ends, by partition: some name the last batch's start. Raises as above."""
     async with _reading(settings) as (consumer, partitions):
         return {tp.partition: end for tp, end in (await consumer.end_offsets(partitions)).items()}
@@ -84,7 +88,7 @@ async def _ends(consumer: RecordReader, partitions: Sequence[TopicPartition]) ->
 
 
 @asynccontextmanager
-async def _reading(settings: Settings) -> AsyncIterator[tuple[RecordReader, Sequence[TopicPartition]]]:
+async def _reading(settings: ConsumerSettings) -> AsyncIterator[tuple[RecordReader, Sequence[TopicPartition]]]:
     topic = settings.dead_letter_topic
     described = (await describe_topics(settings.kafka, [topic])).get(topic)
     if described is None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.types import Note
 from service.store.ports.counter_store import Batch, Bucket, BucketState, CounterStore, StoreDenied, StoreUnavailable
 
@@ -47,7 +47,7 @@ class AwayBuckets:
         store: CounterStore,
         topic_id: str,
         buckets: Iterable[Bucket],
-        metrics: Metrics,
+        metrics: ConsumerMetrics,
         note: Note | None = None,
     ) -> None:
         self._store = store

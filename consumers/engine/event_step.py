@@ -8,7 +8,7 @@ from consumers.engine.step import Builders, Step, StepEngine, TargetRead
 from consumers.engine.tenant_batch import TenantBatchBuilder
 from consumers.engine.tenants import Tenants
 from consumers.engine.unknown_ids import UnknownIds
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.types import Goal, Incoming, Parking
 from service.clock import Clock
 from service.domain.tickets.event import Patch, PoisonEvent, TicketEvent
@@ -27,7 +27,7 @@ class EventStep:
         tenants: Tenants,
         dead_letters: Parking,
         clock: Clock,
-        metrics: Metrics,
+        metrics: ConsumerMetrics,
         topic_id: str,
     ) -> None:
         self._store = store

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from consumers.engine.serving import ServingBucket
 from consumers.engine.step import Builders, Step, StepEngine, TargetRead
 from consumers.engine.tenants import CompiledTenant, Tenants
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from service.clock import Clock
 from service.domain.tickets.ticket import Instant
 from service.store.ports.counter_store import Bucket, CounterStore, DueTicket
@@ -17,13 +17,15 @@ PAGE = 100
 class Reevaluation:
     """Each call raises StoreUnavailable, ForeignTopic and OlderCode."""
 
-    def __init__(self, store: CounterStore, tenants: Tenants, clock: Clock, metrics: Metrics, topic_id: str) -> None:
+    def __init__(
+        self, store: CounterStore, tenants: Tenants, clock: Clock, metrics: ConsumerMetrics, topic_id: str
+    ) -> None:
         self._store = store
         self._tenants = tenants
         self._topic_id = topic_id
         self._engine = StepEngine(clock, metrics)
 
-    async def fire(self, bucket: Bucket, due: Sequence[DueTicket], at: Instant, *, some_of_many: bool) -> int:
+    async def fire(self, bucket: Bucket, due: Sequence[DueTicket], at: Instant, *, partial_due_batch: bool) -> int:
         """One attempt to apply tickets as they are at an instant by which they are due; how many were written.
 
         What was changed meanwhile by somebody else stays due.
@@ -46,7 +48,7 @@ class Reevaluation:
                 if one.tenant in builders and _is_of(one, builders[one.tenant].tenant):
                     builders[one.tenant].fire(one.ticket)
 
-        step = Step(tickets, change, at=at, some_of_many=some_of_many)
+        step = Step(tickets, change, at=at, partial_due_batch=partial_due_batch)
         return len(current) if current and await self._engine.attempt(target, step) else 0
 
     async def touch(self, tenant: str, tickets: Sequence[str]) -> None:
@@ -62,7 +64,7 @@ class Reevaluation:
     async def repair(self, tenant: str, generation: str, tickets: Iterable[str]) -> None:
         """One attempt to write anew what tickets contribute and when they are due. See `tenant_audit.Mender`."""
         due = [DueTicket(tenant, generation, ticket, 0) for ticket in tickets]
-        await self.fire(self._store.bucket(tenant), due, 0, some_of_many=False)
+        await self.fire(self._store.bucket(tenant), due, 0, partial_due_batch=False)
 
     def _target(self, bucket: Bucket) -> ServingBucket:
         return ServingBucket(self._store, self._tenants, self._topic_id, bucket)

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import structlog
 
 from consumers.backoff import Backoff
-from consumers.catalogue_sync.sync import Adoption
+from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.engine.away import AwayBuckets
 from consumers.engine.event_step import EventStep
 from consumers.errors import Rewind
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from service.store.ports.counter_store import Bucket, BucketState, CounterStore, Position, StoreDenied, StoreUnavailable
 
 log = structlog.get_logger()
@@ -25,13 +25,13 @@ class Rewinding:
         self,
         store: CounterStore,
         step: EventStep,
-        adoption: Adoption,
-        metrics: Metrics,
+        catalogue_sync: CatalogueSync,
+        metrics: ConsumerMetrics,
         away: AwayBuckets,
     ) -> None:
         self._store = store
         self._step = step
-        self._adoption = adoption
+        self._catalogue_sync = catalogue_sync
         self._metrics = metrics
         self._away = away
 
@@ -59,7 +59,7 @@ class Rewinding:
         states = await self._store.states(self._away.live)
         for bucket in sorted({named, *went_back(states, self._step.known)}):
             await self._store.new_epoch(bucket)
-        await self._adoption.everything()
+        await self._catalogue_sync.everything()
 
 
 def went_back(states: Mapping[Bucket, BucketState], known: Mapping[tuple[Bucket, int], Position]) -> frozenset[Bucket]:

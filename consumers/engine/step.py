@@ -15,24 +15,24 @@ import structlog
 from consumers.backoff import Backoff, before_redoing
 from consumers.engine.tenant_batch import TenantBatchBuilder, evaluated_at
 from consumers.engine.tenants import CompiledTenant
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.types import Goal
 from service.clock import Clock
-from service.domain.tickets.ticket import Image, Instant
+from service.domain.tickets.ticket import Instant, TicketState
 from service.store.ports.counter_store import (
     Applied,
     Batch,
     Bucket,
     BucketState,
     Conflict,
+    DueConflict,
     Loaded,
     Outcome,
+    PartitionProgress,
     Position,
-    Progress,
     StaleCatalogue,
     StoreDenied,
     StoreUnavailable,
-    Untimely,
 )
 
 log = structlog.get_logger()
@@ -44,7 +44,7 @@ class TargetRead(msgspec.Struct, frozen=True):
     loaded: Loaded
     latest: Instant | None = None
     """Tickets may not be evaluated later than this; None for now."""
-    served: Mapping[str, Image | None] = {}
+    served: Mapping[str, TicketState | None] = {}
     """Of a building: the tickets in the generation that serves, where the target was asked for them."""
 
 
@@ -63,11 +63,11 @@ class Step(msgspec.Struct, frozen=True):
     goals: Mapping[int, Goal] = {}
     at: Instant | None = None
     """When tickets are evaluated, or at the target's timers where those are later. None: see `evaluated_at`."""
-    some_of_many: bool = False
+    partial_due_batch: bool = False
     """See `Batch`."""
 
 
-class Target(Protocol):
+class StepTarget(Protocol):
     """What a step reads and writes: the serving generations of a bucket, or one generation that is being built.
 
     Each method raises StoreUnavailable, and the target's own error where no further attempt helps.
@@ -104,11 +104,11 @@ class Target(Protocol):
 class StepEngine:
     """Attempts steps until they are written. The retry policy of everything that writes tickets is here."""
 
-    def __init__(self, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, clock: Clock, metrics: ConsumerMetrics) -> None:
         self._clock = clock
         self._metrics = metrics
 
-    async def run(self, target: Target, step: Step, patience_s: float = 0.0) -> None:
+    async def run(self, target: StepTarget, step: Step, patience_s: float = 0.0) -> None:
         """Returns once the step is written. Raises StoreUnavailable once the store was away for `patience_s`."""
         await self.retry(lambda: self.attempt(target, step), target.bucket, patience_s)
 
@@ -136,14 +136,18 @@ class StepEngine:
                 log.warning("store away, will try again", bucket=bucket, error=str(error))
                 await backoff.pause()
 
-    async def attempt(self, target: Target, step: Step) -> bool:
+    async def attempt(self, target: StepTarget, step: Step) -> bool:
         """One attempt; False when the store refused it, and it has to be repeated on what is stored by then."""
         tenants = await target.tenants(step.tickets)
         read = _NOTHING_READ
         if step.tickets:
             read = await target.load({name: step.tickets[name] for name in tenants}, tenants)
         loaded = read.loaded
-        stale = [name for name, token in loaded.tokens.items() if token != tenants[name].token]
+        stale = [
+            name
+            for name, record_version in loaded.record_versions.items()
+            if record_version != tenants[name].record_version
+        ]
         if stale:
             await self.reload(target, stale)
             return False
@@ -157,18 +161,18 @@ class StepEngine:
             await step.change(read, builders)
         written = [await builder.build() for builder in builders.values() if builder.changed or target.names_unchanged]
         progress = {  # last, since the age in it grows
-            partition: Progress(target.known(partition, loaded), goal.position, goal.lag_ms())
+            partition: PartitionProgress(target.known(partition, loaded), goal.position, goal.lag_ms())
             for partition, goal in step.goals.items()
         }
-        batch = Batch(target.bucket, target.topic_id, progress, written, at, step.some_of_many)
+        batch = Batch(target.bucket, target.topic_id, progress, written, at, step.partial_due_batch)
         return await self._is_written(target, await target.apply(batch))
 
-    async def reload(self, target: Target, names: Iterable[str]) -> None:
+    async def reload(self, target: StepTarget, names: Iterable[str]) -> None:
         """The records of these tenants have changed."""
         self._metrics.stale_catalogue.inc()
         await target.reload(names)
 
-    async def _is_written(self, target: Target, outcome: Outcome) -> bool:
+    async def _is_written(self, target: StepTarget, outcome: Outcome) -> bool:
         match outcome:
             case Applied(_, negative):
                 if negative:
@@ -177,6 +181,6 @@ class StepEngine:
                 return True
             case StaleCatalogue(tenants):
                 await self.reload(target, tenants)
-            case Conflict() | Untimely():
+            case Conflict() | DueConflict():
                 self._metrics.conflicts.inc()
         return False

@@ -7,7 +7,7 @@ from service.domain.counting.contributions import Changes
 from service.domain.steps import Steps
 from service.domain.tickets.event import TicketEvent
 from service.domain.tickets.history import Advanced, Unchanged, advance
-from service.domain.tickets.ticket import Image, Instant, Ticket
+from service.domain.tickets.ticket import Instant, Ticket, TicketState
 from service.store.ports.counter_store import NEVER_WRITTEN, UNKNOWN_DUE, Loaded, TenantBatch, TicketWrite
 from service.turns import Turns, in_turns
 
@@ -29,7 +29,7 @@ class TenantBatchBuilder:
         self._loaded = loaded
         self._at = at
         self._now = now
-        self._images: dict[str, Image] = {}
+        self._images: dict[str, TicketState] = {}
         self._fired: set[str] = set()
         self._absent: set[str] = set()
         self._as_of: Instant | None = None
@@ -46,12 +46,12 @@ class TenantBatchBuilder:
 
     def advance(self, event: TicketEvent) -> str:
         """Applies one event; returns what became of it, for the metrics. Raises PoisonEvent."""
-        before = self._images.get(event.ticket) or self._loaded.tickets[event.tenant, event.ticket].image
+        before = self._images.get(event.ticket) or self._loaded.tickets[event.tenant, event.ticket].ticket_state
         after = advance(before, event)
         if isinstance(after, Unchanged):
             return after.name.lower()
         assert isinstance(after, Advanced)
-        self._images[event.ticket] = after.image
+        self._images[event.ticket] = after.ticket_state
         seen = event.time if event.time < self._now else self._now
         if self._as_of is None or seen > self._as_of:
             self._as_of = seen
@@ -61,11 +61,11 @@ class TenantBatchBuilder:
         """The ticket as the last event that was applied here has left it."""
         return self._images[ticket].ticket
 
-    def copy(self, ticket: str, original: Image | None) -> None:
+    def copy(self, ticket: str, original: TicketState | None) -> None:
         """Copies a ticket as it is in another generation."""
         if original is None:
             return
-        stored = self._loaded.tickets[self._tenant.name, ticket].image
+        stored = self._loaded.tickets[self._tenant.name, ticket].ticket_state
         if stored is None or _content(stored) != _content(original) or stored != self._counted(stored):
             self._images[ticket] = original
 
@@ -73,23 +73,27 @@ class TenantBatchBuilder:
         """Works out the contributions of tickets again; those that differ from the stored ones are written."""
         turns = Turns()
         for ticket in tickets:
-            image = self._loaded.tickets[self._tenant.name, ticket].image
-            if image is not None and image.ticket is not None and image != self._counted(image):
-                self._images[ticket] = image
+            ticket_state = self._loaded.tickets[self._tenant.name, ticket].ticket_state
+            if (
+                ticket_state is not None
+                and ticket_state.ticket is not None
+                and ticket_state != self._counted(ticket_state)
+            ):
+                self._images[ticket] = ticket_state
             if turns.over:
                 await turns.next()
 
     def knows(self, ticket: str) -> bool:
         """Whether the ticket was ever written; a deleted one was."""
-        return self._loaded.tickets[self._tenant.name, ticket].image is not None
+        return self._loaded.tickets[self._tenant.name, ticket].ticket_state is not None
 
     def fire(self, ticket: str) -> None:
         """Evaluates a due ticket again, whenever it says it is due. One that was never written is due no more."""
-        image = self._loaded.tickets[self._tenant.name, ticket].image
-        if image is None:
+        ticket_state = self._loaded.tickets[self._tenant.name, ticket].ticket_state
+        if ticket_state is None:
             self._absent.add(ticket)
         else:
-            self._images[ticket] = image
+            self._images[ticket] = ticket_state
             self._fired.add(ticket)
 
     async def build(self) -> TenantBatch:
@@ -99,28 +103,41 @@ class TenantBatchBuilder:
     def _building(self) -> Steps[TenantBatch]:
         changes = Changes()
         writes = [TicketWrite(ticket, NEVER_WRITTEN, None, UNKNOWN_DUE) for ticket in sorted(self._absent)]
-        for ticket, image in self._images.items():
+        for ticket, ticket_state in self._images.items():
             stored = self._loaded.tickets[self._tenant.name, ticket]
-            after = self._counted(image)
-            changes.add(stored.image, after)
-            due_before = UNKNOWN_DUE if ticket in self._fired else stored.image.due_at if stored.image else None
+            after = self._counted(ticket_state)
+            changes.add(stored.ticket_state, after)
+            due_before = (
+                UNKNOWN_DUE if ticket in self._fired else stored.ticket_state.due_at if stored.ticket_state else None
+            )
             writes.append(TicketWrite(ticket, stored.revision, after, due_before))
             yield
         tenant = self._tenant
         return TenantBatch(
-            tenant.name, tenant.token, tenant.generation, writes, changes.deltas(), self._as_of, changes.moments()
+            tenant.name,
+            tenant.record_version,
+            tenant.generation,
+            writes,
+            changes.deltas(),
+            self._as_of,
+            changes.time_buckets(),
         )
 
-    def _counted(self, image: Image) -> Image:
+    def _counted(self, ticket_state: TicketState) -> TicketState:
         """The image with what it contributes."""
-        if image.ticket is None:
-            return Image(image.sequence, None, image.changed_at)
-        counted = self._tenant.columns.counted(image.ticket, self._at)
-        return Image(
-            image.sequence, image.ticket, image.changed_at, counted.mask, counted.next_change_at, counted.moments
+        if ticket_state.ticket is None:
+            return TicketState(ticket_state.sequence, None, ticket_state.changed_at)
+        counted = self._tenant.columns.counted(ticket_state.ticket, self._at)
+        return TicketState(
+            ticket_state.sequence,
+            ticket_state.ticket,
+            ticket_state.changed_at,
+            counted.mask,
+            counted.next_change_at,
+            counted.time_buckets,
         )
 
 
-def _content(image: Image) -> tuple[object, ...]:
+def _content(ticket_state: TicketState) -> tuple[object, ...]:
     """What an image says but for what it contributes."""
-    return image.sequence, image.ticket, image.changed_at
+    return ticket_state.sequence, ticket_state.ticket, ticket_state.changed_at

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import msgspec
 
 from consumers.errors import OlderCode
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.columns import SEMANTICS
 from service.domain.steps import Steps, at_once
 from service.domain.tenants.record import numbering
@@ -27,9 +27,9 @@ class CompiledTenant(msgspec.Struct, frozen=True):
     """A tenant's columns, and exactly which state of its record they were compiled from."""
 
     name: str
-    token: str
+    record_version: str
     generation: str
-    columns: Columns
+    columns: ColumnMatcher
     statuses: frozenset[str]
     priorities: frozenset[str | None]
     teams: frozenset[str | None]
@@ -114,10 +114,10 @@ def compiling(name: str, stored: StoredTenant) -> Steps[CompiledTenant]:
             f"tenant {name} is counted by semantics {stored.record.semantics}; this release has {SEMANTICS}"
         )
     settings = stored.record.newest.settings
-    columns = yield from Columns.building((yield from numbering(stored.record)))
+    columns = yield from ColumnMatcher.building((yield from numbering(stored.record)))
     return CompiledTenant(
         name,
-        stored.token,
+        stored.record_version,
         stored.generation,
         columns,
         frozenset(status.id for status in settings.statuses),

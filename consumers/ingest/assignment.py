@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from consumers.engine.away import AwayBuckets
 from consumers.errors import LogShrank, RetentionOvertook
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from service.store.ports.counter_store import BucketState, Position
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self,
         consumer: AIOKafkaConsumer,
         away: AwayBuckets,
-        metrics: Metrics,
+        metrics: ConsumerMetrics,
         accepted: Mapping[int, Position] = MappingProxyType({}),
     ) -> None:
         """`accepted`: by partition, below which offset lost records may stay uncounted, as an operator has said."""

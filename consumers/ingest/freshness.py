@@ -13,7 +13,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from consumers.kafka.fetches import Fetch, Fetches
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 
 MOST_ENDS = 600
 """Ends remembered per partition, some 5 min of backlog to the half second; older ones are then thinned out."""
@@ -36,7 +36,7 @@ class Freshness:
     def __init__(
         self,
         fetches: Fetches,
-        metrics: Metrics,
+        metrics: ConsumerMetrics,
         monotonic_s: Callable[[], float] = time.monotonic,
         wall_s: Callable[[], float] = time.time,
     ) -> None:

@@ -19,7 +19,7 @@ from consumers.ingest.assignment import Assignment
 from consumers.ingest.freshness import Freshness
 from consumers.ingest.pending import MOST_BYTES, Pending
 from consumers.kafka_errors import RETRIED
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.retrying import Retrying
 from consumers.types import Goal
 from service.clock import Clock
@@ -51,7 +51,7 @@ class Poll:
         processor: BatchProcessor,
         rewinding: Rewinding,
         clock: Clock,
-        metrics: Metrics,
+        metrics: ConsumerMetrics,
         batch_records: int,
         stored: Callable[[], None],
         same_topic: Callable[[], Awaitable[None]],

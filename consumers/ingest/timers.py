@@ -10,13 +10,13 @@ from consumers.coordination.leases import Leases
 from consumers.coordination.live_work import LiveWork
 from consumers.engine.reevaluation import PAGE, Reevaluation, fired_together
 from consumers.kafka_errors import RETRIED, check_retry
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.retrying import Retrying
 from service.clock import Clock
 from service.domain.tickets.ticket import Instant
 from service.store.ports.counter_store import Bucket, CounterStore, DueTicket, StoreUnavailable
 
-LOOK_S = 0.2
+POLL_INTERVAL_S = 0.2
 """How often to look for what is due: how late a change may be, and how old the timers get meanwhile."""
 
 REST_SHARE = 1.0
@@ -35,7 +35,7 @@ class Timers:
         reevaluation: Reevaluation,
         leases: Leases,
         clock: Clock,
-        metrics: Metrics,
+        metrics: ConsumerMetrics,
         buckets: Iterable[Bucket],
         retrying: Retrying | None = None,
         live: LiveWork | None = None,
@@ -63,7 +63,7 @@ class Timers:
                 self._retrying.heed(error)
                 more = False
             took = loop.time() - began
-            await asyncio.sleep(REST_SHARE * took if more else max(0.0, LOOK_S - took))
+            await asyncio.sleep(REST_SHARE * took if more else max(0.0, POLL_INTERVAL_S - took))
 
     async def look(self) -> bool:
         """Applies what is due now, a page of each bucket; True when there may be more. Raises what RETRIED names.
@@ -109,7 +109,7 @@ class Timers:
     async def _fire(self, bucket: Bucket, page: Sequence[DueTicket], now: Instant) -> None:
         if not page:
             return
-        together, at, some_of_many = fired_together(page, now, PAGE)
+        together, at, partial_due_batch = fired_together(page, now, PAGE)
         with self._live.under_way():
-            fired = await self._reevaluation.fire(bucket, together, at, some_of_many=some_of_many)
+            fired = await self._reevaluation.fire(bucket, together, at, partial_due_batch=partial_due_batch)
         self._metrics.timers_fired.inc(fired)

@@ -10,9 +10,9 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from consumers.backoff import before_redoing
 from consumers.errors import ForeignTopic
 from consumers.kafka.topics import topic_ids
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from service.store.ports.counter_store import CounterStore, StoredTenant
-from service.store.random_id import minted
+from service.store.random_id import new_random_id
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ class TopicIds(msgspec.Struct, frozen=True):
     catalogue: str
 
 
-async def current_ids(settings: Settings) -> TopicIds:
+async def current_ids(settings: ConsumerSettings) -> TopicIds:
     """The ids that the topics have now. Raises KafkaError, also while one of them isn't there."""
     names = (settings.events_topic, settings.catalogue_topic)
     ids = await topic_ids(settings.kafka, names)
@@ -37,7 +37,7 @@ async def current_ids(settings: Settings) -> TopicIds:
     return TopicIds(*(ids[name] or name for name in names))
 
 
-async def check_same(settings: Settings, known: TopicIds) -> None:
+async def check_same(settings: ConsumerSettings, known: TopicIds) -> None:
     """Raises ForeignTopic when a topic isn't the one that this process began with, and KafkaError."""
     current = await current_ids(settings)
     if current.events != known.events:
@@ -46,13 +46,13 @@ async def check_same(settings: Settings, known: TopicIds) -> None:
         raise _foreign(settings.catalogue_topic, known.catalogue, current.catalogue)
 
 
-async def check_store(settings: Settings, store: CounterStore, current: TopicIds) -> None:
+async def check_store(settings: ConsumerSettings, store: CounterStore, current: TopicIds) -> None:
     """Raises ForeignTopic when the store has offsets of other topics and nobody has accepted the new ones."""
     await _check_events(settings, store, current.events)
     await _check_catalogue(settings, store, current.catalogue)
 
 
-async def _check_events(settings: Settings, store: CounterStore, current: str) -> None:
+async def _check_events(settings: ConsumerSettings, store: CounterStore, current: str) -> None:
     states = await store.states(range(settings.buckets))
     foreign = {bucket: state.topic for bucket, state in states.items() if state.topic not in ("", current)}
     if not foreign:
@@ -64,7 +64,7 @@ async def _check_events(settings: Settings, store: CounterStore, current: str) -
     log.warning("events topic accepted", topic_id=current)
 
 
-async def _check_catalogue(settings: Settings, store: CounterStore, current: str) -> None:
+async def _check_catalogue(settings: ConsumerSettings, store: CounterStore, current: str) -> None:
     known = await store.catalogue_topic()
     if known == current:
         return
@@ -86,7 +86,9 @@ async def _make_older(store: CounterStore, name: str) -> None:
         record = msgspec.structs.replace(stored.record, version=NO_VERSION)
         if record.pending_version is not None:
             record = msgspec.structs.replace(record, pending_version=NO_VERSION)
-        if await store.put_tenant(name, stored.token, StoredTenant(minted(), stored.generation, record)):
+        if await store.put_tenant(
+            name, stored.record_version, StoredTenant(new_random_id(), stored.generation, record)
+        ):
             return
         await redoing.pause()
 

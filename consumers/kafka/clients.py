@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaProducer
 
 from consumers.fetching.reader import RecordReader
 from consumers.kafka.topics import DEAD_LETTER_MAX_MESSAGE_BYTES, EVENTS_MAX_MESSAGE_BYTES
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from consumers.types import Note
 
 FETCH_BYTES = 2 * EVENTS_MAX_MESSAGE_BYTES
@@ -20,7 +20,7 @@ POLL_INTERVAL_MS = 24 * 3_600 * 1_000
 """The loop may wait for Redis as long as it takes; a hung loop is found by its missing heartbeats."""
 
 
-def events_consumer(settings: Settings, note: Note | None = None) -> RecordReader:
+def events_consumer(settings: ConsumerSettings, note: Note | None = None) -> RecordReader:
     """A member of the group, without a topic yet. Positions are the store's alone."""
     return RecordReader(
         largest_batch_bytes=settings.largest_batch_bytes,
@@ -39,23 +39,23 @@ def events_consumer(settings: Settings, note: Note | None = None) -> RecordReade
     )
 
 
-def events_reader(settings: Settings) -> RecordReader:
+def events_reader(settings: ConsumerSettings) -> RecordReader:
     """A reader of the events from any offset, outside of any group. It never jumps over what is no longer there."""
     return _reader(settings, "none")
 
 
-def catalogue_consumer(settings: Settings, note: Note | None = None) -> RecordReader:
+def catalogue_consumer(settings: ConsumerSettings, note: Note | None = None) -> RecordReader:
     """A reader of the whole catalogue, outside of any group."""
     return _reader(settings, "earliest", note=note)
 
 
-def letters_reader(settings: Settings) -> RecordReader:
+def letters_reader(settings: ConsumerSettings) -> RecordReader:
     """A reader of all dead letters, outside of any group. A letter is a whole batch and what parking adds."""
     return _reader(settings, "earliest", DEAD_LETTER_MAX_MESSAGE_BYTES, 2 * settings.largest_batch_bytes)
 
 
 def _reader(
-    settings: Settings,
+    settings: ConsumerSettings,
     start: str,
     fetch_bytes: int = FETCH_BYTES,
     largest_batch_bytes: int | None = None,
@@ -91,7 +91,7 @@ class LetterProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships 
         return sent
 
 
-def dead_letter_producer(settings: Settings) -> LetterProducer:
+def dead_letter_producer(settings: ConsumerSettings) -> LetterProducer:
     """Sends what can't be applied; a letter counts as sent when every in-sync replica has it.
 
     Packed, because its record may have come so: 20 KB of gzip are 20 MB of zeros. A large one is alone in its batch.

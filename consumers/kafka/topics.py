@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_co
 from consumers.errors import TopicsUnusable
 from consumers.kafka.closing import closed
 from consumers.kafka.topic_metadata import TopicMetadata, describe_topics
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 
 MAX_EVENT_BYTES = 1_048_576
 """A record with a larger value is a dead letter (the contract's 1 MiB)."""
@@ -42,7 +42,7 @@ LEADERS_POLL_S = 0.1
 UNLIMITED = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
 
-async def ensure_topics(settings: Settings) -> None:
+async def ensure_topics(settings: ConsumerSettings) -> None:
     """Makes those of the three topics that are absent, and returns when every partition of all has a leader.
 
     Safe to call from many processes at once. Topics that exist keep their configuration.
@@ -71,7 +71,7 @@ async def topic_ids(bootstrap: str, topics: Collection[str]) -> dict[str, str]:
     return {topic: found.id for topic, found in described.items()}
 
 
-def new_topics(settings: Settings, brokers: int) -> dict[str, NewTopic]:
+def new_topics(settings: ConsumerSettings, brokers: int) -> dict[str, NewTopic]:
     """What each of the three topics is made as in a cluster of so many brokers, by name."""
     copies = settings.replication_factor or min(MOST_COPIES, brokers)
     # Without this a write counts as safe with a single copy left; with fewer than 3 copies it would stop at one loss.
@@ -91,7 +91,7 @@ def _topic(name: str, partitions: int, copies: int, configs: Mapping[str, str]) 
     return NewTopic(name=name, num_partitions=partitions, replication_factor=copies, topic_configs=dict(configs))
 
 
-async def _create(settings: Settings, names: Collection[str]) -> None:
+async def _create(settings: ConsumerSettings, names: Collection[str]) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=2 * CREATE_TIMEOUT_MS)
     try:
         await admin.start()

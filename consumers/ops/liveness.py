@@ -14,7 +14,7 @@ BEAT_S = 0.5
 """Well below the time within which a failure has to be said."""
 
 
-class Pulse:
+class Liveness:
     """Of one consumer: its clients of the events and of the catalogue's only partition."""
 
     def __init__(

@@ -12,14 +12,14 @@ from typing import Protocol, Self
 import structlog
 
 from consumers.kafka_errors import check_retry
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from service.clock import Clock, SystemClock
 from service.domain.tickets.ticket import Instant
 from service.store.ports.counter_store import StoreUnavailable
 
 log = structlog.get_logger()
 
-LOOK_S = 1.0
+POLL_INTERVAL_S = 1.0
 """Within this time another server's clock is heeded after a failover."""
 
 AHEAD_SAID_US = 1_000_000
@@ -58,7 +58,7 @@ class StoreClock:
         """How far this machine's clock is ahead; below 0 where it is behind."""
         return self._clock.now_us() - self._latest_us()
 
-    async def follow(self, store: TimedStore, metrics: Metrics) -> None:
+    async def follow(self, store: TimedStore, metrics: ConsumerMetrics) -> None:
         """Looks at the store's clock for ever. Raises what no retry cures."""
         while True:
             try:
@@ -67,7 +67,7 @@ class StoreClock:
                 check_retry(error)
             metrics.clock_ahead.set(self.ahead_us / 1_000_000)
             self._say()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def look(self, store: TimedStore) -> None:
         """Takes the store's time. Raises StoreUnavailable."""

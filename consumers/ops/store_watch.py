@@ -10,15 +10,15 @@ import math
 
 import structlog
 
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.ops.health import Health
 from service.store.ports.counter_store import StoreUnavailable
-from service.store.redis.server_status import Condition
+from service.store.redis.server_status import ServerStatus
 from service.store.redis.store import RedisStore
 
 log = structlog.get_logger()
 
-LOOK_S = 1.0
+POLL_INTERVAL_S = 1.0
 """How long counters may be written into a server that might drop them; a look costs it a tenth of a millisecond."""
 
 REFUSED_S = 4.0
@@ -30,7 +30,7 @@ EVICTION, REFUSED = "eviction", "refused"
 class StoreWatch:
     """One for a consumer. Says each change once."""
 
-    def __init__(self, store: RedisStore, health: Health, metrics: Metrics) -> None:
+    def __init__(self, store: RedisStore, health: Health, metrics: ConsumerMetrics) -> None:
         self._store = store
         self._health = health
         self._metrics = metrics
@@ -44,9 +44,9 @@ class StoreWatch:
         while True:
             with contextlib.suppress(StoreUnavailable):  # whoever has something to write says so
                 self.take(await self._store.condition(), asyncio.get_running_loop().time())
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
-    def take(self, condition: Condition, now_s: float) -> None:
+    def take(self, condition: ServerStatus, now_s: float) -> None:
         """Heeds what was found; `now_s` by any clock that only goes forward."""
         if self._store.unable is not None:
             self._refusal, self._refused_until = str(self._store.unable), now_s + REFUSED_S
@@ -66,7 +66,7 @@ class StoreWatch:
             log.warning("counting goes on")
         self._health.paused = reason
 
-    def _note_memory(self, condition: Condition) -> None:
+    def _note_memory(self, condition: ServerStatus) -> None:
         if condition.evicted > self._evicted:
             log.error("Redis has dropped keys to make room: rebuild all tenants", keys=condition.evicted)
         self._evicted = condition.evicted  # less, where the server was started anew
@@ -74,7 +74,7 @@ class StoreWatch:
         self._metrics.redis_used.set(condition.used)
         self._metrics.redis_limit.set(condition.limit)
 
-    def _note_persistence(self, condition: Condition) -> None:
+    def _note_persistence(self, condition: ServerStatus) -> None:
         unknown = condition.persistent is None
         if unknown and not self._unknown_said:
             self._unknown_said = True

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from consumers.backoff import Backoff
 from consumers.kafka_errors import check_retry
-from consumers.progress import Progress, Say
+from consumers.progress import ProgressReport, Say
 from service.store.ports.counter_store import BucketState, CounterStore, Position, StoreUnavailable
 
-LOOK_S = 0.5
+POLL_INTERVAL_S = 0.5
 """Positions of idle buckets are raised once a second: looking more often would see nothing new."""
 
 
@@ -25,11 +25,11 @@ async def until_applied(
 
     Says how far it is now and then, and that it waits while Redis is away. Raises StoreDenied, which no retry cures.
     """
-    progress: Progress | None = None
+    progress: ProgressReport | None = None
     before, backoff = 0, Backoff()
     while True:
         try:
-            left = _left(await store.states(buckets), ends) + max(0, catalogue_end - await store.judged())
+            left = _left(await store.states(buckets), ends) + max(0, catalogue_end - await store.validated_offset())
         except StoreUnavailable as error:
             check_retry(error)
             say(f"waiting for Redis: {error}")
@@ -37,12 +37,12 @@ async def until_applied(
             continue
         backoff = Backoff()
         if progress is None:
-            progress, before = Progress(say, "applied", left), left
+            progress, before = ProgressReport(say, "applied", left), left
         progress.add(before - left)
         if not left:
             return
         before = left
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_INTERVAL_S)
 
 
 def _left(states: Mapping[int, BucketState], ends: Mapping[int, Position]) -> int:

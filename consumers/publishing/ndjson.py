@@ -42,7 +42,7 @@ class Record(NamedTuple):
     """None: now."""
 
 
-class _Line(msgspec.Struct):
+class _PublishedLine(msgspec.Struct):
     """The members that decide what a line is; the others are not looked at."""
 
     specversion: Any = msgspec.UNSET
@@ -54,7 +54,7 @@ class _Line(msgspec.Struct):
     value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-_decoder = msgspec.json.Decoder(_Line)
+_decoder = msgspec.json.Decoder(_PublishedLine)
 _value_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -75,7 +75,7 @@ def record(line: bytes) -> Record:
     raise BadLine("is neither a CloudEvent (specversion) nor a catalogue entry (kind)")
 
 
-def _members(line: bytes) -> _Line:
+def _members(line: bytes) -> _PublishedLine:
     try:
         try:
             return _decoder.decode(line)
@@ -92,14 +92,14 @@ def _members(line: bytes) -> _Line:
         raise BadLine("is nested too deeply") from None
 
 
-def _exact(members: _Line) -> Exact:
+def _exact(members: _PublishedLine) -> Exact:
     if members.specversion is not msgspec.UNSET:
         return EXACT_EVENT
     value: Exact = EXACT_IN[EntryKind(members.kind)] if members.kind in KINDS else {}
     return {"tenant": EXACT, "id": EXACT, "value": value}
 
 
-def _entry(members: _Line) -> Record:
+def _entry(members: _PublishedLine) -> Record:
     kind = members.kind
     if kind not in KINDS:
         raise BadLine(f"kind: must be one of {', '.join(KINDS)}, not {kind!r}")

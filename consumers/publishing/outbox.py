@@ -18,7 +18,7 @@ from aiokafka.structs import RecordMetadata
 from consumers.kafka.topics import EVENTS_MAX_MESSAGE_BYTES
 from consumers.publishing.acknowledgements import Acknowledged
 from consumers.publishing.ndjson import EVENT_HEADERS, Record
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 
 ACKNOWLEDGED_WITHIN_S = 60.0
 """Longest wait for one acknowledgement. An idempotent producer retries for ever; a minute outlives an election."""
@@ -110,7 +110,7 @@ class Outbox:
 
 
 @asynccontextmanager
-async def open_outbox(settings: Settings, say: Callable[[str], None]) -> AsyncIterator[Outbox]:
+async def open_outbox(settings: ConsumerSettings, say: Callable[[str], None]) -> AsyncIterator[Outbox]:
     """An outbox with its own producer; says so when the broker lets it repeat a record. Raises KafkaError."""
     try:
         producer = await _started(settings, idempotent=True)
@@ -125,7 +125,7 @@ async def open_outbox(settings: Settings, say: Callable[[str], None]) -> AsyncIt
         outbox.abandon()
 
 
-async def _started(settings: Settings, *, idempotent: bool) -> AIOKafkaProducer:
+async def _started(settings: ConsumerSettings, *, idempotent: bool) -> AIOKafkaProducer:
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
         acks="all",

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from consumers.errors import OlderCode, Refused
+from consumers.errors import OlderCode, RebuildRefused
 from consumers.kafka.clients import events_reader
 from consumers.kafka.topic_metadata import describe_topics
 from consumers.ops.small_server import CannotServe
@@ -21,10 +21,10 @@ from consumers.rebuild.build_step import BuildStep
 from consumers.rebuild.events_log import EventsLog
 from consumers.rebuild.filling import Filling
 from consumers.rebuild.log_checks import check_beginnings, check_policy
-from consumers.rebuild.memory_budget import Room
+from consumers.rebuild.memory_budget import MemoryBudget
 from consumers.rebuild.metrics import RebuildMetrics, served
 from consumers.rebuild.rebuilding import Rebuilding
-from consumers.settings import Settings, known_variables
+from consumers.settings import ConsumerSettings, known_variables
 from service import logs
 from service.config import environment
 from service.config.environment import SettingsError
@@ -51,7 +51,7 @@ STOP_LIMIT_S = 3.0
 """Longest wait for the Kafka client to leave: a broker that hangs must not hold the end."""
 
 
-class Asked(argparse.Namespace):
+class RebuildArguments(argparse.Namespace):
     """The command line, taken apart."""
 
     tenant: str | None
@@ -60,15 +60,15 @@ class Asked(argparse.Namespace):
     metrics_port: int | None
 
 
-async def rebuild(settings: Settings, asked: Asked) -> None:
-    """Rebuilds one tenant or all. Raises Refused, and what says that Redis or Kafka is away from the start."""
+async def rebuild(settings: ConsumerSettings, asked: RebuildArguments) -> None:
+    """Rebuilds one tenant or all. Raises RebuildRefused, and what says that Redis or Kafka is away from the start."""
     async with open_building_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
-        await store.found()
+        await store.ensure_layout()
         tenants = [asked.tenant] if asked.tenant else await _all_tenants(store)
         async with AsyncExitStack() as clients:
             topics = await describe_topics(settings.kafka, [settings.events_topic])
             if settings.events_topic not in topics:
-                raise Refused(f"there is no topic {settings.events_topic}")
+                raise RebuildRefused(f"there is no topic {settings.events_topic}")
             topic = topics[settings.events_topic]
             consumer = await clients.enter_async_context(_running(events_reader(settings)))
             log = EventsLog(consumer, settings.events_topic)
@@ -76,7 +76,7 @@ async def rebuild(settings: Settings, asked: Asked) -> None:
             if not asked.from_store and not asked.give_up:
                 check_beginnings(beginnings)
                 await check_policy(settings.kafka, settings.events_topic, say_on_stderr)
-            room = Room(store, settings.buckets)
+            room = MemoryBudget(store, settings.buckets)
             clock = await StoreClock.of(store)
             step = BuildStep(store, clock)
             filling = Filling(
@@ -132,9 +132,9 @@ async def _running(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer
 
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 when it was refused, 2 for wrong use, 130 after Ctrl-C."""
-    asked = _parser().parse_args(argv[1:], namespace=Asked())
+    asked = _parser().parse_args(argv[1:], namespace=RebuildArguments())
     try:
-        settings = Settings.read(os.environ)
+        settings = ConsumerSettings.read(os.environ)
     except SettingsError as error:
         say_on_stderr(str(error))
         return environment.EXIT_WRONG_USE
@@ -148,7 +148,7 @@ def main(argv: Sequence[str]) -> int:
     except CannotServe as error:
         say_on_stderr(f"TICKET_COUNTS_METRICS_HOST, --metrics-port: {error}")
         return EXIT_REFUSED
-    except (Refused, OlderCode, StoreRefused) as error:
+    except (RebuildRefused, OlderCode, StoreRefused) as error:
         say_on_stderr(f"refused: {error}")
         return EXIT_REFUSED
     except StoreUnavailable as error:
@@ -173,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
         description="""Counts tenants anew, from the log's start, beside the counts that are served, and swaps when both
 stand at the same place. Consumers and the service go on meanwhile, and nobody sees anything but whole counts. It may be
 stopped or killed at any time: run again, it goes on where it was. Redis has to have room for both generations.""",
-        epilog=f"Settings (environment variables):\n\n{environment.table(Settings, SETTINGS_USED)}",
+        epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
     )
     parser.add_argument("--version", action="version", version=ABOUT)
     parser.add_argument("--tenant", metavar="ID", help="only this tenant (default: all)")

@@ -10,7 +10,7 @@ from consumers.engine.reevaluation import PAGE, fired_together
 from consumers.engine.step import Builders, Step, StepEngine, TargetRead
 from consumers.engine.tenants import CompiledTenant
 from consumers.errors import BuildingChanged
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.types import Goal, Incoming
 from service.clock import Clock
 from service.domain.counting.columns import ColumnId
@@ -67,8 +67,8 @@ class BuildingTarget:
             self._store.load(self.bucket, served, {name: building.base}),
             self._store.load_building(building, tickets[name]),
         )
-        images = {ticket: serving.tickets[name, ticket].image for ticket in served[name]}
-        return TargetRead(loaded, serving.state.timers or 0, images)
+        ticket_states = {ticket: serving.tickets[name, ticket].ticket_state for ticket in served[name]}
+        return TargetRead(loaded, serving.state.timers or 0, ticket_states)
 
     def known(self, partition: int, loaded: Loaded) -> Position | None:
         return loaded.state.positions.get(partition)
@@ -85,7 +85,7 @@ class BuildStep:
 
     def __init__(self, store: BuildingStore, clock: Clock) -> None:
         self._store = store
-        self._engine = StepEngine(clock, Metrics())
+        self._engine = StepEngine(clock, ConsumerMetrics())
 
     async def events(self, job: Job, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
         """Applies events; then everything below `goals` is in the building. What is bad in them is parked already."""
@@ -135,7 +135,7 @@ class BuildStep:
     async def _fire(self, target: BuildingTarget, job: Job, through: Instant) -> bool:
         """Page by page; False at the first one that the store refused."""
         while page := await self._store.building_due(job.building, through, PAGE):
-            together, at, some_of_many = fired_together(page, through, PAGE)
+            together, at, partial_due_batch = fired_together(page, through, PAGE)
             names = [one.ticket for one in together]
 
             async def change(_: TargetRead, builders: Builders, names: Sequence[str] = names) -> None:
@@ -145,7 +145,7 @@ class BuildStep:
                     builders[job.name].fire(name)
 
             if not await self._engine.attempt(
-                target, Step({job.name: names}, change, at=at, some_of_many=some_of_many)
+                target, Step({job.name: names}, change, at=at, partial_due_batch=partial_due_batch)
             ):
                 return False
         return True

@@ -7,17 +7,17 @@ may happen only once (a tombstone without sequence, a dead letter) is never met 
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from consumers.backfill.generation_gc import BITE, BITE_S, FIRST_BITE, REST_SHARE
+from consumers.backfill.generation_gc import FIRST_SCAN_BATCH, REST_SHARE, SCAN_BATCH, SCAN_BATCH_S
 from consumers.coordination.store_runs import run_of
 from consumers.decoding.event_record import decode
 from consumers.engine.batch_processor import portions
 from consumers.errors import BuildingChanged
 from consumers.fetching.batches import Read
 from consumers.fetching.flawed import FlawedRecord
-from consumers.progress import Progress, Say
+from consumers.progress import ProgressReport, Say
 from consumers.rebuild.build_step import BuildStep, Job
 from consumers.rebuild.events_log import EventsLog
-from consumers.rebuild.memory_budget import Room
+from consumers.rebuild.memory_budget import MemoryBudget
 from consumers.types import Goal, Incoming
 from service.domain.tickets.event import PoisonEvent
 from service.store.page_size import PageSize
@@ -36,7 +36,7 @@ class Filling:
         store: BuildingStore,
         log: EventsLog,
         step: BuildStep,
-        room: Room,
+        room: MemoryBudget,
         say: Say,
         *,
         batch_records: int,
@@ -50,7 +50,7 @@ class Filling:
         self._batch_records = batch_records
         self._apply_events = apply_events
         self._marked = 0.0
-        self.progress = Progress(say, "nothing", 0)
+        self.progress = ProgressReport(say, "nothing", 0)
         """Of the work at hand, or of the last."""
 
     async def from_log(self, jobs: Sequence[Job]) -> None:
@@ -61,10 +61,10 @@ class Filling:
             left = sum(max(0, end - own[p]) for p, end in target.items())
             if not left:
                 return
-            self.progress = Progress(self._say, f"{_names(jobs)}: records", left)
+            self.progress = ProgressReport(self._say, f"{_names(jobs)}: records", left)
             await self.up_to(jobs, {p: max(end, own[p]) for p, end in target.items()}, self.progress)
 
-    async def up_to(self, jobs: Sequence[Job], target: Mapping[int, Position], progress: Progress | None) -> None:
+    async def up_to(self, jobs: Sequence[Job], target: Mapping[int, Position], progress: ProgressReport | None) -> None:
         """Reads the log up to these offsets, and applies what it has of the jobs' tenants."""
         if all(job.positions.get(partition, 0) >= end for job in jobs for partition, end in target.items()):
             return
@@ -80,19 +80,19 @@ class Filling:
     async def copy(self, job: Job) -> None:
         """Takes every stored ticket over; what changes meanwhile is found in the log."""
         total = await self._store.ticket_count(job.name, job.building.base)
-        self.progress = Progress(self._say, f"{job.name}: stored tickets", total)
+        self.progress = ProgressReport(self._say, f"{job.name}: stored tickets", total)
         await self._over_all(job, job.building.base)
 
     async def sweep(self, job: Job) -> None:
         """Asks every ticket of the building about all columns of the record at hand."""
         total = await self._store.ticket_count(job.name, job.building.generation)
-        self.progress = Progress(self._say, f"{job.name}: tickets asked about newer columns", total)
+        self.progress = ProgressReport(self._say, f"{job.name}: tickets asked about newer columns", total)
         await self._over_all(job, job.building.generation)
 
     async def _over_all(self, job: Job, generation: str) -> None:
         run, cursor = await run_of(self._store, job.name), 0
         work = self._step.copy if generation == job.building.base else self._step.reevaluate
-        loop, size = asyncio.get_running_loop(), PageSize(FIRST_BITE, BITE, BITE_S)
+        loop, size = asyncio.get_running_loop(), PageSize(FIRST_SCAN_BATCH, SCAN_BATCH, SCAN_BATCH_S)
         while True:
             began = loop.time()
             cursor, found = await self._store.scan(job.name, generation, cursor, size.tickets)

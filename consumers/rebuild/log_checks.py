@@ -14,7 +14,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from consumers.errors import Refused
+from consumers.errors import RebuildRefused
 from consumers.kafka.closing import closed
 from consumers.progress import Say
 from service.store.ports.counter_store import Position
@@ -28,20 +28,20 @@ ASKED = 2
 
 
 def check_beginnings(beginnings: Mapping[int, Position]) -> None:
-    """Raises Refused for a log that was trimmed."""
+    """Raises RebuildRefused for a log that was trimmed."""
     trimmed = [f"partition {number} begins at {offset:,}" for number, offset in beginnings.items() if offset > 0]
     if trimmed:
-        raise Refused(f"the log was trimmed: {', '.join(trimmed)}; {INSTEAD}")
+        raise RebuildRefused(f"the log was trimmed: {', '.join(trimmed)}; {INSTEAD}")
 
 
 async def check_policy(kafka: str, topic: str, say: Say) -> None:
-    """Raises Refused for a log that is compacted, and KafkaError. Says so when the broker doesn't tell."""
+    """Raises RebuildRefused for a log that is compacted, and KafkaError. Says so when the broker doesn't tell."""
     policy = await _policy(kafka, topic)
     if policy is None:
         say("this broker doesn't tell whether the log is compacted: going on as if it weren't")
         return
     if "compact" in policy.split(","):
-        raise Refused(f"the log is compacted ({POLICY}={policy}): patches and deletes may be missing; {INSTEAD}")
+        raise RebuildRefused(f"the log is compacted ({POLICY}={policy}): patches and deletes may be missing; {INSTEAD}")
 
 
 async def _policy(kafka: str, topic: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from consumers.errors import Refused
+from consumers.errors import RebuildRefused
 from consumers.rebuild.build_step import Job
 from service.store.ports.building import BuildingStore, Memory
 from service.store.ports.counter_store import Bucket
@@ -13,7 +13,7 @@ FULL = 0.95
 MIB = 1024 * 1024
 
 
-class Room:
+class MemoryBudget:
     """Knows the store only."""
 
     def __init__(self, store: BuildingStore, buckets: int) -> None:
@@ -21,7 +21,7 @@ class Room:
         self._buckets = range(buckets)
 
     async def check_before(self, tenants: Sequence[str]) -> None:
-        """Raises Refused when the tenants' share of what is stored doesn't fit a second time."""
+        """Raises RebuildRefused when the tenants' share of what is stored doesn't fit a second time."""
         servers = await self._servers()
         if all(memory.most == 0 for _, memory in servers):
             return
@@ -31,7 +31,7 @@ class Room:
             share = sum(here.get(name, 0) for name in tenants) / max(sum(here.values()), 1)
             needed = int(memory.used * share)
             if memory.most and memory.used + needed > FULL * memory.most:
-                raise Refused(
+                raise RebuildRefused(
                     f"Redis uses {memory.used // MIB:,} MiB of {memory.most // MIB:,}, and a second generation of "
                     f"{len(here.keys() & {*tenants})} tenant(s) takes some {max(needed // MIB, 1):,} MiB more: raise "
                     "maxmemory" + (", or rebuild one tenant after another with --tenant" if len(tenants) > 1 else "")
@@ -44,7 +44,7 @@ class Room:
             return
         for job in jobs:
             await self._store.begin_building(job.name, job.building.generation, None)
-        raise Refused(
+        raise RebuildRefused(
             f"Redis uses {full[0].used // MIB:,} MiB of {full[0].most // MIB:,}: the new generation is given up, "
             "because a full Redis would stop the consumers"
         )

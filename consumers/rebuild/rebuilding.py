@@ -12,13 +12,13 @@ from aiokafka.errors import OffsetOutOfRangeError
 from consumers.backfill.generation_gc import Orphan, collect_counters, collect_tickets
 from consumers.backoff import Backoff
 from consumers.engine.tenants import CompiledTenant, compile_tenant
-from consumers.errors import BuildingChanged, LogSilent, Refused
+from consumers.errors import BuildingChanged, LogSilent, RebuildRefused
 from consumers.kafka_errors import RETRIED, cause_of, remedy_of
 from consumers.progress import Say
 from consumers.rebuild.build_step import BuildStep, Job
 from consumers.rebuild.filling import Filling
 from service.clock import Clock
-from service.domain.tenants.record import in_force, judged_by
+from service.domain.tenants.record import evaluated_by, in_force
 from service.store.client.redis_errors import Remedy
 from service.store.ports.building import (
     AHEAD,
@@ -33,7 +33,7 @@ from service.store.ports.building import (
     Swapped,
 )
 from service.store.ports.counter_store import BucketState, Position, StoredTenant
-from service.store.random_id import minted
+from service.store.random_id import new_random_id
 
 CLOCKS_APART_US = 5 * 60 * 1_000_000
 """No two of our hosts' clocks are farther apart, and no call takes as long."""
@@ -42,7 +42,7 @@ MERGE_AFTER_US = 3_600 * 1_000_000
 """What is due later than this from now is moved to the bucket's due set before the swap, so that the swap itself is
 short. An hour is far more than is left to do then."""
 
-MERGE_BITE = 1_000
+MERGE_BATCH = 1_000
 """Members moved in one call: a few ms of Redis."""
 
 FINISH_S = 120.0
@@ -88,7 +88,7 @@ class Rebuilding:
         """Generations over which the stored tickets were gone, and in which run of the store."""
 
     async def run(self, tenants: Sequence[str]) -> None:
-        """Returns when every tenant is served by a new generation. Raises Refused."""
+        """Returns when every tenant is served by a new generation. Raises RebuildRefused."""
         self.left, lost, backoff = sorted(tenants), 0, Backoff()
         while self.left or self._emptied:
             try:
@@ -102,15 +102,17 @@ class Rebuilding:
                     backoff = Backoff()
                 await self.settle()
             except OffsetOutOfRangeError as error:
-                raise Refused(f"the log lost records before they were read: {error}; use --from-store") from error
+                raise RebuildRefused(
+                    f"the log lost records before they were read: {error}; use --from-store"
+                ) from error
             except BuildingChanged as reason:
                 lost += 1
                 if lost > MOST_LOST:
-                    raise Refused(f"found changed {lost} times, the last time because {reason}") from reason
+                    raise RebuildRefused(f"found changed {lost} times, the last time because {reason}") from reason
                 self._say(f"reading again where it stands: {reason}")
             except (*RETRIED, LogSilent) as error:
                 if remedy_of(error) is not Remedy.AGAIN:
-                    raise Refused(f"no retry cures this: {cause_of(error)}") from error
+                    raise RebuildRefused(f"no retry cures this: {cause_of(error)}") from error
                 self._say(f"waiting for Redis and Kafka: {cause_of(error)}")
                 await backoff.pause()
 
@@ -146,11 +148,11 @@ class Rebuilding:
             return None
         state = (await self._store.states([self._store.bucket(name)]))[self._store.bucket(name)]
         if state.topic not in ("", self._topic_id):
-            raise Refused(f"{name} is counted from another events topic (id {state.topic}) than there is now")
+            raise RebuildRefused(f"{name} is counted from another events topic (id {state.topic}) than there is now")
         last = await self._store.building(name)
         if last is not None and self._can_go_on(last, stored):
             self._say(f"{name}: going on with generation {last.generation}")
-            asked = judged_by(stored.record) if last.token == stored.token else None
+            asked = evaluated_by(stored.record) if last.record_version == stored.record_version else None
             job = Job(last, _compiled(last, stored), asked)
             await self._adopt(job, stored)
             return job
@@ -161,10 +163,10 @@ class Rebuilding:
         positions = state.positions if self._from_store else {}
         new = Building(
             name,
-            minted(),
+            new_random_id(),
             stored.generation,
-            stored.token,
-            judged_by(stored.record),
+            stored.record_version,
+            evaluated_by(stored.record),
             self._from_store,
             BucketState(self._topic_id, positions),
         )
@@ -187,7 +189,7 @@ class Rebuilding:
     async def _stored(self, name: str) -> StoredTenant:
         stored = await self._store.tenant(name)
         if stored is None:
-            raise Refused(f"there is no tenant {name}")
+            raise RebuildRefused(f"there is no tenant {name}")
         return stored
 
     async def _fill(self, jobs: Sequence[Job]) -> None:
@@ -212,7 +214,7 @@ class Rebuilding:
             state = (await self._store.states([bucket]))[bucket]
             await self._filling.up_to([job], state.positions, None)
             self._built[job.name] = job.building.generation
-            outcome = await self._store.swap(job.building, minted(), self._latest())
+            outcome = await self._store.swap(job.building, new_random_id(), self._latest())
             match outcome:
                 case Swapped():
                     self.swapped[job.name] = job.building.generation
@@ -224,7 +226,7 @@ class Rebuilding:
                     reasons[why] += 1
                     await self._catch_up(job, why, state)
             if loop.time() > give_up:
-                raise Refused(
+                raise RebuildRefused(
                     f"{job.name} moves on faster than this process follows ({reasons.total()} tries in "
                     f"{FINISH_S:.0f} s: {dict(reasons)}); run it again when there is less load, it goes on from here"
                 )
@@ -244,41 +246,43 @@ class Rebuilding:
             stored = await self._stored(job.name)
             if stored.generation != job.building.base:
                 raise BuildingChanged(f"somebody else has rebuilt {job.name}")
-            if stored.token != job.building.token:
+            if stored.record_version != job.building.record_version:
                 await self._adopt(job, stored)
-            judged = judged_by(stored.record)
+            judged = evaluated_by(stored.record)
             needed = in_force(stored.record)
             if needed.items() <= job.building.complete.items():
                 job.in_force = frozenset(needed.values())
                 return
             if not needed.items() <= judged.items():
-                raise Refused(
+                raise RebuildRefused(
                     f"{job.name} still has columns of another release: let the consumers of this one run first"
                 )
             await self._filling.sweep(job)
-            await self._adopted(job, stored.token, judged)
+            await self._adopted(job, stored.record_version, judged)
 
     async def _adopt(self, job: Job, stored: StoredTenant) -> None:
         """Judged by this record from now on; a column that it gives another number has to be asked again.
 
         Tickets keep counting in a column that the record has no more, until they are asked again: then all are.
         """
-        judged = judged_by(stored.record)
+        judged = evaluated_by(stored.record)
         has_all = job.asked is not None and job.asked.items() <= judged.items()
         job.compiled, job.asked = _compiled(job.building, stored), judged
-        await self._adopted(job, stored.token, dict(judged.items() & job.building.complete.items()) if has_all else {})
+        await self._adopted(
+            job, stored.record_version, dict(judged.items() & job.building.complete.items()) if has_all else {}
+        )
 
-    async def _adopted(self, job: Job, token: str, complete: dict[str, int]) -> None:
-        if not await self._store.adopt_building(job.building, token, complete):
+    async def _adopted(self, job: Job, record_version: str, complete: dict[str, int]) -> None:
+        if not await self._store.adopt_building(job.building, record_version, complete):
             raise BuildingChanged(f"somebody else changed {job.name}")
         found = await self._store.building(job.name)
-        if found is None or found.token != token:
+        if found is None or found.record_version != record_version:
             raise BuildingChanged(f"somebody else changed {job.name}")
         job.building = found
 
     async def _merge(self, job: Job) -> None:
         since = self._clock.now_us() + MERGE_AFTER_US
-        while await self._store.merge_due(job.building, since, MERGE_BITE) == MERGE_BITE:
+        while await self._store.merge_due(job.building, since, MERGE_BATCH) == MERGE_BATCH:
             pass
 
     def _latest(self) -> int:
@@ -287,7 +291,7 @@ class Rebuilding:
 
 def _compiled(building: Building, stored: StoredTenant) -> CompiledTenant:
     """The tenant's record as the building is written by it."""
-    return compile_tenant(building.tenant, StoredTenant(stored.token, building.generation, stored.record))
+    return compile_tenant(building.tenant, StoredTenant(stored.record_version, building.generation, stored.record))
 
 
 def _compared(job: Job, swapped: Swapped) -> str:

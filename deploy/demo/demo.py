@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from consumers.publish import PublishStopped
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from deploy.demo.arguments import add_feed_arguments
 from deploy.demo.desk.example import ADMIN
 from deploy.demo.desk.histories import Histories
@@ -21,18 +21,18 @@ from deploy.demo.feed import publish_catalogue, publish_live, publish_stock
 from deploy.demo.first_answer import all_counted, printed_answer
 from deploy.demo.processes.children import ChildEnded, Children
 from deploy.demo.processes.ports import HOST, why_not
-from deploy.demo.processes.reaper import Guardian
+from deploy.demo.processes.reaper import Reaper
 from deploy.demo.processes.run_folder import NoFolder, run_folder
 from deploy.demo.processes.servers import ServerMissing
 from deploy.demo.processes.system import Late, Ports, choose_ports, settings_of, start_system, until
-from deploy.demo.request import Request, example_request
+from deploy.demo.request import ExampleRequest, example_request
 from deploy.demo.sign_in import NOBODY_YET, page_sign_in, realm_key, tokens
 from deploy.demo.signals import asked_to_end, unless_asked
 from deploy.demo.welcome import environment, welcome
 from deploy.ready import is_ready
 from service import logs
 from service.config.environment import SettingsError, unknown_variables
-from service.config.settings import Settings as ServiceSettings
+from service.config.settings import ServiceSettings as ServiceSettings
 from service.config.settings import known_variables
 from service.token import KeyFileUnusable
 
@@ -56,10 +56,10 @@ STOPPING = (ChildEnded, KeyFileUnusable, Late, NoFolder, PortTaken, PublishStopp
 """What ends the demo with a message and status 1."""
 
 
-def consumers_told(told: Mapping[str, str]) -> Settings:
+def consumers_told(told: Mapping[str, str]) -> ConsumerSettings:
     """What the consumers and the publisher are told. Raises SettingsError where either process would refuse it."""
     ServiceSettings.read(told)
-    return Settings.read(told)
+    return ConsumerSettings.read(told)
 
 
 class Demo:
@@ -109,7 +109,7 @@ class Demo:
         path.write_text(text)
         return path
 
-    async def _counted(self, ports: Ports, stock: int, request: Request) -> None:
+    async def _counted(self, ports: Ports, stock: int, request: ExampleRequest) -> None:
         """Returns when both processes are ready and every ticket is in the counts."""
         for name, port in (("service", ports.http), ("consumers", ports.metrics)):
             await until(partial(is_ready, port), name)
@@ -149,13 +149,13 @@ def _short(path: Path) -> Path:
 async def demo(asked: argparse.Namespace) -> int:
     """Runs it until it is asked to end; leaves no process and no file. Returns the exit status."""
     with asked_to_end() as ending, run_folder() as folder:
-        guardian = Guardian(folder)
-        children = Children(folder, guardian)
+        reaper = Reaper(folder)
+        children = Children(folder, reaper)
         try:
             return await unless_asked(ending, _watched(Demo(asked, folder, children).run(), children)) or 0
         finally:
             await children.end()
-            guardian.close()
+            reaper.close()
 
 
 async def _watched(work: Coroutine[Any, Any, int], children: Children) -> int:

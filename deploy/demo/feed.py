@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from consumers.publish import publish
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from deploy.demo.desk.example import entries
 from deploy.demo.desk.histories import Histories
 from service.token import PrivateKey, jwks
@@ -16,17 +16,17 @@ MOST_BEHIND_S = 5.0
 """After a longer stop (a laptop that slept, a broker that was away) what was missed is not made up at once."""
 
 
-async def publish_catalogue(settings: Settings, key: PrivateKey) -> None:
+async def publish_catalogue(settings: ConsumerSettings, key: PrivateKey) -> None:
     """The realm, the tenant and its filters. Raises PublishStopped."""
     await publish([msgspec.json.encode(entry) for entry in entries(jwks(key))], settings, say=_silent)
 
 
-async def publish_stock(settings: Settings, histories: Histories) -> int:
+async def publish_stock(settings: ConsumerSettings, histories: Histories) -> int:
     """The tickets that are there in the beginning; returns how many. Raises PublishStopped."""
     return (await publish(histories.stock(), settings, say=_silent)).events
 
 
-async def publish_live(settings: Settings, histories: Histories, rate: float) -> None:
+async def publish_live(settings: ConsumerSettings, histories: Histories, rate: float) -> None:
     """Events as they fall due, for ever. Raises PublishStopped."""
     await publish(_due(histories, rate), settings, say=_silent)
 

@@ -4,12 +4,12 @@ import http.client
 import json
 from typing import Any
 
-from deploy.demo.request import Request
+from deploy.demo.request import ExampleRequest
 
 OK = 200
 
 
-def all_counted(request: Request, tickets: int) -> bool:
+def all_counted(request: ExampleRequest, tickets: int) -> bool:
     """Whether the service answers, says that its counts are fresh, and counts so many tickets."""
     try:
         status, headers, body = request.send()
@@ -20,7 +20,7 @@ def all_counted(request: Request, tickets: int) -> bool:
     return bool(json.loads(body)["data"]["counts"]["all"] == tickets)
 
 
-def printed_answer(request: Request) -> tuple[bool, str]:
+def printed_answer(request: ExampleRequest) -> tuple[bool, str]:
     """Whether the request is answered well, and the answer for a person to read."""
     try:
         status, _, body = request.send()

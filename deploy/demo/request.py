@@ -20,7 +20,7 @@ ANSWER_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ExampleRequest:
     """A POST to the service at `base_url`."""
 
     base_url: str
@@ -45,14 +45,14 @@ class Request:
             connection.close()
 
 
-def example_request(base_url: str, token: str) -> Request:
+def example_request(base_url: str, token: str) -> ExampleRequest:
     """The example's request, signed in with `token`."""
-    return Request(base_url, _headers(token), _body(EXAMPLE_IDS, None))
+    return ExampleRequest(base_url, _headers(token), _body(EXAMPLE_IDS, None))
 
 
-def profile_request(base_url: str, token: str) -> Request:
+def profile_request(base_url: str, token: str) -> ExampleRequest:
     """The same for two filters, with the demo's profile as their base filter."""
-    return Request(base_url, _headers(token), _body(("all", VIP), PROFILE["id"]))
+    return ExampleRequest(base_url, _headers(token), _body(("all", VIP), PROFILE["id"]))
 
 
 def _headers(token: str) -> Mapping[str, str]:

@@ -100,7 +100,7 @@ class SharedSettings(Environment):
         return value
 
 
-class Settings(SharedSettings):
+class ServiceSettings(SharedSettings):
     """Settings of `python -m service`."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all of IPv4.")
@@ -311,21 +311,21 @@ def names_in(setting: str) -> tuple[str, ...]:
 
 def known_variables() -> frozenset[str]:
     """Every variable that some process of this system reads."""
-    return frozenset(environment.variable(name) for name in (*Settings.model_fields, *CONSUMERS_OWN))
+    return frozenset(environment.variable(name) for name in (*ServiceSettings.model_fields, *CONSUMERS_OWN))
 
 
 def help_text() -> str:
     """What `python -m service --help` prints."""
-    return environment.usage(Settings, PROGRAM, PURPOSE)
+    return environment.usage(ServiceSettings, PROGRAM, PURPOSE)
 
 
-def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServiceSettings:
     """The settings in `environ`; `argv` begins with the program's name. Raises SettingsError with one line."""
     environment.refuse_arguments(argv)
-    return Settings.read(environ)
+    return ServiceSettings.read(environ)
 
 
-def load(argv: Sequence[str]) -> Settings:
+def load(argv: Sequence[str]) -> ServiceSettings:
     """The settings of this process, which ends here for `--help` (status 0) or a wrong setting or argument (2)."""
     return environment.load(argv, parse, help_text, known_variables())
 

@@ -11,8 +11,8 @@ import msgspec
 import structlog
 
 from service import timezones
-from service.domain.tenants.record import Ask
-from service.domain.tenants.view import TenantView, Wanted
+from service.domain.tenants.record import ColumnDemand
+from service.domain.tenants.view import CountRequest, TenantView
 from service.domain.tickets.ticket import Instant
 from service.lru import Lru
 from service.store.ports.budgets import Charge, OverBudget, Rate
@@ -39,7 +39,7 @@ FULL_RETRY_S = 600
 """When a tenant may have room again: what isn't asked for any more makes room within the hour."""
 
 
-class Meaning(NamedTuple):
+class DemandMeaning(NamedTuple):
     """What the columns of a dated demand depend on: zones with the same days share them."""
 
     profile_id: str
@@ -56,7 +56,7 @@ class DemandLimits(msgspec.Struct, frozen=True):
     new_pairs_per_tenant_per_hour: int = 2_000
 
 
-class Demands:
+class ColumnDemands:
     """Of one process; the budgets are shared by all."""
 
     def __init__(self, reader: CounterReader, limits: DemandLimits) -> None:
@@ -69,23 +69,25 @@ class Demands:
         hourly = limits.new_pairs_per_tenant_per_hour
         self._pairs_of_tenant = Rate("tenant-pairs", hourly, hourly / _HOUR_MIN)
 
-    async def note(self, tenant: str, view: TenantView, wanted: Wanted, zone: str, now: Instant) -> None:
+    async def note(self, tenant: str, view: TenantView, count_request: CountRequest, zone: str, now: Instant) -> None:
         """Now and then tells the store what is still asked for, or its columns would be dropped."""
-        if wanted.profile_id is None and not view.dated:
+        if count_request.profile_id is None and not view.dated:
             return
-        asked = hash((tenant, wanted, zone))  # where two meet, one is noted a little later
+        asked = hash((tenant, count_request, zone))  # where two meet, one is noted a little later
         if now - (self._noted_at.get(asked) or 0) < NOTE_EVERY_US:
             return
-        asks = view.asks(wanted, zone)
-        done = not asks or await self._noted(tenant, self._reader.note_asks(tenant, asks, now, missing=False))
+        demands = view.demands(count_request, zone)
+        done = not demands or await self._noted(tenant, self._reader.note_demands(tenant, demands, now, missing=False))
         self._noted_at.put(asked, now if done else now - NOTE_EVERY_US + NOTE_AGAIN_US)
 
-    async def demand(self, tenant: str, view: TenantView, user: str, asks: Collection[Ask], now: Instant) -> bool:
+    async def demand(
+        self, tenant: str, view: TenantView, user: str, demands: Collection[ColumnDemand], now: Instant
+    ) -> bool:
         """Has the consumers make columns for these; False where the store takes no note now.
 
         Raises OverBudget, and then none is demanded.
         """
-        return await self._noted(tenant, self._demand(tenant, view, user, asks, now))
+        return await self._noted(tenant, self._demand(tenant, view, user, demands, now))
 
     async def _noted(self, tenant: str, noting: Coroutine[Any, Any, None]) -> bool:
         """Whether the store took the note. A full one refuses it, and answers all the same."""
@@ -96,9 +98,11 @@ class Demands:
             return False
         return True
 
-    async def _demand(self, tenant: str, view: TenantView, user: str, asks: Collection[Ask], now: Instant) -> None:
-        known = await self._reader.asks(tenant)
-        new = [ask for ask in asks if ask not in known]
+    async def _demand(
+        self, tenant: str, view: TenantView, user: str, demands: Collection[ColumnDemand], now: Instant
+    ) -> None:
+        known = await self._reader.demands(tenant)
+        new = [ask for ask in demands if ask not in known]
         dated = [ask for ask in new if ask[2]]
         self._check_pairs(view, len(new) - len(dated), known, now)
         self._check_dated(view, dated, now)
@@ -110,21 +114,21 @@ class Demands:
         wait_s = await self._reader.spend(tenant, [charge for charge in charges if charge.tokens]) if new else 0.0
         if wait_s:
             raise OverBudget(f"{len(new)} new column demands of one user", wait_s)
-        await self._reader.note_asks(tenant, asks, now, missing=True)
+        await self._reader.note_demands(tenant, demands, now, missing=True)
 
-    def _check_pairs(self, view: TenantView, new: int, known: Mapping[Ask, Instant], now: Instant) -> None:
+    def _check_pairs(self, view: TenantView, new: int, known: Mapping[ColumnDemand, Instant], now: Instant) -> None:
         recent = sum((*pair, "") in known and now - known[*pair, ""] < RECENT_US for pair in view.pairs)
         if new and recent + new > self._limits.profile_pairs:
             raise OverBudget(f"{recent} pairs of profile and filter are in use", FULL_RETRY_S)
 
-    def _check_dated(self, view: TenantView, new: Iterable[Ask], now: Instant) -> None:
+    def _check_dated(self, view: TenantView, new: Iterable[ColumnDemand], now: Instant) -> None:
         counted = {meaning(one.ask, now) for one in view.dated}
         added = {meaning(ask, now) for ask in new} - counted
         if added and len(counted) + len(added) > self._limits.dated_columns:
             raise OverBudget(f"{len(counted)} filters are counted for a day", FULL_RETRY_S)
 
 
-def meaning(ask: Ask, now: Instant) -> Meaning:
+def meaning(ask: ColumnDemand, now: Instant) -> DemandMeaning:
     """What a dated demand means now; its zone is one of `timezones.names()`."""
     profile_id, target, zone = ask
-    return Meaning(profile_id, target, timezones.day_at(now, zone).windows)
+    return DemandMeaning(profile_id, target, timezones.day_at(now, zone).windows)

@@ -14,10 +14,10 @@ from service import timezones
 from service.clock import Clock
 from service.domain.catalogue.catalogue import Realm
 from service.domain.counting.local_days import LocalDay
-from service.domain.tenants.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
+from service.domain.tenants.view import SUMMARY_KEYS, CountRequest, InvalidIds, TenantView, Warming
 from service.domain.tickets.ticket import Instant
 from service.lru import Lru
-from service.queries.column_demands import DemandLimits, Demands
+from service.queries.column_demands import ColumnDemands, DemandLimits
 from service.queries.confirmation import check, confirmed
 from service.store.ports.counter_store import CounterReader, Snapshot, StoredTenant, StoreUnavailable, query_for
 from service.turns import in_turns
@@ -41,7 +41,7 @@ ATTEMPTS = 5
 PATIENCE_S = 2.0
 """How long an answer waits for what is still being filled, long enough for the columns of a small tenant."""
 
-LOOK_S = 0.1
+POLL_INTERVAL_S = 0.1
 """Between looks whether it is filled."""
 
 
@@ -53,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True):
     """All that one answer says: every number is of `snapshot`, and of one `now`."""
 
     view: TenantView
-    token: str
+    record_version: str
     """Names the state of the tenant's record that `view` was compiled from."""
     counts: dict[str, int]
     summary: dict[str, int]
@@ -63,10 +63,10 @@ class Answer(msgspec.Struct, frozen=True):
     """Of `now`, where the viewer is: what calendar words were taken to mean."""
 
 
-class Compiled(msgspec.Struct, frozen=True):
+class CachedTenant(msgspec.Struct, frozen=True):
     """A tenant as last read from the store."""
 
-    token: str
+    record_version: str
     generation: str
     view: TenantView
 
@@ -83,7 +83,7 @@ class Readiness(msgspec.Struct, frozen=True):
     catalogue: bool
 
 
-class Reading:
+class CountQueries:
     """The one way from a checked caller to numbers. Its methods raise StoreUnavailable when the store is away."""
 
     def __init__(
@@ -96,8 +96,8 @@ class Reading:
         self._reader = reader
         self._clock = clock
         self._patience_s = patience_s
-        self._demands = Demands(reader, limits or DemandLimits())
-        self._tenants: Lru[str, Compiled] = Lru(TENANTS_BYTES, lambda known: known.weight)
+        self._demands = ColumnDemands(reader, limits or DemandLimits())
+        self._tenants: Lru[str, CachedTenant] = Lru(TENANTS_BYTES, lambda known: known.weight)
         self._compiling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._realms: Lru[str, tuple[Realm, Instant]] = Lru(REALMS_REMEMBERED)
 
@@ -135,7 +135,9 @@ class Reading:
         """The tenant as the store has it now. Raises UnknownTenant."""
         return (await self._load(tenant_id, realm)).view
 
-    async def answer(self, tenant_id: str, realm: str, wanted: Wanted, zone: str = timezones.DEFAULT) -> Answer:
+    async def answer(
+        self, tenant_id: str, realm: str, count_request: CountRequest, zone: str = timezones.DEFAULT
+    ) -> Answer:
         """Counts of every filter asked for and the summary, from one atomic read, on today's date in that zone.
 
         What is still being filled is waited for, some seconds at most. Raises UnknownTenant, InvalidIds, Warming (each
@@ -144,31 +146,31 @@ class Reading:
         known = self._tenants.get(tenant_id)
         if known is not None and known.view.settings.realm == realm:
             try:
-                answer = await self._ask(known, tenant_id, wanted, zone)
+                answer = await self._ask(known, tenant_id, count_request, zone)
             except (InvalidIds, Warming):
                 answer = None  # perhaps no longer so
             if answer is not None:
                 return answer
-        return await self._patient_answer(tenant_id, realm, wanted, zone)
+        return await self._patient_answer(tenant_id, realm, count_request, zone)
 
-    async def _patient_answer(self, tenant_id: str, realm: str, wanted: Wanted, zone: str) -> Answer:
+    async def _patient_answer(self, tenant_id: str, realm: str, count_request: CountRequest, zone: str) -> Answer:
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + self._patience_s
         wanting = False
         while True:
             try:
-                return await self._newest_answer(tenant_id, realm, wanted, zone)
+                return await self._newest_answer(tenant_id, realm, count_request, zone)
             except Warming as warming:
-                if warming.asks and not wanting:
-                    view, user = await self.view(tenant_id, realm), wanted.viewer.user
-                    wanting = await self._demands.demand(tenant_id, view, user, warming.asks, self._clock.now_us())
+                if warming.demands and not wanting:
+                    view, user = await self.view(tenant_id, realm), count_request.viewer.user
+                    wanting = await self._demands.demand(tenant_id, view, user, warming.demands, self._clock.now_us())
                 if warming.loading or loop.time() >= patient_until:
                     raise
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
-    async def _newest_answer(self, tenant_id: str, realm: str, wanted: Wanted, zone: str) -> Answer:
+    async def _newest_answer(self, tenant_id: str, realm: str, count_request: CountRequest, zone: str) -> Answer:
         for _ in range(ATTEMPTS):
-            answer = await self._ask(await self._load(tenant_id, realm), tenant_id, wanted, zone)
+            answer = await self._ask(await self._load(tenant_id, realm), tenant_id, count_request, zone)
             if answer is not None:
                 return answer
         raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
@@ -181,17 +183,17 @@ class Reading:
         except StoreUnavailable:
             return Readiness(store=False, catalogue=False)
 
-    async def _load(self, tenant_id: str, realm: str) -> Compiled:
+    async def _load(self, tenant_id: str, realm: str) -> CachedTenant:
         known = await self.newest(tenant_id)
         if known.view.settings.realm != realm:
             raise UnknownTenant(tenant_id)
         return known
 
-    async def remembered(self, tenant_id: str) -> Compiled:
+    async def remembered(self, tenant_id: str) -> CachedTenant:
         """The tenant as last read, whatever its realm: a credential names no realm. Raises UnknownTenant."""
         return self._tenants.get(tenant_id) or await self.newest(tenant_id)
 
-    async def newest(self, tenant_id: str) -> Compiled:
+    async def newest(self, tenant_id: str) -> CachedTenant:
         """The tenant as the store has it now, whatever its realm. Raises UnknownTenant, and Warming."""
         stored = await self.stored(tenant_id)
         if stored is None:
@@ -199,14 +201,14 @@ class Reading:
             raise UnknownTenant(tenant_id)
         async with self._compiling.setdefault(tenant_id, asyncio.Lock()):  # one compiles, and all others wait for it
             known = self._tenants.get(tenant_id)
-            if known is None or (known.token, known.generation) != (stored.token, stored.generation):
-                same_record = known is not None and known.token == stored.token
+            if known is None or (known.record_version, known.generation) != (stored.record_version, stored.generation):
+                same_record = known is not None and known.record_version == stored.record_version
                 view = (
                     known.view
                     if known is not None and same_record
                     else await in_turns(TenantView.building(stored.record))
                 )
-                known = Compiled(stored.token, stored.generation, view)
+                known = CachedTenant(stored.record_version, stored.generation, view)
                 self._tenants.put(tenant_id, known)
             return known
 
@@ -219,21 +221,21 @@ class Reading:
         """Raises Warming while the store has never had the whole catalogue."""
         await check(self._reader.catalogue_read)
 
-    async def _ask(self, known: Compiled, tenant_id: str, wanted: Wanted, zone: str) -> Answer | None:
+    async def _ask(self, known: CachedTenant, tenant_id: str, count_request: CountRequest, zone: str) -> Answer | None:
         """None when the tenant's record is no longer the one that was compiled."""
         now = self._clock.now_us()
         day = timezones.day_at(now, zone)
-        plan = await in_turns(known.view.planning(wanted, day))
-        snapshot = await self._reader.snapshot(query_for(tenant_id, known.token, known.generation, plan, day))
+        plan = await in_turns(known.view.planning(count_request, day))
+        snapshot = await self._reader.snapshot(query_for(tenant_id, known.record_version, known.generation, plan, day))
         if snapshot is None:
             return None
-        await self._demands.note(tenant_id, known.view, wanted, zone, now)
+        await self._demands.note(tenant_id, known.view, count_request, zone, now)
         sums = plan.evaluate(snapshot.columns, snapshot.counters, snapshot.timed)
-        places = len(wanted.filter_ids)
+        places = len(count_request.filter_ids)
         return Answer(
             known.view,
-            known.token,
-            dict(zip(wanted.filter_ids, sums[:places], strict=True)),
+            known.record_version,
+            dict(zip(count_request.filter_ids, sums[:places], strict=True)),
             dict(zip(SUMMARY_KEYS, sums[places:], strict=True)),
             snapshot,
             now,

@@ -15,10 +15,10 @@ from service.clock import Clock
 from service.domain.conditions.condition import AllOf, Condition
 from service.domain.counting.viewer import Perspective, Viewer
 from service.domain.tenants.record import TenantRecord
-from service.domain.tenants.view import Wanted, Warming, profile_entries
-from service.domain.tenants.viewer_filter import Sieve
+from service.domain.tenants.view import CountRequest, Warming, profile_entries
+from service.domain.tenants.viewer_filter import ViewerFilter
 from service.domain.tickets.ticket import Instant
-from service.queries.counts import Reading, UnknownTenant
+from service.queries.counts import CountQueries, UnknownTenant
 from service.queries.fair_places import Crowded, CrowdedByYou, FairPlaces
 from service.store.page_size import PageSize
 from service.store.ports.budgets import OverBudget
@@ -73,7 +73,7 @@ LARGE_RETRY_S = 3_600
 """A tenant that is too large will be so for long."""
 
 
-class Limits(msgspec.Struct, frozen=True):
+class PreviewLimits(msgspec.Struct, frozen=True):
     """How much previews may take of a process: tickets and seconds for each, and how many there are at once."""
 
     tickets: int
@@ -81,7 +81,7 @@ class Limits(msgspec.Struct, frozen=True):
     at_once: int
 
 
-class Question(msgspec.Struct, frozen=True):
+class PreviewRequest(msgspec.Struct, frozen=True):
     """What a viewer asks: a compiled condition, and perhaps a profile that narrows it; `zone` is a known name."""
 
     viewer: Viewer
@@ -106,24 +106,24 @@ class Unfinished(Exception):
         self.retry_after_s = retry_after_s
 
 
-class Previewing:
+class PreviewQueries:
     """One for a process: it knows how many previews are under way."""
 
-    def __init__(self, reading: Reading, reader: CounterReader, clock: Clock, limits: Limits) -> None:
-        self._reading = reading
+    def __init__(self, queries: CountQueries, reader: CounterReader, clock: Clock, limits: PreviewLimits) -> None:
+        self._queries = queries
         self._reader = reader
         self._clock = clock
         self._limits = limits
         self._places = FairPlaces(limits.at_once, WAITING)
 
-    async def count(self, tenant_id: str, realm: str, question: Question) -> Preview:
+    async def count(self, tenant_id: str, realm: str, question: PreviewRequest) -> Preview:
         """How many tickets the viewer would be told.
 
         Raises UnknownTenant, InvalidIds for the profile, Warming for a loading tenant or a store without the catalogue,
         Unfinished, OverBudget for who has enough under way already, and StoreUnavailable.
         """
-        view = await self._reading.newest_view(tenant_id, realm)
-        view.check(Wanted(question.viewer, question.perspective, (), question.profile_id))
+        view = await self._queries.newest_view(tenant_id, realm)
+        view.check(CountRequest(question.viewer, question.perspective, (), question.profile_id))
         if view.loading:
             raise Warming(tenant_id, loading=True)
         try:
@@ -143,15 +143,15 @@ class Previewing:
         except CrowdedByYou:
             raise OverBudget("previews under way", BUSY_RETRY_S) from None
 
-    async def _counted(self, tenant_id: str, realm: str, question: Question) -> Preview:
+    async def _counted(self, tenant_id: str, realm: str, question: PreviewRequest) -> Preview:
         for _ in range(ATTEMPTS):
-            stored = await self._reading.stored(tenant_id)
+            stored = await self._queries.stored(tenant_id)
             if stored is None or stored.record.entries.settings.realm != realm:
                 raise UnknownTenant(tenant_id)
             await self._check_size(tenant_id, stored)
             now = self._clock.now_us()
-            sieve = _sieve(stored.record, question, now)
-            count = await self._scan(tenant_id, stored.generation, sieve)
+            viewer_filter = _viewer_filter(stored.record, question, now)
+            count = await self._scan(tenant_id, stored.generation, viewer_filter)
             if count is not None:
                 return Preview(count, now)
         raise StoreUnavailable(f"the store changed under {ATTEMPTS} scans of tenant {tenant_id}")
@@ -160,17 +160,17 @@ class Previewing:
         if await self._reader.ticket_count(tenant_id, stored.generation) > self._limits.tickets:
             raise self._too_large()
 
-    async def _scan(self, tenant_id: str, generation: str, sieve: Sieve) -> int | None:
+    async def _scan(self, tenant_id: str, generation: str, viewer_filter: ViewerFilter) -> int | None:
         """How many tickets are counted; None when another run or a rebuild took the tickets away meanwhile."""
         counted, turns, looked, cursor, run = Distinct(), Turns(), 0, 0, ""
         size = PageSize(FIRST_PAGE, PAGE, PAGE_BYTES)
         while True:
-            page = await self._reader.images(tenant_id, generation, cursor, size.tickets)
+            page = await self._reader.ticket_states(tenant_id, generation, cursor, size.tickets)
             run = run or page.run
             if page.run != run:  # it orders its tickets otherwise: the cursor means nothing there
                 return None
             size.note(page.size_bytes)
-            looked += await _look(page, sieve, counted, turns)
+            looked += await _look(page, viewer_filter, counted, turns)
             if looked > self._limits.tickets:
                 raise self._too_large()
             cursor = page.cursor
@@ -186,24 +186,28 @@ class Previewing:
         )
 
 
-def _sieve(record: TenantRecord, question: Question, now: Instant) -> Sieve:
+def _viewer_filter(record: TenantRecord, question: PreviewRequest, now: Instant) -> ViewerFilter:
     """Raises InvalidIds when the profile went just now, and Warming where its edit isn't filled for this viewer."""
     entries, condition = record.newest, question.where
     if question.profile_id is not None:
         entries = profile_entries(record, question.profile_id, question.viewer)
         condition = AllOf((entries.profiles[question.profile_id].where, condition))
     day = timezones.day_at(now, question.zone)
-    return Sieve(condition, entries.settings, question.viewer, question.perspective, now, day)
+    return ViewerFilter(condition, entries.settings, question.viewer, question.perspective, now, day)
 
 
-async def _look(page: TicketPage, sieve: Sieve, counted: Distinct, turns: Turns) -> int:
+async def _look(page: TicketPage, viewer_filter: ViewerFilter, counted: Distinct, turns: Turns) -> int:
     """Adds those that count; returns how many were looked at. A scan may come by a ticket twice."""
     looked = 0
-    for name, image in page.tickets:
+    for name, ticket_state in page.tickets:
         looked += 1
-        if image.ticket is not None:
+        if ticket_state.ticket is not None:
             large = page.size_bytes > LARGE_BYTES * looked
-            if await in_turns(sieve.judging(image.ticket)) if large else sieve.counts(image.ticket):
+            if (
+                await in_turns(viewer_filter.judging(ticket_state.ticket))
+                if large
+                else viewer_filter.counts(ticket_state.ticket)
+            ):
                 counted.add(name)
         if turns.over:
             await turns.next()

@@ -9,14 +9,14 @@ from service.domain.catalogue.catalogue import TenantSettings
 from service.domain.counting.status_counts import Slice, StatusPlan, status_plan
 from service.domain.tenants.view import TenantView, Warming
 from service.domain.tickets.ticket import Instant
-from service.queries.counts import ATTEMPTS, Compiled, Reading
+from service.queries.counts import ATTEMPTS, CachedTenant, CountQueries
 from service.store.ports.counter_store import CounterReader, CountQuery, Snapshot, StoreUnavailable
 
 SlicesOf = Callable[[TenantSettings], Sequence[Slice]]
 """What is asked of a tenant, decided by the very catalogue that the counts belong to."""
 
 
-class Tally(msgspec.Struct, frozen=True):
+class StatusTally(msgspec.Struct, frozen=True):
     """Every number is of `snapshot`, and everything named is of the catalogue in force there."""
 
     view: TenantView
@@ -26,32 +26,32 @@ class Tally(msgspec.Struct, frozen=True):
     now: Instant
 
 
-class Tallying:
+class TallyQueries:
     """Counts what is there: a tenant that is still being loaded has its tickets so far."""
 
-    def __init__(self, reading: Reading, reader: CounterReader, clock: Clock) -> None:
-        self._reading = reading
+    def __init__(self, queries: CountQueries, reader: CounterReader, clock: Clock) -> None:
+        self._queries = queries
         self._reader = reader
         self._clock = clock
 
-    async def tally(self, tenant_id: str, slices_of: SlicesOf) -> Tally:
+    async def tally(self, tenant_id: str, slices_of: SlicesOf) -> StatusTally:
         """Raises UnknownTenant and Warming, each confirmed by the store, and StoreUnavailable."""
         try:
-            tally = await self._ask(await self._reading.remembered(tenant_id), tenant_id, slices_of)
+            tally = await self._ask(await self._queries.remembered(tenant_id), tenant_id, slices_of)
         except Warming:
             tally = None  # perhaps no longer so
         for _ in range(ATTEMPTS):
             if tally is not None:
                 return tally
-            tally = await self._ask(await self._reading.newest(tenant_id), tenant_id, slices_of)
+            tally = await self._ask(await self._queries.newest(tenant_id), tenant_id, slices_of)
         raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
 
-    async def _ask(self, known: Compiled, tenant_id: str, slices_of: SlicesOf) -> Tally | None:
+    async def _ask(self, known: CachedTenant, tenant_id: str, slices_of: SlicesOf) -> StatusTally | None:
         """None when the tenant's record is no longer the one that was compiled."""
         plan: StatusPlan = status_plan(known.view.status_columns, slices_of(known.view.settings))
         now = self._clock.now_us()
-        query = CountQuery(tenant_id, known.token, known.generation, plan.columns, plan.counters, plan.asked)
+        query = CountQuery(tenant_id, known.record_version, known.generation, plan.columns, plan.counters, plan.asked)
         snapshot = await self._reader.snapshot(query)
         if snapshot is None:
             return None
-        return Tally(known.view, plan.evaluate(snapshot.columns, snapshot.counters), snapshot, now)
+        return StatusTally(known.view, plan.evaluate(snapshot.columns, snapshot.counters), snapshot, now)

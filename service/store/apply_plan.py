@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from service.domain.counting.contributions import column_changes
 from service.domain.counting.scopes import EVERYONE, PERSONS
-from service.domain.tickets.ticket import Moment
+from service.domain.tickets.ticket import TimeBucket
 from service.store import codec
 from service.store.ports.counter_store import Batch, TenantBatch, TicketWrite
-from service.store.random_id import minted
+from service.store.random_id import new_random_id
 
 
 def packed_plan(batch: Batch, sent_at_ms: int | None = None, *, muted: bool = False) -> bytes:
@@ -16,10 +16,10 @@ def packed_plan(batch: Batch, sent_at_ms: int | None = None, *, muted: bool = Fa
     return codec.pack(
         {
             "topic": batch.topic,
-            "epoch": minted(),
+            "epoch": new_random_id(),
             "now": str(batch.now),
             "first_due": _first_due(batch),
-            "some_of_many": batch.some_of_many,
+            "some_of_many": batch.partial_due_batch,
             "muted": muted,
             "sent_at": _or_none(sent_at_ms),
             "progress": [
@@ -72,7 +72,7 @@ class _Masks:
 def _tenant_plan(tenant: TenantBatch, masks: _Masks) -> dict[str, object]:
     return {
         "name": tenant.tenant,
-        "token": tenant.token,
+        "token": tenant.record_version,
         "generation": tenant.generation,
         "as_of": "" if tenant.as_of is None else str(tenant.as_of),
         "writes": len(tenant.writes),
@@ -82,21 +82,21 @@ def _tenant_plan(tenant: TenantBatch, masks: _Masks) -> dict[str, object]:
             for counter, parts in tenant.deltas.items()
             if counter != EVERYONE
         ],
-        "timed": [timed_fields(counter, parts) for counter, parts in tenant.moments.items()],
+        "timed": [timed_fields(counter, parts) for counter, parts in tenant.time_buckets.items()],
     }
 
 
-def timed_fields(counter: str, parts: Mapping[str, Mapping[Moment, int]]) -> dict[str, int]:
+def timed_fields(counter: str, parts: Mapping[str, Mapping[TimeBucket, int]]) -> dict[str, int]:
     """Field -> change. Whoever is not a person is read over whole days, so is kept by hours and days too."""
     if counter.startswith(PERSONS):
         return {
             f"{column}:{quarter}:{part}": change
-            for part, moments in parts.items()
-            for (column, quarter), change in moments.items()
+            for part, time_buckets in parts.items()
+            for (column, quarter), change in time_buckets.items()
         }
     fields: dict[str, int] = {}
-    for moments in parts.values():
-        for (column, quarter), change in moments.items():
+    for time_buckets in parts.values():
+        for (column, quarter), change in time_buckets.items():
             for grain, size in (("q", 1), ("h", 4), ("d", 96)):
                 field = f"{column}:{grain}{quarter // size}"
                 fields[field] = fields.get(field, 0) + change

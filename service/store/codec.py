@@ -8,8 +8,8 @@ import msgspec
 
 from service.domain.catalogue.catalogue import Credential, Realm
 from service.domain.counting.contributions import column_changes, numbers_in
-from service.domain.tenants.record import Ask, TenantRecord
-from service.domain.tickets.ticket import Image, Ticket
+from service.domain.tenants.record import ColumnDemand, TenantRecord
+from service.domain.tickets.ticket import Ticket, TicketState
 
 REVISION_BYTES = 8
 
@@ -22,12 +22,12 @@ class _Packed(msgspec.Struct, array_like=True, gc=False):
     changed_at: int
     mask: bytes
     due_at: int | None
-    moments: tuple[int, ...] = ()
+    time_buckets: tuple[int, ...] = ()
     """Columns and quarters that take turns."""
 
 
-_image_encoder = msgspec.msgpack.Encoder()
-_image_decoder = msgspec.msgpack.Decoder(_Packed)
+_ticket_state_encoder = msgspec.msgpack.Encoder()
+_ticket_state_decoder = msgspec.msgpack.Decoder(_Packed)
 _record_decoder = msgspec.msgpack.Decoder(TenantRecord)
 _realm_decoder = msgspec.msgpack.Decoder(Realm)
 _credential_decoder = msgspec.msgpack.Decoder(Credential)
@@ -45,19 +45,23 @@ pack = msgspec.msgpack.Encoder().encode
 """Any plain value, for the arguments of scripts. Text only: the scripts' unpacker knows no binary type."""
 
 
-def pack_image(image: Image) -> bytes:
+def pack_ticket_state(ticket_state: TicketState) -> bytes:
     """An image without its revision."""
-    mask = image.mask.to_bytes((image.mask.bit_length() + 7) // 8, "little")
-    moments = tuple(number for moment in image.moments for number in moment)
-    return _image_encoder.encode(_Packed(image.sequence, image.ticket, image.changed_at, mask, image.due_at, moments))
+    mask = ticket_state.mask.to_bytes((ticket_state.mask.bit_length() + 7) // 8, "little")
+    time_buckets = tuple(number for moment in ticket_state.time_buckets for number in moment)
+    return _ticket_state_encoder.encode(
+        _Packed(
+            ticket_state.sequence, ticket_state.ticket, ticket_state.changed_at, mask, ticket_state.due_at, time_buckets
+        )
+    )
 
 
-def unpack_image(packed: bytes) -> Image:
+def unpack_ticket_state(packed: bytes) -> TicketState:
     """The image after the revision."""
-    stored = _image_decoder.decode(memoryview(packed)[REVISION_BYTES:])
-    mask, flat = int.from_bytes(stored.mask, "little"), stored.moments
-    moments = tuple(zip(flat[::2], flat[1::2], strict=True)) if flat else ()
-    return Image(stored.sequence, stored.ticket, stored.changed_at, mask, stored.due_at, moments)
+    stored = _ticket_state_decoder.decode(memoryview(packed)[REVISION_BYTES:])
+    mask, flat = int.from_bytes(stored.mask, "little"), stored.time_buckets
+    time_buckets = tuple(zip(flat[::2], flat[1::2], strict=True)) if flat else ()
+    return TicketState(stored.sequence, stored.ticket, stored.changed_at, mask, stored.due_at, time_buckets)
 
 
 def mask_text(mask: int) -> str:
@@ -165,17 +169,17 @@ def unpack_credential(packed: bytes) -> Credential:
     return _credential_decoder.decode(packed)
 
 
-_ask_decoder = msgspec.json.Decoder(Ask)
+_ask_decoder = msgspec.json.Decoder(ColumnDemand)
 
 
-def pack_ask(ask: Ask) -> bytes:
+def pack_ask(ask: ColumnDemand) -> bytes:
     """What was asked for, as a member of a set."""
     return msgspec.json.encode(ask)
 
 
-def unpack_ask(packed: bytes) -> Ask:
+def unpack_ask(packed: bytes) -> ColumnDemand:
     """What was asked for."""
-    ask: Ask = _ask_decoder.decode(packed)
+    ask: ColumnDemand = _ask_decoder.decode(packed)
     return ask
 
 

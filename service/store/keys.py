@@ -66,7 +66,7 @@ def tenants(bucket: int) -> str:
     return f"tc:{{{bucket}}}:tenants"
 
 
-def asks(bucket: int, name: str) -> str:
+def demands(bucket: int, name: str) -> str:
     """Sorted set: what of a tenant has columns only because it is asked for (JSON), by when it last was, in ms."""
     return f"tc:{{{bucket}}}:asked:{name}"
 

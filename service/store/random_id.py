@@ -4,6 +4,6 @@ import secrets
 import time
 
 
-def minted() -> str:
+def new_random_id() -> str:
     """Time and chance, never counted up: a store that went back can't mint the same one again."""
     return f"{time.time_ns() // 1000:x}{secrets.token_hex(4)}"

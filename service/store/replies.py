@@ -16,6 +16,7 @@ from service.store.ports.counter_store import (
     BucketState,
     Conflict,
     CountQuery,
+    DueConflict,
     DueTicket,
     OtherTopic,
     Outcome,
@@ -23,7 +24,6 @@ from service.store.ports.counter_store import (
     StaleCatalogue,
     StoredTicket,
     StoreUnavailable,
-    Untimely,
 )
 
 COUNTERS_REMEMBERED = 4_096
@@ -44,7 +44,7 @@ def outcome(reply: list[Reply]) -> Outcome:
         case b"behind":
             return Behind({partition: max(position, 0) for partition, position in pairs_of(rest)})
         case b"untimely":
-            return Untimely()
+            return DueConflict()
         case b"topic":
             return OtherTopic(codec.text(rest[0]))
     raise StoreUnavailable(f"Redis answered {kind!r} to the apply script")
@@ -59,7 +59,7 @@ def stored_ticket(packed: bytes) -> StoredTicket:
     """A ticket as it is stored; an empty one was never written."""
     if not packed:
         return StoredTicket(b"", None)
-    return StoredTicket(packed[: codec.REVISION_BYTES], codec.unpack_image(packed))
+    return StoredTicket(packed[: codec.REVISION_BYTES], codec.unpack_ticket_state(packed))
 
 
 def due_ticket(member: str, due_at: Instant) -> DueTicket:

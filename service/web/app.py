@@ -6,9 +6,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.clock import Clock
 from service.config.origins import origins_in
-from service.config.settings import Settings, names_in
-from service.queries.counts import Reading
-from service.queries.previews import Limits, Previewing
+from service.config.settings import ServiceSettings, names_in
+from service.queries.counts import CountQueries
+from service.queries.previews import PreviewLimits, PreviewQueries
 from service.store.ports.budgets import BudgetStore
 from service.store.ports.counter_store import CounterReader
 from service.store.ports.grants import GrantStore
@@ -28,8 +28,8 @@ from service.web.form.api import FormApi
 from service.web.http.endpoint import Endpoint, Paths
 from service.web.http.hosts import AllowedHosts
 from service.web.ops.access_log import AccessLog
-from service.web.ops.health import Health
-from service.web.ops.metrics import Metrics
+from service.web.ops.health import HealthChecks
+from service.web.ops.metrics import HttpMetrics
 from service.web.ops.observation import Observation
 from service.web.ops.shared_metrics import SharedMetrics
 from service.web.push.hub import Hub
@@ -54,11 +54,11 @@ class SharedStore(BudgetStore, GrantStore, MarkStore, Protocol):
 
 
 def create_app(
-    reading: Reading,
+    queries: CountQueries,
     reader: CounterReader,
     hub: Hub,
     grants: SharedStore,
-    settings: Settings,
+    settings: ServiceSettings,
     clock: Clock,
     access_log: AccessLog | None = None,
     *,
@@ -69,15 +69,15 @@ def create_app(
 
     With `operations_port` metrics and documentation are answered only to requests that come to that port.
     """
-    gate = Gate(reading, settings, clock)
-    counting = Counting(gate, reading, settings)
-    listing = Listing(gate, reading, clock)
-    pushing = Streaming(gate, reading, hub, grants, grants, settings, clock)
-    limits = Limits(settings.preview_tickets, settings.preview_deadline_s, settings.previews)
-    previews = Previews(gate, Previewing(reading, reader, clock, limits), reader, settings, clock)
-    health = Health(reading)
-    metrics = Metrics(hub.tally, shared_metrics)
-    form = FormApi(gate, reading, reader, grants, settings, clock)
+    gate = Gate(queries, settings, clock)
+    counting = Counting(gate, queries, settings)
+    listing = Listing(gate, queries, clock)
+    pushing = Streaming(gate, queries, hub, grants, grants, settings, clock)
+    limits = PreviewLimits(settings.preview_tickets, settings.preview_deadline_s, settings.previews)
+    previews = Previews(gate, PreviewQueries(queries, reader, clock, limits), reader, settings, clock)
+    health = HealthChecks(queries)
+    metrics = HttpMetrics(hub.tally, shared_metrics)
+    form = FormApi(gate, queries, reader, grants, settings, clock)
     endpoints: dict[str, ASGIApp] = {
         count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),
         filters.PATH: Endpoint({"GET": listing.get}),

@@ -7,8 +7,8 @@ import msgspec
 
 from service.clock import SystemClock
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.view import Wanted
-from service.queries.counts import Reading
+from service.domain.tenants.view import CountRequest
+from service.queries.counts import CountQueries
 from service.store.redis.store import open_store
 from tests.benchmarks.rig.ground import Ground
 from tests.benchmarks.rig.workload import (
@@ -75,11 +75,11 @@ async def differences(ground: Ground, redis_url: str, expected: Sequence[Expecte
             return min(sum(state.positions.values()) for state in states.values()) >= ground.size.events
 
         await wait_until(through, APPLIED_S, "every bucket's positions to reach the end of the topic")
-        reading = Reading(store, SystemClock())
+        reading = CountQueries(store, SystemClock())
         ids = tuple(asked(ground))
         wrong = []
         for one in expected:
-            found = await reading.answer(one.tenant, REALM, Wanted(one.viewer, Perspective.TEMPLATE, ids))
+            found = await reading.answer(one.tenant, REALM, CountRequest(one.viewer, Perspective.TEMPLATE, ids))
             pairs = {**one.answer["counts"], **one.answer["summary"]}.items()
             got = {**found.counts, **found.summary}
             wrong += [

@@ -53,7 +53,7 @@ async def _sampled(ground: Ground, store: RedisStore) -> list[float]:
     for tenant in tenant_ids(ground.size):
         stored = await wait_until(partial(store.tenant, tenant), VISIBLE_S, f"the record of {tenant}")
         assert stored is not None
-        queries[tenant] = CountQuery(tenant, stored.token, stored.generation, (0,), (), 0)
+        queries[tenant] = CountQuery(tenant, stored.record_version, stored.generation, (0,), (), 0)
     counts = dict.fromkeys(queries, 0)
     chance = random.Random(ground.size.seed)
     waits = []

@@ -6,12 +6,12 @@ from service import timezones
 from service.clock import SystemClock
 from service.domain.catalogue.catalogue import Filter, Status, TenantSettings
 from service.domain.conditions.condition import Leaf
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.record import Entries, founded, numbered
-from service.domain.tenants.view import TenantView, Wanted
-from service.domain.tickets.ticket import QUARTER_US, Image, Ticket
+from service.domain.tenants.record import Entries, new_record, numbered
+from service.domain.tenants.view import CountRequest, TenantView
+from service.domain.tickets.ticket import QUARTER_US, Ticket, TicketState
 from service.store.ports.counter_store import Applied, Batch, StoredTenant, TenantBatch, query_for
 from service.store.redis.store import RedisStore, open_store
 from tests.benchmarks.rig.cpu import cpu_s
@@ -35,7 +35,7 @@ ZONE = "Asia/Kathmandu"
 MOST_MS = 3.0
 
 AGENT = Viewer("ann", Role.AGENT, frozenset(TEAMS))
-WANTED = Wanted(AGENT, Perspective.TEMPLATE, ("month",))
+WANTED = CountRequest(AGENT, Perspective.TEMPLATE, ("month",))
 
 
 async def measured(ground: Ground) -> list[Figure]:
@@ -44,14 +44,14 @@ async def measured(ground: Ground) -> list[Figure]:
         TenantSettings(TENANT, "Month", "r", (Status("open", "Open"),)),
         {"month": Filter("month", "This month", "time", Leaf("createdAt", "within", "this_month"))},
     )
-    record = founded(entries, 1)
+    record = new_record(entries, 1)
     with ground.redis() as redis:
         async with open_store(redis.url, BUCKETS, 30.0) as store:
             assert await store.put_tenant(TENANT, None, StoredTenant("t", "g", record))
             ground.say(f"counting {TICKETS:,} tickets of a month")
-            await _filled(store, Columns(numbered(record)))
+            await _filled(store, ColumnMatcher(numbered(record)))
             view, results = TenantView(record), []
-            for wanted in (Wanted(AGENT, Perspective.TEMPLATE, ("all",)), WANTED):
+            for wanted in (CountRequest(AGENT, Perspective.TEMPLATE, ("all",)), WANTED):
                 now = SystemClock().now_us()
                 day = timezones.day_at(now, ZONE)
                 plan = view.plan(wanted, day)
@@ -67,7 +67,7 @@ async def measured(ground: Ground) -> list[Figure]:
     ]
 
 
-async def _filled(store: RedisStore, columns: Columns) -> None:
+async def _filled(store: RedisStore, columns: ColumnMatcher) -> None:
     chance, now = random.Random(31), SystemClock().now_us()
     for start in range(0, TICKETS, BATCH):
         changes = Changes()
@@ -76,6 +76,8 @@ async def _filled(store: RedisStore, columns: Columns) -> None:
             assignee = "ann" if chance.random() < OWN else f"agent-{chance.randrange(400)}"
             ticket = Ticket("open", created, team=chance.choice(TEAMS), assignee=assignee)
             counted = columns.counted(ticket, now)
-            changes.add(None, Image(1, ticket, created, counted.mask, counted.next_change_at, counted.moments))
-        tenant = TenantBatch(TENANT, "t", "g", (), changes.deltas(), None, changes.moments())
+            changes.add(
+                None, TicketState(1, ticket, created, counted.mask, counted.next_change_at, counted.time_buckets)
+            )
+        tenant = TenantBatch(TENANT, "t", "g", (), changes.deltas(), None, changes.time_buckets())
         assert isinstance(await store.apply(Batch(store.bucket(TENANT), "topic", {}, [tenant], now)), Applied)

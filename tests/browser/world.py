@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from consumers.publish import publish
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from service.token import mint
 from tests.journeys.programs.asking import COUNT, FILTERS, issuer, realm, signing_key
 from tests.journeys.programs.catalogue_lines import HIGH, OPEN, Line, event, saved_filter, tenant
@@ -56,7 +56,7 @@ class World:
         told = {f"TICKET_COUNTS_{name}": str(value) for name, value in environ.items()} | topics.environ()
         self.consumers = Program("consumers", directory / "consumers.log", told)
         self.service = Program("service", directory / "service.log", told)
-        self._settings = Settings(
+        self._settings = ConsumerSettings(
             kafka=kafka,
             events_topic=topics.events,
             catalogue_topic=topics.catalogue,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.view import TenantView, Wanted
+from service.domain.tenants.view import CountRequest, TenantView
 from service.store.ports.counter_store import Batch, CounterStore, Loaded, Outcome, query_for
 from tests.fakes.memory_building import MemoryBuildingStore
 from tests.oracle.published.log import laid_out
@@ -116,7 +116,7 @@ async def counts(
     """Counts as the service would give them."""
     stored = await store.tenant(tenant)
     assert stored is not None
-    plan = TenantView(stored.record).plan(Wanted(viewer, Perspective.TEMPLATE, tuple(filter_ids)), day(zone, now))
-    snapshot = await store.snapshot(query_for(tenant, stored.token, stored.generation, plan, day(zone, now)))
+    plan = TenantView(stored.record).plan(CountRequest(viewer, Perspective.TEMPLATE, tuple(filter_ids)), day(zone, now))
+    snapshot = await store.snapshot(query_for(tenant, stored.record_version, stored.generation, plan, day(zone, now)))
     assert snapshot is not None
     return tuple(plan.evaluate(snapshot.columns, snapshot.counters, snapshot.timed)[: len(filter_ids)])

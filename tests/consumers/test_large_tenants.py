@@ -14,9 +14,9 @@ from consumers.engine import tenants
 from service import turns
 from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.tenants import view
-from service.domain.tenants.view import TenantView, Wanted
+from service.domain.tenants.view import CountRequest, TenantView
 from service.lru import Lru
-from service.queries.counts import Reading
+from service.queries.counts import CountQueries
 from tests.consumers.small_world import ADMIN, NOW_US, TENANT, SmallWorld, filter_entry, log_of, tenant_entry, told
 from tests.support.pipeline import SetClock
 from tests.support.turns import turns_of_others
@@ -59,8 +59,8 @@ async def test_no_work_for_a_large_tenant_holds_the_loop(monkeypatch: pytest.Mon
     await consumer.catch_up()
     sweeping, _ = await turns_of_others(consumer.sweep())
     assert sweeping > MANY, "a sweep asks tickets one by one"
-    reading = Reading(world.store, SetClock(NOW_US))
-    wanted = Wanted(ADMIN, Perspective.TEMPLATE, tuple(f"f{n}" for n in range(MANY)))
+    reading = CountQueries(world.store, SetClock(NOW_US))
+    wanted = CountRequest(ADMIN, Perspective.TEMPLATE, tuple(f"f{n}" for n in range(MANY)))
     answering, answer = await turns_of_others(reading.answer(TENANT, "r", wanted))
     assert answering > 2 * MANY, "a view is compiled, and a plan made, filter by filter"
     assert answer.counts["f7"] == 0
@@ -108,7 +108,7 @@ async def judging(world: SmallWorld) -> Callable[[], object]:
     compiled = await consumer.tenants.synchronize(TENANT)
     assert compiled is not None
     await consumer.consume(log_of(told(1, status="s1")))
-    ticket = world.store._tenants[TENANT].tickets["T1"].image
+    ticket = world.store._tenants[TENANT].tickets["T1"].ticket_state
     assert ticket is not None
     assert ticket.ticket is not None
     fresh = [told_status(ticket.ticket, f"s{n}") for n in range(2, 12)]
@@ -150,10 +150,10 @@ async def test_plans_of_all_tenants_together_stay_within_their_bytes(monkeypatch
     world = SmallWorld(tenant_entry(), *(wide_filter(n) for n in range(30)))
     consumer = await world.consumer()
     await consumer.consume(log_of(told(1, category="c3", dueAt="2026-11-21T12:00:00Z")))
-    reading = Reading(world.store, SetClock(NOW_US))
+    reading = CountQueries(world.store, SetClock(NOW_US))
     ids = tuple(f"f{n}" for n in range(30))
     for number in range(100):
         viewer = Viewer(f"u{number}", Role.AGENT, frozenset(f"t{n}" for n in range(20)))
-        await reading.answer(TENANT, "r", Wanted(viewer, Perspective.TEMPLATE, ids))
+        await reading.answer(TENANT, "r", CountRequest(viewer, Perspective.TEMPLATE, ids))
         assert plans.weight <= 400_000
     assert 0 < len(plans) < 100

@@ -3,11 +3,11 @@
 import pytest
 
 from consumers import settings
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from service.config.environment import SettingsError, unknown_variables
 
 
-def parsed(**variables: str) -> Settings:
+def parsed(**variables: str) -> ConsumerSettings:
     return settings.parse(["consumers"], {f"TICKET_COUNTS_{name}": value for name, value in variables.items()})
 
 
@@ -80,6 +80,6 @@ def test_variables_of_both_processes_are_known() -> None:
 
 def test_help_explains_every_setting_with_its_default() -> None:
     text = settings.help_text()
-    for name, field in Settings.model_fields.items():
+    for name, field in ConsumerSettings.model_fields.items():
         assert f"  TICKET_COUNTS_{name.upper()} = {field.default}\n" in text
         assert len(field.description or "") > 20, f"{name} isn't explained"

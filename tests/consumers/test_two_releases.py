@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from consumers.catalogue_sync import sync as adoption
+from consumers.catalogue_sync import sync
 from consumers.engine import tenants
 from consumers.errors import OlderCode
 from service.domain.counting import columns
@@ -19,7 +19,7 @@ from tests.consumers.small_world import SmallWorld, log_of, told
 def newer_release() -> Iterator[None]:
     """What runs in here is of a release with newer semantics."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (adoption, tenants, columns, record, view):
+        for module in (sync, tenants, columns, record, view):
             patch.setattr(module, "SEMANTICS", SEMANTICS + 1)
         yield
 

@@ -12,10 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from consumers.__main__ import STOPPING
-from consumers.metrics import Metrics as ConsumerMetrics
+from consumers.metrics import ConsumerMetrics as ConsumerMetrics
 from consumers.ops.store_watch import EVICTION, REFUSED
-from service.web.ops.metrics import Metrics as ServiceMetrics
-from service.web.push.tally import Tally
+from service.web.ops.metrics import HttpMetrics as ServiceMetrics
+from service.web.push.tally import StreamTally
 from tests.deploy.clone import ROOT
 
 RULES = ROOT / "deploy" / "alerts.yml"
@@ -57,7 +57,7 @@ def samples(registry: CollectorRegistry) -> Iterator[str]:
 
 
 async def test_every_alert_speaks_of_metrics_that_there_are() -> None:
-    there_are = {*samples(ConsumerMetrics().registry), *samples(ServiceMetrics(Tally()).registry)}
+    there_are = {*samples(ConsumerMetrics().registry), *samples(ServiceMetrics(StreamTally()).registry)}
     assert len(rules()) == RULES.read_text().count("alert:") >= 35
     for rule in rules():
         named = set(METRIC.findall(rule.text))
@@ -82,7 +82,7 @@ def test_shares_and_quantiles_of_requests_are_without_probes_and_scrapes() -> No
 
 def registries() -> list[CollectorRegistry]:
     """All that this product serves at /metrics but a rebuild's, which has a progress alone."""
-    return [ConsumerMetrics().registry, ServiceMetrics(Tally()).registry]
+    return [ConsumerMetrics().registry, ServiceMetrics(StreamTally()).registry]
 
 
 async def test_metrics_are_named_in_base_units() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from deploy.demo.desk.example import EXAMPLE_IDS, PEOPLE, REALM, TENANT, Person
 from tests.deploy.answers import check_example, curl_in
 from tests.deploy.clone import ROOT, clone
@@ -170,13 +170,13 @@ async def caught_up(demo: Project, ask: Asking) -> Snapshot:
 
 async def log_ends(demo: Project) -> dict[int, int]:
     async with topic_log.opened(demo.kafka) as client:
-        return await topic_log.ends_of(client, Settings().events_topic)
+        return await topic_log.ends_of(client, ConsumerSettings().events_topic)
 
 
 async def judge(demo: Project, snapshots: Sequence[Snapshot]) -> None:
     """Fails unless every snapshot is what a recount of the topic says at its position and its timers."""
-    log = topic_log.as_log(await topic_log.read(demo.kafka, Settings().events_topic))
-    catalogue = await topic_log.read(demo.kafka, Settings().catalogue_topic)
+    log = topic_log.as_log(await topic_log.read(demo.kafka, ConsumerSettings().events_topic))
+    catalogue = await topic_log.read(demo.kafka, ConsumerSettings().catalogue_topic)
     told = Judge(log, [(one.offset, one.key, one.value) for one in catalogue], timed=True)
     wrong = told.differences(snapshots)
     assert not wrong, f"{len(wrong)} of {len(snapshots)} snapshots differ from the recount, the first: {wrong[0]}"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from consumers.metrics import Metrics as ConsumerMetrics
+from consumers.metrics import ConsumerMetrics as ConsumerMetrics
 from service.config.settings import known_variables
-from service.web.ops.metrics import Metrics as ServiceMetrics
-from service.web.push.tally import Tally
+from service.web.ops.metrics import HttpMetrics as ServiceMetrics
+from service.web.push.tally import StreamTally
 from tests.deploy.clone import ROOT
 from tests.deploy.documents import FENCE, blocks_of
 from tests.deploy.test_alerts import samples
@@ -53,7 +53,7 @@ def written(document: Path) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names)
 async def test_metrics(document: Path) -> None:
-    registries = (ConsumerMetrics().registry, ServiceMetrics(Tally()).registry)
+    registries = (ConsumerMetrics().registry, ServiceMetrics(StreamTally()).registry)
     there_are = {name for registry in registries for name in samples(registry)}
     there_are |= {family.name for registry in registries for family in registry.collect()}
     # The metrics of a rebuild exist only while one runs, and none runs here.

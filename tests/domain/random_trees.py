@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.domain.conditions.condition import AllOf, AnyOf, Asks, Condition, Const, Leaf, Not, Question
 from service.domain.conditions.predicates import predicate
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.columns import Answers, Column
 from service.domain.counting.viewer import Viewer
 from service.domain.tickets.ticket import Ticket
@@ -89,6 +89,6 @@ def means(condition: Condition, ticket: Ticket, answers: Answers = (False, False
             return any(means(child, ticket, answers) for child in children)
 
 
-def columns_of(conditions: Mapping[int, Condition]) -> Columns:
+def columns_of(conditions: Mapping[int, Condition]) -> ColumnMatcher:
     """Columns that are one number each."""
-    return Columns({number: Column(condition) for number, condition in conditions.items()})
+    return ColumnMatcher({number: Column(condition) for number, condition in conditions.items()})

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from service.domain.catalogue.catalogue import Credential, Realm
-from service.domain.tenants.record import Ask
+from service.domain.tenants.record import ColumnDemand
 from service.domain.tickets.ticket import Instant
 from service.store.ports.counter_store import Bucket, Position
 from service.store.ports.unknown_ids import UnknownId
@@ -18,7 +18,7 @@ class MemoryAsides(MemoryGrants):
         self._realms: dict[str, tuple[int, Realm | None]] = {}
         self._credentials: dict[str, tuple[int, Credential | None]] = {}
         self._leases: dict[Bucket, tuple[str, int]] = {}
-        self._asked: dict[str, dict[Ask, Instant]] = {}
+        self._asked: dict[str, dict[ColumnDemand, Instant]] = {}
         self._wanting: set[str] = set()
         self._sweeps: dict[str, str] = {}
         self._unknown: dict[str, dict[tuple[str, str], UnknownId]] = {}
@@ -59,10 +59,10 @@ class MemoryAsides(MemoryGrants):
         self._credentials = {name: (-1, credential) for name, (_, credential) in self._credentials.items()}
         self._judged = None
 
-    async def judged(self) -> Position:
+    async def validated_offset(self) -> Position:
         return self._judged or 0
 
-    async def set_judged(self, position: Position) -> None:
+    async def set_validated_offset(self, position: Position) -> None:
         self._judged = max(self._judged or 0, position)
 
     async def catalogue_read(self) -> bool:
@@ -87,28 +87,28 @@ class MemoryAsides(MemoryGrants):
 
     # -- wanted columns and sweeps ------------------------------------------------------------------------------------
 
-    async def note_asks(self, tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
+    async def note_demands(self, tenant: str, demands: Iterable[ColumnDemand], now: Instant, *, missing: bool) -> None:
         asked = self._asked.setdefault(tenant, {})
-        for ask in asks:
+        for ask in demands:
             asked[ask] = max(asked.get(ask, 0), now // 1000 * 1000)
         if missing:
             self._wanting.add(tenant)
 
-    async def wanting(self) -> Sequence[str]:
+    async def tenants_with_demands(self) -> Sequence[str]:
         return sorted(self._wanting)
 
-    async def settle_wanting(self, tenant: str) -> None:
+    async def settle_demands(self, tenant: str) -> None:
         self._wanting.discard(tenant)
 
-    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
+    async def demands(self, tenant: str) -> Mapping[ColumnDemand, Instant]:
         return dict(self._asked.get(tenant, {}))
 
-    async def forget_asks(self, tenant: str, asks: Sequence[Ask]) -> None:
-        for ask in asks:
+    async def forget_demands(self, tenant: str, demands: Sequence[ColumnDemand]) -> None:
+        for ask in demands:
             self._asked.get(tenant, {}).pop(ask, None)
 
-    async def sweep_mark(self, tenant: str) -> str:
+    async def backfill_progress(self, tenant: str) -> str:
         return self._sweeps.get(tenant, "")
 
-    async def set_sweep_mark(self, tenant: str, mark: str) -> None:
+    async def set_backfill_progress(self, tenant: str, mark: str) -> None:
         self._sweeps[tenant] = mark

@@ -30,7 +30,7 @@ from service.store.ports.counter_store import (
     DueTicket,
     Loaded,
     Outcome,
-    Progress,
+    PartitionProgress,
     StaleCatalogue,
     StoredTenant,
 )
@@ -76,9 +76,11 @@ class MemoryBuildingStore(MemoryStore):
 
     async def _open(self, new: Building, serving: StoredTenant) -> None:
         store = MemoryStore(self.buckets)
-        await store.put_tenant(new.tenant, None, StoredTenant(new.token, new.generation, serving.record))
+        await store.put_tenant(new.tenant, None, StoredTenant(new.record_version, new.generation, serving.record))
         await store.adopt_topic(self.bucket(new.tenant), new.state.topic)
-        progress = {partition: Progress(None, position, 0) for partition, position in new.state.positions.items()}
+        progress = {
+            partition: PartitionProgress(None, position, 0) for partition, position in new.state.positions.items()
+        }
         store.raise_positions(self.bucket(new.tenant), progress)
         self._sites[new.tenant] = _Site(new, store)
 
@@ -91,14 +93,14 @@ class MemoryBuildingStore(MemoryStore):
             self._give_up(tenant)
         return dropped
 
-    async def adopt_building(self, building: Building, token: str, complete: Mapping[ColumnId, int]) -> bool:
+    async def adopt_building(self, building: Building, record_version: str, complete: Mapping[ColumnId, int]) -> bool:
         site = self._of(building)
-        if site is None or site.building.token != building.token:
+        if site is None or site.building.record_version != building.record_version:
             return False
-        site.building = msgspec.structs.replace(site.building, token=token, complete=dict(complete))
+        site.building = msgspec.structs.replace(site.building, record_version=record_version, complete=dict(complete))
         kept = site.store.kept(building.tenant)
         assert kept is not None
-        kept.stored = msgspec.structs.replace(kept.stored, token=token)
+        kept.stored = msgspec.structs.replace(kept.stored, record_version=record_version)
         return True
 
     async def load_building(self, building: Building, tickets: Sequence[str]) -> Loaded:
@@ -127,12 +129,12 @@ class MemoryBuildingStore(MemoryStore):
         self.add_due(bucket, moved)
         return len(moved)
 
-    async def swap(self, building: Building, token: str, latest: Instant) -> SwapOutcome:
+    async def swap(self, building: Building, record_version: str, latest: Instant) -> SwapOutcome:
         bucket, serving = self.bucket(building.tenant), self.kept(building.tenant)
         now = await self.building(building.tenant)
         if now is None or serving is None or self._of(building) is None or serving.stored.generation != now.base:
             return Gone()
-        if serving.stored.token != now.token:
+        if serving.stored.record_version != now.record_version:
             return NotYet(OTHER_RECORD)
         site = self._sites[building.tenant]
         state = (await self.states([bucket]))[bucket]
@@ -144,11 +146,11 @@ class MemoryBuildingStore(MemoryStore):
         assert built is not None
         before, after = _counts(serving), _counts(built)
         self.add_due(bucket, site.store.take_due(bucket, ALWAYS_DUE, EVERY))
-        built.stored = StoredTenant(token, now.generation, serving.stored.record)
+        built.stored = StoredTenant(record_version, now.generation, serving.stored.record)
         built.version = serving.version + 1
         built.as_of = max((one for one in (built.as_of, serving.as_of) if one is not None), default=None)
         self.replace(building.tenant, built)
-        await self.set_sweep_mark(building.tenant, "")
+        await self.set_backfill_progress(building.tenant, "")
         del self._sites[building.tenant]
         return Swapped(built.version, before, after)
 
@@ -173,7 +175,7 @@ class MemoryBuildingStore(MemoryStore):
 
 
 def _is_based_on(new: Building, serving: StoredTenant) -> bool:
-    return (new.base, new.token) == (serving.generation, serving.token)
+    return (new.base, new.record_version) == (serving.generation, serving.record_version)
 
 
 def _unready(building: Building, state: BucketState, first_due: Instant | None, latest: Instant) -> str | None:

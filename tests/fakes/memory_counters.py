@@ -16,11 +16,12 @@ from service.store.ports.counter_store import (
     BucketState,
     Conflict,
     CountQuery,
+    DueConflict,
     DueTicket,
     Loaded,
     OtherTopic,
     Outcome,
-    Progress,
+    PartitionProgress,
     Runs,
     Snapshot,
     StaleCatalogue,
@@ -28,7 +29,6 @@ from service.store.ports.counter_store import (
     StoredTicket,
     TenantBatch,
     TicketPage,
-    Untimely,
 )
 from service.store.ports.unknown_ids import MOST_KEPT, UnknownId, newest_first
 from tests.fakes.memory_asides import MemoryAsides
@@ -74,14 +74,16 @@ class MemoryCounters(MemoryAsides):
         found = self._tenants.get(tenant)
         return len(found.tickets) if found is not None and found.stored.generation == generation else 0
 
-    async def images(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+    async def ticket_states(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
         following, names = await self.scan(tenant, generation, cursor, limit)
-        read = [(name, self._tenants[tenant].tickets[name].image) for name in names]
-        return TicketPage(self._run, following, ((name, image) for name, image in read if image is not None))
+        read = [(name, self._tenants[tenant].tickets[name].ticket_state) for name in names]
+        return TicketPage(
+            self._run, following, ((name, ticket_state) for name, ticket_state in read if ticket_state is not None)
+        )
 
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         found = self._tenants.get(query.tenant)
-        if found is None or found.stored.token != query.token:
+        if found is None or found.stored.record_version != query.record_version:
             return None
         state = self._states[self.bucket(query.tenant)]
         everyone = column_changes(found.counters.get(EVERYONE, {}).get("", {}))
@@ -124,13 +126,13 @@ class MemoryCounters(MemoryAsides):
         self, bucket: Bucket, tickets: Mapping[str, Sequence[str]], generations: Mapping[str, str]
     ) -> Loaded:
         never = StoredTicket(b"", None)
-        tokens, images = {}, {}
+        record_versions, ticket_states = {}, {}
         for name, ids in tickets.items():
             found = self._tenants.get(name)
-            tokens[name] = "" if found is None else found.stored.token
+            record_versions[name] = "" if found is None else found.stored.record_version
             for ticket in ids:
-                images[name, ticket] = never if found is None else found.tickets.get(ticket, never)
-        return Loaded(self._state(bucket), tokens, images, self._states[bucket].first_due())
+                ticket_states[name, ticket] = never if found is None else found.tickets.get(ticket, never)
+        return Loaded(self._state(bucket), record_versions, ticket_states, self._states[bucket].first_due())
 
     async def apply(self, batch: Batch) -> Outcome:
         return self._refusal(batch) or self._write(batch)
@@ -157,7 +159,7 @@ class MemoryCounters(MemoryAsides):
         )
         if conflicts:
             return Conflict(conflicts)
-        return Untimely() if self._is_untimely(batch) else None
+        return DueConflict() if self._is_untimely(batch) else None
 
     def _is_untimely(self, batch: Batch) -> bool:
         dues = [write.due_at for tenant in batch.tenants for write in tenant.writes if write.due_at is not None]
@@ -165,7 +167,7 @@ class MemoryCounters(MemoryAsides):
         if timers is not None and batch.now < timers and any(due_at <= timers for due_at in dues):
             return True
         written = any(tenant.writes for tenant in batch.tenants)
-        return written and not batch.some_of_many and bool(self._others_due(batch))
+        return written and not batch.partial_due_batch and bool(self._others_due(batch))
 
     def _others_due(self, batch: Batch) -> set[tuple[str, str, str]]:
         """Tickets due at the batch's now that it doesn't write."""
@@ -177,7 +179,10 @@ class MemoryCounters(MemoryAsides):
 
     def _compiled_against(self, tenant: TenantBatch) -> bool:
         found = self._tenants.get(tenant.tenant)
-        return found is not None and (found.stored.token, found.stored.generation) == (tenant.token, tenant.generation)
+        return found is not None and (found.stored.record_version, found.stored.generation) == (
+            tenant.record_version,
+            tenant.generation,
+        )
 
     def _revision(self, tenant: str, ticket: str) -> bytes:
         stored = self._tenants[tenant].tickets.get(ticket)
@@ -194,19 +199,19 @@ class MemoryCounters(MemoryAsides):
             if self._audited(batch.bucket)[:2] == (tenant.tenant, tenant.generation):
                 self._states[batch.bucket].noted |= {write.ticket for write in tenant.writes}
             for write in tenant.writes:
-                if write.image is None:
+                if write.ticket_state is None:
                     found.tickets.pop(write.ticket, None)
                 else:
-                    found.tickets[write.ticket] = StoredTicket(revision, write.image)
+                    found.tickets[write.ticket] = StoredTicket(revision, write.ticket_state)
                 place = (tenant.tenant, tenant.generation, write.ticket)
                 if write.due_at is not None:
                     due[place] = write.due_at
                 else:
                     due.pop(place, None)
-            negative += add_changes(found.counters, tenant.deltas) + add_changes(found.timed, tenant.moments)
+            negative += add_changes(found.counters, tenant.deltas) + add_changes(found.timed, tenant.time_buckets)
             if tenant.as_of is not None:
                 found.as_of = max(found.as_of or tenant.as_of, tenant.as_of)
-            if tenant.deltas or tenant.moments:
+            if tenant.deltas or tenant.time_buckets:
                 found.version += 1
                 versions[tenant.tenant] = found.version
         self._raise(batch, drained)
@@ -245,7 +250,7 @@ class MemoryCounters(MemoryAsides):
 
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
         found = self._tenants.get(tenant)
-        if (None if found is None else found.stored.token) != expected:
+        if (None if found is None else found.stored.record_version) != expected:
             return False
         if found is None:
             self._tenants[tenant] = Kept(new, version=1)
@@ -256,7 +261,7 @@ class MemoryCounters(MemoryAsides):
 
     async def drop_tenant(self, tenant: str, expected: str) -> bool:
         found = self._tenants.get(tenant)
-        if found is None or found.stored.token != expected:
+        if found is None or found.stored.record_version != expected:
             return False
         self._orphans.add((tenant, found.stored.generation))
         del self._tenants[tenant]
@@ -310,7 +315,7 @@ class MemoryCounters(MemoryAsides):
         taken = [place for place, due_at in sorted(due.items(), key=lambda one: one[1]) if due_at >= since][:limit]
         return {place: due.pop(place) for place in taken}
 
-    def raise_positions(self, bucket: Bucket, progress: Mapping[int, Progress]) -> None:
+    def raise_positions(self, bucket: Bucket, progress: Mapping[int, PartitionProgress]) -> None:
         """Has everything below these positions applied."""
         state = self._states[bucket]
         state.positions.update({partition: one.position for partition, one in progress.items()})

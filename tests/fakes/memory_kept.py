@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from service.domain.counting.contributions import column_changes
 from service.domain.counting.scopes import parts_of
-from service.domain.tickets.ticket import Instant, Moment
+from service.domain.tickets.ticket import Instant, TimeBucket
 from service.store.apply_plan import timed_fields
 from service.store.ports.auditing import StoredCounter
 from service.store.ports.counter_store import Position, StoredTenant, StoredTicket, Window
@@ -15,7 +15,7 @@ from service.store.ports.counter_store import Position, StoredTenant, StoredTick
 Counter = dict[str, dict[int, int]]
 """part -> mask -> tickets."""
 
-TimedCounter = dict[str, dict[Moment, int]]
+TimedCounter = dict[str, dict[TimeBucket, int]]
 """part -> column kept by time and quarter of an hour -> tickets."""
 
 Kind = TypeVar("Kind")
@@ -64,8 +64,8 @@ def windowed(timed: Mapping[str, TimedCounter], counters: Sequence[str], window:
     parts = [part for index, name in window.scopes for part in parts_of(name, timed.get(counters[index], {}))]
     return sum(
         tickets
-        for moments in parts
-        for (column, quarter), tickets in moments.items()
+        for time_buckets in parts
+        for (column, quarter), tickets in time_buckets.items()
         if column == window.column and any(first <= quarter < beyond for first, beyond in window.spans)
     )
 

@@ -36,11 +36,11 @@ class MemoryStore(MemoryCounters):
         for name in (*noted, *ask.tickets, *page):
             stored = found.tickets.get(name)
             due_at = state.due.get((ask.tenant, ask.generation, name))
-            tickets.append(AuditedTicket(name, None if stored is None else stored.image, due_at))
+            tickets.append(AuditedTicket(name, None if stored is None else stored.ticket_state, due_at))
         counters = {name: stored_counter(found, name) for name in ask.counters}
         return AuditRead(
             self._run,
-            found.stored.token,
+            found.stored.record_version,
             found.version,
             state.timers,
             state.first_due(),
@@ -65,7 +65,7 @@ class MemoryStore(MemoryCounters):
             found.counters.pop(name, None)
             found.timed.pop(name, None)
             add_changes(found.counters, {name: right.masks} if right.masks else {})
-            add_changes(found.timed, {name: right.moments} if right.moments else {})
+            add_changes(found.timed, {name: right.time_buckets} if right.time_buckets else {})
         found.version += 1
         return found.version
 

@@ -17,8 +17,8 @@ from service.domain.conditions.condition import Condition, ConditionError
 from service.domain.conditions.where import EXACT_WHERE, parse_where
 from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.json_reading import UnpairedSurrogate, read_json
-from service.domain.tenants.record import Entries, TenantRecord, columns_of, founded
-from service.domain.tenants.view import TenantView, Wanted
+from service.domain.tenants.record import Entries, TenantRecord, columns_of, new_record
+from service.domain.tenants.view import CountRequest, TenantView
 from service.store.codec import pack_entry, unpack_credential, unpack_realm, unpack_record
 from tests.consumers.small_world import NOW_US, TENANT, SmallWorld, counts, log_of, tenant_entry, told
 from tests.domain.catalogue.test_entries import GOOD
@@ -58,9 +58,9 @@ def good_or_refused(key: bytes | None, value: bytes | None) -> None:
         case Credential():
             assert unpack_credential(pack_entry(entry.value)) == entry.value
         case TenantSettings():
-            served(founded(Entries(entry.value), 1))
+            served(new_record(Entries(entry.value), 1))
         case Filter() | Profile():
-            served(founded(entries_with(entry.value), 1))
+            served(new_record(entries_with(entry.value), 1))
 
 
 def entries_with(saved: Filter | Profile) -> Entries:
@@ -82,7 +82,7 @@ def served(tenant: TenantRecord) -> None:
         for filter_ in ("all", *tenant.entries.filters):
             saved = tenant.entries.filters.get(filter_)
             if filter_ == "all" or (saved and saved.owner is None and saved.perspectives is None):
-                view.plan(Wanted(viewer, Perspective.TEMPLATE, (filter_,)), day("Europe/Berlin", NOW_US))
+                view.plan(CountRequest(viewer, Perspective.TEMPLATE, (filter_,)), day("Europe/Berlin", NOW_US))
     conditions = [saved.where for saved in tenant.entries.filters.values()]
     conditions += [saved.where for saved in tenant.entries.profiles.values()]
     assert all(map(printed, conditions))
@@ -141,7 +141,7 @@ def test_conditions_compile_only_where_an_independent_grammar_takes_them() -> No
             assert condition.startswith("where")
             return
         grammar.check(json.loads(written(tree)))
-        served(founded(entries_with(Filter("f", "F", "custom", condition)), 1))
+        served(new_record(entries_with(Filter("f", "F", "custom", condition)), 1))
 
     fuzz(agree, TREES)
 
@@ -188,7 +188,7 @@ def test_no_entry_breaks_the_consumer() -> None:
         for key, value in altered_entries:
             world.topic.append(key, written(value))
         consumer = await world.consumer()
-        while consumer.adoption.unswept:
+        while consumer.catalogue_sync.to_backfill:
             await consumer.sweep()
         await consumer.consume(log_of(told(1), told(1, "T2", tenant="t-1")))
         assert await counts(world.store, ("all",), tenant=TENANT) == (1,)

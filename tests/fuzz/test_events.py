@@ -13,8 +13,8 @@ from consumers.audit.tenant_audit import TenantAudit, TenantReport
 from consumers.dead_letters.letter import letter_in, whose
 from consumers.decoding.event_record import decode
 from service.domain.tickets.event import EventType, PoisonEvent, TicketEvent
-from service.domain.tickets.ticket import Image, Ticket
-from service.store.codec import REVISION_BYTES, pack_image, unpack_image
+from service.domain.tickets.ticket import Ticket, TicketState
+from service.store.codec import REVISION_BYTES, pack_ticket_state, unpack_ticket_state
 from tests.consumers.records import TENANT
 from tests.consumers.small_world import NOW_US, filter_entry, tenant_entry
 from tests.fakes.memory_store import MemoryStore
@@ -50,10 +50,10 @@ def read_or_poison(record: Record) -> None:
     if isinstance(event, str):
         return
     if isinstance(event.change, Ticket):
-        image = Image(event.sequence or 0, event.change, event.time)
-        packed = pack_image(image)
-        assert pack_image(unpack_image(bytes(REVISION_BYTES) + packed)) == packed
-        assert unpack_image(bytes(REVISION_BYTES) + packed) == image
+        ticket_state = TicketState(event.sequence or 0, event.change, event.time)
+        packed = pack_ticket_state(ticket_state)
+        assert pack_ticket_state(unpack_ticket_state(bytes(REVISION_BYTES) + packed)) == packed
+        assert unpack_ticket_state(bytes(REVISION_BYTES) + packed) == ticket_state
 
 
 def test_damaged_bytes_are_read_or_poison() -> None:
@@ -152,7 +152,7 @@ async def consumer_of_all_operators() -> Pipeline:
     pipeline = Pipeline(MemoryStore(4), published(entries), FakeProducer(), NOW_US)
     await pipeline.catch_up()
     assert not pipeline.refused
-    while pipeline.adoption.unswept:
+    while pipeline.catalogue_sync.to_backfill:
         await pipeline.sweep()
     return pipeline
 

@@ -64,10 +64,10 @@ async def enlarge(service: Serving) -> None:
     edited = adopted(stored.record, entries, 30)
     sweep = begun(edited)
     assert sweep is not None
-    assert await service.store.put_tenant("acme", stored.token, StoredTenant("t2", "g1", swept(edited, sweep)))
+    assert await service.store.put_tenant("acme", stored.record_version, StoredTenant("t2", "g1", swept(edited, sweep)))
 
 
-def asks(headers: dict[str, str], **body: Any) -> dict[str, Any]:
+def demands(headers: dict[str, str], **body: Any) -> dict[str, Any]:
     """A request of `attacks.requests`."""
     params = {"type": ASKED["type"], "module": ASKED["module"]}
     return {"method": "POST", "url": COUNT, "params": params, "json": body, "headers": headers}
@@ -75,11 +75,11 @@ def asks(headers: dict[str, str], **body: Any) -> dict[str, Any]:
 
 def pairs(headers: dict[str, str]) -> list[dict[str, Any]]:
     numbers = range(SIDE)
-    return [asks(headers, filterIds=[f"f{n}"], templateProfileFilterId=f"p{m}") for m in numbers for n in numbers]
+    return [demands(headers, filterIds=[f"f{n}"], templateProfileFilterId=f"p{m}") for m in numbers for n in numbers]
 
 
 async def answer_to(service: Serving, user: str, role: str, **body: Any) -> tuple[int, str]:
-    answer = await service.client.request(**asks(headers_of(user, role), **body))
+    answer = await service.client.request(**demands(headers_of(user, role), **body))
     return answer.status_code, answer.json().get("error", {}).get("code", "")
 
 
@@ -89,7 +89,7 @@ async def test_a_user_who_crosses_all_profiles_with_all_filters_gets_429_and_no_
     async with neighbour(service) as other:
         for answers in await attacked(other, "requests", service.url, requests=mallory, at_once=AT_ONCE):
             assert set(answers) == TOLD_TO_WAIT
-    assert len(await service.store.asks("acme")) <= PER_DAY + 60
+    assert len(await service.store.demands("acme")) <= PER_DAY + 60
     refused = await service.client.request(**mallory[-1])
     assert refused.status_code == 429
     assert int(refused.headers["retry-after"]) > 0
@@ -103,11 +103,11 @@ async def test_a_user_who_asks_in_every_zone_leaves_room_for_others_and_nobody_s
     service: Serving,
 ) -> None:
     headers = headers_of("mallory", "ticket_user")
-    zones = [asks(headers, filterIds=["both"], timezone=zone) for zone in sorted(timezones.names())]
+    zones = [demands(headers, filterIds=["both"], timezone=zone) for zone in sorted(timezones.names())]
     async with neighbour(service) as other:
         for answers in await attacked(other, "requests", service.url, requests=zones, at_once=AT_ONCE):
             assert set(answers) == TOLD_TO_WAIT
-    assert len(await service.store.asks("acme")) <= 100
+    assert len(await service.store.demands("acme")) <= 100
     ann = await answer_to(service, "ann", "ticket_admin", filterIds=["both"], timezone="Asia/Tokyo")
     assert ann == (503, "COUNTS_WARMING"), "an admin's question is taken"
 

@@ -109,14 +109,14 @@ async def test_a_crowd_before_a_redis_that_hangs_is_refused_at_once_and_answered
 ) -> None:
     """Each waits for its own limit of three seconds, not for those before it."""
 
-    async def asks() -> int:
+    async def demands() -> int:
         answer = await service.client.get(COUNT, params=ASKED, headers=headers_of(), timeout=60)
         return answer.status_code
 
-    assert await asks() == 200
+    assert await demands() == 200
     redis_process.pause()
     try:
-        crowd = [asyncio.create_task(asks()) for _ in range(300)]
+        crowd = [asyncio.create_task(demands()) for _ in range(300)]
         done, waiting = await asyncio.wait(crowd, timeout=WITHIN_S)
     finally:
         redis_process.thaw()
@@ -124,6 +124,6 @@ async def test_a_crowd_before_a_redis_that_hangs_is_refused_at_once_and_answered
     assert {one.result() for one in done} == {503}
 
     async def well() -> bool:
-        return await asks() == 200
+        return await demands() == 200
 
     await wait_until(well, WITHIN_S, "answers again")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.domain.tickets.ticket import Image, Ticket
+from service.domain.tickets.ticket import Ticket, TicketState
 from service.store.ports.counter_store import NEVER_WRITTEN, Applied, Batch, TenantBatch, TicketWrite
 from tests.hostile.attacker import attacker
 from tests.hostile.neighbour import COUNT, beside, neighbour
@@ -37,10 +37,10 @@ async def fill(service: Serving) -> None:
     assert stored is not None
     for first in range(0, TICKETS, TOGETHER):
         writes = [
-            TicketWrite(f"t{n}", NEVER_WRITTEN, Image(1, Ticket("3745", now, fields={"body": "x" * BYTES}), now))
+            TicketWrite(f"t{n}", NEVER_WRITTEN, TicketState(1, Ticket("3745", now, fields={"body": "x" * BYTES}), now))
             for n in range(first, first + TOGETHER)
         ]
-        tenant = TenantBatch("acme", stored.token, stored.generation, writes, {})
+        tenant = TenantBatch("acme", stored.record_version, stored.generation, writes, {})
         outcome = await service.store.apply(Batch(service.store.bucket("acme"), "topic", {}, [tenant], now))
         assert isinstance(outcome, Applied)
 
@@ -67,7 +67,7 @@ async def test_one_users_previews_leave_places_for_those_of_others(
     mine = preview("bob", {"field": "status", "op": "eq", "value": "3745"})
     answers: list[httpx.Response] = []
 
-    async def asks() -> None:
+    async def demands() -> None:
         while True:
             answers.append(await service.client.request(**mine, timeout=60))
             await asyncio.sleep(0.2)
@@ -78,7 +78,7 @@ async def test_one_users_previews_leave_places_for_those_of_others(
     ):
 
         async def attack() -> list[dict[str, int]]:
-            asking = asyncio.create_task(asks())
+            asking = asyncio.create_task(demands())
             try:
                 return await storm.rounds(other)
             finally:

@@ -79,9 +79,9 @@ class InterleavedStore(MemoryBuildingStore):
         await self._turns()
         return outcome
 
-    async def swap(self, building: Building, token: str, latest: int) -> SwapOutcome:
+    async def swap(self, building: Building, record_version: str, latest: int) -> SwapOutcome:
         await self._turns()
-        outcome = await super().swap(building, token, latest)
+        outcome = await super().swap(building, record_version, latest)
         await self._turns()
         return outcome
 
@@ -207,7 +207,9 @@ class Drive:
     async def settle(self) -> None:
         """Everything wanted has columns, and every column is filled."""
         async with asyncio.timeout(SWEPT_S):
-            while await self.store.wanting() or any(worker.adoption.unswept for worker in self.workers):
+            while await self.store.tenants_with_demands() or any(
+                worker.catalogue_sync.to_backfill for worker in self.workers
+            ):
                 for worker in self.workers:
                     await worker.sweep()
                 await asyncio.sleep(0)

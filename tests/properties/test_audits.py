@@ -15,7 +15,7 @@ from consumers.audit.cycle import stored_counters
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
 from consumers.engine.reevaluation import Reevaluation
 from consumers.engine.tenants import Tenants
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from service.domain.counting.scopes import EVERYONE
 from tests.consumers.audit.drift import spoil
 from tests.oracle.generated.choices import SeededChoices
@@ -103,7 +103,7 @@ async def audited(
     name = tenant or run.choices.pick(tenants)
     counters = await stored_counters(store)
     clock = run.workers[0].clock
-    mender = Reevaluation(store, Tenants(store.tenant), clock, Metrics(), TOPIC_ID) if repair else None
+    mender = Reevaluation(store, Tenants(store.tenant), clock, ConsumerMetrics(), TOPIC_ID) if repair else None
     try:
         return await TenantAudit(store, clock, mender).run(name, counters.get(name, ()))
     except Unproven:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from service.domain.conditions.where import parse_where
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.view import Wanted
-from service.queries.counts import Reading
-from service.queries.previews import Limits, Previewing, Question
+from service.domain.tenants.view import CountRequest
+from service.queries.counts import CountQueries
+from service.queries.previews import PreviewLimits, PreviewQueries, PreviewRequest
 from tests.fakes.memory_store import MemoryStore
 from tests.oracle.generated.worlds import REALM, Ask, Shape, World, worlds
 from tests.oracle.published.log import laid_out
@@ -20,7 +20,7 @@ from tests.oracle.recount import Recount, strongest
 from tests.support.examples import examples
 from tests.support.pipeline import FakeProducer, Pipeline, SetClock, published
 
-LIMITS = Limits(tickets=1_000, deadline_s=30, at_once=2)
+LIMITS = PreviewLimits(tickets=1_000, deadline_s=30, at_once=2)
 
 NOWS = ("2026-11-21T10:15:00Z", "2026-03-08T05:30:00Z", "2026-03-29T00:10:00Z", "2026-10-31T23:59:59.999999Z")
 """An ordinary one, and some around odd midnights of the worlds' zones."""
@@ -39,8 +39,8 @@ class Side:
         self.world = world
         self.store = MemoryStore()
         clock = SetClock(world.now_us)
-        self.reading = Reading(self.store, clock, patience_s=0)
-        self.previewing = Previewing(self.reading, self.store, clock, LIMITS)
+        self.reading = CountQueries(self.store, clock, patience_s=0)
+        self.previewing = PreviewQueries(self.reading, self.store, clock, LIMITS)
         self.oracle = Recount()
 
     async def drive(self) -> None:
@@ -55,7 +55,9 @@ class Side:
         self.oracle.feed(log)
 
     async def previewed(self, ask: Ask, where: Mapping[str, Any], profile_id: str | None) -> int:
-        question = Question(viewer_of(ask), Perspective(ask.perspective), parse_where(where), profile_id, ask.timezone)
+        question = PreviewRequest(
+            viewer_of(ask), Perspective(ask.perspective), parse_where(where), profile_id, ask.timezone
+        )
         return (await self.previewing.count(ask.tenant, REALM, question)).count
 
     def profile(self, ask: Ask) -> str | None:
@@ -76,7 +78,7 @@ def conditions(world: World) -> list[Mapping[str, Any]]:
 async def compare_with_the_recount(world: World) -> None:
     side = Side(world)
     await side.drive()
-    for ask in world.asks:
+    for ask in world.demands:
         profile_id = side.profile(ask)
         for where in conditions(world):
             expected = side.oracle.preview(
@@ -88,9 +90,9 @@ async def compare_with_the_recount(world: World) -> None:
 async def compare_with_the_counts(world: World) -> None:
     side = Side(world)
     await side.drive()
-    for ask in world.asks:
+    for ask in world.demands:
         ids = tuple(side.oracle.catalogue.filter_ids(ask.tenant, ask.viewer, ask.perspective))
-        wanted = Wanted(viewer_of(ask), Perspective(ask.perspective), ids)
+        wanted = CountRequest(viewer_of(ask), Perspective(ask.perspective), ids)
         counts = (await side.reading.answer(ask.tenant, REALM, wanted)).counts
         for name in ids[1:]:  # all but "all", whose condition can't be written
             where = side.oracle.catalogue.where(ask.tenant, name)

@@ -12,7 +12,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers.backfill import backfiller as sweeps
+from consumers.backfill import backfiller
 from consumers.coordination import leases
 from consumers.ingest import timers
 from consumers.rebuild import build_step, filling, rebuilding
@@ -50,16 +50,16 @@ DONE_S = 20.0
 def small_bites() -> Iterator[None]:
     """Everything takes several bites even of a few tickets, and rests for nobody."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweeps, "BITE", 2)
-        patch.setattr(filling, "BITE", 2)
+        patch.setattr(backfiller, "SCAN_BATCH", 2)
+        patch.setattr(filling, "SCAN_BATCH", 2)
         patch.setattr(timers, "PAGE", 3)
         patch.setattr(build_step, "PAGE", 3)
-        patch.setattr(rebuilding, "MERGE_BITE", 1)
+        patch.setattr(rebuilding, "MERGE_BATCH", 1)
         patch.setattr(rebuilding, "MERGE_AFTER_US", LONGER_THAN_ANY_JUMP_US)
         patch.setattr(rebuilding, "CLOCKS_APART_US", 0)
         patch.setattr(leases, "LEASE_MS", 25)
         patch.setattr(leases, "ASK_AGAIN_S", 0.0)
-        patch.setattr(sweeps, "REST_SHARE", 0.0)
+        patch.setattr(backfiller, "REST_SHARE", 0.0)
         yield
 
 
@@ -128,7 +128,7 @@ async def rebuilt(world: World, store: BuildingStore, choices: SeededChoices, fr
     oracle.feed(run.log)
     await run.settle()
     await want_all_profiles(run, oracle)
-    for ask in world.asks:
+    for ask in world.demands:
         assert await compare(run, oracle, ask)
     await delete_everything(run, oracle)
     assert sum(worker.metrics.negative_cells._value.get() for worker in run.workers) == 0

@@ -13,11 +13,11 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers.backfill import backfiller as sweeps
+from consumers.backfill import backfiller
 from consumers.coordination import leases
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.record import Ask as AskedFor
-from service.domain.tenants.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming
+from service.domain.tenants.record import ColumnDemand as AskedFor
+from service.domain.tenants.view import SUMMARY_KEYS, CountRequest, InvalidIds, TenantView, Warming
 from service.store.ports.counter_store import CounterStore, query_for
 from service.store.redis.store import open_store
 from tests.oracle.generated.choices import SeededChoices
@@ -49,10 +49,10 @@ large = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # a w
 def small_bites() -> Iterator[None]:
     """A sweep takes several bites even of a few tickets, rests for nobody, and a lease left behind ends soon."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweeps, "BITE", 2)
+        patch.setattr(backfiller, "SCAN_BATCH", 2)
         patch.setattr(leases, "LEASE_MS", 25)
         patch.setattr(leases, "ASK_AGAIN_S", 0.0)
-        patch.setattr(sweeps, "REST_SHARE", 0.0)
+        patch.setattr(backfiller, "REST_SHARE", 0.0)
         yield
 
 
@@ -122,7 +122,7 @@ async def drive(world: World, store: CounterStore, choices: SeededChoices) -> No
     oracle = Recount(accepted(run))
     oracle.feed(run.log)
     await want_all_profiles(run, oracle)
-    for ask in world.asks:
+    for ask in world.demands:
         assert await compare(run, oracle, ask)
     dead = [(item.partition, item.offset) for item, _ in oracle.dead_letters if isinstance(item, Record)]
     assert sorted(set(run.producer.places())) == sorted(dead)
@@ -138,7 +138,7 @@ def accepted(run: Drive, end: int | None = None) -> list[Mapping[str, Any]]:
 
 async def compare_on_the_way(run: Drive) -> None:
     """What is answered now is what the recount says at the positions and the catalogue that the answer names."""
-    for ask in run.world.asks[:: max(1, len(run.world.asks) // 4)]:
+    for ask in run.world.demands[:: max(1, len(run.world.demands) // 4)]:
         stored = await run.store.tenant(ask.tenant)
         if stored is None:
             continue
@@ -153,14 +153,14 @@ async def compare_on_the_way(run: Drive) -> None:
 async def want_all_profiles(run: Drive, oracle: Recount) -> None:
     """Asks for every pair of profile and filter that has no columns yet, as the service does."""
     missing: list[tuple[str, tuple[AskedFor, ...]]] = []
-    for ask in run.world.asks:
+    for ask in run.world.demands:
         try:
             (await viewed(run, ask)).plan(wanted_of(ask, oracle), day(ask.timezone, await now_of(run, ask)))
         except Warming as warming:
-            missing.append((ask.tenant, warming.asks))
-    for tenant, asks in missing:
-        assert asks, "nothing may still be warming but what has columns only when it is asked for"
-        await run.store.note_asks(tenant, asks, run.world.now_us, missing=True)
+            missing.append((ask.tenant, warming.demands))
+    for tenant, demands in missing:
+        assert demands, "nothing may still be warming but what has columns only when it is asked for"
+        await run.store.note_demands(tenant, demands, run.world.now_us, missing=True)
     await run.settle()
 
 
@@ -175,7 +175,7 @@ async def compare(run: Drive, oracle: Recount, ask: Ask) -> bool:
         plan = TenantView(stored.record).plan(wanted, today)
     except (Warming, InvalidIds):
         return False
-    snapshot = await run.store.snapshot(query_for(ask.tenant, stored.token, stored.generation, plan, today))
+    snapshot = await run.store.snapshot(query_for(ask.tenant, stored.record_version, stored.generation, plan, today))
     if snapshot is None:  # rebuilt in between: whoever reads asks again
         swapped = await run.store.tenant(ask.tenant)
         assert swapped is not None
@@ -201,12 +201,12 @@ async def viewed(run: Drive, ask: Ask) -> TenantView:
     return TenantView(stored.record)
 
 
-def wanted_of(ask: Ask, oracle: Recount) -> Wanted:
+def wanted_of(ask: Ask, oracle: Recount) -> CountRequest:
     """The ask as far as its ids are known by now."""
     known = oracle.catalogue.filter_ids(ask.tenant, ask.viewer, ask.perspective)
     profile = ask.profile_id if ask.profile_id in oracle.catalogue.profile_ids(ask.tenant, ask.viewer) else None
     filter_ids = tuple(name for name in ask.filter_ids if name in known)
-    return Wanted(viewer_of(ask), Perspective(ask.perspective), filter_ids, profile)
+    return CountRequest(viewer_of(ask), Perspective(ask.perspective), filter_ids, profile)
 
 
 def viewer_of(ask: Ask) -> Viewer:

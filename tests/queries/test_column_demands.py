@@ -8,18 +8,18 @@ from service.domain.conditions.condition import AllOf, Leaf
 from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.tenants.record import (
     SUMMARY,
-    Ask,
+    ColumnDemand,
     Dated,
     Entries,
     TenantRecord,
     adopted,
     begun,
-    founded,
+    new_record,
     swept,
     with_asked,
 )
-from service.domain.tenants.view import TenantView, Wanted
-from service.queries.column_demands import RECENT_US, DemandLimits, Demands
+from service.domain.tenants.view import CountRequest, TenantView
+from service.queries.column_demands import RECENT_US, ColumnDemands, DemandLimits
 from service.store.ports.budgets import OverBudget
 from tests.fakes.memory_store import MemoryStore
 
@@ -31,16 +31,16 @@ ENTRIES = Entries(
     FILTERS | {"both": Filter("both", "Both", "custom", BOTH)},
     {f"p{n}": Profile(f"p{n}", "P", AllOf(())) for n in range(10)},
 )
-VIEW = TenantView(founded(ENTRIES, 1))
+VIEW = TenantView(new_record(ENTRIES, 1))
 
 
-def pairs(count: int, profile: str = "p0") -> list[Ask]:
+def pairs(count: int, profile: str = "p0") -> list[ColumnDemand]:
     return [(profile, f"f{n}", "") for n in range(count)]
 
 
-def demands(store: MemoryStore, **limits: int) -> Demands:
+def demands(store: MemoryStore, **limits: int) -> ColumnDemands:
     usual = {"profile_pairs": 100, "dated_columns": 4, "new_pairs_per_user_per_day": 10}
-    return Demands(store, DemandLimits(**usual | {"new_pairs_per_tenant_per_hour": 25} | limits))
+    return ColumnDemands(store, DemandLimits(**usual | {"new_pairs_per_tenant_per_hour": 25} | limits))
 
 
 async def test_one_user_spends_their_own_budget_and_only_on_what_is_new() -> None:
@@ -51,7 +51,7 @@ async def test_one_user_spends_their_own_budget_and_only_on_what_is_new() -> Non
     with pytest.raises(OverBudget) as refused:
         await wanting.demand("acme", VIEW, "ann", pairs(4, "p1"), NOW)
     assert refused.value.wait_s == pytest.approx(2 * 24 * 3_600 / 10)
-    assert set(await store.asks("acme")) == set(pairs(8)), "nothing of a refused demand is noted"
+    assert set(await store.demands("acme")) == set(pairs(8)), "nothing of a refused demand is noted"
     await wanting.demand("acme", VIEW, "ann", pairs(2, "p1"), NOW)
     await wanting.demand("acme", VIEW, "bob", pairs(10, "p2"), NOW)
     await wanting.demand("globex", VIEW, "ann", pairs(10), NOW)
@@ -69,8 +69,8 @@ async def test_the_users_of_a_tenant_share_its_budget() -> None:
 async def test_new_pairs_are_refused_while_those_in_use_take_all_the_room() -> None:
     store = MemoryStore()
     wanting = demands(store, profile_pairs=5)
-    counted = TenantView(founded(with_asked(ENTRIES, [ask[:2] for ask in pairs(4)], ()), 1))
-    await store.note_asks("acme", pairs(4), NOW, missing=False)
+    counted = TenantView(new_record(with_asked(ENTRIES, [ask[:2] for ask in pairs(4)], ()), 1))
+    await store.note_demands("acme", pairs(4), NOW, missing=False)
     with pytest.raises(OverBudget):
         await wanting.demand("acme", counted, "ann", pairs(2, "p1"), NOW)
     await wanting.demand("acme", counted, "ann", pairs(1, "p1"), NOW)
@@ -79,7 +79,7 @@ async def test_new_pairs_are_refused_while_those_in_use_take_all_the_room() -> N
 
 def dated_view(*zones: str) -> TenantView:
     dated = {Dated("", "both", timezones.day_at(NOW, zone)) for zone in zones}
-    record: TenantRecord = adopted(founded(ENTRIES, 1), with_asked(ENTRIES, (), dated), 1)
+    record: TenantRecord = adopted(new_record(ENTRIES, 1), with_asked(ENTRIES, (), dated), 1)
     sweep = begun(record)
     return TenantView(record if sweep is None else swept(record, sweep))
 
@@ -105,8 +105,8 @@ async def test_one_user_may_ask_for_half_of_the_days_that_there_is_room_for() ->
 
 async def test_columns_of_one_zone_answer_another_one_with_the_same_days() -> None:
     seen = dated_view("Europe/Oslo")
-    wanted = Wanted(Viewer("ann", Role.ADMIN), Perspective.TEMPLATE, ("both",))
-    assert seen.plan(wanted, timezones.day_at(NOW, "Africa/Lagos")).sums
+    count_request = CountRequest(Viewer("ann", Role.ADMIN), Perspective.TEMPLATE, ("both",))
+    assert seen.plan(count_request, timezones.day_at(NOW, "Africa/Lagos")).sums
 
 
 async def test_a_pair_that_is_asked_for_again_and_again_costs_once() -> None:
@@ -114,4 +114,4 @@ async def test_a_pair_that_is_asked_for_again_and_again_costs_once() -> None:
     wanting = demands(store, new_pairs_per_user_per_day=1)
     for later in range(3):
         await wanting.demand("acme", VIEW, "ann", [("p0", SUMMARY, "")], NOW + later)
-    assert await store.wanting() == ["acme"]
+    assert await store.tenants_with_demands() == ["acme"]

@@ -14,7 +14,8 @@ KILL_S = 10.0  # a killed process is gone in milliseconds; this is for a machine
 
 
 started: list["ServerProcess"] = []
-"""Every process that was started and that a failed test may have something to show of: see `tests.support.last_lines`."""
+"""Every process that was started and that a failed test may have something to show of: see
+`tests.support.last_lines`."""
 
 
 class ServerFailed(Exception):

@@ -47,7 +47,7 @@ class Host:
 async def host(redis_db: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Host]:
     monkeypatch.setenv("TICKET_COUNTS_REDIS", redis_db)
     async with open_store(redis_db, BUCKETS, 10.0) as store:
-        await store.found()
+        await store.ensure_layout()
         made = Host(store)
         await made.learn(TENANT_ENTRY, *CREDENTIALS)
         made.oracle.feed(EVENTS)

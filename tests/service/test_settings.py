@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from consumers.settings import Settings as ConsumerSettings
+from consumers.settings import ConsumerSettings as ConsumerSettings
 from service.config import settings
 from service.config.environment import SettingsError, unknown_variables
-from service.config.settings import CONSUMERS_OWN, Settings, SharedSettings, redis_url_problem
+from service.config.settings import CONSUMERS_OWN, ServiceSettings, SharedSettings, redis_url_problem
 from tests.support.starting import start_here
 
 
-def parsed(**variables: str) -> Settings:
+def parsed(**variables: str) -> ServiceSettings:
     return settings.parse(["service"], {f"TICKET_COUNTS_{name}": value for name, value in variables.items()})
 
 
@@ -55,12 +55,12 @@ def test_metrics_may_have_a_port_of_their_own() -> None:
 
 def test_building_settings_reads_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKET_COUNTS_PORT", "81")
-    assert Settings().port == 8080
+    assert ServiceSettings().port == 8080
 
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Settings().port = 81  # type: ignore[misc]
+        ServiceSettings().port = 81  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_arguments_are_refused() -> None:
 
 def test_help_explains_every_setting_with_its_default() -> None:
     text = settings.help_text()
-    for name, field in Settings.model_fields.items():
+    for name, field in ServiceSettings.model_fields.items():
         assert f"  TICKET_COUNTS_{name.upper()} = {field.default}\n" in text
         assert len(field.description or "") > 20, f"{name} isn't explained"
     assert max(len(line) for line in text.splitlines()) <= 100
@@ -194,7 +194,7 @@ def test_a_wrong_setting_ends_the_process_with_status_2_and_one_line() -> None:
 
 FILES = [
     (kind, name)
-    for kind in (Settings, ConsumerSettings)
+    for kind in (ServiceSettings, ConsumerSettings)
     for name in kind.model_fields
     if name.endswith("_file") or name == "development_sign_in"
 ]

@@ -9,14 +9,14 @@ import msgspec
 from service.domain.catalogue.catalogue import Filter, Status, TenantSettings
 from service.domain.conditions.condition import Leaf
 from service.domain.counting.contributions import Deltas
-from service.domain.tenants.record import Entries, TenantRecord, founded
-from service.domain.tickets.ticket import Image, Ticket
+from service.domain.tenants.record import Entries, TenantRecord, new_record
+from service.domain.tickets.ticket import Ticket, TicketState
 from service.store.ports.counter_store import (
     Applied,
     Batch,
     CounterStore,
     CountQuery,
-    Progress,
+    PartitionProgress,
     Snapshot,
     StoredTenant,
     TenantBatch,
@@ -47,11 +47,11 @@ def now_ms() -> int:
 
 def record(version: int = 1, tenant: str = TENANT, name: str = "Acme") -> TenantRecord:
     settings = TenantSettings(tenant, name, "realm", (Status("3745", "Open"), Status("3748", "Closed", closed=True)))
-    return founded(Entries(settings, {"vip": Filter("vip", "VIP", "custom", Leaf("fields.vip", "eq", 1))}), version)
+    return new_record(Entries(settings, {"vip": Filter("vip", "VIP", "custom", Leaf("fields.vip", "eq", 1))}), version)
 
 
-def stored(token: str = "t1", generation: str = "g1", version: int = 1, tenant: str = TENANT) -> StoredTenant:
-    return StoredTenant(token, generation, record(version, tenant))
+def stored(record_version: str = "t1", generation: str = "g1", version: int = 1, tenant: str = TENANT) -> StoredTenant:
+    return StoredTenant(record_version, generation, record(version, tenant))
 
 
 def ticket(**changes: Any) -> Ticket:
@@ -59,30 +59,30 @@ def ticket(**changes: Any) -> Ticket:
     return msgspec.structs.replace(usual, **changes)
 
 
-def image(sequence: int = 1, mask: int = 1, **changes: Any) -> Image:
-    return Image(sequence, ticket(**changes), NOW, mask)
+def ticket_state(sequence: int = 1, mask: int = 1, **changes: Any) -> TicketState:
+    return TicketState(sequence, ticket(**changes), NOW, mask)
 
 
 def tenant_batch(
     deltas: Deltas | None = None,
     *writes: TicketWrite,
     tenant: str = TENANT,
-    token: str = "t1",
+    record_version: str = "t1",
     generation: str = "g1",
     as_of: int | None = None,
 ) -> TenantBatch:
-    return TenantBatch(tenant, token, generation, writes, deltas or {}, as_of)
+    return TenantBatch(tenant, record_version, generation, writes, deltas or {}, as_of)
 
 
 def batch(
-    *tenants: TenantBatch, progress: Mapping[int, Progress] | None = None, topic: str = TOPIC, now: int = NOW
+    *tenants: TenantBatch, progress: Mapping[int, PartitionProgress] | None = None, topic: str = TOPIC, now: int = NOW
 ) -> Batch:
     return Batch(MemoryStore(BUCKETS).bucket(TENANT), topic, progress or {}, tenants, now)
 
 
-def reaching(position: int, known: int | None = None, lag_ms: int = 0) -> dict[int, Progress]:
+def reaching(position: int, known: int | None = None, lag_ms: int = 0) -> dict[int, PartitionProgress]:
     """Progress of partition 0."""
-    return {0: Progress(known, position, lag_ms)}
+    return {0: PartitionProgress(known, position, lag_ms)}
 
 
 def everyone(**columns: int) -> Deltas:
@@ -129,11 +129,11 @@ async def snapshot(
     counters: Sequence[str] = (),
     *,
     tenant: str = TENANT,
-    token: str = "t1",
+    record_version: str = "t1",
     generation: str = "g1",
 ) -> Snapshot:
     """A snapshot that must be given."""
     every = (1 << 5_000) - 1
-    found = await store.snapshot(CountQuery(tenant, token, generation, tuple(columns), tuple(counters), every))
+    found = await store.snapshot(CountQuery(tenant, record_version, generation, tuple(columns), tuple(counters), every))
     assert found is not None
     return found

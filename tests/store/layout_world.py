@@ -39,7 +39,7 @@ def without_chance(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def small_tenant(store: RedisBuildingStore) -> Pipeline:
     """A consumer that has read the catalogue and the first two tickets."""
-    await store.found()
+    await store.ensure_layout()
     vip = filter_entry("vip", {"field": "tags", "op": "contains_any", "value": ["vip"]})
     pipeline = Pipeline(store, published((tenant_entry(), vip)), FakeProducer(), NOW_US)
     await pipeline.catch_up()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.store.client.pipelined_connection import Wire
+from service.store.client.pipelined_connection import PipelinedConnection
 from service.store.ports.counter_store import Applied, Conflict, StoreUnavailable, TicketWrite
 from service.store.redis.store import open_store
 from tests.oracle.published.records import Record
@@ -18,11 +18,11 @@ from tests.store.contract import (
     applied,
     batch,
     everyone,
-    image,
     reaching,
     snapshot,
     stored,
     tenant_batch,
+    ticket_state,
 )
 from tests.store.proxy import Proxy, proxied
 from tests.support.pipeline import FakeProducer, Pipeline, published
@@ -53,7 +53,7 @@ async def test_a_lost_reply_of_an_apply_is_unavailable_and_may_have_been_written
         assert await store.put_tenant(TENANT, None, stored())
         await applied(store, progress=reaching(1))  # the script is known now
         proxy.lose_next_reply(b"EVALSHA")
-        write = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image()))
+        write = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, ticket_state()))
         with pytest.raises(StoreUnavailable):
             await store.apply(batch(write, progress=reaching(2, known=1)))
         assert proxy.lost == 1
@@ -67,7 +67,7 @@ async def test_a_request_that_arrives_after_its_repetition_is_refused(redis_db: 
         assert await store.put_tenant(TENANT, None, stored())
         await applied(store, progress=reaching(1))
         proxy.hold_next(b"EVALSHA")
-        write = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image()))
+        write = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, ticket_state()))
         with pytest.raises(StoreUnavailable):
             await store.apply(batch(write, progress=reaching(2, known=1)))
         assert (await snapshot(store)).columns == (0,), "it has not arrived yet"
@@ -112,18 +112,18 @@ async def test_the_step_counts_an_in_doubt_batch_once(redis_db: str, fault: Call
         assert pipeline.metrics.store_failures._value.get() == 2
         tenant = await store.tenant(TENANT)
         assert tenant is not None
-        counts = await snapshot(store, token=tenant.token, generation=tenant.generation)
+        counts = await snapshot(store, record_version=tenant.record_version, generation=tenant.generation)
         assert (counts.columns, counts.positions) == ((4,), {0: 4})
 
 
 async def test_a_wire_that_is_given_up_tells_all_who_wait_for_it_and_cancels_none(redis_db: str) -> None:
     async with proxied(redis_db) as proxy:
-        async with Wire(proxy.url, LONG_S) as wire:
-            await wire.call("PING")
+        async with PipelinedConnection(proxy.url, LONG_S) as client:
+            await client.call("PING")
             proxy.hold_next(b"first")
-            under_way = asyncio.create_task(wire.call("GET", "first"))
+            under_way = asyncio.create_task(client.call("GET", "first"))
             await wait_until(lambda: proxy.held, 5, "the request to be held")
-            waiting = asyncio.create_task(wire.call("GET", "second"))
+            waiting = asyncio.create_task(client.call("GET", "second"))
             await asyncio.sleep(0)
         said = await asyncio.gather(under_way, waiting, return_exceptions=True)
         assert [type(one) for one in said] == [StoreUnavailable, StoreUnavailable]

@@ -12,10 +12,10 @@ from service.domain.catalogue.catalogue import Profile
 from service.domain.conditions.condition import AllOf, AnyOf, Condition, Leaf, Not
 from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.tenants.view import InvalidIds, Warming
-from service.domain.tickets.ticket import Image
+from service.domain.tickets.ticket import TicketState
 from service.queries import previews as previewing
-from service.queries.counts import Reading, UnknownTenant
-from service.queries.previews import Limits, Preview, Previewing, Question, Unfinished
+from service.queries.counts import CountQueries, UnknownTenant
+from service.queries.previews import Preview, PreviewLimits, PreviewQueries, PreviewRequest, Unfinished
 from service.store.ports.budgets import OverBudget
 from service.store.ports.counter_store import CounterReader, StoredTenant, StoreUnavailable, TicketPage, TicketWrite
 from service.store.redis.store import RedisStore, open_store
@@ -28,17 +28,17 @@ from tests.store.contract import (
     TENANT,
     Store,
     applied,
-    image,
     revision,
     stored,
     tenant_batch,
+    ticket_state,
 )
 from tests.support.waiting import wait_until
 
 TICKETS = 500
 PRIORITY = Leaf("priority", "eq", "high")
 """Holds for every second ticket."""
-LIMITS = Limits(tickets=10_000, deadline_s=30, at_once=2)
+LIMITS = PreviewLimits(tickets=10_000, deadline_s=30, at_once=2)
 
 
 class SetClock:
@@ -46,26 +46,27 @@ class SetClock:
         return NOW
 
 
-def question(where: Condition = PRIORITY, **changes: Any) -> Question:
-    asked = Question(Viewer("ann", Role.ADMIN), Perspective.TEMPLATE, where, None, "UTC")
+def question(where: Condition = PRIORITY, **changes: Any) -> PreviewRequest:
+    asked = PreviewRequest(Viewer("ann", Role.ADMIN), Perspective.TEMPLATE, where, None, "UTC")
     return msgspec.structs.replace(asked, **changes)
 
 
-def previews(reader: CounterReader, **changes: Any) -> Previewing:
+def previews(reader: CounterReader, **changes: Any) -> PreviewQueries:
     limits = msgspec.structs.replace(LIMITS, **changes)
-    return Previewing(Reading(reader, SetClock()), reader, SetClock(), limits)
+    return PreviewQueries(CountQueries(reader, SetClock()), reader, SetClock(), limits)
 
 
-async def preview(made: Previewing, **changes: Any) -> Preview:
+async def preview(made: PreviewQueries, **changes: Any) -> Preview:
     return await made.count(TENANT, "realm", question(**changes))
 
 
 async def fill(store: Store, tickets: int = TICKETS) -> None:
     """Tickets with priority high and low in turn, and as many deleted ones."""
     writes = [
-        TicketWrite(f"t{number}", NEW, image(priority="high" if number % 2 else "low")) for number in range(tickets)
+        TicketWrite(f"t{number}", NEW, ticket_state(priority="high" if number % 2 else "low"))
+        for number in range(tickets)
     ]
-    gone = [TicketWrite(f"gone{number}", NEW, Image(1, None, NOW)) for number in range(tickets)]
+    gone = [TicketWrite(f"gone{number}", NEW, TicketState(1, None, NOW)) for number in range(tickets)]
     await applied(store, tenant_batch(None, *writes, *gone))
 
 
@@ -92,12 +93,12 @@ class Scanned(MemoryStore):
         self.cursors: list[int] = []
         self.before: Callable[[int], object] = lambda page: None
 
-    async def images(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+    async def ticket_states(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
         self.cursors.append(cursor)
         done = self.before(len(self.cursors))
         if asyncio.iscoroutine(done):
             await done
-        return await super().images(tenant, generation, cursor, limit)
+        return await super().ticket_states(tenant, generation, cursor, limit)
 
 
 @pytest.fixture
@@ -124,13 +125,13 @@ async def test_a_tenant_without_tickets_counts_zero(store: Store) -> None:
 async def test_a_ticket_that_a_scan_comes_by_twice_counts_once(scanned: Scanned) -> None:
     twice: list[TicketPage] = []
 
-    async def images(tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
-        page = await MemoryStore.images(scanned, tenant, generation, cursor, limit)
+    async def ticket_states(tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+        page = await MemoryStore.ticket_states(scanned, tenant, generation, cursor, limit)
         seen = list(page.tickets)
         twice.append(page)
-        return TicketPage(page.run, page.cursor, [*seen, *seen, ("t1", image(priority="high"))])
+        return TicketPage(page.run, page.cursor, [*seen, *seen, ("t1", ticket_state(priority="high"))])
 
-    scanned.images = images  # type: ignore[method-assign]
+    scanned.ticket_states = ticket_states  # type: ignore[method-assign]
     assert (await preview(previews(scanned))).count == TICKETS // 2
     assert len(twice) == 2 * TICKETS // 50
 
@@ -147,7 +148,9 @@ async def put_entries(store: MemoryStore, **changes: Any) -> None:
         loading = msgspec.structs.replace(entries.settings, loading=changes.pop("loading"))
         changes["settings"] = loading
     record = msgspec.structs.replace(before.record, entries=msgspec.structs.replace(entries, **changes))
-    assert await store.put_tenant(TENANT, before.token, StoredTenant(f"{before.token}x", before.generation, record))
+    assert await store.put_tenant(
+        TENANT, before.record_version, StoredTenant(f"{before.record_version}x", before.generation, record)
+    )
 
 
 async def test_a_profile_narrows_and_one_that_is_not_the_viewers_is_invalid(memory: MemoryStore) -> None:
@@ -284,18 +287,18 @@ async def test_pages_shrink_to_their_bytes_where_tickets_are_large(
 ) -> None:
     monkeypatch.setattr(previewing, "FIRST_PAGE", 10)
     text = "x" * 300_000
-    writes = [TicketWrite(f"t{n}", NEW, image(fields={"body": text}, priority="high")) for n in range(40)]
+    writes = [TicketWrite(f"t{n}", NEW, ticket_state(fields={"body": text}, priority="high")) for n in range(40)]
     await applied(redis_store, tenant_batch(None, *writes))
     await redis_store.set_tenants_read()
     pages: list[int] = []
-    read = redis_store.images
+    read = redis_store.ticket_states
 
     async def watched(tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
         page = await read(tenant, generation, cursor, limit)
         pages.append(page.size_bytes)
         return page
 
-    redis_store.images = watched  # type: ignore[method-assign]
+    redis_store.ticket_states = watched  # type: ignore[method-assign]
     assert (await preview(previews(redis_store))).count == 40
     assert sum(pages) >= 40 * len(text)
     assert sum(pages[1:]) <= 4 * len(text) * len(pages[1:]), "a scan may give a few more than it is asked for"
@@ -305,13 +308,13 @@ async def test_pages_shrink_to_their_bytes_where_tickets_are_large(
 async def test_a_large_ticket_is_judged_leaf_by_leaf_and_the_same(scanned: Scanned, size: int) -> None:
     leaves = tuple(Leaf("fields.body", "contains", f"{n}") for n in range(30))
     wheres = [AllOf((PRIORITY, Not(AnyOf(leaves)))), AnyOf((Not(PRIORITY), *leaves)), Not(AllOf((PRIORITY, leaves[0])))]
-    read = scanned.images
+    read = scanned.ticket_states
 
     async def sized(tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
         page = await read(tenant, generation, cursor, limit)
         return msgspec.structs.replace(page, size_bytes=size * limit)
 
-    scanned.images = sized  # type: ignore[method-assign]
+    scanned.ticket_states = sized  # type: ignore[method-assign]
     counts = [(await preview(previews(scanned), where=where)).count for where in wheres]
     assert counts == [TICKETS // 2, TICKETS // 2, TICKETS]
 
@@ -392,7 +395,7 @@ async def test_tickets_that_change_meanwhile_count_once_or_not_at_all(scanned: S
     async def changed(page: int) -> None:
         if page == 12:  # "t1" was passed, "t99" not yet
             for name in ("t100", "t99"):
-                write = TicketWrite(name, await revision(scanned, name), image(2, priority="low"))
+                write = TicketWrite(name, await revision(scanned, name), ticket_state(2, priority="low"))
                 await applied(scanned, tenant_batch(None, write))
 
     scanned.before = changed
@@ -407,9 +410,9 @@ async def test_a_restart_of_redis_between_two_pages_begins_the_scan_again(
     async with open_store(redis_process.url, BUCKETS, 10) as store:
         assert await store.put_tenant(TENANT, None, stored())
         await fill(store)
-        original = store.images
+        original = store.ticket_states
 
-        async def images(tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+        async def ticket_states(tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
             cursors.append(cursor)
             page = await original(tenant, generation, cursor, limit)
             if len(cursors) == 3:
@@ -418,6 +421,6 @@ async def test_a_restart_of_redis_between_two_pages_begins_the_scan_again(
                     await store.ping()
             return page
 
-        monkeypatch.setattr(store, "images", images)
+        monkeypatch.setattr(store, "ticket_states", ticket_states)
         assert (await preview(previews(store))).count == TICKETS // 2
         assert cursors.count(0) == 2

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from consumers.audit.tenant_audit import TenantAudit
-from consumers.backfill import backfiller as sweeps
+from consumers.backfill import backfiller
 from service.store import keys
 from service.store.ports.budgets import Charge, Claim, Quota, Rate
 from service.store.ports.grants import Grant, Lives, name_of, owner_of
@@ -226,8 +226,8 @@ class AuditedWhileItWrites(RedisBuildingStore):
 
 async def busy(store: AuditedWhileItWrites, monkeypatch: pytest.MonkeyPatch) -> None:
     """Filters, an edit that is backfilled in several turns, timers, demands, an audit, a rebuild, a removal."""
-    monkeypatch.setattr(sweeps, "SLICE_S", 0.0)
-    await store.found()
+    monkeypatch.setattr(backfiller, "SLICE_S", 0.0)
+    await store.ensure_layout()
     await store.set_catalogue_topic("catalogue-topic-1")
     topic, log = published(ENTRIES), log_of(*EVENTS)
     consumer = Pipeline(store, topic, FakeProducer(), NOW_US)
@@ -237,8 +237,8 @@ async def busy(store: AuditedWhileItWrites, monkeypatch: pytest.MonkeyPatch) -> 
     await consumer.timers.look()
     topic.publish(filter_entry("late", {"field": "dueAt", "op": "before", "value": "@now-PT1H"}))
     await consumer.catch_up()
-    await store.note_asks(TENANT, [("p", "late", "")], NOW_US, missing=True)
-    while consumer.adoption.unswept or await store.wanting():
+    await store.note_demands(TENANT, [("p", "late", "")], NOW_US, missing=True)
+    while consumer.catalogue_sync.to_backfill or await store.tenants_with_demands():
         await consumer.sweep()
 
     store.meanwhile = lambda: consumer.consume(log[-1:])
@@ -259,7 +259,7 @@ async def asked_for(store: RedisBuildingStore) -> None:
 async def test_every_key_that_is_written_is_on_the_page(redis_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with every_write(redis_db) as seen:
         async with open_building_store(redis_db, BUCKETS, TIMEOUT_S) as opened:
-            store = AuditedWhileItWrites(opened._wire, BUCKETS)
+            store = AuditedWhileItWrites(opened._client, BUCKETS)
             await busy(store, monkeypatch)
             await asked_for(store)
     written: dict[Row, set[str]] = defaultdict(set)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumers.backfill.backfiller import Sweeper
-from consumers.backfill.on_demand_columns import WantedColumns
+from consumers.backfill.backfiller import Backfiller
+from consumers.backfill.on_demand_columns import OnDemandColumns
 from consumers.catalogue_sync.catalogue_log import CatalogueLog, Touched
-from consumers.catalogue_sync.sync import Adoption
+from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.coordination.leases import Leases
 from consumers.dead_letters.sender import DeadLetters, FloodGuard
 from consumers.engine.away import AwayBuckets
@@ -18,7 +18,7 @@ from consumers.engine.event_step import EventStep
 from consumers.engine.reevaluation import Reevaluation
 from consumers.engine.tenants import Tenants
 from consumers.ingest.timers import Timers
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.types import Goal
 from service.domain.catalogue.catalogue import EntryError
 from service.store.ports.counter_store import CounterStore
@@ -122,20 +122,20 @@ class Pipeline:
     ) -> None:
         self.store, self.producer, self.clock = store, producer, SetClock(now_us)
         self._topic = topic
-        self.metrics = Metrics()
+        self.metrics = ConsumerMetrics()
         self.catalogue = CatalogueLog()
-        self.adoption = Adoption(store, self.catalogue, self.metrics)
-        self.tenants = Tenants(self.adoption.synchronize, self.catch_up)
+        self.catalogue_sync = CatalogueSync(store, self.catalogue, self.metrics)
+        self.tenants = Tenants(self.catalogue_sync.synchronize, self.catch_up)
         self.dead_letters = DeadLetters(producer, "dead-letters", self.metrics, FloodGuard(10_000, 100_000, 1.0))
         self.step = EventStep(store, self.tenants, self.dead_letters, self.clock, self.metrics, topic_id)
         self.reevaluation = Reevaluation(store, self.tenants, self.clock, self.metrics, topic_id)
         self.away = AwayBuckets(store, topic_id, range(buckets_of(store)), self.metrics)
         self.processor = BatchProcessor(store, self.step, self.tenants, self.dead_letters, self.away, apply_events)
         self.leases = Leases(store)
-        self.wanted = WantedColumns(
-            store, self.adoption, self.clock, self.metrics, most_pairs=10_000, most_dated=most_dated
+        self.wanted = OnDemandColumns(
+            store, self.catalogue_sync, self.clock, self.metrics, most_pairs=10_000, most_dated=most_dated
         )
-        self.sweeper = Sweeper(store, self.adoption, self.reevaluation, self.wanted, self.leases, self.metrics)
+        self.sweeper = Backfiller(store, self.catalogue_sync, self.reevaluation, self.wanted, self.leases, self.metrics)
         self.timers = Timers(store, self.reevaluation, self.leases, self.clock, self.metrics, range(buckets_of(store)))
         self.refused: dict[int, str] = {}
         self._learnt = 0
@@ -150,13 +150,13 @@ class Pipeline:
             except EntryError as error:
                 self.refused[offset] = str(error)
             if touched.is_removal:
-                await self.adoption.carry(touched)
+                await self.catalogue_sync.carry(touched)
                 touched = Touched()
-        await self.adoption.carry(touched)
-        if self._learnt > self.adoption.judged:
-            self.adoption.judged = self._learnt
+        await self.catalogue_sync.carry(touched)
+        if self._learnt > self.catalogue_sync.validated_offset:
+            self.catalogue_sync.validated_offset = self._learnt
             await self.store.set_tenants_read()
-            await self.store.set_judged(self._learnt)
+            await self.store.set_validated_offset(self._learnt)
 
     async def starts(self, partitions: int) -> dict[int, int]:
         """Where a consumer that begins now starts each partition: the lowest position of any bucket."""
@@ -183,7 +183,7 @@ class Pipeline:
     async def sweep(self) -> None:
         """One look of the sweeper over all it has to do."""
         await self.wanted.look(self.sweeper._may)
-        for name in sorted(self.adoption.unswept):
+        for name in sorted(self.catalogue_sync.to_backfill):
             await self.sweeper._tenant(name)
         await self.sweeper._collect()
 

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from consumers.rebuild.build_step import BuildStep
 from consumers.rebuild.events_log import EventsLog
 from consumers.rebuild.filling import Filling
-from consumers.rebuild.memory_budget import Room
+from consumers.rebuild.memory_budget import MemoryBudget
 from consumers.rebuild.rebuilding import Rebuilding
 from service.store.ports.building import BuildingStore
 from tests.oracle.published.records import Record
@@ -62,7 +62,7 @@ def rebuilding_over(
 ) -> Rebuilding:
     """One process that rebuilds; what it says is appended to `said`."""
     clock = SetClock(now_us)
-    step, room = BuildStep(store, clock), Room(store, buckets_of(store))
+    step, room = BuildStep(store, clock), MemoryBudget(store, buckets_of(store))
     log = EventsLog(LogOf(partitions), "ticket-events")
     filling = Filling(store, log, step, room, said.append, batch_records=at_once, apply_events=at_once)
     return Rebuilding(store, filling, step, clock, TOPIC_ID, beginnings or {}, said.append, from_store=from_store)

@@ -7,7 +7,7 @@ import httpx
 import msgspec
 from starlette.types import ASGIApp
 
-from service.config.settings import Settings
+from service.config.settings import ServiceSettings
 from service.domain.catalogue.catalogue import (
     ClaimPaths,
     Filter,
@@ -19,15 +19,15 @@ from service.domain.catalogue.catalogue import (
     TenantSettings,
 )
 from service.domain.conditions.condition import AllOf, Asks, Leaf, Question
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
-from service.domain.tenants.record import Entries, TenantRecord, founded, numbered
-from service.domain.tickets.ticket import Image, Ticket
-from service.queries.counts import Reading
+from service.domain.tenants.record import Entries, TenantRecord, new_record, numbered
+from service.domain.tickets.ticket import Ticket, TicketState
+from service.queries.counts import CountQueries
 from service.store.ports.counter_store import (
     Batch,
     CountQuery,
-    Progress,
+    PartitionProgress,
     Snapshot,
     StoredTenant,
     StoreUnavailable,
@@ -36,7 +36,7 @@ from service.store.ports.counter_store import (
 from service.web.app import create_app
 from service.web.ops.access_log import AccessLog
 from service.web.push.hub import Hub
-from service.web.push.stream_limiter import Places
+from service.web.push.stream_limiter import StreamLimiter
 from tests.fakes.memory_store import MemoryStore
 from tests.web.auth.keys import key_for, public_jwk, token
 
@@ -136,18 +136,18 @@ def tenant_settings(name: str, realm: str, *, loading: bool = False) -> TenantSe
 class World:
     """Everything a request meets. Make one with `a_world`."""
 
-    def __init__(self, settings: Settings, clock: SetClock, store: WatchedStore | None = None) -> None:
+    def __init__(self, settings: ServiceSettings, clock: SetClock, store: WatchedStore | None = None) -> None:
         self.clock = clock
         self.store = store or WatchedStore()
         self.store.budget_clock_ms = lambda: self.clock.now_us() // 1_000
         self.lines: list[str] = []
-        self.reading = Reading(self.store, self.clock, patience_s=0)
-        places = Places(
+        self.queries = CountQueries(self.store, self.clock, patience_s=0)
+        limiter = StreamLimiter(
             settings.streams, settings.streams_per_user, settings.streams_per_tenant, settings.streams_per_address
         )
-        self.hub = Hub(self.reading, places, self.clock)
+        self.hub = Hub(self.queries, limiter, self.clock)
         self.app: ASGIApp = create_app(
-            self.reading, self.store, self.hub, self.store, settings, self.clock, AccessLog(self.lines.append)
+            self.queries, self.store, self.hub, self.store, settings, self.clock, AccessLog(self.lines.append)
         )
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://counts")
         self._offset = 0
@@ -167,7 +167,7 @@ class World:
         name = record.entries.settings.id
         before = await MemoryStore.tenant(self.store, name)
         new = StoredTenant(f"token-{record.version}-{len(self.store.reads)}", "g1", record)
-        assert await self.store.put_tenant(name, before.token if before else None, new)
+        assert await self.store.put_tenant(name, before.record_version if before else None, new)
 
     async def record(self, name: str = TENANT) -> TenantRecord:
         stored = await MemoryStore.tenant(self.store, name)
@@ -178,15 +178,21 @@ class World:
         """Counts tickets that were not counted before."""
         stored = await MemoryStore.tenant(self.store, tenant)
         assert stored is not None
-        columns = Columns(numbered(stored.record))
+        columns = ColumnMatcher(numbered(stored.record))
         changes = Changes()
         for ticket in tickets.values():
             counted = columns.counted(ticket, self.clock.now_us())
-            changes.add(None, Image(0, ticket, 0, counted.mask, counted.next_change_at, counted.moments))
+            changes.add(None, TicketState(0, ticket, 0, counted.mask, counted.next_change_at, counted.time_buckets))
         bucket = self.store.bucket(tenant)
-        progress = {0: Progress(None, position, lag_ms), 1: Progress(None, 0, 0)}
+        progress = {0: PartitionProgress(None, position, lag_ms), 1: PartitionProgress(None, 0, 0)}
         batch = TenantBatch(
-            tenant, stored.token, stored.generation, (), changes.deltas(), NOW_US - 5_000_000, changes.moments()
+            tenant,
+            stored.record_version,
+            stored.generation,
+            (),
+            changes.deltas(),
+            NOW_US - 5_000_000,
+            changes.time_buckets(),
         )
         await self.store.apply(Batch(bucket, "topic", progress, [batch], NOW_US - 500_000))
 
@@ -221,14 +227,14 @@ class World:
 
 async def a_world(clock: SetClock | None = None, /, **settings: Any) -> World:
     """A world with its catalogue and tickets in force."""
-    world = World(Settings(**settings), clock or SetClock(NOW_US))
+    world = World(ServiceSettings(**settings), clock or SetClock(NOW_US))
     await world.put_realm()
     await world.put_realm("other", claims=ClaimPaths(tenants="org.tenants"))
     entries = Entries(tenant_settings(TENANT, REALM), FILTERS_IN_FORCE, PROFILES)
-    await world.put_tenant(founded(entries, 17))
+    await world.put_tenant(new_record(entries, 17))
     for name in ("globex", "initech"):
-        await world.put_tenant(founded(Entries(tenant_settings(name, "other")), 18))
+        await world.put_tenant(new_record(Entries(tenant_settings(name, "other")), 18))
     await world.apply(TENANT, TICKETS)
     await world.store.set_tenants_read()
-    await world.store.set_judged(0)
+    await world.store.set_validated_offset(0)
     return world

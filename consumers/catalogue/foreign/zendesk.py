@@ -33,7 +33,7 @@ _TEXTS = ("description_includes_word", "subject_includes_word", "comment_include
 """Their `is` and `is_not` look for a piece of text, their `includes` and `not_includes` for whole words."""
 
 
-class Condition(msgspec.Struct):
+class ZendeskCondition(msgspec.Struct):
     """One condition of a view; some of Zendesk's leave the operator out."""
 
     field: str
@@ -42,8 +42,8 @@ class Condition(msgspec.Struct):
 
 
 class _Conditions(msgspec.Struct):
-    all: list[Condition] = []
-    any: list[Condition] = []
+    all: list[ZendeskCondition] = []
+    any: list[ZendeskCondition] = []
 
 
 class _Restriction(msgspec.Struct):
@@ -106,7 +106,7 @@ def _visibility(restriction: _Restriction | None, names: NameMap, owner: str | N
     return {"owner": owner, "sharedWith": {"teams": [names.team(str(group)) for group in groups]}}
 
 
-def condition(given: Condition, names: NameMap) -> Node:
+def condition(given: ZendeskCondition, names: NameMap) -> Node:
     """One condition as a node. Raises NoEquivalent."""
     operator = given.operator or "is"
     values = given.value if isinstance(given.value, list) else [given.value]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from deploy.demo.processes.reaper import Guardian
+from deploy.demo.processes.reaper import Reaper
 
 TAIL_LINES = 20
 """Of the log of a process that ended by itself: the reason is in the last ones."""
@@ -28,9 +28,9 @@ class _Child(NamedTuple):
 class Children:
     """Each child is in a session of its own: Ctrl-C reaches the demo alone, which ends them in its order."""
 
-    def __init__(self, folder: Path, guardian: Guardian) -> None:
+    def __init__(self, folder: Path, reaper: Reaper) -> None:
         self._folder = folder
-        self._guardian = guardian
+        self._guardian = reaper
         self._started: list[_Child] = []
         self._waiting: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[_Child] = asyncio.get_running_loop().create_future()

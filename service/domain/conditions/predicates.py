@@ -11,7 +11,7 @@ from service.domain.conditions.transitions import (
     AT_ALL_TIMES,
     AT_NO_TIME,
     BEGINNING,
-    Flips,
+    Transitions,
     both,
     either,
     held,
@@ -46,8 +46,8 @@ def predicate(leaf: Leaf) -> Holds:
     if kind is None or kind is FieldKind.STATE or ranked or leaf.op not in ops.OPERATORS[kind] - {ops.WITHIN}:
         raise ValueError(f"{leaf.field} {leaf.op} isn't decided by the field's value alone")
     if time_dependent(leaf):
-        flips = flips_of(leaf)
-        return lambda value, now: held(flips(value), now)
+        transitions = flips_of(leaf)
+        return lambda value, now: held(transitions(value), now)
     opposite = ops.OPPOSITES.get(leaf.op)
     if opposite is None:
         return _positive(kind, leaf.op, leaf.value)
@@ -63,18 +63,18 @@ def time_dependent(leaf: Leaf) -> bool:
     return any(isinstance(member, FromNow) for member in members)
 
 
-def flips_of(leaf: Leaf) -> Callable[[object], Flips]:
+def flips_of(leaf: Leaf) -> Callable[[object], Transitions]:
     """A time-dependent leaf as a function of a value: when it holds for that. Not for `within`: see `predicate`."""
     kind = kind_of(leaf.field)
     assert kind is not None
     opposite = ops.OPPOSITES.get(leaf.op)
     if opposite is None:
         return _moving(kind, leaf.op, leaf.value)
-    flips = _moving(kind, opposite, leaf.value)
-    return lambda value: inverted(flips(value))
+    transitions = _moving(kind, opposite, leaf.value)
+    return lambda value: inverted(transitions(value))
 
 
-def _moving(kind: FieldKind, op: str, value: Any) -> Callable[[object], Flips]:
+def _moving(kind: FieldKind, op: str, value: Any) -> Callable[[object], Transitions]:
     """An operator with `now` in it: at the instant in a value, less or plus what is added, it changes its mind."""
     read = instant_reader(kind)
     match op:
@@ -92,7 +92,7 @@ def _moving(kind: FieldKind, op: str, value: Any) -> Callable[[object], Flips]:
     return _moving_end(kind, op, value)
 
 
-def _moving_end(kind: FieldKind, op: str, bound: Any) -> Callable[[object], Flips]:
+def _moving_end(kind: FieldKind, op: str, bound: Any) -> Callable[[object], Transitions]:
     """The value against now plus an offset, or one end of two that stands still."""
     if not isinstance(bound, FromNow):
         holds = _compared(kind, bound, _ORDER[op])
@@ -108,22 +108,22 @@ def _moving_end(kind: FieldKind, op: str, bound: Any) -> Callable[[object], Flip
     return lambda found: AT_NO_TIME if (at := read(found)) is None else (BEGINNING, at - offset + 1)
 
 
-def _moving_one_of(kind: FieldKind, values: tuple[Any, ...]) -> Callable[[object], Flips]:
+def _moving_one_of(kind: FieldKind, values: tuple[Any, ...]) -> Callable[[object], Transitions]:
     read = instant_reader(kind)
     still = _one_of(kind, tuple(value for value in values if not isinstance(value, FromNow)))
     offsets = {value.offset_us for value in values if isinstance(value, FromNow)}
 
-    def flips(found: object) -> Flips:
+    def transitions(found: object) -> Transitions:
         if still(found, 0):
             return AT_ALL_TIMES
         at = read(found)
-        moments = AT_NO_TIME
+        time_buckets = AT_NO_TIME
         if at is not None:
             for offset in offsets:
-                moments = either(moments, (at - offset, at - offset + 1))
-        return moments
+                time_buckets = either(time_buckets, (at - offset, at - offset + 1))
+        return time_buckets
 
-    return flips
+    return transitions
 
 
 def _positive(kind: FieldKind, op: str, value: Any) -> Holds:

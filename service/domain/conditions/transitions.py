@@ -4,27 +4,27 @@ from bisect import bisect_right
 
 from service.domain.tickets.ticket import Instant
 
-Flips = tuple[Instant, ...]
+Transitions = tuple[Instant, ...]
 """Ascending: a condition holds from the first of them until before the second, again from the third, and so on."""
 
 BEGINNING: Instant = -(2**63)
 """Before every instant that a ticket or a clock can name, however long a duration is taken from it."""
 
-AT_NO_TIME: Flips = ()
-AT_ALL_TIMES: Flips = (BEGINNING,)
+AT_NO_TIME: Transitions = ()
+AT_ALL_TIMES: Transitions = (BEGINNING,)
 
 
-def held(flips: Flips, now: Instant) -> bool:
+def held(transitions: Transitions, now: Instant) -> bool:
     """Whether a condition with these flips holds at `now`."""
-    return bisect_right(flips, now) % 2 == 1
+    return bisect_right(transitions, now) % 2 == 1
 
 
-def inverted(flips: Flips) -> Flips:
-    """Holds exactly where `flips` doesn't."""
-    return flips[1:] if flips and flips[0] == BEGINNING else (BEGINNING, *flips)
+def inverted(transitions: Transitions) -> Transitions:
+    """Holds exactly where `transitions` doesn't."""
+    return transitions[1:] if transitions and transitions[0] == BEGINNING else (BEGINNING, *transitions)
 
 
-def both(one: Flips, other: Flips) -> Flips:
+def both(one: Transitions, other: Transitions) -> Transitions:
     """Holds where one and the other do."""
     if not one or not other:
         return AT_NO_TIME
@@ -39,7 +39,7 @@ def both(one: Flips, other: Flips) -> Flips:
     return tuple(found)
 
 
-def either(one: Flips, other: Flips) -> Flips:
+def either(one: Transitions, other: Transitions) -> Transitions:
     """Holds where one or the other does."""
     if not one:
         return other

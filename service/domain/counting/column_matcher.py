@@ -15,11 +15,11 @@ from service.domain.conditions.condition import NEVER, AllOf, AnyOf, Condition, 
 from service.domain.conditions.fields import FieldKind, kind_of
 from service.domain.conditions.operators import EMPTINESS, EQUALITY, MEMBERSHIP
 from service.domain.conditions.predicates import flips_of, predicate, time_dependent
-from service.domain.conditions.transitions import AT_ALL_TIMES, AT_NO_TIME, Flips, both, either, inverted
+from service.domain.conditions.transitions import AT_ALL_TIMES, AT_NO_TIME, Transitions, both, either, inverted
 from service.domain.conditions.values import instant_reader
 from service.domain.counting.columns import Column, fields_of, written
 from service.domain.steps import Steps, at_once
-from service.domain.tickets.ticket import QUARTER_US, Instant, Moment, Ticket
+from service.domain.tickets.ticket import QUARTER_US, Instant, Ticket, TimeBucket
 
 Holds = Callable[[object, Instant], bool]
 Getter = Callable[[Ticket], object]
@@ -55,20 +55,20 @@ class Counted(NamedTuple):
 
     mask: int
     """Bit N is set when the ticket counts in column N."""
-    moments: tuple[Moment, ...]
+    time_buckets: tuple[TimeBucket, ...]
     """Where it counts in those of them that are kept by time."""
     next_change_at: Instant | None
     """The first later instant at which the mask is another one; None when never."""
 
 
-class Columns:
+class ColumnMatcher:
     """The columns of one tenant, numbered, ready to be asked about tickets."""
 
     def __init__(self, columns: Mapping[int, Column]) -> None:
         at_once(self.build(columns))
 
     @classmethod
-    def building(cls, columns: Mapping[int, Column]) -> Steps["Columns"]:
+    def building(cls, columns: Mapping[int, Column]) -> Steps["ColumnMatcher"]:
         """The same step by step."""
         made = cls({})
         yield from made.build(columns)
@@ -90,7 +90,7 @@ class Columns:
                     timed[column.by] = timed.get(column.by, 0) | 1 << number
                 yield
         self._timed = [(bits, getter(field), instant_reader(_kind(field))) for field, bits in timed.items()]
-        self._moving = [(bits, ~bits, compiled_flips(condition)) for condition, bits in moving.values()]
+        self._moving = [(bits, ~bits, compiled_transitions(condition)) for condition, bits in moving.values()]
         made = []
         for field, parts in tables.items():
             table = _Table(self._every)
@@ -125,17 +125,17 @@ class Columns:
         """What the ticket contributes at `now`."""
         mask = self._steady(ticket)
         first = FARTHEST_CHANGE
-        for bits, others, flips in self._moving:
+        for bits, others, transitions in self._moving:
             if mask & bits:
                 holds = False
-                for at in flips(ticket):
+                for at in transitions(ticket):
                     if at > now:
                         first = min(first, at)
                         break
                     holds = not holds
                 if not holds:
                     mask &= others
-        return Counted(mask, self._moments(ticket, mask), first if first < FARTHEST_CHANGE else None)
+        return Counted(mask, self._time_buckets(ticket, mask), first if first < FARTHEST_CHANGE else None)
 
     def mask(self, ticket: Ticket, now: Instant) -> int:
         """The mask alone."""
@@ -154,7 +154,7 @@ class Columns:
                 mask ^= bit
         return mask
 
-    def _moments(self, ticket: Ticket, mask: int) -> tuple[Moment, ...]:
+    def _time_buckets(self, ticket: Ticket, mask: int) -> tuple[TimeBucket, ...]:
         found = []
         for bits, get, instant in self._timed:
             here = mask & bits
@@ -322,26 +322,26 @@ def holding(condition: Condition, ticket: Ticket, now: Instant) -> Steps[bool]:
     return compiled(condition)(ticket, now)
 
 
-def compiled_flips(condition: Condition) -> Callable[[Ticket], Flips]:
+def compiled_transitions(condition: Condition) -> Callable[[Ticket], Transitions]:
     """A function that says when a plain condition holds for a ticket."""
     match condition:
         case Leaf(field) if _watches_time(condition):
-            read, flips = getter(field), flips_of(condition)
-            return lambda ticket: flips(read(ticket))
+            read, transitions = getter(field), flips_of(condition)
+            return lambda ticket: transitions(read(ticket))
         case Not(child):
-            inner = compiled_flips(child)
+            inner = compiled_transitions(child)
             return lambda ticket: inverted(inner(ticket))
         case AllOf(children):
-            return _combined(_flips_of_all(children), both, AT_ALL_TIMES)
+            return _combined(_transitions_of_all(children), both, AT_ALL_TIMES)
         case AnyOf(children):
-            return _combined(_flips_of_all(children), either, AT_NO_TIME)
+            return _combined(_transitions_of_all(children), either, AT_NO_TIME)
     holds = compiled(condition)
     return lambda ticket: AT_ALL_TIMES if holds(ticket, 0) else AT_NO_TIME
 
 
-def _flips_of_all(children: tuple[Condition, ...]) -> tuple[Callable[[Ticket], Flips], ...]:
+def _transitions_of_all(children: tuple[Condition, ...]) -> tuple[Callable[[Ticket], Transitions], ...]:
     # A leaf first: for most tickets, which have no such deadline, it ends the matter.
-    return tuple(compiled_flips(child) for child in sorted(children, key=_asks_more_than_time))
+    return tuple(compiled_transitions(child) for child in sorted(children, key=_asks_more_than_time))
 
 
 def _asks_more_than_time(condition: Condition) -> bool:
@@ -349,11 +349,13 @@ def _asks_more_than_time(condition: Condition) -> bool:
 
 
 def _combined(
-    parts: tuple[Callable[[Ticket], Flips], ...], combine: Callable[[Flips, Flips], Flips], neutral: Flips
-) -> Callable[[Ticket], Flips]:
+    parts: tuple[Callable[[Ticket], Transitions], ...],
+    combine: Callable[[Transitions, Transitions], Transitions],
+    neutral: Transitions,
+) -> Callable[[Ticket], Transitions]:
     final = inverted(neutral)
 
-    def flips(ticket: Ticket) -> Flips:
+    def transitions(ticket: Ticket) -> Transitions:
         found = neutral
         for part in parts:
             found = combine(found, part(ticket))
@@ -361,7 +363,7 @@ def _combined(
                 break
         return found
 
-    return flips
+    return transitions
 
 
 def _on_value(condition: Condition) -> Holds:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.scopes import Place, places_of
-from service.domain.tickets.ticket import Image, Instant, Moment, Ticket
+from service.domain.tickets.ticket import Instant, Ticket, TicketState, TimeBucket
 
 Kind = TypeVar("Kind")
 
@@ -17,7 +17,7 @@ By mask and not by column: a change is two entries then, however many columns a 
 """
 
 
-Moments = Mapping[str, Mapping[str, Mapping[Moment, int]]]
+TimeBuckets = Mapping[str, Mapping[str, Mapping[TimeBucket, int]]]
 """counter -> part -> column kept by time and quarter of an hour -> change in the number of tickets, without zeros."""
 
 
@@ -29,20 +29,20 @@ class Cell(NamedTuple):
     quarter: int | None = None
 
 
-def contributions(ticket: Ticket, columns: Columns, now: Instant) -> frozenset[Cell]:
+def contributions(ticket: Ticket, columns: ColumnMatcher, now: Instant) -> frozenset[Cell]:
     """Every cell this ticket adds one to at `now`."""
     counted = columns.counted(ticket, now)
-    return frozenset(cells(ticket, counted.mask, counted.moments))
+    return frozenset(cells(ticket, counted.mask, counted.time_buckets))
 
 
-def cells(ticket: Ticket | None, mask: int, moments: Iterable[Moment] = ()) -> Iterator[Cell]:
+def cells(ticket: Ticket | None, mask: int, time_buckets: Iterable[TimeBucket] = ()) -> Iterator[Cell]:
     """Every cell a ticket with this mask and these moments adds one to; none for a deleted one."""
     if ticket is None:
         return
     for place in places_of(ticket):
         for column in numbers_in(mask):
             yield Cell(column, place)
-        for column, quarter in moments:
+        for column, quarter in time_buckets:
             yield Cell(column, place, quarter)
 
 
@@ -50,19 +50,19 @@ class Changes:
     """Sums what many changes do to the cells, so that a batch sends each cell once."""
 
     def __init__(self) -> None:
-        self._masks = _Sums[int]()
-        self._moments = _Sums[Moment]()
+        self._masks = _ChangeSums[int]()
+        self._time_buckets = _ChangeSums[TimeBucket]()
 
-    def add(self, before: Image | None, after: Image | None) -> None:
+    def add(self, before: TicketState | None, after: TicketState | None) -> None:
         """Takes away what `before` contributes and adds what `after` does."""
         old = before.ticket if before is not None else None
         new = after.ticket if after is not None else None
         old_mask = before.mask if before is not None and old is not None else 0
         new_mask = after.mask if after is not None and new is not None else 0
-        old_moments = before.moments if before is not None and old is not None else ()
-        new_moments = after.moments if after is not None and new is not None else ()
+        old_time_buckets = before.time_buckets if before is not None and old is not None else ()
+        new_time_buckets = after.time_buckets if after is not None and new is not None else ()
         same = old is not None and new is not None and _same_places(old, new)
-        if same and old_mask == new_mask and old_moments == new_moments:
+        if same and old_mask == new_mask and old_time_buckets == new_time_buckets:
             return
         old_places = [] if old is None else places_of(old)
         new_places = old_places if same else [] if new is None else places_of(new)
@@ -70,23 +70,23 @@ class Changes:
             self._masks.count(old_places, old_mask, -1)
         if new_mask:
             self._masks.count(new_places, new_mask, 1)
-        if same and old_moments == new_moments:
+        if same and old_time_buckets == new_time_buckets:
             return
-        for moment in old_moments:
-            self._moments.count(old_places, moment, -1)
-        for moment in new_moments:
-            self._moments.count(new_places, moment, 1)
+        for moment in old_time_buckets:
+            self._time_buckets.count(old_places, moment, -1)
+        for moment in new_time_buckets:
+            self._time_buckets.count(new_places, moment, 1)
 
     def deltas(self) -> Deltas:
         """The sums by mask."""
         return self._masks.changed()
 
-    def moments(self) -> Moments:
+    def time_buckets(self) -> TimeBuckets:
         """The sums of what is kept by time."""
-        return self._moments.changed()
+        return self._time_buckets.changed()
 
 
-class _Sums(Generic[Kind]):
+class _ChangeSums(Generic[Kind]):
     """Tickets of each kind that came to each place, less those that left it."""
 
     def __init__(self) -> None:

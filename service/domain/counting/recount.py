@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from service.domain.counting.scopes import Place, places_of
-from service.domain.tickets.ticket import Image, Moment
+from service.domain.tickets.ticket import TicketState, TimeBucket
 
 Kind = TypeVar("Kind")
 
@@ -14,7 +14,7 @@ class Contribution(NamedTuple):
 
     places: tuple[Place, ...]
     mask: int
-    moments: tuple[Moment, ...]
+    time_buckets: tuple[TimeBucket, ...]
 
 
 class Recount:
@@ -26,17 +26,17 @@ class Recount:
     def __init__(self) -> None:
         self._tickets: dict[str, Contribution] = {}
         self._places: dict[Place, Place] = {}
-        self._equal: dict[tuple[Moment, ...], tuple[Moment, ...]] = {}
-        self._masks = _Sums[int]()
-        self._moments = _Sums[Moment]()
+        self._equal: dict[tuple[TimeBucket, ...], tuple[TimeBucket, ...]] = {}
+        self._masks = _TicketSums[int]()
+        self._time_buckets = _TicketSums[TimeBucket]()
 
     def __len__(self) -> int:
         """How many tickets count anywhere."""
         return len(self._tickets)
 
-    def put(self, ticket: str, image: Image | None) -> None:
+    def put(self, ticket: str, ticket_state: TicketState | None) -> None:
         """Takes a ticket as it is now; None: there is none."""
-        after = self._contribution(image)
+        after = self._contribution(ticket_state)
         before = self._tickets.get(ticket)
         if before == after:
             return
@@ -49,31 +49,33 @@ class Recount:
 
     def counters(self) -> set[str]:
         """Those that any ticket counts in."""
-        return self._masks.counters() | self._moments.counters()
+        return self._masks.counters() | self._time_buckets.counters()
 
     def masks(self, counter: str) -> Mapping[str, Mapping[int, int]]:
         """part -> mask -> tickets."""
         return self._masks.of(counter)
 
-    def moments(self, counter: str) -> Mapping[str, Mapping[Moment, int]]:
+    def time_buckets(self, counter: str) -> Mapping[str, Mapping[TimeBucket, int]]:
         """part -> column kept by time and quarter -> tickets."""
-        return self._moments.of(counter)
+        return self._time_buckets.of(counter)
 
-    def _contribution(self, image: Image | None) -> Contribution | None:
-        if image is None or image.ticket is None:
+    def _contribution(self, ticket_state: TicketState | None) -> Contribution | None:
+        if ticket_state is None or ticket_state.ticket is None:
             return None
-        places = tuple(self._places.setdefault(place, place) for place in places_of(image.ticket))
-        return Contribution(places, image.mask, self._equal.setdefault(image.moments, image.moments))
+        places = tuple(self._places.setdefault(place, place) for place in places_of(ticket_state.ticket))
+        return Contribution(
+            places, ticket_state.mask, self._equal.setdefault(ticket_state.time_buckets, ticket_state.time_buckets)
+        )
 
     def _count(self, contribution: Contribution, change: int) -> None:
         for place in contribution.places:
             if contribution.mask:
                 self._masks.add(place, contribution.mask, change)
-            for moment in contribution.moments:
-                self._moments.add(place, moment, change)
+            for moment in contribution.time_buckets:
+                self._time_buckets.add(place, moment, change)
 
 
-class _Sums(Generic[Kind]):
+class _TicketSums(Generic[Kind]):
     """counter -> part -> kind -> tickets, without zeros and without empty parts and counters."""
 
     def __init__(self) -> None:

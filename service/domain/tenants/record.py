@@ -23,7 +23,7 @@ from service.domain.tenants.lowering import breached, closed
 Pair = tuple[str, str]
 """A profile's id, and a filter's id or `SUMMARY`: what is counted together because somebody asked for it."""
 
-Ask = tuple[str, str, str]
+ColumnDemand = tuple[str, str, str]
 """What was asked for and has columns only for that: a profile's id ("" for none), a filter's id or `SUMMARY`, and where
 the days of two fields decide a time zone ("" where they don't)."""
 
@@ -39,7 +39,7 @@ class Dated(msgspec.Struct, frozen=True):
     day: LocalDay
 
     @property
-    def ask(self) -> Ask:
+    def ask(self) -> ColumnDemand:
         """What it answers, whatever the date."""
         return self.profile_id, self.target, self.day.zone
 
@@ -84,7 +84,7 @@ class TenantRecord(msgspec.Struct, frozen=True):
         return self.entries if self.pending is None else self.pending
 
 
-class Sweep(msgspec.Struct, frozen=True):
+class Backfill(msgspec.Struct, frozen=True):
     """What one pass over all tickets will have settled when it ends."""
 
     filling: dict[ColumnId, int]
@@ -217,7 +217,7 @@ def numbering(record: TenantRecord) -> Steps[dict[int, Column]]:
     return {record.numbers[name]: column for name, column in columns.items() if name in record.numbers}
 
 
-def judged_by(record: TenantRecord) -> dict[ColumnId, int]:
+def evaluated_by(record: TenantRecord) -> dict[ColumnId, int]:
     """The columns that a ticket judged by this record is asked about, with their numbers."""
     numbers = numbered(record)
     return {name: number for name, number in record.numbers.items() if number in numbers}
@@ -228,13 +228,13 @@ def in_force(record: TenantRecord) -> dict[ColumnId, int]:
     return {name: number for name, number in record.numbers.items() if name not in record.filling}
 
 
-def founded(entries: Entries, version: int) -> TenantRecord:
+def new_record(entries: Entries, version: int) -> TenantRecord:
     """The record of a tenant that has no tickets yet: everything is in force at once."""
-    return at_once(founding(entries, version))
+    return at_once(new_record_in_steps(entries, version))
 
 
-def founding(entries: Entries, version: int) -> Steps[TenantRecord]:
-    """The same as `founded`, step by step."""
+def new_record_in_steps(entries: Entries, version: int) -> Steps[TenantRecord]:
+    """The same as `new_record`, step by step."""
     others = sorted(set((yield from finding_columns(entries))) - {EVERY_TICKET})
     numbers = {EVERY_TICKET: 0} | {name: number for number, name in enumerate(others, 1)}
     return TenantRecord(version, entries, numbers, semantics=SEMANTICS)
@@ -274,17 +274,17 @@ def adopting(record: TenantRecord, entries: Entries, version: int) -> Steps[Tena
     return _in_force(entries, version, needed, kept, retired, change)
 
 
-def begun(record: TenantRecord) -> Sweep | None:
+def begun(record: TenantRecord) -> Backfill | None:
     """The sweep that this record calls for, and None when there is nothing to settle."""
-    return Sweep(record.filling, record.retired) if record.filling or record.retired else None
+    return Backfill(record.filling, record.retired) if record.filling or record.retired else None
 
 
-def swept(record: TenantRecord, sweep: Sweep) -> TenantRecord:
+def swept(record: TenantRecord, sweep: Backfill) -> TenantRecord:
     """The record after `sweep`, begun when the record was perhaps an older one, has gone over every ticket."""
     return at_once(settling(record, sweep))
 
 
-def settling(record: TenantRecord, sweep: Sweep) -> Steps[TenantRecord]:
+def settling(record: TenantRecord, sweep: Backfill) -> Steps[TenantRecord]:
     """The same as `swept`, step by step."""
     filling = {name: since for name, since in record.filling.items() if sweep.filling.get(name) != since}
     retired = {number: since for number, since in record.retired.items() if sweep.retired.get(number) != since}

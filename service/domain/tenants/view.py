@@ -17,7 +17,7 @@ from service.domain.steps import Steps, at_once
 from service.domain.tenants.entry_columns import Lowering, columns_for, columns_if_undated, terms_of
 from service.domain.tenants.record import (
     SUMMARY,
-    Ask,
+    ColumnDemand,
     Entries,
     TenantRecord,
     by_status,
@@ -43,16 +43,16 @@ class InvalidIds(Exception):
 class Warming(Exception):
     """What was asked for exists but is still being filled: ask again soon.
 
-    `asks` are what has columns only for who asks, and nobody has lately: it has to be wanted first.
+    `demands` are what has columns only for who asks, and nobody has lately: it has to be wanted first.
     """
 
-    def __init__(self, what: str, asks: Iterable[Ask] = (), *, loading: bool = False) -> None:
+    def __init__(self, what: str, demands: Iterable[ColumnDemand] = (), *, loading: bool = False) -> None:
         super().__init__(what)
-        self.asks = tuple(asks)
+        self.demands = tuple(demands)
         self.loading = loading
 
 
-class Wanted(NamedTuple):
+class CountRequest(NamedTuple):
     """What one viewer asks for."""
 
     viewer: Viewer
@@ -96,47 +96,49 @@ class TenantView:
         """How many ids it knows, for whoever keeps many views."""
         return len(self._serving.details) + (0 if self._newest is self._serving else len(self._newest.details))
 
-    def check(self, wanted: Wanted) -> None:
+    def check(self, count_request: CountRequest) -> None:
         """Raises InvalidIds with every id that doesn't exist for this viewer, the profile's last."""
-        bad = [name for name in wanted.filter_ids if not self._newest.has_filter(name, wanted)]
-        if wanted.profile_id is not None and not self._newest.has_profile(wanted.profile_id, wanted.viewer):
-            bad.append(wanted.profile_id)
+        bad = [name for name in count_request.filter_ids if not self._newest.has_filter(name, count_request)]
+        if count_request.profile_id is not None and not self._newest.has_profile(
+            count_request.profile_id, count_request.viewer
+        ):
+            bad.append(count_request.profile_id)
         if bad:
             raise InvalidIds(bad)
 
-    def plan(self, wanted: Wanted, day: LocalDay) -> Plan:
+    def plan(self, count_request: CountRequest, day: LocalDay) -> Plan:
         """What to read and how to add it up on that day: the filters in request order, then the summary's keys.
 
         Raises InvalidIds, and Warming for what is still being filled.
         """
-        return at_once(self.planning(wanted, day))
+        return at_once(self.planning(count_request, day))
 
-    def planning(self, wanted: Wanted, day: LocalDay) -> Steps[Plan]:
+    def planning(self, count_request: CountRequest, day: LocalDay) -> Steps[Plan]:
         """The same step by step: a first plan of 500 filters takes 50 ms."""
-        key = (self._number, wanted, day.zone, day.date)
+        key = (self._number, count_request, day.zone, day.date)
         found = _plans.get(key)
         if found is None:
-            self.check(wanted)
+            self.check(count_request)
             if self.loading:
                 raise Warming(self.settings.id, loading=True)
-            self._check_seen_before(wanted)
-            made = yield from self._planned(wanted, day)
-            found = _Planned(made, len(wanted.filter_ids))
+            self._check_seen_before(count_request)
+            made = yield from self._planned(count_request, day)
+            found = _Planned(made, len(count_request.filter_ids))
             _plans.put(key, found)
         return found.plan
 
-    def asks(self, wanted: Wanted, zone: str) -> list[Ask]:
+    def demands(self, count_request: CountRequest, zone: str) -> list[ColumnDemand]:
         """Which of what is asked for there has columns only for that. For ids that `check` took."""
-        targets = [(name, self._conditions.get(name)) for name in wanted.filter_ids]
+        targets = [(name, self._conditions.get(name)) for name in count_request.filter_ids]
         targets += [(SUMMARY, condition) for condition in self._summary.values()]
-        base = self._base_or_none(wanted.profile_id)
-        found: dict[Ask, None] = {}
+        base = self._base_or_none(count_request.profile_id)
+        found: dict[ColumnDemand, None] = {}
         for target, condition in targets:
             if condition is None:
                 continue
             is_dated = columns_if_undated(_whole(condition, base)) is None
-            if is_dated or wanted.profile_id is not None:
-                found[wanted.profile_id or "", target, zone if is_dated else ""] = None
+            if is_dated or count_request.profile_id is not None:
+                found[count_request.profile_id or "", target, zone if is_dated else ""] = None
         return list(found)
 
     def details(self, filter_ids: Iterable[str]) -> dict[str, FilterDetail]:
@@ -157,7 +159,7 @@ class TenantView:
 
         An edited entry is named as before until it is filled, to those who could see it before.
         """
-        asked, serving, newest = Wanted(viewer, perspective, ()), self._serving, self._newest
+        asked, serving, newest = CountRequest(viewer, perspective, ()), self._serving, self._newest
         builtin: list[FilterDetail] = []
         saved: list[FilterDetail] = []
         for name, detail in newest.details.items():
@@ -174,41 +176,45 @@ class TenantView:
             sorted(profiles, key=lambda profile: (profile.name, profile.id)),
         )
 
-    def _check_seen_before(self, wanted: Wanted) -> None:
+    def _check_seen_before(self, count_request: CountRequest) -> None:
         """Raises Warming for what this viewer sees only by an edit whose new meaning isn't filled yet."""
         serving = self._serving
         if serving is self._newest:
             return
         unseen = [
-            name for name in wanted.filter_ids if name in serving.details and not serving.has_filter(name, wanted)
+            name
+            for name in count_request.filter_ids
+            if name in serving.details and not serving.has_filter(name, count_request)
         ]
-        if wanted.profile_id in serving.profiles and not serving.has_profile(wanted.profile_id, wanted.viewer):
-            unseen.append(wanted.profile_id)
+        if count_request.profile_id in serving.profiles and not serving.has_profile(
+            count_request.profile_id, count_request.viewer
+        ):
+            unseen.append(count_request.profile_id)
         if unseen:
             raise Warming(", ".join(unseen))
 
-    def _planned(self, wanted: Wanted, day: LocalDay) -> Steps[Plan]:
-        base = self._base(wanted.profile_id)
+    def _planned(self, count_request: CountRequest, day: LocalDay) -> Steps[Plan]:
+        base = self._base(count_request.profile_id)
         sums: list[tuple[Term, ...]] = []
         missing: dict[str, None] = {}
-        asks: dict[Ask, None] = {}
-        targets = [(name, self._conditions.get(name)) for name in wanted.filter_ids]
+        demands: dict[ColumnDemand, None] = {}
+        targets = [(name, self._conditions.get(name)) for name in count_request.filter_ids]
         targets += [(SUMMARY, self._summary[key]) for key in SUMMARY_KEYS]
         for target, condition in targets:
             terms = None
             if condition is not None:
                 whole = _whole(condition, base)
                 is_dated = columns_if_undated(whole) is None
-                terms = self._sum(on_day(whole, day) if is_dated else whole, wanted)
-                if terms is None and (is_dated or wanted.profile_id is not None):
-                    asks[wanted.profile_id or "", target, day.zone if is_dated else ""] = None
+                terms = self._sum(on_day(whole, day) if is_dated else whole, count_request)
+                if terms is None and (is_dated or count_request.profile_id is not None):
+                    demands[count_request.profile_id or "", target, day.zone if is_dated else ""] = None
                 yield
             if terms is None:
                 missing[target] = None
             sums.append(terms or ())
         if missing:
-            raise Warming(", ".join(missing), asks)
-        return plan(sums, self._numbers, wanted.viewer)
+            raise Warming(", ".join(missing), demands)
+        return plan(sums, self._numbers, count_request.viewer)
 
     def _base(self, profile_id: str | None) -> Condition | None:
         base = self._base_or_none(profile_id)
@@ -220,9 +226,9 @@ class TenantView:
         profile = self._serving.profiles.get(profile_id or "")
         return None if profile is None else self._lowering.of(profile.where)
 
-    def _sum(self, condition: Condition, wanted: Wanted) -> tuple[Term, ...] | None:
+    def _sum(self, condition: Condition, count_request: CountRequest) -> tuple[Term, ...] | None:
         """The signed sum of a filter, or of a key of the summary; None while a column of it is not filled."""
-        terms = terms_of(condition, wanted.viewer.role, wanted.perspective)
+        terms = terms_of(condition, count_request.viewer.role, count_request.perspective)
         return terms if all(term.column in self._numbers for term in terms) else None
 
 
@@ -263,4 +269,4 @@ PLANS_BYTES = 64 << 20
 _PLAN_BYTES, _PLAN_FILTER_BYTES, _PLAN_PART_BYTES = 3_000, 100, 100
 """Measured, roughly: of a plan as such, for each filter asked for, and for each scope and summand in it."""
 
-_plans: Lru[tuple[int, Wanted, str, str], _Planned] = Lru(PLANS_BYTES, lambda planned: planned.weight)
+_plans: Lru[tuple[int, CountRequest, str, str], _Planned] = Lru(PLANS_BYTES, lambda planned: planned.weight)

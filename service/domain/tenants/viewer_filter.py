@@ -2,7 +2,7 @@
 
 from service.domain.catalogue.catalogue import TenantSettings
 from service.domain.conditions.condition import Condition
-from service.domain.counting.column_matcher import Columns, holding
+from service.domain.counting.column_matcher import ColumnMatcher, holding
 from service.domain.counting.columns import QUESTIONS, Answers, Column, simplify
 from service.domain.counting.local_days import LocalDay
 from service.domain.counting.scopes import visible
@@ -13,7 +13,7 @@ from service.domain.tenants.lowering import lower
 from service.domain.tickets.ticket import Instant, Ticket
 
 
-class Sieve:
+class ViewerFilter:
     """`condition` over one tenant's settings, with the viewer and the instant put in; build one for each question."""
 
     def __init__(
@@ -28,7 +28,7 @@ class Sieve:
         self._condition = on_day(lower(condition, settings), day)
         self._viewer, self._perspective, self._now = viewer, perspective, now
         # Made when a ticket first answers so: all at once would take up to 50 ms for the largest condition there is.
-        self._columns: dict[Answers, Columns] = {}
+        self._columns: dict[Answers, ColumnMatcher] = {}
 
     def counts(self, ticket: Ticket) -> bool:
         """Whether the viewer may see the ticket, in this perspective, and it fits the condition."""
@@ -53,7 +53,7 @@ class Sieve:
             return None
         return simplify(self._condition, dict(zip(QUESTIONS, answers, strict=True)))
 
-    def _compiled(self, answers: Answers) -> Columns:
+    def _compiled(self, answers: Answers) -> ColumnMatcher:
         """What is left to be asked of a ticket with these answers: one column, or none where it can't count."""
         plain = self._plain(answers)
-        return Columns({} if plain is None else {0: Column(plain)})
+        return ColumnMatcher({} if plain is None else {0: Column(plain)})

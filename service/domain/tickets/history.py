@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from service.domain.tickets.event import EventType, Patch, PoisonEvent, TicketEvent
-from service.domain.tickets.ticket import Image, Ticket
+from service.domain.tickets.ticket import Ticket, TicketState
 
 LARGEST_SEQUENCE = 2**63 - 1
 """The highest one an event may bring; nothing can come after it."""
@@ -27,30 +27,31 @@ class Unchanged(Enum):
 class Advanced(msgspec.Struct, frozen=True, gc=False):
     """The event applies.
 
-    `image` is new but for what it contributes (`mask`, `due_at`, `moments`): that is still the old one's, the caller's
-    to subtract and to replace. `gap`: a patch that doesn't follow the last sequence at once, so one may be missing.
+    `ticket_state` is new but for what it contributes (`mask`, `due_at`, `time_buckets`): that is still the old one's,
+    the caller's to subtract and to replace. `gap`: a patch that doesn't follow the last sequence at once, so one may be
+    missing.
     """
 
-    image: Image
+    ticket_state: TicketState
     gap: bool = False
 
 
-def advance(image: Image | None, event: TicketEvent) -> Advanced | Unchanged:
+def advance(ticket_state: TicketState | None, event: TicketEvent) -> Advanced | Unchanged:
     """What the event makes of a ticket whose image is this (None: never heard of).
 
     Raises PoisonEvent for a patch that has nothing to be applied to, or would take away what each ticket has.
     """
     sequence = event.sequence
     if sequence is None:
-        return _deleted_next(image, event)
-    if image is None:
-        return Advanced(Image(sequence, _content(None, event), event.time))
-    if sequence > image.sequence:
-        gap = sequence > image.sequence + 1 and isinstance(event.change, Patch)
-        return Advanced(_succeeded(image, sequence, event), gap)
-    if sequence < image.sequence:
+        return _deleted_next(ticket_state, event)
+    if ticket_state is None:
+        return Advanced(TicketState(sequence, _content(None, event), event.time))
+    if sequence > ticket_state.sequence:
+        gap = sequence > ticket_state.sequence + 1 and isinstance(event.change, Patch)
+        return Advanced(_succeeded(ticket_state, sequence, event), gap)
+    if sequence < ticket_state.sequence:
         return Unchanged.LATE
-    return Unchanged.DUPLICATE if _says_the_same(image.ticket, event) else Unchanged.CONFLICTING
+    return Unchanged.DUPLICATE if _says_the_same(ticket_state.ticket, event) else Unchanged.CONFLICTING
 
 
 def merge_patch(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
@@ -67,15 +68,22 @@ def merge_patch(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _deleted_next(image: Image | None, event: TicketEvent) -> Advanced | Unchanged:
+def _deleted_next(ticket_state: TicketState | None, event: TicketEvent) -> Advanced | Unchanged:
     """A tombstone without sequence stands one after the last; after the very last it takes that one's place."""
-    if image is None or image.ticket is None:
+    if ticket_state is None or ticket_state.ticket is None:
         return Unchanged.NOTHING_TO_DELETE
-    return Advanced(_succeeded(image, min(image.sequence + 1, LARGEST_SEQUENCE), event))
+    return Advanced(_succeeded(ticket_state, min(ticket_state.sequence + 1, LARGEST_SEQUENCE), event))
 
 
-def _succeeded(image: Image, sequence: int, event: TicketEvent) -> Image:
-    return Image(sequence, _content(image.ticket, event), event.time, image.mask, image.due_at, image.moments)
+def _succeeded(ticket_state: TicketState, sequence: int, event: TicketEvent) -> TicketState:
+    return TicketState(
+        sequence,
+        _content(ticket_state.ticket, event),
+        event.time,
+        ticket_state.mask,
+        ticket_state.due_at,
+        ticket_state.time_buckets,
+    )
 
 
 def _content(ticket: Ticket | None, event: TicketEvent) -> Ticket | None:

@@ -10,7 +10,7 @@ Instant = int
 QUARTER_US = 900_000_000
 """A quarter of an hour: every time zone's days begin and end with one."""
 
-Moment = tuple[int, int]
+TimeBucket = tuple[int, int]
 """A column that is kept by time, and the quarter of an hour since the epoch that a ticket counts at there."""
 
 
@@ -38,7 +38,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The newest event was `ticket.closed`: decides `state` where the catalogue doesn't know the status."""
 
 
-class Image(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class TicketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the store keeps of one ticket: its state, its last sequence, and what it contributes now.
 
     A deleted ticket keeps its sequence (`ticket` is None), so that late older events stay without effect.
@@ -52,5 +52,5 @@ class Image(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Columns it counts in now, bit N for column N."""
     due_at: Instant | None = None
     """When its contributions change next without any event, and None when never."""
-    moments: tuple[Moment, ...] = ()
+    time_buckets: tuple[TimeBucket, ...] = ()
     """Where it counts now in those columns of the mask that are kept by time."""

@@ -1,8 +1,8 @@
 """The wire over a Redis Cluster: each command goes to the master that has its key's slot, by one connection a master.
 
-Like `Wire` it never repeats a command whose fate is in doubt. A server that says MOVED or ASK has not carried it out,
-so the command goes where it points, a few times at most. Nothing is ever read from a replica, which may be behind.
-Finding the server, and following where it points, are in the time that the call has.
+Like `PipelinedConnection` it never repeats a command whose fate is in doubt. A server that says MOVED or ASK has not
+carried it out, so the command goes where it points, a few times at most. Nothing is ever read from a replica, which may
+be behind. Finding the server, and following where it points, are in the time that the call has.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, TryAgainError
 
 from service.store.client.cluster_view import ClusterUrl, NoCluster, view_of
-from service.store.client.pipelined_connection import Argument, Reply, Wire
+from service.store.client.pipelined_connection import Argument, PipelinedConnection, Reply
 from service.store.client.slots import SLOTS, Address, Slots, View
 from service.store.ports.counter_store import StoreDenied, StoreUnable, StoreUnavailable
 
 REDIRECTIONS = 5
 """More than a slot on its way needs: one to where it goes, one more where the move has just ended."""
 
-LOOK_LIMIT_S = 1.0
+POLL_LIMIT_S = 1.0
 """Longest wait for a server's view: a frozen one must not hold up calls of others."""
 
-LOOK_AGAIN_S = 0.1
+POLL_INTERVAL_S = 0.1
 """Between looks at a cluster that isn't well: a failover takes seconds, and all callers try again meanwhile."""
 
 FOLLOWS_ITS_NUMBER = frozenset({"EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO"})
@@ -45,7 +45,7 @@ GOES_ON = frozenset({"HSCAN"})
 """Commands that say where to go on; that is good only at the same server, so these wait until their slot has moved."""
 
 
-class ClusterWire:
+class ClusterClient:
     """Use as an async context manager; finds the cluster when first used, and again whenever it changes."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
@@ -53,7 +53,7 @@ class ClusterWire:
         self._timeout_s = timeout_s
         self._slots = Slots()
         self._nodes: frozenset[Address] = frozenset(self._url.seeds)
-        self._wires: dict[Address, tuple[Wire, AsyncExitStack]] = {}
+        self._wires: dict[Address, tuple[PipelinedConnection, AsyncExitStack]] = {}
         self._doubted: set[Address] = set()
         """Those whose last call failed: perhaps they are masters no more."""
         self._looking = asyncio.Lock()
@@ -77,7 +77,7 @@ class ClusterWire:
             await self._close(address)
 
     async def call(self, *command: Argument) -> Reply:
-        """See `Wire.call`."""
+        """See `PipelinedConnection.call`."""
         return (await self.call_in_run(*command))[1]
 
     async def call_in_run(self, *command: Argument) -> tuple[str, Reply]:
@@ -155,9 +155,9 @@ class ClusterWire:
     async def _at(
         self, address: Address, command: Sequence[Argument], until: float, *, asking: bool = False
     ) -> tuple[str, Reply]:
-        wire = await self._wire(address)
+        client = await self._client(address)
         try:
-            answer = await wire.call_until(until, *command, asking=asking)
+            answer = await client.call_until(until, *command, asking=asking)
         except StoreUnavailable as error:
             # Who is full, or has the slot on its way, is still the one to ask.
             if not isinstance(error, StoreUnable) and not isinstance(error.__cause__, TryAgainError):
@@ -166,12 +166,12 @@ class ClusterWire:
         self._doubted.discard(address)
         return answer
 
-    async def _wire(self, address: Address) -> Wire:
+    async def _client(self, address: Address) -> PipelinedConnection:
         # Never waits for anything: between this and the call nobody else can close the wire.
         if address not in self._wires:
             stack = AsyncExitStack()
-            wire = await stack.enter_async_context(Wire(self._url.server(address), self._timeout_s))
-            self._wires[address] = wire, stack
+            client = await stack.enter_async_context(PipelinedConnection(self._url.server(address), self._timeout_s))
+            self._wires[address] = client, stack
         return self._wires[address][0]
 
     async def _close(self, address: Address) -> None:
@@ -242,11 +242,11 @@ class ClusterWire:
             views += await self._views({*self._slots.masters} - asked - self._doubted)
             self._slots.take(views)
             await self._follow(views)
-            self._look_again_at = asyncio.get_running_loop().time() + LOOK_AGAIN_S
+            self._look_again_at = asyncio.get_running_loop().time() + POLL_INTERVAL_S
 
     async def _views(self, addresses: Collection[Address]) -> list[View]:
         """What those say of them that answer. Raises NoCluster or StoreDenied where that is all they say."""
-        asked = (view_of(self._url, address, LOOK_LIMIT_S) for address in addresses)
+        asked = (view_of(self._url, address, POLL_LIMIT_S) for address in addresses)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         views = [answer for answer in answers if isinstance(answer, View)]
         for answer in answers:

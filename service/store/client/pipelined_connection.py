@@ -42,7 +42,7 @@ _UNABLE = ("MISCONF", "NOREPLICAS")
 """Replies of a server that can't write to its disk, or has fewer replicas than it was told to have: redis-py has no
 class for them."""
 
-_TOGETHER = 512
+_MAX_PIPELINE = 512
 """Commands in one round trip: bounds the wait of the first for the last."""
 
 MOST_WAITING = 20_000
@@ -63,7 +63,7 @@ class _Call(NamedTuple):
     answer: asyncio.Future[tuple[str, Reply]]
 
 
-class Wire:
+class PipelinedConnection:
     """Use as an async context manager; connects when first needed and again after a failure.
 
     A server that says nothing for as long as a call may take fails that call and all that wait behind it, at once.
@@ -183,7 +183,7 @@ class Wire:
     def _next_batch(self) -> Sequence[_Call]:
         """What is sent together next, without what nobody waits for any more."""
         batch: list[_Call] = []
-        while self._waiting and len(batch) < _TOGETHER:
+        while self._waiting and len(batch) < _MAX_PIPELINE:
             call = self._waiting.popleft()
             if not call.answer.done():
                 batch.append(call)

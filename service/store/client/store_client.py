@@ -1,12 +1,12 @@
 """The way to the store that a URL names: to one server, or to a cluster. Opens nothing by itself."""
 
-from service.store.client.cluster_client import ClusterWire
+from service.store.client.cluster_client import ClusterClient
 from service.store.client.cluster_view import is_cluster
-from service.store.client.pipelined_connection import Wire
+from service.store.client.pipelined_connection import PipelinedConnection
 
-AnyWire = Wire | ClusterWire
+StoreClient = PipelinedConnection | ClusterClient
 
 
-def opened_wire(url: str, timeout_s: float) -> AnyWire:
+def opened_client(url: str, timeout_s: float) -> StoreClient:
     """A wire to be entered."""
-    return ClusterWire(url, timeout_s) if is_cluster(url) else Wire(url, timeout_s)
+    return ClusterClient(url, timeout_s) if is_cluster(url) else PipelinedConnection(url, timeout_s)

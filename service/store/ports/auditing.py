@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from service.domain.tickets.ticket import Image, Instant, Moment
+from service.domain.tickets.ticket import Instant, TicketState, TimeBucket
 from service.store.ports.counter_store import CounterStore
 
 MARK_MS = 30_000
@@ -39,7 +39,7 @@ class AuditedTicket(NamedTuple):
     """A ticket as it is now (None: there is none), and when the due set says that it is due."""
 
     ticket: str
-    image: Image | None
+    ticket_state: TicketState | None
     due_at: Instant | None
 
 
@@ -59,7 +59,7 @@ class AuditRead(msgspec.Struct, frozen=True):
     """
 
     run: str
-    token: str
+    record_version: str
     version: int
     timers: Instant | None
     next_due: Instant | None
@@ -74,7 +74,7 @@ class RightCounter(msgspec.Struct, frozen=True):
 
     masks: Mapping[str, Mapping[int, int]]
     """part -> mask -> tickets."""
-    moments: Mapping[str, Mapping[Moment, int]]
+    time_buckets: Mapping[str, Mapping[TimeBucket, int]]
     """part -> column and quarter -> tickets."""
     fields: Mapping[str, int]
 

@@ -17,14 +17,14 @@ from service.store.ports.counter_store import Batch, Bucket, BucketState, Counte
 class Building(msgspec.Struct, frozen=True):
     """A generation on its way to take the place of `base`, the one that served when it was begun.
 
-    Its tickets are judged by the tenant's record of this `token`. `complete` are the columns, with their numbers, that
-    each of its tickets was asked about.
+    Its tickets are judged by the tenant's record of this `record_version`. `complete` are the columns, with their
+    numbers, that each of its tickets was asked about.
     """
 
     tenant: str
     generation: str
     base: str
-    token: str
+    record_version: str
     complete: Mapping[ColumnId, int]
     from_store: bool
     state: BucketState
@@ -84,7 +84,7 @@ class BuildingStore(CounterStore, Protocol):
         """Begins one, or gives the last one up (None), and orphans that. False when the last one isn't of the
         `expected` generation (None: there is none), or the new one's base and token aren't the tenant's."""
 
-    async def adopt_building(self, building: Building, token: str, complete: Mapping[ColumnId, int]) -> bool:
+    async def adopt_building(self, building: Building, record_version: str, complete: Mapping[ColumnId, int]) -> bool:
         """From now on it is judged by this record; False when it isn't as `building` any more."""
 
     async def load_building(self, building: Building, tickets: Sequence[str]) -> Loaded:
@@ -102,8 +102,8 @@ class BuildingStore(CounterStore, Protocol):
         Returns how many there were. Whatever instant is given first stands.
         """
 
-    async def swap(self, building: Building, token: str, latest: Instant) -> SwapOutcome:
-        """Makes it the tenant's serving generation under a new `token`, in one step, and orphans the old one.
+    async def swap(self, building: Building, record_version: str, latest: Instant) -> SwapOutcome:
+        """Makes it the tenant's serving generation under a new `record_version`, in one step, and orphans the old one.
 
         Only when it stands exactly where the bucket stands: positions, record, timers. `latest` is what no consumer's
         clock can have reached yet.

@@ -11,12 +11,12 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from service.domain.catalogue.catalogue import Credential, Realm
-from service.domain.counting.contributions import Deltas, Moments
+from service.domain.counting.contributions import Deltas, TimeBuckets
 from service.domain.counting.local_days import LocalDay
 from service.domain.counting.plan import Plan, Share
 from service.domain.counting.windows import Span
-from service.domain.tenants.record import Ask, TenantRecord
-from service.domain.tickets.ticket import Image, Instant
+from service.domain.tenants.record import ColumnDemand, TenantRecord
+from service.domain.tickets.ticket import Instant, TicketState
 from service.store.ports.budgets import BudgetStore
 from service.store.ports.unknown_ids import UnknownIdStore
 
@@ -44,7 +44,7 @@ class StoreRefused(Exception):
 class StoredTenant(msgspec.Struct, frozen=True):
     """A tenant's record with the token of exactly this state, and the generation its tickets and counters live in."""
 
-    token: str
+    record_version: str
     generation: str
     record: TenantRecord
 
@@ -53,7 +53,7 @@ class StoredTicket(msgspec.Struct, frozen=True, gc=False):
     """A ticket as read: what to name in the write that replaces it."""
 
     revision: bytes
-    image: Image | None
+    ticket_state: TicketState | None
 
 
 class BucketState(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class Loaded(msgspec.Struct, frozen=True):
     """
 
     state: BucketState
-    tokens: Mapping[str, str]
+    record_versions: Mapping[str, str]
     tickets: Mapping[tuple[str, str], StoredTicket]
     next_due: Instant | None = None
 
@@ -89,20 +89,20 @@ class DueTicket(NamedTuple):
 
 
 class TicketWrite(msgspec.Struct, frozen=True, gc=False):
-    """Replace the ticket that had `revision`; `image` None forgets it altogether.
+    """Replace the ticket that had `revision`; `ticket_state` None forgets it altogether.
 
     `due_before` is when the replaced one was due: where nothing is known of that, `UNKNOWN_DUE`.
     """
 
     ticket: str
     revision: bytes
-    image: Image | None
+    ticket_state: TicketState | None
     due_before: Instant | None = None
 
     @property
     def due_at(self) -> Instant | None:
         """When it is due from now on."""
-        return None if self.image is None else self.image.due_at
+        return None if self.ticket_state is None else self.ticket_state.due_at
 
 
 NEVER_WRITTEN = b""
@@ -116,16 +116,16 @@ class TenantBatch(msgspec.Struct, frozen=True):
     """What one call does to one tenant, and what it was compiled against."""
 
     tenant: str
-    token: str
+    record_version: str
     generation: str
     writes: Sequence[TicketWrite]
     deltas: Deltas
     as_of: Instant | None = None
     """The newest event time among the changes, never beyond now."""
-    moments: Moments = {}
+    time_buckets: TimeBuckets = {}
 
 
-class Progress(msgspec.Struct, frozen=True):
+class PartitionProgress(msgspec.Struct, frozen=True):
     """How far one partition is after this call.
 
     `known` is the last position that this consumer wrote or read in this bucket (None: it saw none): a stored one
@@ -143,15 +143,15 @@ class Batch(msgspec.Struct, frozen=True):
 
     `now` is the instant that the writes were worked out for. What they leave is the bucket's state at its timers, so no
     other ticket may be due by then: then the timers are raised to it. Only where too many are due at one instant to be
-    written at once, the batch is `some_of_many`: the timers stay until the last of them is written.
+    written at once, the batch is `partial_due_batch`: the timers stay until the last of them is written.
     """
 
     bucket: Bucket
     topic: str
-    progress: Mapping[int, Progress]
+    progress: Mapping[int, PartitionProgress]
     tenants: Sequence[TenantBatch] = ()
     now: Instant = 0
-    some_of_many: bool = False
+    partial_due_batch: bool = False
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -180,7 +180,7 @@ class Behind(msgspec.Struct, frozen=True):
     positions: Mapping[int, Position]
 
 
-class Untimely(msgspec.Struct, frozen=True):
+class DueConflict(msgspec.Struct, frozen=True):
     """Nothing is written: the state at `now` is not what this would leave. Read again, redo.
 
     Either the timers have gone beyond a change of a ticket written here, or another ticket has become due by `now`.
@@ -193,7 +193,7 @@ class OtherTopic(msgspec.Struct, frozen=True):
     topic: str
 
 
-Outcome = Applied | StaleCatalogue | Conflict | Behind | Untimely | OtherTopic
+Outcome = Applied | StaleCatalogue | Conflict | Behind | DueConflict | OtherTopic
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -209,7 +209,7 @@ class CountQuery(msgspec.Struct, frozen=True):
     """What one answer needs: columns of the counter of all tickets, and whole counters of persons and teams."""
 
     tenant: str
-    token: str
+    record_version: str
     generation: str
     columns: tuple[int, ...]
     counters: tuple[str, ...]
@@ -219,10 +219,12 @@ class CountQuery(msgspec.Struct, frozen=True):
     windows: tuple[Window, ...] = ()
 
 
-def query_for(tenant: str, token: str, generation: str, plan: Plan, day: LocalDay) -> CountQuery:
+def query_for(tenant: str, record_version: str, generation: str, plan: Plan, day: LocalDay) -> CountQuery:
     """The query that reads what the plan needs on that day."""
     windows = tuple(Window(read.column, read.region.spans(day), read.scopes) for read in plan.timed)
-    return CountQuery(tenant, token, generation, plan.columns, plan.counters, plan.asked, plan.timed_counters, windows)
+    return CountQuery(
+        tenant, record_version, generation, plan.columns, plan.counters, plan.asked, plan.timed_counters, windows
+    )
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -253,7 +255,7 @@ class TicketPage(msgspec.Struct, frozen=True):
 
     run: str
     cursor: int
-    tickets: Iterable[tuple[str, Image]]
+    tickets: Iterable[tuple[str, TicketState]]
     size_bytes: int = 0
     """Of the tickets as they are stored."""
 
@@ -286,16 +288,16 @@ class CounterReader(BudgetStore, Protocol):
     async def snapshot(self, query: CountQuery) -> Snapshot | None:
         """The counts, or None when the token is no longer the current one: reload the tenant, ask again."""
 
-    async def note_asks(self, tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
+    async def note_demands(self, tenant: str, demands: Iterable[ColumnDemand], now: Instant, *, missing: bool) -> None:
         """Notes what was asked for that has columns only for that; `missing`: there are none for some of it."""
 
-    async def asks(self, tenant: str) -> Mapping[Ask, Instant]:
+    async def demands(self, tenant: str) -> Mapping[ColumnDemand, Instant]:
         """When each was last asked for."""
 
     async def ticket_count(self, tenant: str, generation: str) -> int:
         """How many tickets are stored, deleted ones included."""
 
-    async def images(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
+    async def ticket_states(self, tenant: str, generation: str, cursor: int, limit: int) -> TicketPage:
         """About `limit` tickets from the cursor on, 0 at first. A whole scan has each ticket that was there all along
         at least once; some may come again."""
 
@@ -369,19 +371,19 @@ class CounterStore(CounterReader, UnknownIdStore, Protocol):
     async def forget_orphans(self, orphans: Collection[tuple[str, str]]) -> None:
         """Nothing is left of these."""
 
-    async def wanting(self) -> Sequence[str]:
+    async def tenants_with_demands(self) -> Sequence[str]:
         """Tenants of whom something was asked for that has no columns."""
 
-    async def settle_wanting(self, tenant: str) -> None:
+    async def settle_demands(self, tenant: str) -> None:
         """What is asked of the tenant was looked at."""
 
-    async def forget_asks(self, tenant: str, asks: Sequence[Ask]) -> None:
+    async def forget_demands(self, tenant: str, demands: Sequence[ColumnDemand]) -> None:
         """These are asked for no more."""
 
-    async def sweep_mark(self, tenant: str) -> str:
+    async def backfill_progress(self, tenant: str) -> str:
         """How far the tenant's sweep is, as whoever did it has noted; "" for nothing."""
 
-    async def set_sweep_mark(self, tenant: str, mark: str) -> None:
+    async def set_backfill_progress(self, tenant: str, mark: str) -> None:
         """Notes how far the tenant's sweep is; "" when it is done."""
 
     async def put_realm(self, name: str, offset: int, realm: Realm | None) -> bool:
@@ -399,11 +401,11 @@ class CounterStore(CounterReader, UnknownIdStore, Protocol):
     async def forget_catalogue_offsets(self) -> None:
         """Whatever comes of realms and credentials is newer than what is stored; nothing was judged yet."""
 
-    async def judged(self) -> Position:
+    async def validated_offset(self) -> Position:
         """Catalogue records below this offset were judged before: bad ones among them are dead letters already."""
 
-    async def set_judged(self, position: Position) -> None:
-        """Raises `judged` to the offset up to which the catalogue was read to its end."""
+    async def set_validated_offset(self, position: Position) -> None:
+        """Raises `validated_offset` to the offset up to which the catalogue was read to its end."""
 
     async def set_tenants_read(self) -> None:
         """Notes in every bucket that all of its tenants are stored, and the layout where a store came back empty."""

@@ -31,13 +31,13 @@ class RedisAuditing(RedisReader):
         cursor: Argument = "" if ask.cursor is None else ask.cursor
         arguments: list[Argument] = [whose, ask.holder, ask.generation, MARK_MS, "begin" if ask.begin else "", cursor]
         arguments += [ask.limit, len(ask.counters), *ask.tickets]
-        run, reply = await AUDIT.run_in(self._wire, places, arguments)
+        run, reply = await AUDIT.run_in(self._client, places, arguments)
         return None if reply is None else _read(run, ask, reply)
 
     async def end_audit(self, tenant: str, generation: str, holder: str) -> None:
         bucket = self.bucket(tenant)
-        if codec.text(await self._wire.call("GET", keys.audit(bucket)) or b"") == _mark(tenant, generation, holder):
-            await self._wire.call("DEL", keys.audit(bucket), keys.noted(bucket))
+        if codec.text(await self._client.call("GET", keys.audit(bucket)) or b"") == _mark(tenant, generation, holder):
+            await self._client.call("DEL", keys.audit(bucket), keys.noted(bucket))
 
     async def repair(self, repair: Repair) -> int | None:
         bucket = self.bucket(repair.tenant)
@@ -56,11 +56,11 @@ class RedisAuditing(RedisReader):
         arguments: list[Argument] = [repair.tenant, mark, repair.generation, repair.version, codec.pack(plan)]
         if everyone is not None:
             arguments.append(codec.pack_columns(column_changes(everyone.masks.get("", {}))))
-        version: int | None = await REPAIR.run(self._wire, places, arguments)
+        version: int | None = await REPAIR.run(self._client, places, arguments)
         return version
 
     async def counter_names(self, cursor: int, limit: int) -> tuple[int, Sequence[tuple[str, str, str]]]:
-        following, found = await self._wire.scan(cursor, "MATCH", keys.ANY_BUCKET, "COUNT", limit)
+        following, found = await self._client.scan(cursor, "MATCH", keys.ANY_BUCKET, "COUNT", limit)
         names = (keys.counter_in(codec.text(key)) for key in found)
         return following, [name for name in names if name is not None]
 
@@ -70,19 +70,21 @@ def _mark(tenant: str, generation: str, holder: str) -> str:
 
 
 def _read(run: str, ask: AuditAsk, reply: list[Reply]) -> AuditRead:
-    token, version, timers, next_due, cursor, left, found, counts, timed = reply
+    record_version, version, timers, next_due, cursor, left, found, counts, timed = reply
     counters = dict(_counters(ask.counters, counts, timed)) if left == 0 else None
     return AuditRead(
         run,
-        codec.text(token),
+        codec.text(record_version),
         int(version),
         instant_in(timers),
         instant_in(next_due),
         int(cursor),
         left,
         [
-            AuditedTicket(codec.text(name), codec.unpack_image(image) if image else None, instant_in(due_at))
-            for name, image, due_at in found
+            AuditedTicket(
+                codec.text(name), codec.unpack_ticket_state(ticket_state) if ticket_state else None, instant_in(due_at)
+            )
+            for name, ticket_state, due_at in found
         ],
         counters,
     )

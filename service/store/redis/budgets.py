@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from service.store import keys
 from service.store.client.pipelined_connection import Argument
-from service.store.client.store_client import AnyWire
+from service.store.client.store_client import StoreClient
 from service.store.ports.budgets import Charge, Claim
 from service.store.ports.marks import Extension, Mark
 from service.store.script import Script
@@ -21,8 +21,8 @@ _MINUTE_US = 60_000_000
 class RedisBudgets:
     """See `budgets.BudgetStore` and `marks.MarkStore` for what each method promises."""
 
-    def __init__(self, wire: AnyWire, buckets: int) -> None:
-        self._wire = wire
+    def __init__(self, client: StoreClient, buckets: int) -> None:
+        self._client = client
         self.buckets = buckets
 
     async def spend(self, scope: str, charges: Sequence[Charge]) -> float:
@@ -32,7 +32,7 @@ class RedisBudgets:
                 places.append(keys.rate(self._bucket(scope), scope, rate.name, holder))
                 token_us = _MINUTE_US / rate.per_min
                 arguments += [round(rate.burst * token_us), round(min(tokens, rate.burst) * token_us)]
-        wait_us = await SPEND.run(self._wire, places, arguments) if places else 0
+        wait_us = await SPEND.run(self._client, places, arguments) if places else 0
         return int(wait_us) / 1e6
 
     async def claim(self, scope: str, claims: Sequence[Claim], claimant: str, ttl_ms: int) -> bool:
@@ -40,22 +40,22 @@ class RedisBudgets:
         if not limited:
             return True
         arguments: list[Argument] = [claimant, ttl_ms, *(claim.quota.most for claim in limited)]
-        return bool(await CLAIM.run(self._wire, self._places(scope, limited), arguments))
+        return bool(await CLAIM.run(self._client, self._places(scope, limited), arguments))
 
     async def release(self, scope: str, claims: Sequence[Claim], claimant: str) -> None:
         for place in self._places(scope, [claim for claim in claims if claim.quota.most > 0]):
-            await self._wire.call("ZREM", place, claimant)
+            await self._client.call("ZREM", place, claimant)
 
     async def marks_left(self, scope: str, marks: Sequence[Mark]) -> Sequence[float]:
-        left_ms = await asyncio.gather(*(self._wire.call("PTTL", self._mark(scope, mark)) for mark in marks))
+        left_ms = await asyncio.gather(*(self._client.call("PTTL", self._mark(scope, mark)) for mark in marks))
         return [max(int(each), 0) / 1000 for each in left_ms]
 
     async def extend_marks(self, scope: str, extensions: Sequence[Extension]) -> None:
         times = [math.ceil(seconds * 1000) for _, by_s, most_s in extensions for seconds in (by_s, most_s)]
-        await EXTEND_MARKS.run(self._wire, [self._mark(scope, each.mark) for each in extensions], times)
+        await EXTEND_MARKS.run(self._client, [self._mark(scope, each.mark) for each in extensions], times)
 
     async def drop_mark(self, scope: str, mark: Mark) -> None:
-        await self._wire.call("DEL", self._mark(scope, mark))
+        await self._client.call("DEL", self._mark(scope, mark))
 
     def _mark(self, scope: str, mark: Mark) -> str:
         return keys.mark(self._bucket(scope), scope, mark.kind, mark.holder)

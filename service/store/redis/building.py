@@ -13,7 +13,7 @@ from service.domain.counting.scopes import EVERYONE
 from service.domain.tickets.ticket import Instant
 from service.store import codec, keys
 from service.store.client.pipelined_connection import Argument, Reply
-from service.store.client.store_client import opened_wire
+from service.store.client.store_client import opened_client
 from service.store.ports.building import Building, Gone, Memory, NotYet, SwapOutcome, Swapped
 from service.store.ports.counter_store import Batch, Bucket, DueTicket, Loaded, Outcome
 from service.store.redis.store import DUE, LOAD, RedisStore
@@ -31,37 +31,42 @@ _complete_decoder = msgspec.msgpack.Decoder(dict[ColumnId, int])
 @asynccontextmanager
 async def open_building_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator["RedisBuildingStore"]:
     """See `redis_store.open_store`."""
-    async with opened_wire(url, timeout_s) as wire:
-        yield RedisBuildingStore(wire, buckets)
+    async with opened_client(url, timeout_s) as client:
+        yield RedisBuildingStore(client, buckets)
 
 
 class RedisBuildingStore(RedisStore):
     """See `building.BuildingStore` for what each method promises."""
 
     async def building(self, tenant: str) -> Building | None:
-        flat = await self._wire.call("HGETALL", keys.building(self.bucket(tenant), tenant))
+        flat = await self._client.call("HGETALL", keys.building(self.bucket(tenant), tenant))
         return _building(tenant, flat) if b"generation" in flat[::2] else None
 
     async def begin_building(self, tenant: str, expected: str | None, new: Building | None) -> bool:
         bucket = self.bucket(tenant)
         places = [keys.tenant(bucket, tenant), *self._own(tenant), keys.orphans(bucket)]
         fields = [] if new is None else _fields(new)
-        return bool(await BEGIN.run(self._wire, places, [tenant, expected or "", *fields]))
+        return bool(await BEGIN.run(self._client, places, [tenant, expected or "", *fields]))
 
-    async def adopt_building(self, building: Building, token: str, complete: Mapping[ColumnId, int]) -> bool:
-        arguments: list[Argument] = [building.generation, building.token, token, codec.pack(dict(complete))]
-        return bool(await ADOPT.run(self._wire, self._own(building.tenant)[:1], arguments))
+    async def adopt_building(self, building: Building, record_version: str, complete: Mapping[ColumnId, int]) -> bool:
+        arguments: list[Argument] = [
+            building.generation,
+            building.record_version,
+            record_version,
+            codec.pack(dict(complete)),
+        ]
+        return bool(await ADOPT.run(self._client, self._own(building.tenant)[:1], arguments))
 
     async def load_building(self, building: Building, tickets: Sequence[str]) -> Loaded:
         name = building.tenant
         bucket, (state, due) = self.bucket(name), self._own(name)
         places = [state, due, state, keys.tickets(bucket, name, building.generation)]
         arguments: list[Argument] = [codec.pack([len(tickets)]), *tickets]
-        flat, next_due, tokens, images = await LOAD.run(self._wire, places, arguments)
+        flat, next_due, record_versions, ticket_states = await LOAD.run(self._client, places, arguments)
         return Loaded(
             bucket_state(flat),
-            {name: codec.text(tokens[0])},
-            {(name, ticket): stored_ticket(packed) for ticket, packed in zip(tickets, images, strict=True)},
+            {name: codec.text(record_versions[0])},
+            {(name, ticket): stored_ticket(packed) for ticket, packed in zip(tickets, ticket_states, strict=True)},
             instant_in(next_due),
         )
 
@@ -71,14 +76,14 @@ class RedisBuildingStore(RedisStore):
         return await self._apply(batch, own, own[:1], muted=True)
 
     async def building_due(self, building: Building, now: Instant, limit: int) -> Sequence[DueTicket]:
-        flat = await DUE.run(self._wire, self._own(building.tenant), [now, limit])
+        flat = await DUE.run(self._client, self._own(building.tenant), [now, limit])
         return [due_ticket(codec.text(member), int(due_at)) for member, due_at in pairs_of(flat)]
 
     async def merge_due(self, building: Building, since: Instant, limit: int) -> int:
         places = [keys.due(self.bucket(building.tenant)), *self._own(building.tenant)]
-        return int(await MERGE_DUE.run(self._wire, places, [building.generation, since, limit]))
+        return int(await MERGE_DUE.run(self._client, places, [building.generation, since, limit]))
 
-    async def swap(self, building: Building, token: str, latest: Instant) -> SwapOutcome:
+    async def swap(self, building: Building, record_version: str, latest: Instant) -> SwapOutcome:
         name, bucket = building.tenant, self.bucket(building.tenant)
         places = [
             keys.state(bucket),
@@ -90,10 +95,10 @@ class RedisBuildingStore(RedisStore):
             keys.counter(bucket, name, building.base, EVERYONE),
             keys.counter(bucket, name, building.generation, EVERYONE),
         ]
-        return _swap_outcome(await SWAP.run(self._wire, places, [name, building.generation, token, latest]))
+        return _swap_outcome(await SWAP.run(self._client, places, [name, building.generation, record_version, latest]))
 
     async def memory(self, bucket: Bucket) -> Memory:
-        info = codec.text(await self._wire.beside(keys.state(bucket), "INFO", "memory"))
+        info = codec.text(await self._client.beside(keys.state(bucket), "INFO", "memory"))
         return Memory(int(info_field(info, "used_memory")), int(info_field(info, "maxmemory")))
 
     def _own(self, tenant: str) -> list[str]:
@@ -103,7 +108,14 @@ class RedisBuildingStore(RedisStore):
 
 def _fields(building: Building) -> list[Argument]:
     """A new building's hash: names and values that take turns."""
-    fields: list[Argument] = ["generation", building.generation, "base", building.base, "token", building.token]
+    fields: list[Argument] = [
+        "generation",
+        building.generation,
+        "base",
+        building.base,
+        "token",
+        building.record_version,
+    ]
     fields += ["complete", codec.pack(dict(building.complete)), "from_store", int(building.from_store)]
     fields += ["topic", building.state.topic]
     for partition, position in building.state.positions.items():

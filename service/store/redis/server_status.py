@@ -12,7 +12,7 @@ SECTIONS = ("memory", "persistence", "stats")
 KEEPING = "noeviction"
 
 
-class Condition(msgspec.Struct, frozen=True):
+class ServerStatus(msgspec.Struct, frozen=True):
     """One look at a server. Bytes are those that count against its limit; `limit` 0 is none."""
 
     used: int
@@ -31,12 +31,12 @@ class Condition(msgspec.Struct, frozen=True):
         return f"Redis would drop counters when full: set maxmemory-policy {KEEPING}, not {self.policy}"
 
 
-def worst(servers: Sequence[Condition]) -> Condition:
+def worst(servers: Sequence[ServerStatus]) -> ServerStatus:
     """Of many servers in one: the fullest, a policy that drops where one has it, no disk where one has none."""
     fullest = max(servers, key=lambda one: one.used / one.limit if one.limit else 0)
     dropping = next((one for one in servers if one.drops), fullest)
     told = [one.persistent for one in servers]
-    return Condition(
+    return ServerStatus(
         dropping.used if dropping.drops else fullest.used,
         dropping.limit if dropping.drops else fullest.limit,
         dropping.policy,
@@ -45,12 +45,12 @@ def worst(servers: Sequence[Condition]) -> Condition:
     )
 
 
-def condition_in(info: str, save: str | None) -> Condition:
+def server_status_in(info: str, save: str | None) -> ServerStatus:
     """The condition as INFO has it; `save` is the setting of that name, None where the server doesn't tell."""
     appends = info_field(info, "aof_enabled") == "1"
     # What replicas and the append-only file are still to be given doesn't count (getMaxmemoryState in evict.c).
     used = int(info_field(info, "used_memory")) - int(info_field(info, "mem_not_counted_for_evict"))
-    return Condition(
+    return ServerStatus(
         used,
         int(info_field(info, "maxmemory")),
         info_field(info, "maxmemory_policy"),

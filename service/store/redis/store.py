@@ -11,13 +11,13 @@ from redis.exceptions import ResponseError
 
 from service.domain.catalogue.catalogue import Credential, Realm
 from service.domain.counting.scopes import EVERYONE, places_of
-from service.domain.tenants.record import Ask
+from service.domain.tenants.record import ColumnDemand
 from service.domain.tickets.ticket import Instant
 from service.store import codec, keys
 from service.store.apply_plan import due_text, packed_plan
 from service.store.client.cluster_view import NoCluster
-from service.store.client.pipelined_connection import Argument, Wire
-from service.store.client.store_client import opened_wire
+from service.store.client.pipelined_connection import Argument, PipelinedConnection
+from service.store.client.store_client import opened_client
 from service.store.ports.counter_store import (
     Batch,
     Bucket,
@@ -31,10 +31,10 @@ from service.store.ports.counter_store import (
     StoreUnable,
     StoreUnavailable,
 )
-from service.store.random_id import minted
+from service.store.random_id import new_random_id
 from service.store.redis.auditing import RedisAuditing
 from service.store.redis.reader import RememberedRecord
-from service.store.redis.server_status import SECTIONS, Condition, condition_in, worst
+from service.store.redis.server_status import SECTIONS, ServerStatus, server_status_in, worst
 from service.store.redis.unknown_ids import RedisUnknownIds
 from service.store.replies import bucket_state, due_ticket, info_field, instant_in, outcome, pairs_of, stored_ticket
 from service.store.script import Script
@@ -63,8 +63,8 @@ FORMAT = 3
 @asynccontextmanager
 async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator["RedisStore"]:
     """A store that connects when first used."""
-    async with opened_wire(url, timeout_s) as wire:
-        yield RedisStore(wire, buckets)
+    async with opened_client(url, timeout_s) as client:
+        yield RedisStore(client, buckets)
 
 
 class RedisStore(RedisUnknownIds, RedisAuditing):
@@ -77,13 +77,13 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
     _time_told: tuple[int, float] | None = None
     """The servers' time in ms, and when on the monotonic clock they told it."""
 
-    async def found(self) -> None:
+    async def ensure_layout(self) -> None:
         """Writes the layout if there is none.
 
         Raises StoreRefused for another layout, and when any server is too old, evicts, or isn't what the URL says.
         """
         try:
-            servers = await self._wire.everywhere("INFO", "server")
+            servers = await self._client.everywhere("INFO", "server")
         except NoCluster as error:
             raise StoreRefused(f"TICKET_COUNTS_REDIS: {error}; write redis:// instead of redis+cluster://") from None
         for server in servers:
@@ -91,7 +91,7 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
         if drops := (await self.condition()).drops:
             raise StoreRefused(drops)
         await self._lay_out()
-        fields = await self._wire.call("HMGET", keys.LAYOUT, "buckets", "format")
+        fields = await self._client.call("HMGET", keys.LAYOUT, "buckets", "format")
         stored, written_in = (int(value or 0) for value in fields)
         if written_in != FORMAT:
             raise StoreRefused(
@@ -102,29 +102,29 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
             raise StoreRefused(f"TICKET_COUNTS_BUCKETS: this Redis was laid out with {stored}, not {self.buckets}")
 
     async def _lay_out(self) -> None:
-        await LAY_OUT.run(self._wire, [keys.LAYOUT], [FORMAT, self.buckets])
+        await LAY_OUT.run(self._client, [keys.LAYOUT], [FORMAT, self.buckets])
 
     def _check_server(self, server: str) -> None:
         version = info_field(server, "redis_version")
         if int(version.split(".")[0]) < OLDEST_REDIS:
             raise StoreRefused(f"Redis {version} is too old: {OLDEST_REDIS}.0 or newer is needed")
-        if info_field(server, "redis_mode") == "cluster" and isinstance(self._wire, Wire):
+        if info_field(server, "redis_mode") == "cluster" and isinstance(self._client, PipelinedConnection):
             raise StoreRefused("TICKET_COUNTS_REDIS: this Redis is one of a cluster; write redis+cluster://host:port,…")
 
-    async def condition(self) -> Condition:
+    async def condition(self) -> ServerStatus:
         """What the servers say of themselves now: of each the worst."""
-        servers = await self._wire.everywhere("INFO", *SECTIONS)
+        servers = await self._client.everywhere("INFO", *SECTIONS)
         saves: list[str | None] = []
         with contextlib.suppress(ResponseError):  # not for everybody where Redis is somebody else's
-            settings = await self._wire.everywhere("CONFIG", "GET", "save")
+            settings = await self._client.everywhere("CONFIG", "GET", "save")
             saves = [codec.text(setting[1]) if setting else None for setting in settings]
         if len(saves) != len(servers):  # a master has come or gone in between
             saves = [None] * len(servers)
-        return worst([condition_in(codec.text(info), save) for info, save in zip(servers, saves, strict=True)])
+        return worst([server_status_in(codec.text(info), save) for info, save in zip(servers, saves, strict=True)])
 
     async def time_us(self) -> Instant:
         """The servers' time now: the earliest of all."""
-        replies = await self._wire.everywhere("TIME")
+        replies = await self._client.everywhere("TIME")
         now = min(int(seconds) * 1_000_000 + int(microseconds) for seconds, microseconds in replies)
         self._time_told = now // 1000, time.monotonic()
         return now
@@ -138,10 +138,10 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
 
     async def tenants(self, bucket: Bucket) -> Sequence[str]:
         """The tenants in force in a bucket."""
-        return sorted(codec.text(name) for name in await self._wire.call("SMEMBERS", keys.tenants(bucket)))
+        return sorted(codec.text(name) for name in await self._client.call("SMEMBERS", keys.tenants(bucket)))
 
     async def states(self, buckets: Sequence[Bucket]) -> Mapping[Bucket, BucketState]:
-        replies = await asyncio.gather(*(self._wire.call("HGETALL", keys.state(bucket)) for bucket in buckets))
+        replies = await asyncio.gather(*(self._client.call("HGETALL", keys.state(bucket)) for bucket in buckets))
         return {bucket: bucket_state(reply) for bucket, reply in zip(buckets, replies, strict=True)}
 
     async def load(
@@ -154,12 +154,12 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
         arguments: list[Argument] = [codec.pack([len(tickets[name]) for name in names])]
         for name in names:
             arguments += tickets[name]
-        state, next_due, tokens, images = await LOAD.run(self._wire, places, arguments)
+        state, next_due, record_versions, ticket_states = await LOAD.run(self._client, places, arguments)
         asked = [(name, ticket) for name in names for ticket in tickets[name]]
         return Loaded(
             bucket_state(state),
-            {name: codec.text(token) for name, token in zip(names, tokens, strict=True)},
-            {place: stored_ticket(packed) for place, packed in zip(asked, images, strict=True)},
+            {name: codec.text(record_version) for name, record_version in zip(names, record_versions, strict=True)},
+            {place: stored_ticket(packed) for place, packed in zip(asked, ticket_states, strict=True)},
             instant_in(next_due),
         )
 
@@ -177,68 +177,70 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
             place = (batch.bucket, tenant.tenant, tenant.generation)
             places += [tenant_hash, keys.tickets(*place), keys.counter(*place, "*")]
             places += [keys.counter(*place, counter) for counter in tenant.deltas if counter != "*"]
-            places += [keys.timed(*place, counter) for counter in tenant.moments]
+            places += [keys.timed(*place, counter) for counter in tenant.time_buckets]
             for write in tenant.writes:
-                image = b"" if write.image is None else revision + codec.pack_image(write.image)
-                arguments += [write.ticket, write.revision, image, due_text(write)]
+                ticket_state = (
+                    b"" if write.ticket_state is None else revision + codec.pack_ticket_state(write.ticket_state)
+                )
+                arguments += [write.ticket, write.revision, ticket_state, due_text(write)]
         places += [keys.audit(batch.bucket), keys.noted(batch.bucket)]
         try:
-            return outcome(await APPLY.run(self._wire, places, arguments))
+            return outcome(await APPLY.run(self._client, places, arguments))
         except StoreUnable as refusal:
             self.unable = refusal
             raise
 
     async def due(self, bucket: Bucket, now: Instant, limit: int) -> Sequence[DueTicket]:
-        flat = await DUE.run(self._wire, [keys.state(bucket), keys.due(bucket)], [now, limit])
+        flat = await DUE.run(self._client, [keys.state(bucket), keys.due(bucket)], [now, limit])
         return [due_ticket(codec.text(member), int(due_at)) for member, due_at in pairs_of(flat)]
 
     async def forget_due(self, bucket: Bucket, tickets: Sequence[DueTicket]) -> None:
         if tickets:
             members = [keys.due_member(one.tenant, one.generation, one.ticket) for one in tickets]
-            await self._wire.call("ZREM", keys.due(bucket), *members)
+            await self._client.call("ZREM", keys.due(bucket), *members)
 
     async def new_epoch(self, bucket: Bucket) -> None:
-        await self._wire.call("HSET", keys.state(bucket), "epoch", minted())
+        await self._client.call("HSET", keys.state(bucket), "epoch", new_random_id())
 
     async def adopt_topic(self, bucket: Bucket, topic: str) -> None:
-        state = await self._wire.call("HKEYS", keys.state(bucket))
+        state = await self._client.call("HKEYS", keys.state(bucket))
         gone = [field for field in state if field.startswith((b"p:", b"f:"))]
         if gone:
-            await self._wire.call("HDEL", keys.state(bucket), *gone)
-        await self._wire.call("HSET", keys.state(bucket), "topic", topic, "epoch", minted())
+            await self._client.call("HDEL", keys.state(bucket), *gone)
+        await self._client.call("HSET", keys.state(bucket), "topic", topic, "epoch", new_random_id())
 
     async def scan(self, tenant: str, generation: str, cursor: int, limit: int) -> tuple[int, Sequence[str]]:
         key = keys.tickets(self.bucket(tenant), tenant, generation)
-        following, found = await self._wire.call("HSCAN", key, cursor, "COUNT", limit)
+        following, found = await self._client.call("HSCAN", key, cursor, "COUNT", limit)
         return int(following), [codec.text(ticket) for ticket in found[::2]]
 
     async def lease(self, bucket: Bucket, holder: str, ttl_ms: int) -> bool:
-        return bool(await LEASE.run(self._wire, [keys.lease(bucket)], [holder, ttl_ms]))
+        return bool(await LEASE.run(self._client, [keys.lease(bucket)], [holder, ttl_ms]))
 
     async def give_back(self, bucket: Bucket, holder: str) -> None:
-        await GIVE_BACK.run(self._wire, [keys.lease(bucket)], [holder])
+        await GIVE_BACK.run(self._client, [keys.lease(bucket)], [holder])
 
-    async def wanting(self) -> Sequence[str]:
-        return sorted(codec.text(name) for name in await self._wire.call("SMEMBERS", keys.WANTING))
+    async def tenants_with_demands(self) -> Sequence[str]:
+        return sorted(codec.text(name) for name in await self._client.call("SMEMBERS", keys.WANTING))
 
-    async def settle_wanting(self, tenant: str) -> None:
-        await self._wire.call("SREM", keys.WANTING, tenant)
+    async def settle_demands(self, tenant: str) -> None:
+        await self._client.call("SREM", keys.WANTING, tenant)
 
-    async def forget_asks(self, tenant: str, asks: Sequence[Ask]) -> None:
-        if asks:
-            key = keys.asks(self.bucket(tenant), tenant)
-            await self._wire.call("ZREM", key, *(codec.pack_ask(ask) for ask in asks))
+    async def forget_demands(self, tenant: str, demands: Sequence[ColumnDemand]) -> None:
+        if demands:
+            key = keys.demands(self.bucket(tenant), tenant)
+            await self._client.call("ZREM", key, *(codec.pack_ask(ask) for ask in demands))
 
-    async def sweep_mark(self, tenant: str) -> str:
-        return codec.text(await self._wire.call("GET", keys.sweep(self.bucket(tenant), tenant)) or b"")
+    async def backfill_progress(self, tenant: str) -> str:
+        return codec.text(await self._client.call("GET", keys.sweep(self.bucket(tenant), tenant)) or b"")
 
-    async def set_sweep_mark(self, tenant: str, mark: str) -> None:
+    async def set_backfill_progress(self, tenant: str, mark: str) -> None:
         key = keys.sweep(self.bucket(tenant), tenant)
-        await (self._wire.call("SET", key, mark) if mark else self._wire.call("DEL", key))
+        await (self._client.call("SET", key, mark) if mark else self._client.call("DEL", key))
 
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
         record = codec.pack_entry(new.record)
-        done = await self._put_tenant(tenant, expected or "", new.token, new.generation, record)
+        done = await self._put_tenant(tenant, expected or "", new.record_version, new.generation, record)
         if done:
             self._records.put(tenant, RememberedRecord(new, len(record)))
         return done
@@ -252,17 +254,17 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
             keys.tenant(bucket, tenant),
             keys.tenants(bucket),
             keys.orphans(bucket),
-            keys.asks(bucket, tenant),
+            keys.demands(bucket, tenant),
             keys.sweep(bucket, tenant),
             keys.unknown_ids(bucket, tenant),
             keys.building(bucket, tenant),
             keys.building_due(bucket, tenant),
         ]
-        return bool(await PUT_TENANT.run(self._wire, places, [tenant, *arguments]))
+        return bool(await PUT_TENANT.run(self._client, places, [tenant, *arguments]))
 
     async def orphans(self) -> Sequence[tuple[str, str]]:
         buckets = range(self.buckets)
-        found = await asyncio.gather(*(self._wire.call("SMEMBERS", keys.orphans(bucket)) for bucket in buckets))
+        found = await asyncio.gather(*(self._client.call("SMEMBERS", keys.orphans(bucket)) for bucket in buckets))
         pairs = [codec.text(orphan).partition(" ") for members in found for orphan in members]
         return [(tenant, generation) for tenant, _, generation in pairs]
 
@@ -270,19 +272,24 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
         bucket = self.bucket(tenant)
         tickets = keys.tickets(bucket, tenant, generation)
         # Not HSCAN: from its start it would go over the buckets that were emptied before, and soon find none.
-        found = await self._wire.call("HRANDFIELD", tickets, limit, "WITHVALUES")
+        found = await self._client.call("HRANDFIELD", tickets, limit, "WITHVALUES")
         if found:
-            images = [codec.unpack_image(packed) for packed in found[1::2]]
-            counters = {counter for image in images if image.ticket for counter, _ in places_of(image.ticket)}
+            ticket_states = [codec.unpack_ticket_state(packed) for packed in found[1::2]]
+            counters = {
+                counter
+                for ticket_state in ticket_states
+                if ticket_state.ticket
+                for counter, _ in places_of(ticket_state.ticket)
+            }
             gone = [key(bucket, tenant, generation, one) for one in sorted(counters) for key in _COUNTER_KEYS]
             if gone:
-                await self._wire.call("UNLINK", *gone)
+                await self._client.call("UNLINK", *gone)
             members = [keys.due_member(tenant, generation, codec.text(ticket)) for ticket in found[::2]]
-            await self._wire.call("ZREM", keys.due(bucket), *members)
-            await self._wire.call("HDEL", tickets, *found[::2])
+            await self._client.call("ZREM", keys.due(bucket), *members)
+            await self._client.call("HDEL", tickets, *found[::2])
             return False
         everyone = [key(bucket, tenant, generation, EVERYONE) for key in _COUNTER_KEYS]
-        await self._wire.call("UNLINK", tickets, *everyone)
+        await self._client.call("UNLINK", tickets, *everyone)
         return True
 
     async def collect_counters(self, orphans: Collection[tuple[str, str]], cursor: int, limit: int) -> int:
@@ -293,39 +300,39 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
                 place = (self.bucket(tenant), tenant, generation, counter)
                 gone.setdefault((tenant, generation), []).extend(key(*place) for key in _COUNTER_KEYS)
         for of_one in gone.values():  # each in one bucket
-            await self._wire.call("UNLINK", *of_one)
+            await self._client.call("UNLINK", *of_one)
         return following
 
     async def forget_orphans(self, orphans: Collection[tuple[str, str]]) -> None:
         for tenant, generation in orphans:
-            await self._wire.call("SREM", keys.orphans(self.bucket(tenant)), f"{tenant} {generation}")
+            await self._client.call("SREM", keys.orphans(self.bucket(tenant)), f"{tenant} {generation}")
 
     async def put_realm(self, name: str, offset: int, realm: Realm | None) -> bool:
         packed = b"" if realm is None else codec.pack_entry(realm)
-        return bool(await PUT_ENTRY.run(self._wire, [keys.REALMS, keys.REALM_OFFSETS], [name, offset, packed]))
+        return bool(await PUT_ENTRY.run(self._client, [keys.REALMS, keys.REALM_OFFSETS], [name, offset, packed]))
 
     async def put_credential(self, identifier: str, offset: int, credential: Credential | None) -> None:
         packed = b"" if credential is None else codec.pack_entry(credential)
         places = [keys.CREDENTIALS, keys.CREDENTIAL_OFFSETS, keys.ADMINS]
-        await PUT_CREDENTIAL.run(self._wire, places, [identifier, offset, packed])
+        await PUT_CREDENTIAL.run(self._client, places, [identifier, offset, packed])
 
     async def catalogue_topic(self) -> str:
-        return codec.text(await self._wire.call("HGET", keys.CATALOGUE, "topic") or b"")
+        return codec.text(await self._client.call("HGET", keys.CATALOGUE, "topic") or b"")
 
     async def set_catalogue_topic(self, topic: str) -> None:
-        await self._wire.call("HSET", keys.CATALOGUE, "topic", topic)
+        await self._client.call("HSET", keys.CATALOGUE, "topic", topic)
 
     async def forget_catalogue_offsets(self) -> None:
-        await self._wire.call("DEL", keys.REALM_OFFSETS, keys.CREDENTIAL_OFFSETS)
-        await self._wire.call("HDEL", keys.CATALOGUE, "judged")
+        await self._client.call("DEL", keys.REALM_OFFSETS, keys.CREDENTIAL_OFFSETS)
+        await self._client.call("HDEL", keys.CATALOGUE, "judged")
 
-    async def judged(self) -> Position:
-        return int(await self._wire.call("HGET", keys.CATALOGUE, "judged") or 0)
+    async def validated_offset(self) -> Position:
+        return int(await self._client.call("HGET", keys.CATALOGUE, "judged") or 0)
 
-    async def set_judged(self, position: Position) -> None:
-        await RAISE.run(self._wire, [keys.CATALOGUE], ["judged", position])
+    async def set_validated_offset(self, position: Position) -> None:
+        await RAISE.run(self._client, [keys.CATALOGUE], ["judged", position])
 
     async def set_tenants_read(self) -> None:
         await self._lay_out()  # it is gone where everything was
         places = (keys.state(bucket) for bucket in range(self.buckets))
-        await asyncio.gather(*(self._wire.call("HSET", place, "tenants", 1) for place in places))
+        await asyncio.gather(*(self._client.call("HSET", place, "tenants", 1) for place in places))

@@ -21,10 +21,10 @@ class RedisUnknownIds(RedisReader):
             arguments: list[Argument] = [MOST_KEPT, KEPT_S]
             for one in met:
                 arguments += [f"{one.field} {one.id}", f"{one.at // 1000:015} {one.ticket}"]
-            await NOTE.run(self._wire, [keys.tenant(bucket, tenant), keys.unknown_ids(bucket, tenant)], arguments)
+            await NOTE.run(self._client, [keys.tenant(bucket, tenant), keys.unknown_ids(bucket, tenant)], arguments)
 
     async def unknown_ids(self, tenant: str) -> Sequence[UnknownId]:
-        flat = await self._wire.call("HGETALL", keys.unknown_ids(self.bucket(tenant), tenant))
+        flat = await self._client.call("HGETALL", keys.unknown_ids(self.bucket(tenant), tenant))
         return newest_first(_read(codec.text(name), codec.text(value)) for name, value in pairs_of(flat))
 
 

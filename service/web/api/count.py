@@ -2,13 +2,13 @@
 
 import msgspec
 
-from service.config.settings import Settings
+from service.config.settings import ServiceSettings
 from service.domain.counting.viewer import Viewer
-from service.domain.tenants.view import Wanted
+from service.domain.tenants.view import CountRequest
 from service.domain.tickets.instant import format_instant
 from service.lru import Lru
-from service.queries.counts import Answer, Reading
-from service.web.api.parameters import Asked, asked_in_body, asked_in_query
+from service.queries.counts import Answer, CountQueries
+from service.web.api.parameters import CountParameters, parameters_in_body, parameters_in_query
 from service.web.auth.gate import Caller, Gate, check_perspective
 from service.web.http.etag import is_not_modified
 from service.web.http.replies import Headers, Reply, encode, success
@@ -34,25 +34,25 @@ LONGEST_REMEMBERED = 16_384
 class Counting:
     """The count's handlers, by method."""
 
-    def __init__(self, gate: Gate, reading: Reading, settings: Settings) -> None:
+    def __init__(self, gate: Gate, queries: CountQueries, settings: ServiceSettings) -> None:
         self._gate = gate
-        self._reading = reading
+        self._queries = queries
         self._positions = settings.expose_positions
         self._details: Lru[tuple[str, str, tuple[str, ...]], msgspec.Raw] = Lru(DETAILS_REMEMBERED)
 
     async def post(self, request: Request) -> Reply:
         """The counts that the body asks for."""
         caller = await self._gate.admit(request)
-        asked = await asked_in_body(request)
-        answer = await self._answer(caller, wanted(caller.viewer, asked), asked.timezone)
+        asked = await parameters_in_body(request)
+        answer = await self._answer(caller, count_request(caller.viewer, asked), asked.timezone)
         headers = [*CACHING, *self._snapshot_headers(answer)]
         return self._success(caller, asked, answer, headers)
 
     async def get(self, request: Request) -> Reply:
         """The counts that the query asks for, or 304 when the client has them."""
         caller = await self._gate.admit(request)
-        asked = asked_in_query(request)
-        question = wanted(caller.viewer, asked)
+        asked = parameters_in_query(request)
+        question = count_request(caller.viewer, asked)
         answer = await self._answer(caller, question, asked.timezone)
         view = view_id(question, answer.view.version, asked.timezone, answer.now)
         # Weak: two answers with one tag differ in `computedAt` (RFC 9110 section 8.8.1).
@@ -65,10 +65,10 @@ class Counting:
     def _snapshot_headers(self, answer: Answer) -> Headers:
         return snapshot_headers(answer.snapshot, answer.view.version, answer.now, positions=self._positions)
 
-    async def _answer(self, caller: Caller, question: Wanted, zone: str) -> Answer:
-        return await self._reading.answer(caller.tenant_id, caller.realm, question, zone)
+    async def _answer(self, caller: Caller, question: CountRequest, zone: str) -> Answer:
+        return await self._queries.answer(caller.tenant_id, caller.realm, question, zone)
 
-    def _success(self, caller: Caller, asked: Asked, answer: Answer, headers: Headers) -> Reply:
+    def _success(self, caller: Caller, asked: CountParameters, answer: Answer, headers: Headers) -> Reply:
         data = {
             "counts": answer.counts,
             "filterDetails": self._encoded_details(caller.tenant_id, asked.filter_ids, answer),
@@ -79,7 +79,7 @@ class Counting:
         return success("Ticket counts retrieved successfully", data, answer.now, headers)
 
     def _encoded_details(self, tenant_id: str, filter_ids: tuple[str, ...], answer: Answer) -> msgspec.Raw:
-        key = (tenant_id, answer.token, filter_ids)
+        key = (tenant_id, answer.record_version, filter_ids)
         encoded = self._details.get(key)
         if encoded is None:
             encoded = msgspec.Raw(encode(answer.view.details(filter_ids)))
@@ -88,7 +88,7 @@ class Counting:
         return encoded
 
 
-def wanted(viewer: Viewer, asked: Asked) -> Wanted:
+def count_request(viewer: Viewer, asked: CountParameters) -> CountRequest:
     """The question for this viewer. Raises Refused when the role has no such perspective."""
     check_perspective(viewer, asked.perspective)
-    return Wanted(viewer, asked.perspective, asked.filter_ids, asked.profile_id)
+    return CountRequest(viewer, asked.perspective, asked.filter_ids, asked.profile_id)

@@ -1,7 +1,7 @@
 """`GET …/ticket/filters`: what this caller may ask to be counted. Never counts."""
 
 from service.clock import Clock
-from service.queries.counts import Reading
+from service.queries.counts import CountQueries
 from service.web.api.parameters import common
 from service.web.auth.gate import Gate, check_perspective
 from service.web.http.query import Query
@@ -17,9 +17,9 @@ CACHING: Headers = [(b"cache-control", b"no-store")]
 class Listing:
     """The handler of the list of filters."""
 
-    def __init__(self, gate: Gate, reading: Reading, clock: Clock) -> None:
+    def __init__(self, gate: Gate, queries: CountQueries, clock: Clock) -> None:
         self._gate = gate
-        self._reading = reading
+        self._queries = queries
         self._clock = clock
 
     async def get(self, request: Request) -> Reply:
@@ -27,7 +27,7 @@ class Listing:
         caller = await self._gate.admit(request)
         perspective = common(request, Query(request.query))
         check_perspective(caller.viewer, perspective)
-        view = await self._reading.newest_view(caller.tenant_id, caller.realm)
+        view = await self._queries.newest_view(caller.tenant_id, caller.realm)
         filters, profiles = view.listing(caller.viewer, perspective)
         named = [{"id": profile.id, "name": profile.name} for profile in profiles]
         data = {"filters": filters, "profiles": named}

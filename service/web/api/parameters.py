@@ -35,7 +35,7 @@ EXACT_BODY: Exact = {**dict.fromkeys(("filterIds", "templateProfileFilterId"), E
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class Body(msgspec.Struct):
+class CountBody(msgspec.Struct):
     """The JSON body; unknown fields are ignored."""
 
     filter_ids: list[NonEmpty] = msgspec.field(name="filterIds")
@@ -43,7 +43,7 @@ class Body(msgspec.Struct):
     timezone: str | None = None
 
 
-class Asked(msgspec.Struct, frozen=True):
+class CountParameters(msgspec.Struct, frozen=True):
     """A request that is in itself right: the ids are distinct, the zone exists."""
 
     perspective: Perspective
@@ -52,19 +52,19 @@ class Asked(msgspec.Struct, frozen=True):
     timezone: str
 
 
-_decoder = msgspec.json.Decoder(Body)
+_decoder = msgspec.json.Decoder(CountBody)
 
 B = TypeVar("B", bound=msgspec.Struct)
 
 
-async def asked_in_body(request: Request) -> Asked:
+async def parameters_in_body(request: Request) -> CountParameters:
     """A POST's question. Raises Refused (415, then 413, then 400) and ClientGone."""
     kind, body = await perspective_and_body(request, _decoder)
     return _asked(kind, body.filter_ids, body.profile_id, body.timezone)
 
 
 async def perspective_and_body(request: Request, decoder: "msgspec.json.Decoder[B]") -> tuple[Perspective, B]:
-    """What a POST's query and headers say, and its JSON body. Raises as `asked_in_body`."""
+    """What a POST's query and headers say, and its JSON body. Raises as `parameters_in_body`."""
     _check_media_type(request)
     encoded = await request.body()
     if len(encoded) > LARGE_BYTES:
@@ -75,7 +75,7 @@ async def perspective_and_body(request: Request, decoder: "msgspec.json.Decoder[
     return kind, _decoded(encoded, decoder)
 
 
-def asked_in_query(request: Request) -> Asked:
+def parameters_in_query(request: Request) -> CountParameters:
     """A GET's question. Raises Refused."""
     query = Query(request.query)
     kind = common(request, query)
@@ -143,8 +143,8 @@ def _decoded(encoded: bytes, decoder: "msgspec.json.Decoder[B]") -> B:
         raise invalid("body", "must be a JSON object") from None
 
 
-def _asked(kind: Perspective, ids: list[str], profile_id: str | None, zone: str | None) -> Asked:
+def _asked(kind: Perspective, ids: list[str], profile_id: str | None, zone: str | None) -> CountParameters:
     distinct = tuple(dict.fromkeys(ids))
     if not 0 < len(distinct) <= MAX_FILTER_IDS:
         raise invalid("filterIds", f"must be 1 to {MAX_FILTER_IDS} distinct ids")
-    return Asked(kind, distinct, profile_id, known_zone(zone))
+    return CountParameters(kind, distinct, profile_id, known_zone(zone))

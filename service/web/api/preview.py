@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 
 from service.clock import Clock
-from service.config.settings import Settings
+from service.config.settings import ServiceSettings
 from service.domain.conditions.condition import ConditionError
 from service.domain.conditions.where import parse_where
 from service.domain.counting.viewer import Perspective, Viewer
 from service.domain.json_reading import json_float
 from service.domain.tickets.instant import format_instant
-from service.queries.previews import Previewing, Question, Unfinished
+from service.queries.previews import PreviewQueries, PreviewRequest, Unfinished
 from service.store.ports.budgets import BudgetStore, Charge, OverBudget, Rate
 from service.store.ports.counter_store import StoreUnable
 from service.web.api.count import PATH as COUNT_PATH
@@ -28,7 +28,7 @@ CACHING: Headers = [(b"cache-control", b"no-store")]
 """What nobody has saved, nobody asks for again."""
 
 
-class Body(msgspec.Struct):
+class PreviewBody(msgspec.Struct):
     """The JSON body; unknown fields are ignored, and so are `filterIds`."""
 
     where: Any
@@ -39,14 +39,14 @@ class Body(msgspec.Struct):
 TENANT_SHARE = 10
 """Users who may ask as often as one user may, before their tenant's others wait."""
 
-_decoder = msgspec.json.Decoder(Body, float_hook=json_float)
+_decoder = msgspec.json.Decoder(PreviewBody, float_hook=json_float)
 
 
 class Previews:
     """The preview's handler. Rates are shared by all workers; each has its own besides, for a store that is full."""
 
     def __init__(
-        self, gate: Gate, previewing: Previewing, budgets: BudgetStore, settings: Settings, clock: Clock
+        self, gate: Gate, previewing: PreviewQueries, budgets: BudgetStore, settings: ServiceSettings, clock: Clock
     ) -> None:
         per_min = settings.preview_requests_per_min
         self._gate = gate
@@ -85,7 +85,7 @@ class Previews:
             raise OverBudget(charge.rate.name, wait_s)
 
 
-def _question(viewer: Viewer, perspective: Perspective, body: Body) -> Question:
+def _question(viewer: Viewer, perspective: Perspective, body: PreviewBody) -> PreviewRequest:
     """Raises Refused, for a condition that doesn't compile with the path of the bad node."""
     zone = known_zone(body.timezone)
     if body.where is None:
@@ -94,4 +94,4 @@ def _question(viewer: Viewer, perspective: Perspective, body: Body) -> Question:
         where = parse_where(body.where)
     except ConditionError as error:
         raise invalid(error.path, error.problem) from None
-    return Question(viewer, perspective, where, body.profile_id, zone)
+    return PreviewRequest(viewer, perspective, where, body.profile_id, zone)

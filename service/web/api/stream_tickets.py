@@ -13,9 +13,9 @@ import msgspec
 
 from service.clock import Clock
 from service.domain.tickets.ticket import Instant
-from service.queries.counts import Reading
+from service.queries.counts import CountQueries
 from service.store.ports.grants import Grant, GrantStore, Lives, name_of, new_secret, owner_of
-from service.web.api.parameters import Asked
+from service.web.api.parameters import CountParameters
 from service.web.auth.gate import Caller
 from service.web.http.errors import Refused, unauthorized
 from service.web.http.requests import Request
@@ -32,7 +32,7 @@ class Allowed(msgspec.Struct, frozen=True, array_like=True):
     """What a ticket or its cookie lets a stream show."""
 
     caller: Caller
-    asked: Asked
+    asked: CountParameters
 
 
 class Redeemed(msgspec.Struct, frozen=True):
@@ -50,16 +50,16 @@ class StreamTickets:
     """Gives tickets and takes them, for pages of these `origins` too; `most` of a user. Raises StoreUnavailable."""
 
     def __init__(
-        self, store: GrantStore, reading: Reading, clock: Clock, path: str, origins: Collection[str], most: int
+        self, store: GrantStore, queries: CountQueries, clock: Clock, path: str, origins: Collection[str], most: int
     ) -> None:
         self._store = store
-        self._reading = reading
+        self._queries = queries
         self._clock = clock
         self._path = path
         self._origins = origins
         self._most = most
 
-    async def give(self, caller: Caller, asked: Asked) -> tuple[str, int]:
+    async def give(self, caller: Caller, asked: CountParameters) -> tuple[str, int]:
         """A ticket, and for how many seconds it is good."""
         owner = owner_of(caller.realm, caller.viewer.user)
         ticket = f"{owner}.{new_secret()}"
@@ -91,7 +91,7 @@ class StreamTickets:
         return Redeemed(allowed, self._set_cookie(request, cookie, secret, self._left_ms(allowed.caller.expires_at)))
 
     async def _unknown(self) -> Refused:
-        await self._reading.check_catalogue()
+        await self._queries.check_catalogue()
         return unauthorized("ticket: unknown or spent", token_given=True)
 
     def _left_ms(self, expires_at: Instant) -> int:
@@ -109,7 +109,7 @@ class StreamTickets:
         return f"{name}={secret}; Path={self._path}; Max-Age={left_ms // 1000}; HttpOnly; SameSite={same_site}"
 
 
-def _granted(caller: Caller, asked: Asked) -> Grant:
+def _granted(caller: Caller, asked: CountParameters) -> Grant:
     """The token's end stands beside what is allowed: that is then the same for every ticket to the same dashboard."""
     timeless = msgspec.structs.replace(caller, expires_at=0)
     return Grant(_encode(Allowed(timeless, asked)), str(caller.expires_at))

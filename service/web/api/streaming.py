@@ -7,13 +7,13 @@ from starlette.types import ASGIApp
 
 from service.clock import Clock
 from service.config.origins import origins_in
-from service.config.settings import Settings
-from service.queries.counts import Reading
+from service.config.settings import ServiceSettings
+from service.queries.counts import CountQueries
 from service.store.ports.budgets import BudgetStore, Charge, Claim, OverBudget, Quota, Rate
 from service.store.ports.grants import GrantStore, owner_of
 from service.web.api.count import PATH as COUNT_PATH
-from service.web.api.count import wanted
-from service.web.api.parameters import Asked, asked_in_body, asked_in_query
+from service.web.api.count import count_request
+from service.web.api.parameters import CountParameters, parameters_in_body, parameters_in_query
 from service.web.api.stream_tickets import StreamTickets
 from service.web.auth.gate import Caller, Gate
 from service.web.auth.limits import caller_address
@@ -24,7 +24,7 @@ from service.web.http.requests import Request
 from service.web.push.hub import Hub
 from service.web.push.live_view import ViewKey
 from service.web.push.stream import Terms
-from service.web.push.stream_limiter import Holder
+from service.web.push.stream_limiter import StreamOwner
 
 PATH = f"{COUNT_PATH}/stream"
 TICKET_PATH = f"{COUNT_PATH}/stream-ticket"
@@ -49,18 +49,18 @@ class Streaming:
     def __init__(
         self,
         gate: Gate,
-        reading: Reading,
+        queries: CountQueries,
         hub: Hub,
         grants: GrantStore,
         budgets: BudgetStore,
-        settings: Settings,
+        settings: ServiceSettings,
         clock: Clock,
     ) -> None:
         self._gate = gate
-        self._reading = reading
+        self._queries = queries
         self._hub = hub
         self._tickets = StreamTickets(
-            grants, reading, clock, PATH, origins_in(settings.cors_origins), settings.stream_tickets_per_user
+            grants, queries, clock, PATH, origins_in(settings.cors_origins), settings.stream_tickets_per_user
         )
         self._budgets = budgets
         of_user = TICKETS_PER_MIN * settings.stream_tickets_per_user
@@ -76,8 +76,8 @@ class Streaming:
         """A ticket for the stream that the body asks for; refused as the stream itself would be."""
         caller = await self._admit(request)
         await self._spend(caller)
-        asked = await asked_in_body(request)
-        await self._reading.answer(caller.tenant_id, caller.realm, wanted(caller.viewer, asked))
+        asked = await parameters_in_body(request)
+        await self._queries.answer(caller.tenant_id, caller.realm, count_request(caller.viewer, asked))
         await self._claim(caller)
         ticket, expires_in_s = await self._tickets.give(caller, asked)
         data = {"ticket": ticket, "expiresIn": expires_in_s}
@@ -86,14 +86,14 @@ class Streaming:
     async def post(self, request: Request) -> ASGIApp:
         """The stream that the body asks for."""
         caller = await self._admit(request)
-        asked = await asked_in_body(request)
+        asked = await parameters_in_body(request)
         return await self._open(request, caller, asked, _last_event_id(request), "token", [])
 
     async def get(self, request: Request) -> ASGIApp:
         """The stream that the query asks for, or the one that its ticket was given for."""
         if not _has_ticket(request):
             caller = await self._admit(request)
-            return await self._open(request, caller, asked_in_query(request), _last_event_id(request), "token", [])
+            return await self._open(request, caller, parameters_in_query(request), _last_event_id(request), "token", [])
         self._gate.check_address(request)
         ticket, last_event_id = Query(request.query).one("ticket") or "", _last_event_id(request)
         redeemed = await self._tickets.redeem(ticket, request)
@@ -130,16 +130,16 @@ class Streaming:
         return msgspec.structs.replace(caller, expires_at=min(caller.expires_at, latest))
 
     async def _open(
-        self, request: Request, caller: Caller, asked: Asked, last_event_id: str, kind: str, headers: Headers
+        self, request: Request, caller: Caller, asked: CountParameters, last_event_id: str, kind: str, headers: Headers
     ) -> ASGIApp:
         if caller.expires_at <= self._clock.now_us():  # while the body came, or the ticket waited
             raise unauthorized("the token has expired", token_given=True)
-        key = ViewKey(caller.tenant_id, caller.realm, wanted(caller.viewer, asked), asked.timezone)
+        key = ViewKey(caller.tenant_id, caller.realm, count_request(caller.viewer, asked), asked.timezone)
         terms = Terms(caller.expires_at, last_event_id, kind, headers)
-        holder = Holder(caller.realm, caller.viewer.user, caller_address(request.scope), caller.tenant_id)
+        owner = StreamOwner(caller.realm, caller.viewer.user, caller_address(request.scope), caller.tenant_id)
         async with self._hub.view(key) as (view, state):
             request.trace.streaming = True
-            return self._hub.open(view, state, terms, holder) or self._hub.turned_away(state, terms)
+            return self._hub.open(view, state, terms, owner) or self._hub.turned_away(state, terms)
 
 
 def _has_ticket(request: Request) -> bool:

@@ -5,12 +5,12 @@ import re
 import msgspec
 
 from service.clock import Clock
-from service.config.settings import Settings
+from service.config.settings import ServiceSettings
 from service.domain.catalogue.catalogue import Realm
 from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.tickets.ids import is_id, is_tenant_id
 from service.domain.tickets.ticket import Instant
-from service.queries.counts import Reading
+from service.queries.counts import CountQueries
 from service.web.auth.claims import BadToken, Identity
 from service.web.auth.limits import RateLimit, caller_address
 from service.web.auth.tokens import Tokens
@@ -37,8 +37,8 @@ class Caller(msgspec.Struct, frozen=True):
 class Gate:
     """One for a process: it remembers tokens and rates."""
 
-    def __init__(self, reading: Reading, settings: Settings, clock: Clock) -> None:
-        self._reading = reading
+    def __init__(self, queries: CountQueries, settings: ServiceSettings, clock: Clock) -> None:
+        self._queries = queries
         self._clock = clock
         self._tokens = Tokens(settings.token_cache_entries)
         self._addresses = RateLimit(settings.address_requests_per_min)
@@ -51,12 +51,12 @@ class Gate:
         token = _bearer_token(request)
         tenant_id, realm_name = _tenant_id(request), _realm_name(request)
         request.trace.tenant, request.trace.realm = tenant_id, realm_name
-        realm = await self._reading.realm(realm_name)
+        realm = await self._queries.realm(realm_name)
         if realm is None:
             raise _unknown_realm()
         caller = await self._identify(realm, token, now)
         request.trace.user = caller.user
-        await self._reading.view(tenant_id, realm_name)
+        await self._queries.view(tenant_id, realm_name)
         if caller.tenants is not None and tenant_id not in caller.tenants:
             raise Refused(Code.FORBIDDEN, "The token is not good for this tenant")
         if caller.viewer is None:
@@ -77,7 +77,7 @@ class Gate:
         try:
             return self._tokens.verify(realm, token, now)
         except BadToken as bad:
-            newest = await self._reading.newest_realm(realm.name)
+            newest = await self._queries.newest_realm(realm.name)
             if newest is None:
                 raise _unknown_realm() from None
             if newest is realm:

@@ -60,7 +60,7 @@ class Header(msgspec.Struct):
     crit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class Compiled(msgspec.Struct, frozen=True, eq=False):
+class CompiledRealm(msgspec.Struct, frozen=True, eq=False):
     """A realm with its keys ready. Its serial number tells apart what tokens were verified against."""
 
     serial: int
@@ -75,7 +75,7 @@ class Tokens:
     """Verifies tokens; remembers up to `cache_entries` good ones."""
 
     def __init__(self, cache_entries: int) -> None:
-        self._realms: Lru[str, Compiled] = Lru(REALMS_COMPILED)
+        self._realms: Lru[str, CompiledRealm] = Lru(REALMS_COMPILED)
         self._good: Lru[tuple[int, bytes], Identity] = Lru(cache_entries)
         self._serial = 0
 
@@ -91,16 +91,16 @@ class Tokens:
             raise BadToken("exp: is over")
         return found
 
-    def _compiled(self, realm: Realm) -> Compiled:
+    def _compiled(self, realm: Realm) -> CompiledRealm:
         known = self._realms.get(realm.name)
         if known is None or known.realm is not realm:
             self._serial += 1
-            known = Compiled(self._serial, realm, verifying_keys(realm))
+            known = CompiledRealm(self._serial, realm, verifying_keys(realm))
             self._realms.put(realm.name, known)
         return known
 
 
-def _verified(compiled: Compiled, token: bytes, now: Instant) -> Identity:
+def _verified(compiled: CompiledRealm, token: bytes, now: Instant) -> Identity:
     header = _header(token)
     for use in compiled.keys:
         if not use.fits(header.kid, header.alg):

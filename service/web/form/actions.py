@@ -16,7 +16,7 @@ StatusCounts = Mapping[str, int]
 """Status id -> tickets."""
 
 
-class Caller(msgspec.Struct, frozen=True):
+class PanelCaller(msgspec.Struct, frozen=True):
     """Whom the answer is for. `teams` None: departments of their own they have none, so all count."""
 
     tenant: str
@@ -38,7 +38,7 @@ class Action(Protocol):
 class TicketCounts:
     """`GetTicketCounts`."""
 
-    def __init__(self, caller: Caller, fields: Fields) -> None:
+    def __init__(self, caller: PanelCaller, fields: Fields) -> None:
         self._caller = caller
         self._ignoring = flag(fields, "ignoredepartmentassignments")
         self._by_status = flag(fields, "includecountsbystatus")
@@ -64,7 +64,7 @@ class TicketCounts:
 class SupportStatuses:
     """`GetSupportStatuses`."""
 
-    def __init__(self, caller: Caller, fields: Fields) -> None:
+    def __init__(self, caller: PanelCaller, fields: Fields) -> None:
         self._department = fields.get("deptid", "").strip()
 
     def slices(self, settings: TenantSettings) -> Sequence[Slice]:
@@ -83,7 +83,7 @@ class SupportStatuses:
 class SupportDepartments:
     """`GetSupportDepartments`."""
 
-    def __init__(self, caller: Caller, fields: Fields) -> None:
+    def __init__(self, caller: PanelCaller, fields: Fields) -> None:
         self._caller = caller
         self._ignoring = flag(fields, "ignore_dept_assignments")
 
@@ -106,7 +106,7 @@ class SupportDepartments:
         return _departments(settings, self._caller, ignoring=self._ignoring)
 
 
-ACTIONS: Mapping[str, Callable[[Caller, Fields], Action]] = {
+ACTIONS: Mapping[str, Callable[[PanelCaller, Fields], Action]] = {
     "getticketcounts": TicketCounts,
     "getsupportstatuses": SupportStatuses,
     "getsupportdepartments": SupportDepartments,
@@ -139,7 +139,7 @@ _INT64_DIGITS = 19
 """Departments have numbers of 64 bits; what is longer is nobody's, and slow to read."""
 
 
-def _departments(settings: TenantSettings, caller: Caller, *, ignoring: bool) -> Sequence[Department]:
+def _departments(settings: TenantSettings, caller: PanelCaller, *, ignoring: bool) -> Sequence[Department]:
     return departments(settings) if ignoring or caller.teams is None else assigned(settings, caller.teams)
 
 

@@ -4,15 +4,15 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from service.clock import Clock
-from service.config.settings import Settings
+from service.config.settings import ServiceSettings
 from service.domain.catalogue.catalogue import Credential
-from service.queries.counts import Reading
-from service.queries.tallies import Tallying
+from service.queries.counts import CountQueries
+from service.queries.tallies import TallyQueries
 from service.store.ports.counter_store import CounterReader
 from service.store.ports.marks import MarkStore
 from service.web.auth.gate import Gate
 from service.web.auth.limits import RateLimit, caller_address
-from service.web.form.actions import ACTIONS, Body, Caller
+from service.web.form.actions import ACTIONS, Body, PanelCaller
 from service.web.form.addresses import address_of
 from service.web.form.attempts import Attempts
 from service.web.form.authentication import Authentication
@@ -41,15 +41,15 @@ class FormApi:
     def __init__(
         self,
         gate: Gate,
-        reading: Reading,
+        queries: CountQueries,
         reader: CounterReader,
         marks: MarkStore,
-        settings: Settings,
+        settings: ServiceSettings,
         clock: Clock,
     ) -> None:
         self._gate = gate
         self._clock = clock
-        self._tallying = Tallying(reading, reader, clock)
+        self._tallying = TallyQueries(queries, reader, clock)
         self._authentication = Authentication(reader, Attempts(marks, settings.form_failures_per_min))
         self._credentials = RateLimit(settings.credential_requests_per_min)
         self._positions = settings.expose_positions
@@ -94,7 +94,7 @@ class FormApi:
         wait_s = self._credentials.wait_s(credential.identifier, self._clock.now_us())
         if wait_s:
             raise rate_limited(wait_s)
-        caller = Caller(credential.tenant, frozenset(credential.teams), credential.admin.id)
+        caller = PanelCaller(credential.tenant, frozenset(credential.teams), credential.admin.id)
         action = ACTIONS[permitted_action(fields, credential)](caller, fields)
         tally = await self._tallying.tally(credential.tenant, action.slices)
         headers = snapshot_headers(tally.snapshot, tally.view.version, tally.now, positions=self._positions)

@@ -9,10 +9,10 @@ from typing import Protocol, TypeVar
 from service.clock import Clock
 from service.domain.catalogue.catalogue import Credential
 from service.queries.confirmation import confirmed
-from service.queries.counts import Reading
-from service.queries.tallies import Tallying
+from service.queries.counts import CountQueries
+from service.queries.tallies import TallyQueries
 from service.store.ports.counter_store import Bucket, CounterReader
-from service.web.form.actions import ACTIONS, Body, Caller
+from service.web.form.actions import ACTIONS, Body, PanelCaller
 from service.web.form.authentication import one_admin
 from service.web.form.errors import authentication_failed, invalid_action
 from service.web.form.failures import FORESEEN, refusal_of
@@ -32,7 +32,7 @@ class LocalStore(CounterReader, Protocol):
     async def tenants(self, bucket: Bucket) -> Sequence[str]:
         """The tenants in force in a bucket."""
 
-    async def found(self) -> None:
+    async def ensure_layout(self) -> None:
         """Raises StoreRefused when the store is laid out otherwise than we are set."""
 
 
@@ -41,7 +41,7 @@ class LocalPanel:
 
     def __init__(self, store: LocalStore, clock: Clock) -> None:
         self._store = store
-        self._tallying = Tallying(Reading(store, clock), store, clock)
+        self._tallying = TallyQueries(CountQueries(store, clock), store, clock)
         self._is_checked = False
 
     async def answer(
@@ -50,7 +50,7 @@ class LocalPanel:
         """The body, an error's too. Raises StoreRefused, which an operator has to see to."""
         try:
             if not self._is_checked:
-                await self._store.found()
+                await self._store.ensure_layout()
                 self._is_checked = True
             caller = await self._caller(admin_username, tenant)
             name = command.lower()
@@ -64,14 +64,14 @@ class LocalPanel:
             log.info("local call of %s refused: %s", command, refused.reason)
         return {"result": "error", "message": refused.message}
 
-    async def _caller(self, admin_username: str | None, tenant: str | None) -> Caller:
+    async def _caller(self, admin_username: str | None, tenant: str | None) -> PanelCaller:
         if not admin_username:
-            return Caller(tenant or await self._only_tenant())
+            return PanelCaller(tenant or await self._only_tenant())
         theirs = await self._confirmed(partial(self._of_admin, admin_username, tenant))
         if not one_admin(theirs):
             raise authentication_failed("no admin has this name, or several have")
         teams = frozenset(team for credential in theirs for team in credential.teams)
-        return Caller(theirs[0].tenant, teams, theirs[0].admin.id)
+        return PanelCaller(theirs[0].tenant, teams, theirs[0].admin.id)
 
     async def _of_admin(self, username: str, tenant: str | None) -> Sequence[Credential]:
         found = await self._store.credentials_of(username)

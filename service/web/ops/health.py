@@ -2,18 +2,18 @@
 
 import msgspec
 
-from service.queries.counts import Reading
+from service.queries.counts import CountQueries
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
 
 _encode = msgspec.json.encode
 
 
-class Health:
+class HealthChecks:
     """The two checks that an orchestrator makes."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    def __init__(self, queries: CountQueries) -> None:
+        self._queries = queries
 
     async def alive(self, request: Request) -> Reply:
         """200 as long as the event loop turns: a restart would help no one whose store is away."""
@@ -21,7 +21,7 @@ class Health:
 
     async def ready(self, request: Request) -> Reply:
         """200 when the store answers and the catalogue was read to its end, be it empty; else 503."""
-        readiness = await self._reading.ready()
+        readiness = await self._queries.ready()
         is_ready = readiness.store and readiness.catalogue
         body = {
             "status": "ready" if is_ready else "not ready",

@@ -14,7 +14,7 @@ from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
 from service.web.ops.shared_metrics import SharedMetrics
 from service.web.ops.stream_metrics import StreamMetrics
-from service.web.push.tally import Tally
+from service.web.push.tally import StreamTally
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """From an answer of an idle process to the longest wait for the store."""
@@ -23,13 +23,13 @@ OTHER = "other"
 """Label of paths and methods we don't have: anybody could make up as many as they like."""
 
 
-class Metrics:
+class HttpMetrics:
     """What is counted of each request. One for an application: tests have many.
 
     With `shared` a scrape is that of all workers behind the port.
     """
 
-    def __init__(self, streams: Tally, shared: SharedMetrics | None = None) -> None:
+    def __init__(self, streams: StreamTally, shared: SharedMetrics | None = None) -> None:
         self._shared = shared
         self.registry = CollectorRegistry() if shared is None else shared.registry
         ProcessCollector(registry=self.registry)

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.clock import Clock
 from service.web.http.trace import trace_of
 from service.web.ops.access_log import AccessLog
-from service.web.ops.metrics import OTHER, Metrics
+from service.web.ops.metrics import OTHER, HttpMetrics
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -23,7 +23,7 @@ class Observation:
     """The outermost layer. `paths` are ours: only they become labels."""
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, access_log: AccessLog | None, clock: Clock, paths: Collection[str]
+        self, app: ASGIApp, metrics: HttpMetrics, access_log: AccessLog | None, clock: Clock, paths: Collection[str]
     ) -> None:
         self._app = app
         self._metrics = metrics

@@ -7,7 +7,7 @@ from itertools import accumulate
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.web.push.tally import Spread, Tally
+from service.web.push.tally import Spread, StreamTally
 
 OPEN = "ticket_counts_streams_open"
 
@@ -15,7 +15,7 @@ OPEN = "ticket_counts_streams_open"
 class StreamMetrics(Collector):
     """Register it in the registry that is scraped."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: StreamTally) -> None:
         self._tally = tally
 
     def collect(self) -> Iterator[Metric]:

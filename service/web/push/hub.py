@@ -9,14 +9,14 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from service.clock import Clock
-from service.queries.counts import Reading
+from service.queries.counts import CountQueries
 from service.web.http.replies import Headers
 from service.web.push.frames import Frame
 from service.web.push.live_view import LiveView, ViewKey
 from service.web.push.stream import HEADERS, Stream, Terms, retry_ms
-from service.web.push.stream_limiter import Holder, Places
-from service.web.push.tally import Tally
-from service.web.push.view_state import State
+from service.web.push.stream_limiter import StreamLimiter, StreamOwner
+from service.web.push.tally import StreamTally
+from service.web.push.view_state import ViewState
 
 
 class TurnedAway:
@@ -42,7 +42,7 @@ READS_AT_ONCE = 64
 """Views of one tenant that are read at once: what one round trip carries cheaply, some milliseconds of the store."""
 
 
-class _Tenant:
+class _TenantViews:
     """The views of one tenant, and their turns to be read."""
 
     def __init__(self) -> None:
@@ -53,18 +53,20 @@ class _Tenant:
 class Hub:
     """Views live while a stream shows them, and are kept newest inside `running()`."""
 
-    def __init__(self, reading: Reading, places: Places, clock: Clock, drain_spread_s: float = DRAIN_SPREAD_S) -> None:
-        self._reading = reading
-        self._places = places
+    def __init__(
+        self, queries: CountQueries, limiter: StreamLimiter, clock: Clock, drain_spread_s: float = DRAIN_SPREAD_S
+    ) -> None:
+        self._queries = queries
+        self._limiter = limiter
         self._clock = clock
         self.drain_spread_s = drain_spread_s
         self._views: dict[ViewKey, LiveView] = {}
-        self._by_tenant: dict[str, _Tenant] = {}
+        self._by_tenant: dict[str, _TenantViews] = {}
         self._streams: set[Stream] = set()
         self._group: asyncio.TaskGroup | None = None
         self._subscribed = False
         self.draining = False
-        self.tally = Tally()
+        self.tally = StreamTally()
 
     @asynccontextmanager
     async def running(self, listen: Listen) -> AsyncIterator["Hub"]:
@@ -83,7 +85,7 @@ class Hub:
                     view.stop()
 
     @property
-    def seats(self) -> int:
+    def open_streams(self) -> int:
         """Streams open now: those that only wait for their first state are none yet."""
         return len(self._streams)
 
@@ -95,37 +97,37 @@ class Hub:
             stream.drain(now + random.uniform(0, self.drain_spread_s))
 
     @asynccontextmanager
-    async def view(self, key: ViewKey) -> AsyncIterator[tuple[LiveView, State]]:
+    async def view(self, key: ViewKey) -> AsyncIterator[tuple[LiveView, ViewState]]:
         """The view and its state as read now, kept while the context is open or a stream shows it.
 
-        Registers before it reads, so that no change falls in between. Raises what `Reading.answer` does.
+        Registers before it reads, so that no change falls in between. Raises what `CountQueries.answer` does.
         """
         view = self._views.get(key)
         if view is None or view.ended:
-            tenant = self._by_tenant.setdefault(key.tenant_id, _Tenant())
-            view = self._views[key] = LiveView(key, self._reading, tenant.reads, self.tally)
+            tenant = self._by_tenant.setdefault(key.tenant_id, _TenantViews())
+            view = self._views[key] = LiveView(key, self._queries, tenant.reads, self.tally)
             tenant.views.add(view)
-        view.guests += 1
+        view.pending += 1
         try:
             yield view, await view.begin()
         finally:
-            view.guests -= 1
+            view.pending -= 1
             self._forget_unless_shown(view)
 
-    def open(self, view: LiveView, state: State, terms: Terms, holder: Holder) -> Stream | None:
+    def open(self, view: LiveView, state: ViewState, terms: Terms, owner: StreamOwner) -> Stream | None:
         """A stream of the view, to be called as the answer; None when there is no place for it."""
         if self._group is None:
             raise RuntimeError("streams are opened while the hub is running")
-        if self.draining or not self._places.take(holder):
+        if self.draining or not self._limiter.take(owner):
             return None
         view.start(self._group)
-        stream = Stream(view, state, terms, holder, self._clock, self._group, self.tally, self._close)
+        stream = Stream(view, state, terms, owner, self._clock, self._group, self.tally, self._close)
         view.streams[stream] = None
         self._streams.add(stream)
         self.tally.open[terms.kind] += 1
         return stream
 
-    def turned_away(self, state: State, terms: Terms) -> TurnedAway:
+    def turned_away(self, state: ViewState, terms: Terms) -> TurnedAway:
         """The answer instead of a stream."""
         reason = "drain" if self.draining else "overload"
         self.tally.turned_away[reason] += 1
@@ -134,13 +136,13 @@ class Hub:
     def _close(self, stream: Stream) -> None:
         self._streams.discard(stream)
         del stream.view.streams[stream]
-        self._places.give_back(stream.holder)
+        self._limiter.give_back(stream.owner)
         self.tally.open[stream.terms.kind] -= 1
         self.tally.closed[stream.reason] += 1
         self._forget_unless_shown(stream.view)
 
     def _forget_unless_shown(self, view: LiveView) -> None:
-        if view.streams or view.guests:
+        if view.streams or view.pending:
             return
         view.stop()
         if self._views.get(view.key) is view:

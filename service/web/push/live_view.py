@@ -11,14 +11,14 @@ from typing import NamedTuple, Protocol
 import msgspec
 import structlog
 
-from service.domain.tenants.view import InvalidIds, Wanted, Warming
-from service.queries.counts import Reading, UnknownTenant
+from service.domain.tenants.view import CountRequest, InvalidIds, Warming
+from service.queries.counts import CountQueries, UnknownTenant
 from service.store.ports.budgets import OverBudget
 from service.store.ports.counter_store import StoreUnavailable
 from service.web.http.replies import encode
 from service.web.push.pace import Pace
-from service.web.push.tally import Tally
-from service.web.push.view_state import State, state_of
+from service.web.push.tally import StreamTally
+from service.web.push.view_state import ViewState, state_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -28,7 +28,7 @@ RECONCILE_S = 5.0
 TURN_S = 5.0
 """Longest wait of a view for its turn to be read: numbers that old are called stale by the contract."""
 
-TOGETHER = 64
+MAX_TOGETHER = 64
 """Streams that are told without letting go of the loop: some milliseconds, so that others are answered in between."""
 
 
@@ -37,7 +37,7 @@ class ViewKey(NamedTuple):
 
     tenant_id: str
     realm: str
-    wanted: Wanted
+    count_request: CountRequest
     timezone: str
 
 
@@ -52,7 +52,7 @@ class _Begun(NamedTuple):
     """What came of a read for streams that open: a state, or why there is none."""
 
     number: int
-    state: State | None = None
+    state: ViewState | None = None
     error: Exception = RuntimeError("nothing was read yet")
 
 
@@ -62,22 +62,22 @@ class LiveView:
     `reads` bounds how many views of a tenant are read at once: thousands of them must not hold up everybody else.
     """
 
-    def __init__(self, key: ViewKey, reading: Reading, reads: asyncio.Semaphore, tally: Tally) -> None:
+    def __init__(self, key: ViewKey, queries: CountQueries, reads: asyncio.Semaphore, tally: StreamTally) -> None:
         self.key = key
-        self._reading = reading
+        self._queries = queries
         self._reads = reads
         self._tally = tally
         self._dirty = asyncio.Event()
         self._touched_at = 0.0
         self._details: tuple[str, msgspec.Raw] = ("", msgspec.Raw(b"{}"))
-        self._told: int | None = None
-        self.state: State | None = None
+        self._published: int | None = None
+        self.state: ViewState | None = None
         """The newest; it never goes back within an epoch."""
         self.ended = ""
         """Why streams of this view have to end; "" while they needn't."""
         self.streams: dict[Shown, None] = {}
         """In the order they came."""
-        self.guests = 0
+        self.pending = 0
         """Requests that wait for a state to begin with."""
         self.heard_at = 0.0
         """When it heard of what it shows now, by the loop's time."""
@@ -96,8 +96,8 @@ class LiveView:
             self._touched_at = asyncio.get_running_loop().time()
             self._dirty.set()
 
-    async def begin(self) -> State:
-        """The state for a stream to begin with, read after this call. Raises what `Reading.answer` does.
+    async def begin(self) -> ViewState:
+        """The state for a stream to begin with, read after this call. Raises what `CountQueries.answer` does.
 
         Streams that open together share one read: those that come while one is under way wait for the next one.
         """
@@ -110,9 +110,9 @@ class LiveView:
         if last.state is None:
             raise last.error
         state = last.state
-        if self._told is None:
-            self._told = state.look
-        elif state.look != self._told:
+        if self._published is None:
+            self._published = state.content_id
+        elif state.content_id != self._published:
             self.touch()  # the other streams are told at the view's pace, however many come
         return state
 
@@ -145,8 +145,8 @@ class LiveView:
             touched_at, read_at = self._touched_at, loop.time()
             await self._refresh()
             self.heard_at = touched_at
-            told = await self._tell()
-            await asyncio.sleep(max(0.0, read_at + self._pace.rest_s(read_at, told=told) - loop.time()))
+            published = await self._tell()
+            await asyncio.sleep(max(0.0, read_at + self._pace.rest_s(read_at, published=published) - loop.time()))
 
     async def _refresh(self) -> None:
         try:
@@ -159,7 +159,7 @@ class LiveView:
             log.exception("a view failed", tenant=self.key.tenant_id)
             self._stale("it failed")
 
-    async def _read(self) -> State:
+    async def _read(self) -> ViewState:
         key = self.key
         try:
             async with asyncio.timeout(TURN_S):
@@ -167,23 +167,28 @@ class LiveView:
         except TimeoutError:
             raise StoreUnavailable(f"no turn to read within {TURN_S} s") from None
         try:
-            answer = await self._reading.answer(key.tenant_id, key.realm, key.wanted, key.timezone)
+            answer = await self._queries.answer(key.tenant_id, key.realm, key.count_request, key.timezone)
         finally:
             self._reads.release()
         left_s = (answer.day.ends - answer.now) / 1_000_000
         self._midnight_at = asyncio.get_running_loop().time() + left_s
-        if self._details[0] != answer.token:
-            self._details = (answer.token, msgspec.Raw(encode(answer.view.details(key.wanted.filter_ids))))
-        return state_of(answer, key.wanted, key.timezone, self._details[1])
+        if self._details[0] != answer.record_version:
+            self._details = (
+                answer.record_version,
+                msgspec.Raw(encode(answer.view.details(key.count_request.filter_ids))),
+            )
+        return state_of(answer, key.count_request, key.timezone, self._details[1])
 
-    def _take(self, state: State) -> State:
+    def _take(self, state: ViewState) -> ViewState:
         """Keeps what was read unless it is older than what is kept: two reads may end in the other order."""
         kept = self.state
         if kept is not None and kept.epoch == state.epoch and state.version < kept.version:
             return kept
         if kept is not None:
             same = state.since(kept) is None
-            state.look, state.edition = (kept.look, kept.edition) if same else (state.look, kept.edition + 1)
+            state.content_id, state.revision = (
+                (kept.content_id, kept.revision) if same else (state.content_id, kept.revision + 1)
+            )
         self.state = state
         return state
 
@@ -194,13 +199,13 @@ class LiveView:
 
     async def _tell(self) -> bool:
         """Has the streams look when there is something to see; False when there is nothing."""
-        if self.state is None or (self.state.look == self._told and not self.ended):
+        if self.state is None or (self.state.content_id == self._published and not self.ended):
             return False
-        self._told = self.state.look
+        self._published = self.state.content_id
         if self.state.fresh and self.state.age_us is not None:
             self._tally.age.note(self.state.age_us / 1_000_000)
         for number, stream in enumerate([*self.streams], start=1):
             await stream.push()
-            if number % TOGETHER == 0:
+            if number % MAX_TOGETHER == 0:
                 await asyncio.sleep(0)
         return True

@@ -18,11 +18,11 @@ class Pace:
         self._tokens = float(BURST)
         self._at = 0.0
 
-    def rest_s(self, read_at: float, *, told: bool) -> float:
+    def rest_s(self, read_at: float, *, published: bool) -> float:
         """How long after `read_at`, in seconds of a clock that never goes back, the view may be read again."""
         self._tokens = min(BURST, self._tokens + (read_at - self._at) * STEADY_PER_S)
         self._at = read_at
-        if not told:
+        if not published:
             return SPACING_S
         self._tokens -= 1
         return max(SPACING_S, (1 - self._tokens) / STEADY_PER_S)

@@ -18,9 +18,9 @@ from service.domain.tickets.ticket import Instant
 from service.web.http.replies import Headers
 from service.web.push.frames import Frame
 from service.web.push.live_view import LiveView
-from service.web.push.stream_limiter import Holder
-from service.web.push.tally import Tally
-from service.web.push.view_state import State
+from service.web.push.stream_limiter import StreamOwner
+from service.web.push.tally import StreamTally
+from service.web.push.view_state import ViewState
 from service.web.server.link import Link, link_of
 
 log = structlog.stdlib.get_logger(__name__)
@@ -64,25 +64,25 @@ class Stream:
 
     __slots__ = (
         "_beats_at", "_busy", "_clock", "_close", "_drains_at", "_link", "_rotates_at", "_send", "_sender", "_shown",
-        "_stay", "_tally", "_tasks", "_timer", "holder", "reason", "terms", "view",
+        "_stay", "_tally", "_tasks", "_timer", "owner", "reason", "terms", "view",
     )  # fmt: skip
 
     def __init__(
         self,
         view: LiveView,
-        state: State,
+        state: ViewState,
         terms: Terms,
-        holder: Holder,
+        owner: StreamOwner,
         clock: Clock,
         tasks: asyncio.TaskGroup,
-        tally: Tally,
+        tally: StreamTally,
         close: Callable[["Stream"], None],
     ) -> None:
         now = asyncio.get_running_loop().time()
         self.view = view
         self._shown = state
         self.terms = terms
-        self.holder = holder
+        self.owner = owner
         self._clock = clock
         self._tasks = tasks
         self._tally = tally
@@ -195,7 +195,7 @@ class Stream:
             return (state if change is None else shown).bye(self.reason, retry_ms())
         self._shown = state  # also where it looks the same: the newest id saves a snapshot after a reconnect
         if change is not None:
-            self._tally.conflated += max(0, state.edition - shown.edition - 1)
+            self._tally.conflated += max(0, state.revision - shown.revision - 1)
             self._tally.latency.note(now - self.view.heard_at)
             return change
         return state.heartbeat() if now >= self._beats_at else None

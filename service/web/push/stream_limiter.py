@@ -22,7 +22,7 @@ _NO_LIMIT = float("inf")
 _Account = tuple[str, ...]
 
 
-class Holder(NamedTuple):
+class StreamOwner(NamedTuple):
     """On whose account a stream is open."""
 
     realm: str
@@ -31,7 +31,7 @@ class Holder(NamedTuple):
     tenant: str
 
 
-class Places:
+class StreamLimiter:
     """Counts open streams against the limits; 0 is no limit for a user, a tenant or an address."""
 
     def __init__(self, most: int, most_per_user: int, most_per_tenant: int, most_per_address: int) -> None:
@@ -43,27 +43,27 @@ class Places:
         self._held: Counter[_Account] = Counter()
         self.taken = 0
 
-    def take(self, holder: Holder) -> bool:
+    def take(self, owner: StreamOwner) -> bool:
         """False when all places are taken that this one may have."""
         free = self._most - self.taken
-        if free <= 0 or any(self._held[account] >= most for account, most in self._limits(holder, free)):
+        if free <= 0 or any(self._held[account] >= most for account, most in self._limits(owner, free)):
             return False
         self.taken += 1
-        for account in _accounts(holder):
+        for account in _accounts(owner):
             self._held[account] += 1
         return True
 
-    def give_back(self, holder: Holder) -> None:
+    def give_back(self, owner: StreamOwner) -> None:
         """After `take` has said yes."""
         self.taken -= 1
-        for account in _accounts(holder):
+        for account in _accounts(owner):
             self._held[account] -= 1
             if not self._held[account]:
                 del self._held[account]
 
-    def _limits(self, holder: Holder, free: int) -> Iterator[tuple[_Account, float]]:
+    def _limits(self, owner: StreamOwner, free: int) -> Iterator[tuple[_Account, float]]:
         """How many each of its accounts may have, while so many places are free."""
-        user, tenant, address = _accounts(holder)
+        user, tenant, address = _accounts(owner)
         of_tenant = min(self._per_tenant, max(FEW, OF_FREE * free)) if self._shares_tenants else _NO_LIMIT
         left = min(free, of_tenant - self._held[tenant])
         of_user = min(self._per_user, max(FEW, left)) if self._shares_users else _NO_LIMIT
@@ -72,6 +72,6 @@ class Places:
         yield address, self._per_address
 
 
-def _accounts(holder: Holder) -> tuple[_Account, _Account, _Account]:
+def _accounts(owner: StreamOwner) -> tuple[_Account, _Account, _Account]:
     """Those of its user, its tenant and its address."""
-    return ("user", holder.realm, holder.user), ("tenant", holder.tenant), ("address", holder.address)
+    return ("user", owner.realm, owner.user), ("tenant", owner.tenant), ("address", owner.address)

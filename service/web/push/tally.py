@@ -25,7 +25,7 @@ class Spread:
         self.sum_s += seconds
 
 
-class Tally:
+class StreamTally:
     """Of one process, since its start but for `open`."""
 
     def __init__(self) -> None:

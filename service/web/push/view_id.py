@@ -6,7 +6,7 @@ import hashlib
 import msgspec
 
 from service import timezones
-from service.domain.tenants.view import Wanted
+from service.domain.tenants.view import CountRequest
 from service.domain.tickets.ticket import Instant
 
 DIGEST_BYTES = 12
@@ -15,16 +15,16 @@ DIGEST_BYTES = 12
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def view_id(wanted: Wanted, catalogue: int, zone: str, now: Instant) -> str:
+def view_id(count_request: CountRequest, catalogue: int, zone: str, now: Instant) -> str:
     """Changes with everything that can change the answer: scope, filters, profile, zone, local date, catalogue."""
-    viewer = wanted.viewer
+    viewer = count_request.viewer
     meaning = (
         viewer.user,
         viewer.role,
         sorted(viewer.teams),
-        wanted.perspective,
-        wanted.filter_ids,
-        wanted.profile_id,
+        count_request.perspective,
+        count_request.filter_ids,
+        count_request.profile_id,
         zone,
         timezones.local_date(now, zone),
         catalogue,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from service.domain.tenants.view import Wanted
+from service.domain.tenants.view import CountRequest
 from service.domain.tickets.instant import format_instant
 from service.queries.counts import Answer
 from service.web.http.snapshot_headers import is_fresh, version
@@ -16,10 +16,10 @@ from service.web.push.view_id import view_id
 IDENTITY = re.compile(r"[0-9a-f]{1,32}\.[0-9]{1,20}\.[A-Za-z0-9_-]{1,32}")
 """`<epoch>.<version>.<view>`, as far as text from outside may go back out as an id."""
 
-_looks = count().__next__
+_content_ids = count().__next__
 
 
-class State(msgspec.Struct, eq=False):
+class ViewState(msgspec.Struct, eq=False):
     """One moment of a view. `identity` is the id of every block sent for it."""
 
     identity: str
@@ -32,9 +32,9 @@ class State(msgspec.Struct, eq=False):
     fresh: bool
     epoch: str
     version: int
-    look: int
+    content_id: int
     """The same number for states that show the same, whatever their versions."""
-    edition: int = 0
+    revision: int = 0
     """How many states that show something else a view had before: what a slow reader misses is counted by it."""
     age_us: int | None = None
     """How old the newest event in it was when it was read."""
@@ -75,15 +75,15 @@ class State(msgspec.Struct, eq=False):
         identity = last_event_id if IDENTITY.fullmatch(last_event_id) else f"{self.epoch}.0.{self._view}"
         return frame("bye", identity, {"reason": reason, "version": identity}, retry_ms)
 
-    def since(self, shown: "State") -> Frame | None:
+    def since(self, shown: "ViewState") -> Frame | None:
         """What turns `shown` into this; None when nothing that is shown differs."""
-        if shown.look == self.look:
+        if shown.content_id == self.content_id:
             return None
-        if shown.look not in self.steps:
-            self.steps[shown.look] = self._since(shown)
-        return self.steps[shown.look]
+        if shown.content_id not in self.steps:
+            self.steps[shown.content_id] = self._since(shown)
+        return self.steps[shown.content_id]
 
-    def _since(self, shown: "State") -> Frame | None:
+    def _since(self, shown: "ViewState") -> Frame | None:
         if bytes(shown.details) != bytes(self.details):
             return self.snapshot()
         counts = _changed(shown.counts, self.counts)
@@ -105,9 +105,11 @@ class State(msgspec.Struct, eq=False):
     def _heartbeat(self) -> dict[str, Any]:
         return {"version": self.identity, "asOf": self.as_of, "fresh": self.fresh}
 
-    def stale(self) -> "State":
+    def stale(self) -> "ViewState":
         """The same while the store is away: nobody knows what has changed since."""
-        return msgspec.structs.replace(self, fresh=False, look=_looks(), edition=self.edition + 1, steps={})
+        return msgspec.structs.replace(
+            self, fresh=False, content_id=_content_ids(), revision=self.revision + 1, steps={}
+        )
 
     @property
     def _view(self) -> str:
@@ -118,12 +120,12 @@ def _changed(shown: dict[str, int], now: dict[str, int]) -> dict[str, int]:
     return {key: value for key, value in now.items() if shown.get(key) != value}
 
 
-def state_of(answer: Answer, wanted: Wanted, timezone: str, details: msgspec.Raw) -> State:
+def state_of(answer: Answer, count_request: CountRequest, timezone: str, details: msgspec.Raw) -> ViewState:
     """What a view shows by this answer."""
     snapshot = answer.snapshot
     as_of = None if snapshot.as_of is None else min(snapshot.as_of, answer.now)
-    return State(
-        identity=f"{version(snapshot)}.{view_id(wanted, answer.view.version, timezone, answer.now)}",
+    return ViewState(
+        identity=f"{version(snapshot)}.{view_id(count_request, answer.view.version, timezone, answer.now)}",
         timezone=timezone,
         counts=answer.counts,
         summary=answer.summary,
@@ -133,6 +135,6 @@ def state_of(answer: Answer, wanted: Wanted, timezone: str, details: msgspec.Raw
         fresh=is_fresh(snapshot),
         epoch=snapshot.epoch,
         version=snapshot.version,
-        look=_looks(),
+        content_id=_content_ids(),
         age_us=None if as_of is None else answer.now - as_of,
     )

@@ -23,7 +23,7 @@ TICKS_A_CHECK = 10
 """uvicorn ticks ten times a second."""
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """Ends with status 0 on SIGTERM: uvicorn's own would raise the signal again, and die of it."""
 
     def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
@@ -69,7 +69,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def new_server(app: ASGIApp, drain_s: float, drain: Callable[[], None]) -> Server:
+def new_server(app: ASGIApp, drain_s: float, drain: Callable[[], None]) -> HttpServer:
     """Its `serve` returns once it was told to end and what was under way is answered, or `drain_s` is over.
 
     `drain` is called when it was told to end: it has the streams end.
@@ -88,4 +88,4 @@ def new_server(app: ASGIApp, drain_s: float, drain: Callable[[], None]) -> Serve
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(drain_s)),
     )
-    return Server(config, drain)
+    return HttpServer(config, drain)

@@ -9,10 +9,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.ingest.poll import POLL_MS
 from consumers.kafka.clients import FETCH_BYTES
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 
 
-async def main(settings: Settings, events: int) -> dict[str, float]:
+async def main(settings: ConsumerSettings, events: int) -> dict[str, float]:
     """CPU and wall seconds from the first poll until `events` records were taken.
 
     By aiokafka's own client: what the product's checks of batches cost belongs to the whole path.
@@ -49,5 +49,7 @@ async def main(settings: Settings, events: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     bootstrap, topic, partitions, events = sys.argv[1:]
-    found = asyncio.run(main(Settings(kafka=bootstrap, events_topic=topic, partitions=int(partitions)), int(events)))
+    found = asyncio.run(
+        main(ConsumerSettings(kafka=bootstrap, events_topic=topic, partitions=int(partitions)), int(events))
+    )
     print(json.dumps(found))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from consumers.publish import publish
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from service import token
 from tests.benchmarks.rig.workload import Size, catalogue, events
 from tests.servers.guardian import guardian
@@ -32,9 +32,9 @@ class Ground:
     say: Say
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> ConsumerSettings:
         """The consumers' settings, for the parts of them that a benchmark uses itself."""
-        return Settings(
+        return ConsumerSettings(
             kafka=self.bootstrap,
             events_topic=self.topics.events,
             catalogue_topic=self.topics.catalogue,

@@ -10,8 +10,8 @@ import msgspec
 from consumers.publish import publish
 from service.clock import SystemClock
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.view import Wanted, Warming
-from service.queries.counts import Answer, Reading
+from service.domain.tenants.view import CountRequest, Warming
+from service.queries.counts import Answer, CountQueries
 from service.store.redis.store import open_store
 from tests.benchmarks.rig.ground import Ground
 from tests.benchmarks.rig.programs import consumers
@@ -31,11 +31,11 @@ class Stage:
 
     ground: Ground
     redis: str
-    reading: Reading
+    reading: CountQueries
 
     async def answer(self, tenant: str, *filter_ids: str) -> Answer:
         """What an administrator of the tenant sees: `all`, and these filters."""
-        return await self.reading.answer(tenant, REALM, Wanted(ADMIN, Perspective.TEMPLATE, ("all", *filter_ids)))
+        return await self.reading.answer(tenant, REALM, CountRequest(ADMIN, Perspective.TEMPLATE, ("all", *filter_ids)))
 
     async def counted(self, tenant: str, tickets: int) -> None:
         """Returns once so many tickets are in its answer."""
@@ -62,7 +62,7 @@ async def staged(
         consumer.start()
         try:
             async with open_store(redis.url, own.settings.buckets, own.settings.redis_timeout_s) as store:
-                yield Stage(own, redis.url, Reading(store, SystemClock()))
+                yield Stage(own, redis.url, CountQueries(store, SystemClock()))
         finally:
             consumer.stop()
 

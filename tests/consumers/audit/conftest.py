@@ -37,7 +37,7 @@ async def counted(store: MemoryStore | RedisStore) -> Pipeline:
     entries = (tenant_entry(), filter_entry(), filter_entry("late", DUE), filter_entry("week", SOON))
     pipeline = Pipeline(store, published(entries), FakeProducer(), NOW_US)
     await pipeline.catch_up()
-    while pipeline.adoption.unswept:
+    while pipeline.catalogue_sync.to_backfill:
         await pipeline.sweep()
     await pipeline.consume(
         log_of(

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from service.domain.counting.contributions import Deltas, Moments
+from service.domain.counting.contributions import Deltas, TimeBuckets
 from service.store.ports.counter_store import (
     UNKNOWN_DUE,
     Applied,
@@ -18,14 +18,20 @@ from tests.support.pipeline import TOPIC_ID
 
 
 async def spoil(
-    store: CounterStore, tenant: str, deltas: Deltas | None = None, moments: Moments | None = None, *writes: TicketWrite
+    store: CounterStore,
+    tenant: str,
+    deltas: Deltas | None = None,
+    time_buckets: TimeBuckets | None = None,
+    *writes: TicketWrite,
 ) -> None:
     """Changes counters by so much, or tickets, and not the other."""
     while True:
         stored = await store.tenant(tenant)
         assert stored is not None
         state = (await store.states([store.bucket(tenant)]))[store.bucket(tenant)]
-        one = TenantBatch(tenant, stored.token, stored.generation, writes, deltas or {}, None, moments or {})
+        one = TenantBatch(
+            tenant, stored.record_version, stored.generation, writes, deltas or {}, None, time_buckets or {}
+        )
         batch = Batch(store.bucket(tenant), state.topic or TOPIC_ID, {}, [one], state.timers or 0)
         if isinstance(await store.apply(batch), Applied):
             return
@@ -37,9 +43,9 @@ async def spoil_ticket(store: CounterStore, tenant: str, ticket: str, **changes:
     assert stored is not None
     loaded = await store.load(store.bucket(tenant), {tenant: [ticket]}, {tenant: stored.generation})
     found = loaded.tickets[tenant, ticket]
-    assert found.image is not None
-    image = msgspec.structs.replace(found.image, **changes)
-    await spoil(store, tenant, None, None, TicketWrite(ticket, found.revision, image, UNKNOWN_DUE))
+    assert found.ticket_state is not None
+    ticket_state = msgspec.structs.replace(found.ticket_state, **changes)
+    await spoil(store, tenant, None, None, TicketWrite(ticket, found.revision, ticket_state, UNKNOWN_DUE))
 
 
 async def spoil_due(store: CounterStore, tenant: str, ticket: str) -> None:

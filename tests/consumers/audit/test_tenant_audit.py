@@ -10,8 +10,8 @@ from consumers.audit.cycle import AuditSchedule, stored_counters
 from consumers.audit.tenant_audit import TenantAudit, TenantReport, Unproven
 from consumers.engine.reevaluation import Reevaluation
 from consumers.engine.tenants import Tenants
-from consumers.metrics import Metrics
-from service.domain.counting.contributions import Deltas, Moments
+from consumers.metrics import ConsumerMetrics
+from service.domain.counting.contributions import Deltas, TimeBuckets
 from service.store.ports.auditing import AuditAsk, AuditedStore
 from tests.consumers.audit.conftest import TICKETS
 from tests.consumers.audit.drift import spoil, spoil_due, spoil_ticket
@@ -31,7 +31,7 @@ def store_of(consumer: Pipeline) -> AuditedStore:
 
 async def audited(consumer: Pipeline, *, repair: bool = False) -> TenantReport:
     store = store_of(consumer)
-    mender = Reevaluation(store, Tenants(store.tenant), consumer.clock, Metrics(), TOPIC_ID) if repair else None
+    mender = Reevaluation(store, Tenants(store.tenant), consumer.clock, ConsumerMetrics(), TOPIC_ID) if repair else None
     counters = await stored_counters(store)
     return await TenantAudit(store, consumer.clock, mender).run(TENANT, counters.get(TENANT, ()))
 
@@ -42,7 +42,7 @@ async def test_a_sound_tenant_has_nothing_wrong(consumer: Pipeline) -> None:
     assert (report.tickets, report.counters) == (TICKETS, 1 + 4 + 5 + 2)
 
 
-CELLS: dict[str, tuple[Deltas, Moments]] = {
+CELLS: dict[str, tuple[Deltas, TimeBuckets]] = {
     "one too many of everybody's": ({"*": {"": {1: 1}}}, {}),
     "one too few of everybody's": ({"*": {"": {1: -1}}}, {}),
     "one too many of a person's": ({"a:u1": {"t:t1": {1: 1}}}, {}),
@@ -113,7 +113,7 @@ async def test_a_ticket_missing_from_the_due_set_is_found_and_fires_after_its_re
 async def test_what_a_sweep_is_still_at_is_no_drift_but_what_it_is_not_at_is(consumer: Pipeline) -> None:
     consumer._topic.publish(filter_entry("new", {"field": "category", "op": "ne", "value": "vip"}))
     await consumer.catch_up()
-    assert consumer.adoption.unswept
+    assert consumer.catalogue_sync.to_backfill
     assert (await audited(consumer)).drift == 0
     await spoil_ticket(consumer.store, TENANT, "T5", mask=1)
     assert set((await audited(consumer)).wrong_tickets) == {"T5"}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from consumers.backfill import backfiller as sweeps
+from consumers.backfill import backfiller
 from service.domain.counting.contributions import column_changes
 from service.domain.tenants.record import begun
 from service.domain.tenants.view import Warming
@@ -29,9 +29,9 @@ OTHER = {"field": "category", "op": "ne", "value": "vip"}
 
 @pytest.fixture(autouse=True)
 def small_bites(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeps, "BITE", 4)
-    monkeypatch.setattr(sweeps, "REST_SHARE", 0.0)
-    monkeypatch.setattr(sweeps, "LOOK_S", 0.01)
+    monkeypatch.setattr(backfiller, "SCAN_BATCH", 4)
+    monkeypatch.setattr(backfiller, "REST_SHARE", 0.0)
+    monkeypatch.setattr(backfiller, "POLL_INTERVAL_S", 0.01)
 
 
 async def many_tickets() -> tuple[SmallWorld, Pipeline]:
@@ -55,7 +55,7 @@ async def test_a_new_filter_is_warming_until_every_ticket_was_asked() -> None:
     assert await world.counts("all", "vip") == (MANY, MANY // 2)
     assert consumer.metrics.swept._value.get() == MANY
     await consumer.sweep()
-    assert consumer.adoption.unswept == set()
+    assert consumer.catalogue_sync.to_backfill == set()
 
 
 async def test_an_edited_filter_counts_as_before_until_it_is_filled_and_its_old_column_leaves_no_cell() -> None:
@@ -95,17 +95,17 @@ async def test_what_is_adopted_while_the_sweeper_reads_is_swept_all_the_same(mon
             await consumer.catch_up()
         return found
 
-    consumer.adoption.unswept.add(TENANT)
+    consumer.catalogue_sync.to_backfill.add(TENANT)
     with monkeypatch.context() as patch:
         patch.setattr(world.store, "tenant", meanwhile)
         await consumer.sweeper._tenant(TENANT)
-    assert consumer.adoption.unswept == {TENANT}
+    assert consumer.catalogue_sync.to_backfill == {TENANT}
     await settled(consumer)
     assert await world.counts("new") == (MANY - MANY // 2,)
 
 
 async def settled(consumer: Pipeline) -> None:
-    while consumer.adoption.unswept:
+    while consumer.catalogue_sync.to_backfill:
         await consumer.sweep()
 
 
@@ -131,7 +131,7 @@ async def test_only_who_has_the_lease_sweeps() -> None:
     assert await world.store.lease(bucket, "somebody", 1000)
     await other.sweep()
     assert other.metrics.swept._value.get() == 0
-    assert other.adoption.unswept == {TENANT}
+    assert other.catalogue_sync.to_backfill == {TENANT}
     with pytest.raises(Warming):
         await world.counts("vip")
 
@@ -190,7 +190,7 @@ async def test_another_run_of_the_store_starts_the_sweep_again() -> None:
 
 
 async def test_half_a_sweep_of_one_generation_is_none_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeps, "SLICE_S", 0.0)
+    monkeypatch.setattr(backfiller, "SLICE_S", 0.0)
     world, consumer = await many_tickets()
     world.topic.publish(filter_entry())
     await consumer.catch_up()
@@ -229,7 +229,7 @@ async def test_the_loop_looks_again_after_the_store_was_away() -> None:
 
     world.store.before_load += [away, nothing, away]
     loop = asyncio.create_task(consumer.sweeper.run())
-    await wait_until(lambda: not consumer.adoption.unswept, 10, "the sweep to end")
+    await wait_until(lambda: not consumer.catalogue_sync.to_backfill, 10, "the sweep to end")
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
     assert world.store.before_load == [], "both faults fired"

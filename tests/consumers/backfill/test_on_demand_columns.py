@@ -3,7 +3,7 @@
 from consumers.backfill.on_demand_columns import chosen
 from service.domain.catalogue.catalogue import Filter, Profile, TenantSettings
 from service.domain.conditions.condition import AllOf, Leaf
-from service.domain.tenants.record import Ask, Entries, with_asked
+from service.domain.tenants.record import ColumnDemand, Entries, with_asked
 from service.queries.column_demands import RECENT_US
 
 NOW_US = 1_795_256_100_000_000
@@ -14,11 +14,11 @@ DATED = {"both": Filter("both", "Both", "custom", BOTH)}
 ENTRIES = Entries(TenantSettings("acme", "Acme", "r"), FILTERS | DATED, {"p": Profile("p", "P", AllOf(()))})
 
 
-def pair(name: str) -> Ask:
+def pair(name: str) -> ColumnDemand:
     return ("p", name, "")
 
 
-def pairs_of(entries: Entries, asked: dict[Ask, int], most: int) -> set[str]:
+def pairs_of(entries: Entries, asked: dict[ColumnDemand, int], most: int) -> set[str]:
     return {target for _, target in chosen(entries, asked, NOW_US, most, 0).pairs}
 
 

@@ -4,19 +4,19 @@ from typing import Any
 
 import msgspec
 
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from service.domain.catalogue.catalogue import Filter, Priority, Profile, Realm, Sharing, Status, Team, TenantSettings
 from service.domain.conditions.where import parse_where
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
-from service.domain.tenants.record import Entries, TenantRecord, adopted, founded, numbered
-from service.domain.tickets.ticket import Image, Ticket
-from service.store.ports.counter_store import Applied, Batch, Progress, StoredTenant, TenantBatch, TicketWrite
+from service.domain.tenants.record import Entries, TenantRecord, adopted, new_record, numbered
+from service.domain.tickets.ticket import Ticket, TicketState
+from service.store.ports.counter_store import Applied, Batch, PartitionProgress, StoredTenant, TenantBatch, TicketWrite
 from service.store.redis.store import RedisStore
 
 TENANT = "acme"
 NOW_US = 1_795_000_000_000_000
-BUCKETS = Settings().buckets
+BUCKETS = ConsumerSettings().buckets
 
 SETTINGS = TenantSettings(
     TENANT,
@@ -56,7 +56,7 @@ TICKETS = {
 
 
 def record(entries: Entries = ENTRIES) -> TenantRecord:
-    return founded(entries, 7)
+    return new_record(entries, 7)
 
 
 def with_a_new_filter(before: TenantRecord) -> TenantRecord:
@@ -65,22 +65,26 @@ def with_a_new_filter(before: TenantRecord) -> TenantRecord:
     return adopted(before, msgspec.structs.replace(ENTRIES, filters={"mine": ENTRIES.filters["mine"], "vip": vip}), 9)
 
 
-def image(tenant: TenantRecord, ticket: Ticket | None, sequence: int = 1) -> Image:
+def ticket_state(tenant: TenantRecord, ticket: Ticket | None, sequence: int = 1) -> TicketState:
     """The ticket as the consumers would have applied it."""
-    mask = Columns(numbered(tenant)).mask(ticket, NOW_US) if ticket is not None else 0
-    return Image(sequence, ticket, NOW_US, mask)
+    mask = ColumnMatcher(numbered(tenant)).mask(ticket, NOW_US) if ticket is not None else 0
+    return TicketState(sequence, ticket, NOW_US, mask)
 
 
 async def fill(store: RedisStore, tenant: TenantRecord) -> None:
     """Writes the tenant with this record and its tickets; ticket 5 was deleted."""
-    await store.found()
+    await store.ensure_layout()
     await store.put_realm("helpdesk", 1, Realm("helpdesk", "https://id.example", jwks={"keys": [{}]}))
     await store.put_tenant(TENANT, None, StoredTenant("token", "generation", tenant))
-    images = {name: image(tenant, ticket) for name, ticket in TICKETS.items()} | {"5": image(tenant, None, 8)}
+    ticket_states = {name: ticket_state(tenant, ticket) for name, ticket in TICKETS.items()} | {
+        "5": ticket_state(tenant, None, 8)
+    }
     changes = Changes()
-    for one in images.values():
+    for one in ticket_states.values():
         changes.add(None, one)
-    writes = [TicketWrite(name, b"", one) for name, one in images.items()]
+    writes = [TicketWrite(name, b"", one) for name, one in ticket_states.items()]
     batch = TenantBatch(TENANT, "token", "generation", writes, changes.deltas(), NOW_US)
-    outcome = await store.apply(Batch(store.bucket(TENANT), "topic", {0: Progress(None, 5, 0)}, [batch], NOW_US))
+    outcome = await store.apply(
+        Batch(store.bucket(TENANT), "topic", {0: PartitionProgress(None, 5, 0)}, [batch], NOW_US)
+    )
     assert isinstance(outcome, Applied)

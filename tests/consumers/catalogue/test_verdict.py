@@ -12,8 +12,8 @@ from consumers.decoding.ticket_data import read_ticket
 from service.domain.catalogue.catalogue import Filter
 from service.domain.conditions.where import parse_where
 from service.domain.counting.viewer import Role, Viewer
-from service.domain.tenants.record import Entries, founded
-from service.domain.tickets.ticket import Image
+from service.domain.tenants.record import Entries, new_record
+from service.domain.tickets.ticket import TicketState
 from tests.consumers.catalogue import stored
 from tests.oracle import conditions as oracle
 from tests.oracle.generated.random_conditions import condition
@@ -46,7 +46,7 @@ def test_a_condition_is_judged_as_the_oracle_does(
 ) -> None:
     where, fields, teams = case
     saved = Filter("f", "F", "custom", parse_where(where))
-    filter_ = explained(founded(Entries(stored.SETTINGS, {"f": saved}), 1), "f", None, day())
+    filter_ = explained(new_record(Entries(stored.SETTINGS, {"f": saved}), 1), "f", None, day())
     ticket = read_ticket(json.dumps(fields).encode(), closed_by_event=False)
     answers = answers_of(ticket, Viewer("ann", Role.AGENT, teams))
     sight = oracle.Sight(TENANT, "ann", teams, SHAPE.now_us, "UTC")
@@ -57,9 +57,9 @@ def test_a_condition_is_judged_as_the_oracle_does(
 def test_a_stored_column_that_is_wrong_is_told() -> None:
     record = stored.record()
     filter_ = explained(record, "p1", None, day())
-    right = stored.image(record, stored.TICKETS["1"])
+    right = stored.ticket_state(record, stored.TICKETS["1"])
     (column,) = filter_.columns
-    wrong = Image(right.sequence, right.ticket, right.changed_at, right.mask ^ 1 << record.numbers[column])
+    wrong = TicketState(right.sequence, right.ticket, right.changed_at, right.mask ^ 1 << record.numbers[column])
     assert "DIFFERENT" not in "\n".join(verdict(filter_, right, None, (None, None), When(stored.NOW_US, day())))
     lines = list(verdict(filter_, wrong, None, (None, None), When(stored.NOW_US, day())))
     assert lines[-2].startswith("  no  yes #")

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from consumers.catalogue_sync.catalogue_log import CatalogueLog
 from consumers.catalogue_sync.catalogue_reader import CatalogueReader
-from consumers.catalogue_sync.sync import Adoption
+from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.dead_letters.sender import DeadLetters, FloodGuard
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from service.domain.tenants import entry_limits
 from service.store.ports.counter_store import StoredTenant
 from tests.consumers.small_world import TENANT, filter_entry, removal, tenant_entry
@@ -66,10 +66,10 @@ BEYOND = "entries beyond what a tenant may have stay as they were"
 @asynccontextmanager
 async def reading(store: MemoryStore, topic: CatalogueTopic) -> AsyncIterator[tuple[CatalogueReader, FakeProducer]]:
     """A reader that has read what is there, and goes on; and its dead letters."""
-    producer, metrics, log = FakeProducer(), Metrics(), CatalogueLog()
+    producer, metrics, log = FakeProducer(), ConsumerMetrics(), CatalogueLog()
     letters = DeadLetters(producer, "dead-letters", metrics, FloodGuard(10_000, 100_000, 1.0))
     client: Any = TopicClient(topic)
-    reader = CatalogueReader(client, PARTITION.topic, log, Adoption(store, log, metrics), store, letters)
+    reader = CatalogueReader(client, PARTITION.topic, log, CatalogueSync(store, log, metrics), store, letters)
     task = asyncio.create_task(reader.run())
     try:
         await reader.catch_up()
@@ -135,7 +135,7 @@ async def test_entries_beyond_the_limit_are_warned_of_once(monkeypatch: pytest.M
     with capture_logs() as lines:
         async with reading(store, topic) as (reader, _):
             for _ in range(3):
-                await reader._adoption.synchronize(TENANT)
+                await reader._catalogue_sync.synchronize(TENANT)
     assert [line["event"] for line in lines if line["log_level"] == "warning"].count(BEYOND) == 1
 
 

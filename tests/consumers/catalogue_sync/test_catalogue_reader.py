@@ -66,7 +66,9 @@ async def reading(
 ) -> AsyncIterator[tuple[CatalogueReader, asyncio.Task[None]]]:
     """A reader that runs."""
     parts = await world.consumer(catch_up=False)
-    reader = CatalogueReader(client, PARTITION.topic, parts.catalogue, parts.adoption, world.store, parts.dead_letters)
+    reader = CatalogueReader(
+        client, PARTITION.topic, parts.catalogue, parts.catalogue_sync, world.store, parts.dead_letters
+    )
     task = asyncio.create_task(reader.run())
     try:
         yield reader, task

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from consumers.catalogue_sync import sync as adoption
+from consumers.catalogue_sync import sync as catalogue_sync
 from consumers.catalogue_sync.catalogue_log import CatalogueLog
-from consumers.catalogue_sync.sync import Adoption
-from consumers.metrics import Metrics
+from consumers.catalogue_sync.sync import CatalogueSync
+from consumers.metrics import ConsumerMetrics
 from service.domain.catalogue.catalogue import EntryError
 from service.domain.counting import columns
 from service.domain.counting.columns import EVERY_TICKET, SEMANTICS
@@ -34,7 +34,7 @@ from tests.support.examples import examples
 from tests.support.pipeline import CatalogueTopic, published
 
 
-def reader(store: MemoryStore, topic: CatalogueTopic, end: int | None = None) -> Adoption:
+def reader(store: MemoryStore, topic: CatalogueTopic, end: int | None = None) -> CatalogueSync:
     """A consumer that has read the topic up to there."""
     log = CatalogueLog()
     for offset, (key, value) in enumerate(topic.records[:end]):
@@ -42,7 +42,7 @@ def reader(store: MemoryStore, topic: CatalogueTopic, end: int | None = None) ->
             log.take(offset, key, value)
         except EntryError:
             continue
-    return Adoption(store, log, Metrics())
+    return CatalogueSync(store, log, ConsumerMetrics())
 
 
 async def filters(store: MemoryStore) -> list[str] | None:
@@ -95,17 +95,17 @@ class StoreThatFails(MemoryStore):
 
 async def test_a_store_says_that_it_has_everything_only_once_it_has() -> None:
     store = StoreThatFails(1)
-    adoption = reader(store, published([tenant_entry(), filter_entry(), tenant_entry("two")]))
-    adoption.judged = 3
+    catalogue_sync = reader(store, published([tenant_entry(), filter_entry(), tenant_entry("two")]))
+    catalogue_sync.validated_offset = 3
     with pytest.raises(StoreUnavailable):
-        await adoption.everything()
+        await catalogue_sync.everything()
     assert not await store.catalogue_read()
     assert not await store.tenants_read(TENANT)
     store.left = 9
-    await adoption.everything()
+    await catalogue_sync.everything()
     assert await store.catalogue_read()
     assert await store.tenants_read(TENANT)
-    assert await store.judged() == 3, "what was judged before the store came back empty is not judged twice"
+    assert await store.validated_offset() == 3, "what was judged before the store came back empty is not judged twice"
 
 
 async def test_a_reader_that_is_behind_takes_what_is_newer_and_writes_nothing() -> None:
@@ -139,10 +139,10 @@ async def test_a_removed_tenant_goes_and_one_that_is_behind_doesn_t_bring_it_bac
     world.topic.publish(removal("tenant", TENANT))
     await consumer.catch_up()
     assert await world.store.tenant(TENANT) is None
-    assert {tenant for tenant, _ in consumer.adoption.orphans} == {TENANT}
+    assert {tenant for tenant, _ in consumer.catalogue_sync.orphans} == {TENANT}
     newest = reader(world.store, world.topic)
     await newest.everything()
-    assert newest.orphans == consumer.adoption.orphans
+    assert newest.orphans == consumer.catalogue_sync.orphans
     assert await newest.synchronize(TENANT) is None
     assert await behind.synchronize(TENANT) is not None, (
         "it has not read of the removal yet, so it makes the tenant anew"
@@ -193,7 +193,7 @@ async def test_columns_of_older_code_are_made_anew_from_the_newest_entries(monke
     await reader(store, topic).everything()
     before = await store.tenant(TENANT)
     assert before is not None
-    for module in (adoption, columns, record):
+    for module in (catalogue_sync, columns, record):
         monkeypatch.setattr(module, "SEMANTICS", SEMANTICS + 1)
     await reader(store, topic, end=2).everything()
     after = await store.tenant(TENANT)
@@ -212,7 +212,7 @@ async def test_what_needs_a_sweep_is_noted_by_every_reader() -> None:
     first, second = reader(store, topic), reader(store, topic)
     await first.everything()
     await second.everything()
-    assert first.unswept == second.unswept == {TENANT}
+    assert first.to_backfill == second.to_backfill == {TENANT}
 
 
 @settings(max_examples=examples(60), deadline=None)

@@ -8,8 +8,7 @@ import pytest
 from consumers.audit import tenant_audit
 from consumers.audit.cycle import AuditSchedule
 from consumers.audit.tenant_audit import TenantAudit
-from consumers.backfill import backfiller as sweeps
-from consumers.backfill import generation_gc as collecting
+from consumers.backfill import backfiller, generation_gc
 from consumers.coordination import live_work
 from consumers.coordination.live_work import LiveWork
 from consumers.rebuild import filling
@@ -25,8 +24,8 @@ MANY = 30
 
 @pytest.fixture(autouse=True)
 def small_bites(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sweeps, collecting):
-        monkeypatch.setattr(module, "BITE", 4)
+    for module in (backfiller, generation_gc):
+        monkeypatch.setattr(module, "SCAN_BATCH", 4)
         monkeypatch.setattr(module, "REST_SHARE", 0.0)
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from consumers.catalogue_sync.catalogue_log import CatalogueLog
-from consumers.catalogue_sync.sync import Adoption
+from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.coordination.store_runs import StoreRuns
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from service.store.ports.counter_store import Runs, StoreUnavailable
 from tests.fakes.memory_store import MemoryStore
 
@@ -32,7 +32,7 @@ class SpreadStore(MemoryStore):
         await super().new_epoch(bucket)
 
 
-class CountedAdoption(Adoption):
+class CountedAdoption(CatalogueSync):
     """Counts how often it brought everything in."""
 
     brought = 0
@@ -44,51 +44,51 @@ class CountedAdoption(Adoption):
 
 def looking() -> tuple[StoreRuns, SpreadStore, CountedAdoption]:
     store = SpreadStore()
-    adoption = CountedAdoption(store, CatalogueLog(), Metrics())
-    return StoreRuns(store, adoption), store, adoption
+    catalogue_sync = CountedAdoption(store, CatalogueLog(), ConsumerMetrics())
+    return StoreRuns(store, catalogue_sync), store, catalogue_sync
 
 
 async def test_what_stays_where_it_is_is_left_alone() -> None:
-    runs, store, adoption = looking()
+    runs, store, catalogue_sync = looking()
     for _ in range(3):
         await runs.look()
-    assert (store.minted, adoption.brought) == ([], 0)
+    assert (store.minted, catalogue_sync.brought) == ([], 0)
 
 
 async def test_a_bucket_that_moves_and_comes_back_is_in_a_new_epoch_each_time() -> None:
-    runs, store, adoption = looking()
+    runs, store, catalogue_sync = looking()
     await runs.look()
     store.now = Runs(("a", "b", "b"), "b")
     await runs.look()
     assert store.minted == [1]
     store.now = HERE
     await runs.look()
-    assert (store.minted, adoption.brought) == ([1, 1], 2)
+    assert (store.minted, catalogue_sync.brought) == ([1, 1], 2)
 
 
 async def test_where_only_the_catalogue_moves_it_is_brought_in_again() -> None:
-    runs, store, adoption = looking()
+    runs, store, catalogue_sync = looking()
     await runs.look()
     store.now = Runs(HERE.buckets, "c")
     await runs.look()
-    assert (store.minted, adoption.brought) == ([], 1)
+    assert (store.minted, catalogue_sync.brought) == ([], 1)
 
 
 async def test_one_server_that_restarted_is_another_epoch_by_that_alone() -> None:
-    runs, store, adoption = looking()
+    runs, store, catalogue_sync = looking()
     store.now = Runs(("a", "a", "a"), "a")
     await runs.look()
     store.now = Runs(("x", "x", "x"), "x")
     await runs.look()
-    assert (store.minted, adoption.brought) == ([], 1)
+    assert (store.minted, catalogue_sync.brought) == ([], 1)
 
 
 async def test_a_store_that_goes_away_meanwhile_is_looked_at_again() -> None:
-    runs, store, adoption = looking()
+    runs, store, catalogue_sync = looking()
     await runs.look()
     store.now = Runs(("b", "b", "b"), "c")
     store.away = 1
     with pytest.raises(StoreUnavailable):
         await runs.look()
     await runs.look()
-    assert (store.minted, adoption.brought) == ([0, 1], 1)
+    assert (store.minted, catalogue_sync.brought) == ([0, 1], 1)

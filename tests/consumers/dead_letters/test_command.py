@@ -14,8 +14,8 @@ from consumers.dead_letters.sender import DeadLetters, FloodGuard
 from consumers.dead_letters.topic import parked_records
 from consumers.kafka.clients import dead_letter_producer
 from consumers.kafka.topics import ensure_topics
-from consumers.metrics import Metrics
-from consumers.settings import Settings
+from consumers.metrics import ConsumerMetrics
+from consumers.settings import ConsumerSettings
 from tests.journeys.programs import topic_log
 from tests.servers.kafka.tansu_broker import TansuBroker, find_tansu
 from tests.servers.kafka.topics import Topics
@@ -26,8 +26,8 @@ AT_MS = 1_795_000_000_000
 
 
 @pytest.fixture
-def settings(kafka: str, topics: Topics) -> Settings:
-    return Settings(
+def settings(kafka: str, topics: Topics) -> ConsumerSettings:
+    return ConsumerSettings(
         kafka=kafka,
         events_topic=topics.events,
         catalogue_topic=topics.catalogue,
@@ -36,28 +36,28 @@ def settings(kafka: str, topics: Topics) -> Settings:
     )
 
 
-def run_command(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+def run_command(settings: ConsumerSettings, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
     names = ("kafka", "events_topic", "catalogue_topic", "dead_letter_topic")
     environ = os.environ | {f"TICKET_COUNTS_{name.upper()}": str(getattr(settings, name)) for name in names}
     command = [sys.executable, "-m", "consumers.dead_letters", *arguments]
     return subprocess.run(command, env=environ, capture_output=True, timeout=40, check=False)
 
 
-async def park(settings: Settings, records: Sequence[tuple[KafkaRecord, str]]) -> None:
+async def park(settings: ConsumerSettings, records: Sequence[tuple[KafkaRecord, str]]) -> None:
     """Parks them as a consumer does."""
     await ensure_topics(settings)
     producer = dead_letter_producer(settings)
     await producer.start()
     try:
         for record, reason in records:  # each by one that has just started: after a crash a record is parked again
-            letters = DeadLetters(producer, settings.dead_letter_topic, Metrics(), FloodGuard(1000, 1000, 1.0))
+            letters = DeadLetters(producer, settings.dead_letter_topic, ConsumerMetrics(), FloodGuard(1000, 1000, 1.0))
             await letters.park(record, reason)
             await letters.acknowledged()
     finally:
         await producer.stop()
 
 
-def records_of(settings: Settings) -> list[tuple[KafkaRecord, str]]:
+def records_of(settings: ConsumerSettings) -> list[tuple[KafkaRecord, str]]:
     trace = (("trace", b"\x00\xff"), ("reason", b"the record's own"))
     events, catalogue = settings.events_topic, settings.catalogue_topic
     return [
@@ -73,7 +73,7 @@ def as_sent(record: ConsumerRecord | KafkaRecord) -> tuple[object, ...]:
     return record.key, record.value, tuple(record.headers), record.timestamp
 
 
-async def test_letters_are_listed_whole_and_their_records_sent_again_once_each(settings: Settings) -> None:
+async def test_letters_are_listed_whole_and_their_records_sent_again_once_each(settings: ConsumerSettings) -> None:
     await park(settings, records_of(settings))
     listed = run_command(settings, "list", "--json")
     assert listed.returncode == 0, listed.stderr
@@ -104,7 +104,7 @@ async def test_letters_are_listed_whole_and_their_records_sent_again_once_each(s
     ]
 
 
-async def test_only_the_chosen_ones_are_sent(settings: Settings) -> None:
+async def test_only_the_chosen_ones_are_sent(settings: ConsumerSettings) -> None:
     await park(settings, records_of(settings))
     sent = run_command(settings, "replay", "--topic", settings.events_topic, "--reason", "no such tenant")
     assert (sent.returncode, sent.stdout.count(b"\n")) == (0, 1)
@@ -113,7 +113,7 @@ async def test_only_the_chosen_ones_are_sent(settings: Settings) -> None:
     assert await topic_log.read(settings.kafka, settings.catalogue_topic) == []
 
 
-async def test_letters_without_a_key_are_listed_with_what_the_record_says(settings: Settings) -> None:
+async def test_letters_without_a_key_are_listed_with_what_the_record_says(settings: ConsumerSettings) -> None:
     value = b'{"tenantid": "acme", "subject": "INC7"}'
     await park(settings, [(KafkaRecord(0, 7, None, value, (), AT_MS, settings.events_topic), "id: missing")])
     listed = run_command(settings, "list")
@@ -123,7 +123,7 @@ async def test_letters_without_a_key_are_listed_with_what_the_record_says(settin
 
 
 async def test_letters_behind_the_end_that_a_broker_names_are_read(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: ConsumerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The demo's broker names the last batch's first offset and one."""
     await park(settings, records_of(settings))
@@ -142,12 +142,12 @@ async def test_all_letters_are_read_from_the_embedded_broker(tmp_path: Path) -> 
     if tansu is None:
         pytest.skip("the embedded broker is not for this machine")
     with TansuBroker(tansu.path, tmp_path) as broker:
-        settings = Settings(kafka=broker.bootstrap)
+        settings = ConsumerSettings(kafka=broker.bootstrap)
         await park(settings, records_of(settings))
         assert b"5 letters read, 5 listed" in run_command(settings, "list").stderr
 
 
-def test_what_is_missing_or_wrong_is_one_clear_line(settings: Settings) -> None:
+def test_what_is_missing_or_wrong_is_one_clear_line(settings: ConsumerSettings) -> None:
     absent = run_command(settings, "list")
     assert absent.returncode == 1
     assert f"there is no topic {settings.dead_letter_topic}".encode() in absent.stderr

@@ -11,7 +11,7 @@ from consumers.dead_letters import arguments
 from consumers.dead_letters.letter import Origin, ReadLetter, Whose, letter_in, whose_letter
 from consumers.dead_letters.selection import Offsets, Selection
 from consumers.dead_letters.sender import DeadLetters, FloodGuard
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from tests.support.pipeline import FakeProducer, KafkaRecord
 
 CATALOGUE = "ticket-catalogue"
@@ -22,7 +22,7 @@ HEADERS = st.lists(
 
 async def parked(record: KafkaRecord, reason: str) -> KafkaRecord:
     producer = FakeProducer()
-    await DeadLetters(producer, "the-dead", Metrics(), FloodGuard(10, 10, 1.0)).park(record, reason)
+    await DeadLetters(producer, "the-dead", ConsumerMetrics(), FloodGuard(10, 10, 1.0)).park(record, reason)
     return producer.sent[0]
 
 

@@ -14,7 +14,7 @@ from consumers.dead_letters.letter import letter_in
 from consumers.dead_letters.packing import MIB, SIZE_LIMITS, SizeLimit, parcel
 from consumers.dead_letters.sender import DeadLetters, FloodGuard
 from consumers.fetching.flawed import FlawedRecord
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from tests.support.pipeline import FakeProducer, KafkaRecord
 
 ODD = "\udcff\udcfe"
@@ -55,7 +55,7 @@ class Choosy(FakeProducer):
 async def parked(letter: Any, *, takes: int = 10**9, latest: int = 10**15, reason: str = "value: bad") -> Choosy:
     producer = Choosy()
     producer.takes, producer.latest = takes, latest
-    letters = DeadLetters(producer, "the-dead", Metrics(), FloodGuard(10, 100, 1.0))
+    letters = DeadLetters(producer, "the-dead", ConsumerMetrics(), FloodGuard(10, 100, 1.0))
     await letters.park(letter, reason)
     await letters.acknowledged()
     return producer

@@ -11,14 +11,14 @@ from structlog.testing import capture_logs
 from consumers.dead_letters.packing import REASON_BYTES
 from consumers.dead_letters.sender import DeadLetters, FloodGuard
 from consumers.errors import Flood
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from tests.support.pipeline import FakeProducer, KafkaRecord
 
 RECORD = KafkaRecord(3, 17, b"\xffkey", b"\x00not json", (("ce_id", b"e"), ("reason", b"older")), 1_700_000_000_123)
 
 
 def letters(producer: FakeProducer, guard: FloodGuard | None = None) -> DeadLetters:
-    return DeadLetters(producer, "the-dead", Metrics(), guard or FloodGuard(1000, 10_000, 0.5))
+    return DeadLetters(producer, "the-dead", ConsumerMetrics(), guard or FloodGuard(1000, 10_000, 0.5))
 
 
 async def test_a_letter_has_the_record_s_bytes_and_says_why_and_whence() -> None:
@@ -48,7 +48,7 @@ async def test_a_letter_has_the_record_s_bytes_and_says_why_and_whence() -> None
     ],
 )
 async def test_the_log_says_whose_record_was_parked(record: KafkaRecord, whose: tuple[str | None, str | None]) -> None:
-    parked = DeadLetters(FakeProducer(), "the-dead", Metrics(), FloodGuard(1000, 10_000, 0.5), "the-catalogue")
+    parked = DeadLetters(FakeProducer(), "the-dead", ConsumerMetrics(), FloodGuard(1000, 10_000, 0.5), "the-catalogue")
     with capture_logs() as logs:
         await parked.park(record, "bad")
     (line,) = logs

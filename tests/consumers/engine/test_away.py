@@ -191,7 +191,7 @@ class SpreadWorld(SmallWorld):
         buckets = AwayBuckets(self.store, TOPIC_ID, range(self.cluster.buckets), consumer.metrics)
         assignment = Assignment(client, buckets, consumer.metrics)
         processor = BatchProcessor(self.store, consumer.step, consumer.tenants, consumer.dead_letters, buckets, 3)
-        rewinding = Rewinding(self.store, consumer.step, consumer.adoption, consumer.metrics, buckets)
+        rewinding = Rewinding(self.store, consumer.step, consumer.catalogue_sync, consumer.metrics, buckets)
         loop = Poll(
             client, assignment, buckets, processor, rewinding, consumer.clock, consumer.metrics, 1_000, lambda: None,
             same_topic, Freshness(Fetches(client), consumer.metrics),

@@ -8,7 +8,7 @@ import pytest
 
 from consumers.backoff import REDO_FIRST_S, REDO_LONGEST_S
 from service import timezones
-from service.store.ports.counter_store import Batch, Conflict, Outcome, StoredTenant, Untimely
+from service.store.ports.counter_store import Batch, Conflict, DueConflict, Outcome, StoredTenant
 from tests.consumers.small_world import (
     NOW_US,
     TENANT,
@@ -40,7 +40,7 @@ class Contended(MeddledStore):
     def __init__(self) -> None:
         super().__init__()
         self.refusals = self.refused = 0
-        self.outcome: Outcome = Untimely()
+        self.outcome: Outcome = DueConflict()
 
     def refuses(self) -> bool:
         if self.refused == self.refusals:
@@ -91,7 +91,7 @@ async def a_removal(world: ContendedWorld, consumer: Pipeline) -> None:
 
 
 async def columns_asked_for(world: ContendedWorld, consumer: Pipeline) -> None:
-    await world.store.note_asks(TENANT, [("p", "vip", "")], NOW_US, missing=True)
+    await world.store.note_demands(TENANT, [("p", "vip", "")], NOW_US, missing=True)
     await consumer.wanted.look(consumer.sweeper._may)
 
 
@@ -99,7 +99,7 @@ async def a_rebuild(world: ContendedWorld, consumer: Pipeline) -> None:
     await rebuilding_over(world.store, {0: LOG}, NOW_US, []).run([TENANT])
 
 
-@pytest.mark.parametrize("outcome", [Untimely(), Conflict(((TENANT, "T1"),))], ids=["untimely", "conflict"])
+@pytest.mark.parametrize("outcome", [DueConflict(), Conflict(((TENANT, "T1"),))], ids=["untimely", "conflict"])
 @pytest.mark.parametrize("work", [more_events, a_backfill, a_rebuild])
 async def test_a_batch_that_is_refused_is_tried_again_with_pauses(work: Work, outcome: Outcome) -> None:
     await redone_with_pauses(work, outcome)
@@ -107,7 +107,7 @@ async def test_a_batch_that_is_refused_is_tried_again_with_pauses(work: Work, ou
 
 @pytest.mark.parametrize("work", [an_edit, a_removal, columns_asked_for])
 async def test_a_record_that_is_refused_is_tried_again_with_pauses(work: Work) -> None:
-    await redone_with_pauses(work, Untimely())
+    await redone_with_pauses(work, DueConflict())
 
 
 async def redone_with_pauses(work: Work, outcome: Outcome) -> None:

@@ -38,7 +38,7 @@ async def applied() -> tuple[SmallWorld, Pipeline]:
 
 async def rewound(world: SmallWorld, consumer: Pipeline, first: Bucket) -> None:
     away = AwayBuckets(world.store, TOPIC_ID, range(world.store.buckets), consumer.metrics)
-    rewinding = Rewinding(world.store, consumer.step, consumer.adoption, consumer.metrics, away)
+    rewinding = Rewinding(world.store, consumer.step, consumer.catalogue_sync, consumer.metrics, away)
     await rewinding.run(Rewind(first, {}))
 
 
@@ -90,7 +90,7 @@ async def test_the_catalogue_is_brought_back_too() -> None:
     world, consumer = await applied()
     stored = await world.store.tenant(TENANT)
     assert stored is not None
-    assert await world.store.drop_tenant(TENANT, stored.token)
+    assert await world.store.drop_tenant(TENANT, stored.record_version)
     await rewound(world, consumer, first=0)
     again = await world.store.tenant(TENANT)
     assert again is not None

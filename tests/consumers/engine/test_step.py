@@ -9,7 +9,7 @@ import pytest
 from consumers.errors import ForeignTopic, OlderCode, Rewind
 from consumers.types import Goal
 from service.domain.counting.viewer import Role, Viewer
-from service.store.ports.counter_store import Batch, Progress, StoredTenant, StoreUnavailable
+from service.store.ports.counter_store import Batch, PartitionProgress, StoredTenant, StoreUnavailable
 from tests.consumers.small_world import (
     NOW_US,
     TENANT,
@@ -222,7 +222,7 @@ async def test_columns_of_a_newer_release_are_left_alone() -> None:
     stored = await world.store.tenant(TENANT)
     assert stored is not None
     newer = msgspec.structs.replace(stored.record, semantics=stored.record.semantics + 1)
-    assert await world.store.put_tenant(TENANT, stored.token, StoredTenant("newer", stored.generation, newer))
+    assert await world.store.put_tenant(TENANT, stored.record_version, StoredTenant("newer", stored.generation, newer))
     with pytest.raises(OlderCode, match="this release has"):
         await consumer.consume(log_of(told(1)))
     assert world.positions == {}
@@ -280,4 +280,4 @@ async def test_goals_below_what_is_stored_move_nothing_back() -> None:
     await consumer.step.events(bucket, [], {0: Goal(4, 0)})
     assert world.positions == {0: 9}
     assert consumer.step.known[bucket, 0] == 9
-    assert (await world.store.apply(Batch(bucket, TOPIC_ID, {0: Progress(9, 9, 0)}))).versions == {}  # type: ignore[union-attr]
+    assert (await world.store.apply(Batch(bucket, TOPIC_ID, {0: PartitionProgress(9, 9, 0)}))).versions == {}  # type: ignore[union-attr]

@@ -4,7 +4,7 @@ import pytest
 
 from consumers.engine.reevaluation import Reevaluation
 from consumers.engine.tenants import Tenants
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from service.store.ports.counter_store import StoredTenant
 from tests.consumers.small_world import TENANT, MeddledStore, SmallWorld, log_of, told
 from tests.support.pipeline import TOPIC_ID
@@ -57,7 +57,7 @@ async def test_a_repair_writes_tickets_and_no_tenant_s_record_though_it_knows_no
     stored = await world.store.tenant(TENANT)
     assert stored is not None
     world.kept.keeps = True
-    repairing = Reevaluation(world.store, Tenants(world.store.tenant), consumer.clock, Metrics(), TOPIC_ID)
+    repairing = Reevaluation(world.store, Tenants(world.store.tenant), consumer.clock, ConsumerMetrics(), TOPIC_ID)
     applied = len(world.store.applied)
     await repairing.repair(TENANT, stored.generation, ["T1"])
     await repairing.repair("nobody", stored.generation, ["T1"])

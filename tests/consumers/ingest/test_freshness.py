@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from consumers.ingest.freshness import MOST_ENDS, Freshness
 from consumers.kafka.fetches import Fetches
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.types import Goal
 from tests.consumers.kafka.kafka_client import TP, FakeConsumer
 
@@ -18,7 +18,7 @@ class Watched:
     """One partition's freshness, and what its metric says."""
 
     def __init__(self) -> None:
-        self.client, self.metrics = FakeConsumer(), Metrics()
+        self.client, self.metrics = FakeConsumer(), ConsumerMetrics()
         fetches = Fetches(self.client, self.client.monotonic_s, self.client.wall_s)
         self.fresh = Freshness(fetches, self.metrics, self.client.monotonic_s, self.client.wall_s)
 

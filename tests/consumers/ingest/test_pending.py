@@ -169,7 +169,7 @@ class World(SmallWorld):
         away = AwayBuckets(self.store, TOPIC_ID, range(buckets_of(self.store)), consumer.metrics)
         assignment = Assignment(client, away, consumer.metrics)
         processor = BatchProcessor(self.store, consumer.step, consumer.tenants, consumer.dead_letters, away, 3)
-        rewinding = Rewinding(self.store, consumer.step, consumer.adoption, consumer.metrics, away)
+        rewinding = Rewinding(self.store, consumer.step, consumer.catalogue_sync, consumer.metrics, away)
         loop = Poll(
             client, assignment, away, processor, rewinding, consumer.clock, consumer.metrics, batch_records,
             lambda: None, same_topic, Freshness(Fetches(client), consumer.metrics),

@@ -71,7 +71,7 @@ async def positioned(consumer: Pipeline, events: OnePartition) -> Poll:
     assignment = Assignment(events, away, consumer.metrics)
     freshness = Freshness(Fetches(events), consumer.metrics)
     processor = BatchProcessor(consumer.store, consumer.step, consumer.tenants, consumer.dead_letters, away, 10)
-    rewinding = Rewinding(consumer.store, consumer.step, consumer.adoption, consumer.metrics, away)
+    rewinding = Rewinding(consumer.store, consumer.step, consumer.catalogue_sync, consumer.metrics, away)
     poll = Poll(
         events, assignment, away, processor, rewinding, consumer.clock, consumer.metrics, 1_000, lambda: None,
         same_topic, freshness,

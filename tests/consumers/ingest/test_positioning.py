@@ -10,8 +10,8 @@ from consumers.engine.away import AwayBuckets
 from consumers.errors import LogShrank, RetentionOvertook
 from consumers.ingest import assignment
 from consumers.ingest.assignment import Assignment
-from consumers.metrics import Metrics
-from service.store.ports.counter_store import Batch, Progress
+from consumers.metrics import ConsumerMetrics
+from service.store.ports.counter_store import Batch, PartitionProgress
 from tests.fakes.memory_store import MemoryStore
 
 BUCKETS = 3
@@ -52,14 +52,14 @@ class Positioned:
     def __init__(self, beginnings: Mapping[int, int], accepted: Mapping[int, int] | None = None) -> None:
         self.consumer = FakeConsumer(beginnings)
         self.store = MemoryStore(BUCKETS)
-        self.metrics = Metrics()
+        self.metrics = ConsumerMetrics()
         self.assignment = Assignment(
             self.consumer, AwayBuckets(self.store, "topic", range(BUCKETS), self.metrics), self.metrics, accepted or {}
         )
 
     async def stored(self, positions: Mapping[int, int], buckets: Collection[int] = range(BUCKETS)) -> None:
         for bucket in buckets:
-            progress = {partition: Progress(None, position, 0) for partition, position in positions.items()}
+            progress = {partition: PartitionProgress(None, position, 0) for partition, position in positions.items()}
             await self.store.apply(Batch(bucket, "topic", progress))
 
     async def starts(self) -> Mapping[int, int]:

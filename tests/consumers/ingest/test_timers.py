@@ -191,7 +191,7 @@ async def test_a_filter_on_two_fields_days_is_counted_for_a_zone_once_asked_for_
     hour = 3_600 * SECOND
     await consumer.consume(log_of(told(1, createdAt=text(NOW_US), dueAt=text(NOW_US + hour))))
     ask = ("", "both", "Asia/Kathmandu")
-    await world.store.note_asks(TENANT, [ask], NOW_US, missing=True)
+    await world.store.note_demands(TENANT, [ask], NOW_US, missing=True)
     await consumer.sweep()
     assert await counts_at(world.store, ["both"], now=NOW_US, zone="Asia/Kathmandu") == (1,)
     stored = await world.store.tenant(TENANT)

@@ -11,11 +11,11 @@ from consumers.kafka.closing import closed
 from consumers.kafka.topic_metadata import describe_topics
 from consumers.kafka.topics import _create
 from consumers.rebuild.log_checks import _policy
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 
 USES = {
     "describe topics": lambda: describe_topics("127.0.0.1:1", ["events"]),
-    "create topics": lambda: _create(Settings(), ["ticket-events"]),
+    "create topics": lambda: _create(ConsumerSettings(), ["ticket-events"]),
     "ask for a policy": lambda: _policy("127.0.0.1:1", "events"),
 }
 

@@ -19,7 +19,7 @@ from consumers.kafka.topics import (
     new_topics,
     topic_ids,
 )
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from tests.servers.choice import Choice
 from tests.servers.kafka.topics import Topics
 from tests.servers.ports import free_port
@@ -29,8 +29,8 @@ KAFKA_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @pytest.fixture
-def settings(kafka: str, topics: Topics) -> Settings:
-    return Settings(
+def settings(kafka: str, topics: Topics) -> ConsumerSettings:
+    return ConsumerSettings(
         kafka=kafka,
         events_topic=topics.events,
         catalogue_topic=topics.catalogue,
@@ -91,7 +91,7 @@ async def produce(kafka: str, topic: str, value: bytes, headers: list[tuple[str,
         await producer.stop()
 
 
-async def test_absent_topics_are_made_with_leaders(settings: Settings) -> None:
+async def test_absent_topics_are_made_with_leaders(settings: ConsumerSettings) -> None:
     await ensure_topics(settings)
     described = await describe_topics(
         settings.kafka, [settings.events_topic, settings.catalogue_topic, settings.dead_letter_topic]
@@ -105,7 +105,7 @@ async def test_absent_topics_are_made_with_leaders(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("apache_kafka")
-async def test_topics_keep_what_the_promises_need(settings: Settings) -> None:
+async def test_topics_keep_what_the_promises_need(settings: ConsumerSettings) -> None:
     await ensure_topics(settings)
     events = await configuration(settings.kafka, settings.events_topic)
     catalogue = await configuration(settings.kafka, settings.catalogue_topic)
@@ -119,7 +119,9 @@ async def test_topics_keep_what_the_promises_need(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("apache_kafka")
-async def test_the_largest_event_that_gets_in_fits_as_a_dead_letter_with_its_headers(settings: Settings) -> None:
+async def test_the_largest_event_that_gets_in_fits_as_a_dead_letter_with_its_headers(
+    settings: ConsumerSettings,
+) -> None:
     await ensure_topics(settings)
     largest = b"x" * (EVENTS_MAX_MESSAGE_BYTES - 200)
     assert len(largest) > MAX_EVENT_BYTES
@@ -129,12 +131,12 @@ async def test_the_largest_event_that_gets_in_fits_as_a_dead_letter_with_its_hea
     await produce(settings.kafka, settings.dead_letter_topic, largest, [("reason", b"r" * 100_000)])
 
 
-async def test_many_processes_may_ask_at_once(settings: Settings) -> None:
+async def test_many_processes_may_ask_at_once(settings: ConsumerSettings) -> None:
     await asyncio.gather(*(ensure_topics(settings) for _ in range(5)))
     assert (await describe_topics(settings.kafka, [settings.events_topic]))[settings.events_topic].partitions == 3
 
 
-async def known_ids(settings: Settings, names: list[str]) -> dict[str, str]:
+async def known_ids(settings: ConsumerSettings, names: list[str]) -> dict[str, str]:
     """Their ids, once the broker has heard of all of them."""
 
     async def known() -> dict[str, str] | None:
@@ -146,7 +148,7 @@ async def known_ids(settings: Settings, names: list[str]) -> dict[str, str]:
     return found
 
 
-async def test_a_topic_that_exists_stays_as_it_is(settings: Settings) -> None:
+async def test_a_topic_that_exists_stays_as_it_is(settings: ConsumerSettings) -> None:
     await make_topic(settings.kafka, settings.events_topic, 2)
     before = await known_ids(settings, [settings.events_topic])
     await ensure_topics(settings)
@@ -154,20 +156,20 @@ async def test_a_topic_that_exists_stays_as_it_is(settings: Settings) -> None:
     assert await topic_ids(settings.kafka, [settings.events_topic]) == before
 
 
-async def test_a_catalogue_of_several_partitions_is_refused(settings: Settings) -> None:
+async def test_a_catalogue_of_several_partitions_is_refused(settings: ConsumerSettings) -> None:
     await make_topic(settings.kafka, settings.catalogue_topic, 2)
     with pytest.raises(TopicsUnusable, match=f"{settings.catalogue_topic} has 2 partitions and needs exactly 1"):
         await ensure_topics(settings)
 
 
 @pytest.mark.usefixtures("apache_kafka")
-async def test_more_copies_than_brokers_are_refused_by_name(settings: Settings) -> None:
+async def test_more_copies_than_brokers_are_refused_by_name(settings: ConsumerSettings) -> None:
     greedy = settings.model_copy(update={"replication_factor": 9})
     with pytest.raises(TopicsUnusable, match=f"topic {settings.events_topic} can't be made: .*replicat"):
         await ensure_topics(greedy)
 
 
-async def test_topic_ids_differ_stay_and_change_with_a_topic_made_anew(settings: Settings) -> None:
+async def test_topic_ids_differ_stay_and_change_with_a_topic_made_anew(settings: ConsumerSettings) -> None:
     names = [settings.events_topic, settings.catalogue_topic]
     await ensure_topics(settings)
     first = await known_ids(settings, names)
@@ -181,14 +183,14 @@ async def test_topic_ids_differ_stay_and_change_with_a_topic_made_anew(settings:
     assert second[settings.catalogue_topic] == first[settings.catalogue_topic]
 
 
-async def test_asking_for_an_absent_topic_makes_none(settings: Settings) -> None:
+async def test_asking_for_an_absent_topic_makes_none(settings: ConsumerSettings) -> None:
     assert await topic_ids(settings.kafka, [settings.events_topic]) == {}
     assert await describe_topics(settings.kafka, [settings.events_topic]) == {}
 
 
 async def test_without_a_broker_the_caller_is_told() -> None:
     with pytest.raises(KafkaConnectionError):
-        await ensure_topics(Settings(kafka=f"127.0.0.1:{free_port()}"))
+        await ensure_topics(ConsumerSettings(kafka=f"127.0.0.1:{free_port()}"))
 
 
 async def test_an_invalid_name_is_an_error_of_kafka(kafka: str) -> None:
@@ -198,6 +200,6 @@ async def test_an_invalid_name_is_an_error_of_kafka(kafka: str) -> None:
 
 @pytest.mark.parametrize(("asked", "brokers", "copies"), [(0, 1, 1), (0, 2, 2), (0, 3, 3), (0, 9, 3), (2, 3, 2)])
 def test_copies_follow_the_brokers_unless_set(asked: int, brokers: int, copies: int) -> None:
-    made = new_topics(Settings(replication_factor=asked), brokers).values()
+    made = new_topics(ConsumerSettings(replication_factor=asked), brokers).values()
     assert {topic.replication_factor for topic in made} == {copies}
     assert all(("min.insync.replicas" in topic.topic_configs) == (copies >= 3) for topic in made)

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from consumers.kafka.fetches import Fetches
 from consumers.ops import health as health_module
 from consumers.ops.health import LATEST_S, Health
-from consumers.ops.liveness import Pulse
+from consumers.ops.liveness import Liveness
 from tests.consumers.kafka.kafka_client import TP, FakeConsumer
 
 CATALOGUE = TopicPartition("catalogue", 0)
@@ -28,7 +28,7 @@ class Beating:
         reader: Any = SimpleNamespace(readable=readable)
         assignment: Any = SimpleNamespace(ready={TP}, waiting=set())
         clients = [Fetches(one, one.monotonic_s, one.wall_s) for one in (self.events, self.catalogue)]
-        self.pulse = Pulse(self.health, reader, assignment, clients[0], clients[1], CATALOGUE)
+        self.pulse = Liveness(self.health, reader, assignment, clients[0], clients[1], CATALOGUE)
 
     def beats(self, seconds: float) -> str:
         """Half a second at a time; why it isn't ready in the end."""

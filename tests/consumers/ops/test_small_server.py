@@ -110,8 +110,8 @@ def test_a_crowd_takes_a_bounded_number_of_threads_and_keeps_nobody_out(port: in
 def test_a_crowd_of_one_address_costs_no_other_address_its_connection(port: int) -> None:
     with connected(port) as slow, ExitStack() as crowd:
         slow.sendall(b"GET /healthz HTTP/1.1\r\n")
-        strangers = [crowd.enter_context(connected(port, STRANGER)) for _ in range(4 * MOST_CONNECTIONS)]
-        assert is_cut(strangers[0]), "by now there are too many, and somebody had to go"
+        unknown_tenants = [crowd.enter_context(connected(port, STRANGER)) for _ in range(4 * MOST_CONNECTIONS)]
+        assert is_cut(unknown_tenants[0]), "by now there are too many, and somebody had to go"
         slow.sendall(b"\r\n")
         assert slow.recv(65_536).startswith(b"HTTP/1.0 200 ")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from structlog.testing import capture_logs
 
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.ops.store_clock import StoreClock
 from service.store.ports.counter_store import StoreUnavailable
 from service.store.redis.reader import RedisReader
@@ -66,9 +66,9 @@ async def test_a_clock_that_is_set_a_day_ahead_between_two_looks_changes_nothing
 
 
 async def test_it_follows_the_store_and_says_once_that_it_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    server, own, metrics = Server(), SetClock(NOW_US + DAY), Metrics()
+    server, own, metrics = Server(), SetClock(NOW_US + DAY), ConsumerMetrics()
     clock = await StoreClock.of(server, own, server.monotonic_s)
-    monkeypatch.setattr("consumers.ops.store_clock.LOOK_S", 0.0)
+    monkeypatch.setattr("consumers.ops.store_clock.POLL_INTERVAL_S", 0.0)
     server.now -= 10 * SECOND  # another server, whose clock is behind
     with capture_logs() as lines:
         following = asyncio.create_task(clock.follow(server, metrics))
@@ -95,8 +95,8 @@ async def test_what_is_asked_for_by_a_clock_that_is_ahead_is_noted_at_the_server
     async with open_store(redis_db, BUCKETS, 10.0) as store:
         assert isinstance(store, RedisReader)
         now = time.time_ns() // 1000
-        await store.note_asks("acme", [("p", "f", "")], now + DAY, missing=False)
-        await store.note_asks("acme", [("p", "g", "")], now - DAY, missing=False)
-        asked = await store.asks("acme")
+        await store.note_demands("acme", [("p", "f", "")], now + DAY, missing=False)
+        await store.note_demands("acme", [("p", "g", "")], now - DAY, missing=False)
+        asked = await store.demands("acme")
         assert asked["p", "f", ""] <= await store.time_us()
         assert asked["p", "g", ""] == (now - DAY) // 1000 * 1000

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from consumers.metrics import Metrics
+from consumers.metrics import ConsumerMetrics
 from consumers.ops.health import Health
 from consumers.ops.store_watch import StoreWatch
-from service.store.redis.server_status import Condition
+from service.store.redis.server_status import ServerStatus
 
 UNKNOWN = "Redis doesn't tell whether it keeps anything on disk"
 NOTHING_KEPT = "Redis keeps nothing on disk"
@@ -19,7 +19,7 @@ class Watching:
     """A watch that is told what Redis says."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics()
+        self.metrics = ConsumerMetrics()
         store: Any = type("Store", (), {"unable": None, "paused": ""})()
         self.watch = StoreWatch(store, Health(), self.metrics)
 
@@ -27,7 +27,7 @@ class Watching:
         """The warnings while these are found one after another."""
         with capture_logs() as lines:
             for number, found in enumerate(persistent):
-                self.watch.take(Condition(10, 0, "noeviction", 0, found), float(number))
+                self.watch.take(ServerStatus(10, 0, "noeviction", 0, found), float(number))
         return [line["event"] for line in lines if line["log_level"] == "warning"]
 
     def metric(self, name: str) -> float:

@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from consumers import progress
-from consumers.publishing import applied_positions as applied
+from consumers.publishing import applied_positions
 from consumers.publishing.applied_positions import until_applied
-from service.store.ports.counter_store import Applied, Batch, BucketState, Progress, StoreDenied, StoreUnavailable
+from service.store.ports.counter_store import (
+    Applied,
+    Batch,
+    BucketState,
+    PartitionProgress,
+    StoreDenied,
+    StoreUnavailable,
+)
 from tests.fakes.memory_store import MemoryStore
 
 BUCKETS = (0, 1)
@@ -17,7 +24,7 @@ BUCKETS = (0, 1)
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks without rest, and says something each time."""
-    monkeypatch.setattr(applied, "LOOK_S", 0.0)
+    monkeypatch.setattr(applied_positions, "POLL_INTERVAL_S", 0.0)
     monkeypatch.setattr(progress, "SAY_S", 0.0)
 
 
@@ -35,7 +42,9 @@ class Watched(MemoryStore):
         return await super().states(buckets)
 
     async def reach(self, bucket: int, **positions: int) -> None:
-        reached = {int(partition[1:]): Progress(None, position, 0) for partition, position in positions.items()}
+        reached = {
+            int(partition[1:]): PartitionProgress(None, position, 0) for partition, position in positions.items()
+        }
         assert isinstance(await self.apply(Batch(bucket, "topic", reached)), Applied)
 
 
@@ -68,9 +77,9 @@ async def test_the_catalogue_is_waited_for_too() -> None:
     store = Watched()
     waiting = asyncio.create_task(until_applied(store, BUCKETS, {}, lambda _: None, catalogue_end=3))
     assert not await ends_after(waiting)
-    await store.set_judged(2)
+    await store.set_validated_offset(2)
     assert not await ends_after(waiting)
-    await store.set_judged(3)
+    await store.set_validated_offset(3)
     assert await ends_after(waiting)
 
 

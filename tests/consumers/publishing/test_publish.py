@@ -21,8 +21,8 @@ from consumers.publish import PublishStopped, publish
 from consumers.publishing import outbox
 from consumers.publishing.ndjson import Record
 from consumers.publishing.outbox import NotAcknowledged, Outbox
-from consumers.settings import Settings
-from service.store.ports.counter_store import Applied, Batch, Progress
+from consumers.settings import ConsumerSettings
+from service.store.ports.counter_store import Applied, Batch, PartitionProgress
 from service.store.redis.store import open_store
 from tests.servers.kafka.topics import Topics
 from tests.servers.ports import free_port
@@ -32,8 +32,8 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def settings(kafka: str, topics: Topics) -> Settings:
-    return Settings(
+def settings(kafka: str, topics: Topics) -> ConsumerSettings:
+    return ConsumerSettings(
         kafka=kafka,
         events_topic=topics.events,
         catalogue_topic=topics.catalogue,
@@ -74,7 +74,7 @@ async def _batch(consumer: AIOKafkaConsumer, partition: TopicPartition) -> list[
     return batches.get(partition, [])
 
 
-async def test_events_arrive_as_they_came_keyed_and_in_order_of_each_ticket(settings: Settings) -> None:
+async def test_events_arrive_as_they_came_keyed_and_in_order_of_each_ticket(settings: ConsumerSettings) -> None:
     lines = [event(ticket, sequence) for sequence in range(50) for ticket in range(20)]
     totals = await publish(lines, settings)
     assert (totals.events, totals.entries, totals.skipped) == (1_000, 0, 0)
@@ -87,7 +87,7 @@ async def test_events_arrive_as_they_came_keyed_and_in_order_of_each_ticket(sett
         assert {one.headers for one in mine} == {(("content-type", b"application/cloudevents+json"),)}
 
 
-async def test_entries_and_removals_go_to_the_catalogue_in_order(settings: Settings) -> None:
+async def test_entries_and_removals_go_to_the_catalogue_in_order(settings: ConsumerSettings) -> None:
     totals = await publish([tenant("a"), b"", tenant("b"), b'{"kind":"tenant","id":"a","value":null}\r\n'], settings)
     assert (totals.events, totals.entries) == (0, 3)
     found = await records(settings.kafka, settings.catalogue_topic)
@@ -98,7 +98,7 @@ async def test_entries_and_removals_go_to_the_catalogue_in_order(settings: Setti
     ]
 
 
-async def test_lines_may_come_one_by_one(settings: Settings) -> None:
+async def test_lines_may_come_one_by_one(settings: ConsumerSettings) -> None:
     async def slow() -> AsyncIterator[bytes]:
         for ticket in range(3):
             await asyncio.sleep(0)
@@ -107,7 +107,9 @@ async def test_lines_may_come_one_by_one(settings: Settings) -> None:
     assert (await publish(slow(), settings)).events == 3
 
 
-async def test_the_first_bad_line_stops_it_with_all_before_published_and_nothing_after(settings: Settings) -> None:
+async def test_the_first_bad_line_stops_it_with_all_before_published_and_nothing_after(
+    settings: ConsumerSettings,
+) -> None:
     lines = [tenant("a"), event(1), b'{"kind":"tenant"}', event(2), tenant("b")]
     with pytest.raises(PublishStopped, match=r"^line 3: value: is missing"):
         await publish(lines, settings)
@@ -115,7 +117,7 @@ async def test_the_first_bad_line_stops_it_with_all_before_published_and_nothing
     assert [one.key for one in await records(settings.kafka, settings.catalogue_topic)] == [b"tenant/a"]
 
 
-async def test_bad_lines_are_reported_and_left_out_when_asked(settings: Settings) -> None:
+async def test_bad_lines_are_reported_and_left_out_when_asked(settings: ConsumerSettings) -> None:
     said: list[str] = []
     totals = await publish([b"{", event(1), b"[]", event(2)], settings, skip_bad=True, say=said.append)
     assert (totals.events, totals.skipped) == (2, 2)
@@ -125,13 +127,13 @@ async def test_bad_lines_are_reported_and_left_out_when_asked(settings: Settings
     ]
 
 
-async def test_records_are_paced(settings: Settings) -> None:
+async def test_records_are_paced(settings: ConsumerSettings) -> None:
     totals = await publish([event(ticket) for ticket in range(41)], settings, rate=100)
     assert totals.seconds >= 0.4
     assert totals.events == 41
 
 
-async def test_an_event_over_a_mebibyte_gets_in_so_that_it_can_be_dead_lettered(settings: Settings) -> None:
+async def test_an_event_over_a_mebibyte_gets_in_so_that_it_can_be_dead_lettered(settings: ConsumerSettings) -> None:
     large = b'{"specversion":"1.0","tenantid":"t","subject":"1","data":"%s"}' % (b"x" * 1_100_000)
     assert (await publish([large], settings)).events == 1
     assert [len(one.value) for one in await records(settings.kafka, settings.events_topic)] == [len(large)]
@@ -144,7 +146,7 @@ def hashes_read(raw: redis.Redis) -> int:
 
 
 async def test_it_ends_only_when_every_bucket_has_what_was_published_where_it_is_told_to(
-    settings: Settings, redis_db: str
+    settings: ConsumerSettings, redis_db: str
 ) -> None:
     said: list[str] = []
     own = settings.model_copy(update={"redis": redis_db, "buckets": 2})
@@ -158,19 +160,19 @@ async def test_it_ends_only_when_every_bucket_has_what_was_published_where_it_is
     async with open_store(redis_db, 2, 5) as store:
         for bucket in range(2):
             assert not waiting.done()
-            reached = {partition: Progress(None, 1, 0) for partition in range(3)}
+            reached = {partition: PartitionProgress(None, 1, 0) for partition in range(3)}
             assert isinstance(await store.apply(Batch(bucket, "topic", reached)), Applied)
     assert (await asyncio.wait_for(waiting, 10)).events == 1
 
 
 async def test_a_store_that_is_away_or_another_stops_it_before_anything_is_sent(
-    settings: Settings, redis_db: str
+    settings: ConsumerSettings, redis_db: str
 ) -> None:
     nowhere = settings.model_copy(update={"redis": f"redis://127.0.0.1:{free_port()}/0"})
     with pytest.raises(PublishStopped, match="Redis"):
         await publish([event(1)], nowhere, wait_applied=True)
     async with open_store(redis_db, 2, 5) as store:
-        await store.found()
+        await store.ensure_layout()
     with pytest.raises(PublishStopped, match="laid out with 2, not 64"):
         await publish([event(1)], settings.model_copy(update={"redis": redis_db}), wait_applied=True)
     assert await describe_topics(settings.kafka, [settings.events_topic]) == {}
@@ -179,7 +181,7 @@ async def test_a_store_that_is_away_or_another_stops_it_before_anything_is_sent(
 async def test_without_a_broker_it_stops_and_says_where_none_is() -> None:
     port = free_port()
     with pytest.raises(PublishStopped, match=f"no broker answers at 127.0.0.1:{port}"):
-        await publish([event(1)], Settings(kafka=f"127.0.0.1:{port}"))
+        await publish([event(1)], ConsumerSettings(kafka=f"127.0.0.1:{port}"))
 
 
 class FakeProducer:
@@ -261,7 +263,7 @@ async def test_a_refused_record_stops_those_behind_it() -> None:
     box.abandon()
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
+def environment_of(settings: ConsumerSettings) -> dict[str, str]:
     return {
         **os.environ,
         "TICKET_COUNTS_KAFKA": settings.kafka,
@@ -271,7 +273,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
     }
 
 
-def run_command(settings: Settings, *arguments: object, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+def run_command(
+    settings: ConsumerSettings, *arguments: object, stdin: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
         [sys.executable, "-m", "consumers.publish", *map(str, arguments)],
         env=environment_of(settings),
@@ -282,13 +286,13 @@ def run_command(settings: Settings, *arguments: object, stdin: bytes = b"") -> "
     )
 
 
-def test_the_command_publishes_stdin_and_says_how_much(settings: Settings) -> None:
+def test_the_command_publishes_stdin_and_says_how_much(settings: ConsumerSettings) -> None:
     done = run_command(settings, stdin=tenant("a") + b"\n" + event(1) + b"\n" + event(2))
     assert (done.returncode, done.stdout) == (0, b"")
     assert b"published 2 events and 1 catalogue records in " in done.stderr
 
 
-def test_the_command_names_file_and_line_of_a_bad_one(settings: Settings, tmp_path: Path) -> None:
+def test_the_command_names_file_and_line_of_a_bad_one(settings: ConsumerSettings, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.ndjson", tmp_path / "bad.ndjson"
     good.write_bytes(event(1) + b"\n")
     bad.write_bytes(event(2) + b"\n\n{}\n" + event(3))
@@ -307,7 +311,7 @@ def test_the_command_says_which_setting_or_argument_is_wrong() -> None:
     assert start_here("consumers.publish", "--rate", "0").returncode == 2
 
 
-def test_ctrl_c_ends_the_command_though_stdin_is_silent(settings: Settings) -> None:
+def test_ctrl_c_ends_the_command_though_stdin_is_silent(settings: ConsumerSettings) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "consumers.publish", "--skip-bad"],
         env=environment_of(settings),

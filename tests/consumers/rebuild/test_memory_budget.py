@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumers.errors import Refused
-from consumers.rebuild.memory_budget import MIB, Room
+from consumers.errors import RebuildRefused
+from consumers.rebuild.memory_budget import MIB, MemoryBudget
 from service.store.ports.building import Memory
 from service.store.ports.counter_store import Batch, Runs, TicketWrite
 from tests.fakes.memory_building import MemoryBuildingStore
-from tests.store.contract import ELSEWHERE, NEW, NOW, TENANT, TOPIC, image, stored, tenant_batch
+from tests.store.contract import ELSEWHERE, NEW, NOW, TENANT, TOPIC, stored, tenant_batch, ticket_state
 
 FULL = Memory(80 * MIB, 100 * MIB)
 ROOMY = Memory(10 * MIB, 100 * MIB)
@@ -30,20 +30,22 @@ class SpreadStore(MemoryBuildingStore):
         return self._memories[(await self.runs()).buckets[bucket]]
 
 
-async def filled(**memories: Memory) -> Room:
+async def filled(**memories: Memory) -> MemoryBudget:
     store = SpreadStore(memories)
     for name in (TENANT, ELSEWHERE):
         assert await store.put_tenant(name, None, stored(tenant=name))
-        write = TicketWrite("t", NEW, image())
+        write = TicketWrite("t", NEW, ticket_state())
         await store.apply(Batch(store.bucket(name), TOPIC, {}, [tenant_batch(None, write, tenant=name)], NOW))
-    return Room(store, store.buckets)
+    return MemoryBudget(store, store.buckets)
 
 
 async def test_a_tenant_needs_room_where_it_is_alone() -> None:
     room = await filled(one=FULL)
     await room.check_before([ELSEWHERE])
     for tenants in ([TENANT], [TENANT, ELSEWHERE]):
-        with pytest.raises(Refused, match=r"80 MiB of 100, and a second generation of 1 tenant\(s\) takes some 80 MiB"):
+        with pytest.raises(
+            RebuildRefused, match=r"80 MiB of 100, and a second generation of 1 tenant\(s\) takes some 80 MiB"
+        ):
             await room.check_before(tenants)
     await (await filled(other=FULL)).check_before([TENANT])
 
@@ -55,6 +57,6 @@ async def test_a_server_without_a_limit_has_room() -> None:
 @pytest.mark.parametrize("name", ["one", "other"])
 async def test_any_server_that_has_become_too_full_stops_a_rebuild(name: str) -> None:
     room = await filled(**{name: Memory(96 * MIB, 100 * MIB)})
-    with pytest.raises(Refused, match="96 MiB of 100: the new generation is given up"):
+    with pytest.raises(RebuildRefused, match="96 MiB of 100: the new generation is given up"):
         await room.check([])
     await (await filled()).check([])

@@ -7,7 +7,7 @@ import pytest
 
 from consumers import progress
 from consumers.audit.tenant_audit import TenantAudit
-from consumers.errors import Refused
+from consumers.errors import RebuildRefused
 from consumers.rebuild import filling, rebuilding
 from consumers.rebuild.rebuilding import CLOCKS_APART_US, MERGE_AFTER_US, Rebuilding
 from service.store.ports.building import BEHIND, Building, Memory, NotYet, SwapOutcome
@@ -44,7 +44,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def small_bites(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filling, "BITE", 4)
+    monkeypatch.setattr(filling, "SCAN_BATCH", 4)
 
 
 async def counted(log: Sequence[Record] = LOG) -> tuple[SmallWorld, Pipeline]:
@@ -192,7 +192,7 @@ async def published_and_filled(world: SmallWorld, consumer: Pipeline, entry: Map
     """Publishes an entry, and has the consumer ask all tickets about what it changes."""
     world.topic.publish(entry)
     await consumer.catch_up()
-    while consumer.adoption.unswept:
+    while consumer.catalogue_sync.to_backfill:
         await consumer.sweep()
 
 
@@ -206,7 +206,7 @@ async def test_a_filter_that_is_still_being_filled_comes_into_force_after_the_sw
 
     world.store.before_load += [nothing, publish]
     await process.run([TENANT])
-    while consumer.adoption.unswept:
+    while consumer.catalogue_sync.to_backfill:
         await consumer.sweep()
     assert await world.counts("vip", "two") == (MANY // 2, MANY - MANY // 2)
 
@@ -263,7 +263,7 @@ async def test_what_can_not_be_gone_on_with_is_given_up_and_removed() -> None:
     world, _ = await counted()
     stored = await world.store.tenant(TENANT)
     assert stored is not None
-    old = Building(TENANT, "old", stored.generation, stored.token, {}, True, BucketState(TOPIC_ID, {}))
+    old = Building(TENANT, "old", stored.generation, stored.record_version, {}, True, BucketState(TOPIC_ID, {}))
     assert await world.store.begin_building(TENANT, None, old)
     said = await rebuilt(world)
     assert said[0].endswith("begun, an abandoned one is given up")
@@ -275,7 +275,7 @@ async def test_one_whose_deadlines_may_be_forgotten_begins_anew() -> None:
     world, _ = await counted()
     stored = await world.store.tenant(TENANT)
     assert stored is not None
-    old = Building(TENANT, "old", stored.generation, stored.token, {}, False, BucketState(TOPIC_ID, {}))
+    old = Building(TENANT, "old", stored.generation, stored.record_version, {}, False, BucketState(TOPIC_ID, {}))
     assert await world.store.begin_building(TENANT, None, old)
     await world.store.merge_due(old, NOW_US + MERGE_AFTER_US, 10)
     process, said = rebuild_of(world, now=NOW_US + MERGE_AFTER_US - CLOCKS_APART_US)
@@ -288,8 +288,8 @@ async def test_a_swap_in_doubt_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> 
     world, _ = await counted()
     swap = world.store.swap
 
-    async def timed_out(building: Building, token: str, latest: int) -> SwapOutcome:
-        await swap(building, token, latest)
+    async def timed_out(building: Building, record_version: str, latest: int) -> SwapOutcome:
+        await swap(building, record_version, latest)
         raise StoreUnavailable("no answer in time")
 
     monkeypatch.setattr(world.store, "swap", timed_out)
@@ -308,7 +308,7 @@ async def test_it_says_so_when_it_can_not_catch_up(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(rebuilding, "FINISH_S", -1.0)
     monkeypatch.setattr(world.store, "swap", moved_on)
-    with pytest.raises(Refused, match=r"moves on faster than this process follows .*run it again"):
+    with pytest.raises(RebuildRefused, match=r"moves on faster than this process follows .*run it again"):
         await rebuilt(world)
     assert await generation(world) == before
     assert await world.store.building(TENANT) is not None, "what it has is kept"
@@ -318,7 +318,7 @@ async def test_it_gives_way_before_the_store_is_full(monkeypatch: pytest.MonkeyP
     world, _ = await counted()
     monkeypatch.setattr(progress, "SAY_S", 0.0)
     world.store.limits = Memory(used=96, most=100)
-    with pytest.raises(Refused, match="given up"):
+    with pytest.raises(RebuildRefused, match="given up"):
         await rebuilt(world)
     assert await world.store.building(TENANT) is None
     assert await world.counts("all") == (MANY,)
@@ -350,11 +350,11 @@ async def test_another_events_topic_and_a_tenant_that_goes_are_refused() -> None
         await consumer.catch_up()
 
     await world.store.adopt_topic(world.store.bucket(TENANT), "another")
-    with pytest.raises(Refused, match=r"another events topic \(id another\)"):
+    with pytest.raises(RebuildRefused, match=r"another events topic \(id another\)"):
         await rebuilt(world)
     world, consumer = await counted()
     world.store.before_load += [nothing, remove]
-    with pytest.raises(Refused, match=f"there is no tenant {TENANT}"):
+    with pytest.raises(RebuildRefused, match=f"there is no tenant {TENANT}"):
         await rebuilt(world)
     assert await world.store.building(TENANT) is None
 

@@ -13,7 +13,7 @@ from service.domain.conditions.transitions import (
     AT_ALL_TIMES,
     AT_NO_TIME,
     BEGINNING,
-    Flips,
+    Transitions,
     both,
     either,
     held,
@@ -74,12 +74,12 @@ def as_written(value: Any) -> Any:
 def test_a_leaf_holds_between_its_flips_and_nowhere_else(asked: tuple[str, Any], found: int, custom: bool) -> None:
     leaf = Leaf("fields.x", asked[0], as_written(asked[1])) if custom else Leaf("dueAt", *asked)
     value = format_instant_exactly(found) if custom else found
-    flips = flips_of(leaf)(value)
+    transitions = flips_of(leaf)(value)
     expected = [by_definition(*asked, found, now) for now in INSTANTS]
     assert time_dependent(leaf)
-    assert [held(flips, now) for now in INSTANTS] == expected
+    assert [held(transitions, now) for now in INSTANTS] == expected
     assert [predicate(leaf)(value, now) for now in INSTANTS] == expected
-    assert list(flips) == sorted(set(flips)), "each of them is a change"
+    assert list(transitions) == sorted(set(transitions)), "each of them is a change"
 
 
 @pytest.mark.parametrize("value", [None, "", "soon", 5, True, []])
@@ -103,7 +103,7 @@ def test_what_looks_at_now_depends_on_time() -> None:
 
 
 @given(rows, rows)
-def test_flips_combine_as_what_they_stand_for_does(one: Flips, other: Flips) -> None:
+def test_flips_combine_as_what_they_stand_for_does(one: Transitions, other: Transitions) -> None:
     for now in range(-6, 7):
         assert held(inverted(one), now) is not held(one, now)
         assert held(both(one, other), now) is (held(one, now) and held(other, now))

@@ -16,18 +16,18 @@ from service.domain.counting.contributions import (
     contributions,
     numbers_in,
 )
-from service.domain.tickets.ticket import Image, Ticket
+from service.domain.tickets.ticket import Ticket, TicketState
 from tests.domain.random_trees import columns_of, tickets
 
 COLUMNS = columns_of(
     {0: ALWAYS, 1: Leaf("status", "eq", "1"), 7: Leaf("slaBreached", "is_true"), 70: Leaf("category", "is_empty")}
 )
 
-images = st.one_of(
-    st.builds(lambda ticket: Image(1, ticket, 0, COLUMNS.mask(ticket, 0)), tickets),
-    st.just(Image(1, None, 0)),
+ticket_states = st.one_of(
+    st.builds(lambda ticket: TicketState(1, ticket, 0, COLUMNS.mask(ticket, 0)), tickets),
+    st.just(TicketState(1, None, 0)),
 )
-histories = st.lists(st.tuples(st.integers(0, 3), images), max_size=25)
+histories = st.lists(st.tuples(st.integers(0, 3), ticket_states), max_size=25)
 
 
 def as_counter(deltas: Deltas) -> Counter[Cell]:
@@ -41,23 +41,25 @@ def as_counter(deltas: Deltas) -> Counter[Cell]:
     )
 
 
-def counted(state: dict[int, Image]) -> Counter[Cell]:
+def counted(state: dict[int, TicketState]) -> Counter[Cell]:
     found: Counter[Cell] = Counter()
-    for image in state.values():
-        if image.ticket is not None:
-            found.update(contributions(image.ticket, COLUMNS, 0))
+    for ticket_state in state.values():
+        if ticket_state.ticket is not None:
+            found.update(contributions(ticket_state.ticket, COLUMNS, 0))
     return found
 
 
 @given(histories, st.integers(1, 5))
-def test_the_sum_of_all_changes_is_what_the_end_state_contributes(history: list[tuple[int, Image]], batch: int) -> None:
-    state: dict[int, Image] = {}
+def test_the_sum_of_all_changes_is_what_the_end_state_contributes(
+    history: list[tuple[int, TicketState]], batch: int
+) -> None:
+    state: dict[int, TicketState] = {}
     total: Counter[Cell] = Counter()
     for start in range(0, len(history), batch):
         changes = Changes()
-        for name, image in history[start : start + batch]:
-            changes.add(state.get(name), image)
-            state[name] = image
+        for name, ticket_state in history[start : start + batch]:
+            changes.add(state.get(name), ticket_state)
+            state[name] = ticket_state
         deltas = changes.deltas()
         assert all(change for change in as_counter(deltas).values()), "a cell that came out even is left out"
         assert all(parts and all(parts.values()) for parts in deltas.values()), "so are empty parts"
@@ -66,17 +68,17 @@ def test_the_sum_of_all_changes_is_what_the_end_state_contributes(history: list[
     assert not -total
 
 
-@given(st.lists(images, max_size=8))
-def test_there_and_back_again_changes_nothing(path: list[Image]) -> None:
+@given(st.lists(ticket_states, max_size=8))
+def test_there_and_back_again_changes_nothing(path: list[TicketState]) -> None:
     changes = Changes()
-    way: list[Image | None] = [None, *path, *reversed(path[:-1]), None]
+    way: list[TicketState | None] = [None, *path, *reversed(path[:-1]), None]
     for before, after in pairwise(way):
         changes.add(before, after)
     assert changes.deltas() == {}
 
 
-@given(images, images)
-def test_asking_for_deltas_twice_says_the_same(one: Image, other: Image) -> None:
+@given(ticket_states, ticket_states)
+def test_asking_for_deltas_twice_says_the_same(one: TicketState, other: TicketState) -> None:
     changes = Changes()
     changes.add(None, one)
     changes.deltas()
@@ -96,8 +98,8 @@ def test_a_deleted_ticket_contributes_nothing() -> None:
 
 
 def test_a_change_of_columns_alone_touches_only_those() -> None:
-    before = Image(1, Ticket("1", 0, team="net"), 0, 0b1011)
-    after = Image(2, Ticket("2", 0, team="net"), 0, 0b1101)
+    before = TicketState(1, Ticket("1", 0, team="net"), 0, 0b1011)
+    after = TicketState(2, Ticket("2", 0, team="net"), 0, 0b1101)
     changes = Changes()
     changes.add(before, after)
     assert changes.deltas() == {"*": {"": {0b1011: -1, 0b1101: 1}}, "t:net": {"": {0b1011: -1, 0b1101: 1}}}
@@ -105,7 +107,7 @@ def test_a_change_of_columns_alone_touches_only_those() -> None:
 
 
 def test_a_move_to_another_team_takes_everything_along() -> None:
-    before, after = (Image(1, Ticket("1", 0, team=team, assignee="ann"), 0, 0b11) for team in ("net", "dba"))
+    before, after = (TicketState(1, Ticket("1", 0, team=team, assignee="ann"), 0, 0b11) for team in ("net", "dba"))
     changes = Changes()
     changes.add(before, after)
     assert changes.deltas() == {

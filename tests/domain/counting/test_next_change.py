@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.conditions.condition import AllOf, AnyOf, At, Condition, FromNow, Leaf, Not
-from service.domain.counting.column_matcher import FARTHEST_CHANGE, Columns
+from service.domain.counting.column_matcher import FARTHEST_CHANGE, ColumnMatcher
 from service.domain.counting.columns import Column, simplify
 from service.domain.tickets.instant import format_instant_exactly
 from service.domain.tickets.ticket import Ticket
@@ -41,7 +41,7 @@ tickets = st.builds(
 def test_the_mask_stays_until_the_next_change_and_is_another_at_it(
     several: list[Condition], ticket: Ticket, now: int
 ) -> None:
-    columns = Columns({3 * number: Column(condition) for number, condition in enumerate(several)})
+    columns = ColumnMatcher({3 * number: Column(condition) for number, condition in enumerate(several)})
     counted = columns.counted(ticket, now)
     masks = {instant: columns.mask(ticket, instant) for instant in range(now, LAST)}
     changes = [instant for instant, mask in masks.items() if mask != counted.mask]
@@ -50,13 +50,13 @@ def test_the_mask_stays_until_the_next_change_and_is_another_at_it(
 
 
 def test_what_never_holds_for_a_ticket_is_not_waited_for() -> None:
-    columns = Columns({0: Column(AllOf((Leaf("status", "eq", "open"), Leaf("dueAt", "before", FromNow(0)))))})
+    columns = ColumnMatcher({0: Column(AllOf((Leaf("status", "eq", "open"), Leaf("dueAt", "before", FromNow(0)))))})
     assert columns.counted(Ticket("closed", 0, due_at=5), 0).next_change_at is None
     assert columns.counted(Ticket("open", 0, due_at=5), 0).next_change_at == 6
     assert columns.counted(Ticket("open", 0, due_at=5), 6).next_change_at is None
 
 
 def test_a_deadline_in_the_year_9999_is_not_waited_for() -> None:
-    columns = Columns({0: Column(Leaf("dueAt", "before", FromNow(0)))})
+    columns = ColumnMatcher({0: Column(Leaf("dueAt", "before", FromNow(0)))})
     assert columns.counted(Ticket("1", 0, due_at=253_402_300_799_999_999), 0) == (0, (), None)
     assert columns.counted(Ticket("1", 0, due_at=FARTHEST_CHANGE - 2), 0).next_change_at == FARTHEST_CHANGE - 1

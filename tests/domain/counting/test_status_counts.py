@@ -5,12 +5,12 @@ import pytest
 
 from service.domain.catalogue.catalogue import Priority, Status, Team, TenantSettings
 from service.domain.catalogue.departments import Department, assigned, departments, teams_in
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes, column_changes
 from service.domain.counting.status_counts import Slice, status_plan
-from service.domain.tenants.record import Entries, founded, numbered
+from service.domain.tenants.record import Entries, new_record, numbered
 from service.domain.tenants.view import TenantView, Warming
-from service.domain.tickets.ticket import Image, Ticket
+from service.domain.tickets.ticket import Ticket, TicketState
 
 STATUSES = (Status("new", "New"), Status("all", "All"), Status("p1", "One"))
 SETTINGS = TenantSettings(
@@ -32,10 +32,10 @@ TICKETS = [
 
 def counted(*slices: Slice) -> list[dict[str, int]]:
     """The slices counted from the counters that the tickets make."""
-    record = founded(Entries(SETTINGS), 1)
-    columns, changes = Columns(numbered(record)), Changes()
+    record = new_record(Entries(SETTINGS), 1)
+    columns, changes = ColumnMatcher(numbered(record)), Changes()
     for ticket in TICKETS:
-        changes.add(None, Image(0, ticket, 0, columns.mask(ticket, 0)))
+        changes.add(None, TicketState(0, ticket, 0, columns.mask(ticket, 0)))
     counters = {
         name: {part: column_changes(masks) for part, masks in parts.items()} for name, parts in changes.deltas().items()
     }
@@ -71,7 +71,7 @@ def test_several_slices_share_what_is_read() -> None:
 
 
 def test_a_status_whose_column_is_not_filled_is_warming() -> None:
-    record = founded(Entries(SETTINGS), 1)
+    record = new_record(Entries(SETTINGS), 1)
     numbers = TenantView(record).status_columns
     filling = {name: 1 for name, number in record.numbers.items() if number == numbers["all"]}
     view = TenantView(msgspec.structs.replace(record, filling=filling))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.domain.conditions.condition import AllOf, AnyOf, Condition, FromNow, Leaf, Not
 from service.domain.conditions.operators import WORDS
-from service.domain.counting.column_matcher import Columns, compiled
+from service.domain.counting.column_matcher import ColumnMatcher, compiled
 from service.domain.counting.columns import Column, simplify
 from service.domain.counting.windows import Region, needs_day, on_day, summands, words_by_field
 from service.domain.tickets.ticket import QUARTER_US, Ticket
@@ -47,12 +47,12 @@ def summed(condition: Condition, ticket: Ticket, now: int, zone: str) -> int:
     """What the sum over one ticket comes to, its columns counted as they are stored."""
     total = 0
     for sign, column, region in summands(simplify(condition)):
-        counted = Columns({0: column}).counted(ticket, now)
+        counted = ColumnMatcher({0: column}).counted(ticket, now)
         if region is None:
             total += sign * counted.mask
             continue
         spans = region.spans(day(zone, now))
-        total += sign * sum(first <= quarter < beyond for _, quarter in counted.moments for first, beyond in spans)
+        total += sign * sum(first <= quarter < beyond for _, quarter in counted.time_buckets for first, beyond in spans)
     return total
 
 
@@ -75,10 +75,10 @@ def test_readers_are_right_for_two_days_after_the_last_look_at_a_ticket(
     today = day(zone, read)
     total = 0
     for sign, column, region in summands(simplify(condition)):
-        counted = Columns({0: column}).counted(ticket, applied)
+        counted = ColumnMatcher({0: column}).counted(ticket, applied)
         spans = () if region is None else region.spans(today)
-        moments = [q for _, q in counted.moments if any(first <= q < beyond for first, beyond in spans)]
-        total += sign * (counted.mask if region is None else len(moments))
+        time_buckets = [q for _, q in counted.time_buckets if any(first <= q < beyond for first, beyond in spans)]
+        total += sign * (counted.mask if region is None else len(time_buckets))
     assert total == compiled(on_day(condition, today))(ticket, applied)
 
 
@@ -91,9 +91,9 @@ def test_a_conjunction_is_one_column_by_time_alone() -> None:
 
 def test_what_is_too_far_from_now_is_not_kept_by_time() -> None:
     ((_, column, _),) = summands(Leaf("dueAt", "within", "this_month"))
-    columns = Columns({5: column})
+    columns = ColumnMatcher({5: column})
     near, far = Ticket("1", 0, due_at=NOON_US + 34 * DAY_US), Ticket("1", 0, due_at=NOON_US + 35 * DAY_US)
-    assert columns.counted(near, NOON_US).moments == ((5, (NOON_US + 34 * DAY_US) // QUARTER_US),)
+    assert columns.counted(near, NOON_US).time_buckets == ((5, (NOON_US + 34 * DAY_US) // QUARTER_US),)
     assert columns.counted(near, NOON_US).next_change_at == NOON_US + 68 * DAY_US, "then it is past"
     assert columns.counted(far, NOON_US) == (0, (), NOON_US + DAY_US), "then it comes near"
     assert columns.counted(Ticket("1", 0), NOON_US) == (0, (), None)

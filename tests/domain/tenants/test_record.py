@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from service.domain.catalogue.catalogue import Filter, Priority, Status, TenantSettings
 from service.domain.conditions.condition import Leaf
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.columns import EVERY_TICKET, Column
 from service.domain.tenants.record import (
+    Backfill,
     Entries,
-    Sweep,
     TenantRecord,
     adopted,
     begun,
     columns_of,
     counted,
-    founded,
+    new_record,
     numbered,
     swept,
 )
@@ -49,7 +49,7 @@ _held: dict[tuple[str, str | None], int] = {}
 def holds(name: str, column: Column, category: str | None) -> int:
     """Whether a ticket of that category counts in the column; looked up once, names say what they mean."""
     if (name, category) not in _held:
-        _held[name, category] = Columns({0: column}).mask(Ticket("s1", 0, category=category), 0)
+        _held[name, category] = ColumnMatcher({0: column}).mask(Ticket("s1", 0, category=category), 0)
     return _held[name, category]
 
 
@@ -57,9 +57,9 @@ class Tenant:
     """A record, the stored masks of tickets, and sweeps on their way: what the consumers do with it."""
 
     def __init__(self, first: Entries) -> None:
-        self.record = founded(first, 0)
-        self.masks = [Columns(numbered(self.record)).mask(ticket, 0) for ticket in TICKETS]
-        self.sweeps: list[tuple[Sweep, int]] = []
+        self.record = new_record(first, 0)
+        self.masks = [ColumnMatcher(numbered(self.record)).mask(ticket, 0) for ticket in TICKETS]
+        self.sweeps: list[tuple[Backfill, int]] = []
         self.newest = 0
 
     def adopt(self, newer: Entries, *, same_version: bool = False) -> None:
@@ -69,7 +69,7 @@ class Tenant:
 
     def touch(self, index: int) -> None:
         """An event or a sweep: the ticket is asked about all columns again."""
-        self.masks[index] = Columns(numbered(self.record)).mask(TICKETS[index], 0)
+        self.masks[index] = ColumnMatcher(numbered(self.record)).mask(TICKETS[index], 0)
 
     def begin(self) -> None:
         sweep = begun(self.record)
@@ -170,7 +170,7 @@ def test_a_sweep_that_ends_long_after_another_finished_its_work_settles_nothing_
 
 
 def test_entries_that_need_no_new_column_are_in_force_at_once() -> None:
-    record = founded(entries("ab"), 3)
+    record = new_record(entries("ab"), 3)
     renamed = msgspec.structs.replace(entries("ab"), filters={"z": entries("a").filters["a"]})
     after = adopted(record, renamed, 8)
     assert (after.version, after.pending, after.filling) == (8, None, {})
@@ -179,7 +179,7 @@ def test_entries_that_need_no_new_column_are_in_force_at_once() -> None:
 
 
 def test_entries_that_need_a_new_column_wait_and_come_into_force_in_one_step() -> None:
-    record = founded(entries("a"), 3)
+    record = new_record(entries("a"), 3)
     after = adopted(record, entries("ab", frozenset(("s1",))), 8)
     assert (after.version, after.newest_version) == (3, 8)
     assert after.entries == record.entries
@@ -192,7 +192,7 @@ def test_entries_that_need_a_new_column_wait_and_come_into_force_in_one_step() -
 
 
 def test_newer_entries_replace_those_that_wait() -> None:
-    waiting = adopted(founded(entries("a"), 3), entries("ab"), 8)
+    waiting = adopted(new_record(entries("a"), 3), entries("ab"), 8)
     after = adopted(waiting, entries("ac"), 9)
     assert (after.version, after.newest_version) == (3, 9)
     assert len(after.retired) == 1
@@ -201,7 +201,7 @@ def test_newer_entries_replace_those_that_wait() -> None:
 
 
 def test_a_record_survives_its_packing() -> None:
-    record = adopted(founded(entries("a"), 3), entries("abc"), 8)
+    record = adopted(new_record(entries("a"), 3), entries("abc"), 8)
     decoder = msgspec.msgpack.Decoder(TenantRecord)
     assert decoder.decode(msgspec.msgpack.encode(record)) == record
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
-from service.domain.tenants.record import Sweep, TenantRecord, adopted, begun, founded, swept
+from service.domain.tenants.record import Backfill, TenantRecord, adopted, begun, new_record, swept
 from tests.domain.tenants.test_record import VALUES, entries
 
 PAGE = Path(__file__).parents[3] / "docs/filters.md"
@@ -27,7 +27,7 @@ def state(record: TenantRecord) -> str:
     return "retired" if record.retired else "in_force"
 
 
-def arrows(record: TenantRecord, sweep: Sweep | None, steps: int) -> Iterator[tuple[str, str, str]]:
+def arrows(record: TenantRecord, sweep: Backfill | None, steps: int) -> Iterator[tuple[str, str, str]]:
     """All that may happen to a record within so many steps, with a backfill that began at any of them, or none."""
     if not steps:
         return
@@ -43,8 +43,8 @@ def arrows(record: TenantRecord, sweep: Sweep | None, steps: int) -> Iterator[tu
 
 
 def test_the_diagram_has_the_arrows_of_the_code() -> None:
-    found = {arrow for first in EDITS for arrow in arrows(founded(first, 0), None, LONGEST)}
-    found |= {("[*]", state(founded(first, 0)), "entry") for first in EDITS}
+    found = {arrow for first in EDITS for arrow in arrows(new_record(first, 0), None, LONGEST)}
+    found |= {("[*]", state(new_record(first, 0)), "entry") for first in EDITS}
     drawn = ARROW.findall(PAGE.read_text())
     assert len(drawn) == len(set(drawn))
     assert set(drawn) == found

@@ -8,8 +8,8 @@ import pytest
 from service.domain.catalogue.catalogue import Filter, Priority, Profile, Sharing, Status, TenantSettings
 from service.domain.conditions.condition import AllOf, Asks, Condition, Leaf, Question
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.record import SUMMARY, Entries, TenantRecord, adopted, begun, founded, swept, with_asked
-from service.domain.tenants.view import SUMMARY_KEYS, InvalidIds, TenantView, Wanted, Warming, profile_entries
+from service.domain.tenants.record import SUMMARY, Entries, TenantRecord, adopted, begun, new_record, swept, with_asked
+from service.domain.tenants.view import SUMMARY_KEYS, CountRequest, InvalidIds, TenantView, Warming, profile_entries
 from service.domain.tenants.visibility import FilterDetail
 from tests.support.days import day
 
@@ -32,8 +32,10 @@ def entries(*filters: Filter, profiles: tuple[Profile, ...] = (), settings: Tena
     return Entries(settings, {one.id: one for one in filters}, {one.id: one for one in profiles})
 
 
-def wanted(*ids: str, viewer: Viewer = ADMIN, perspective: str = "template", profile: str | None = None) -> Wanted:
-    return Wanted(viewer, Perspective(perspective), ids, profile)
+def wanted(
+    *ids: str, viewer: Viewer = ADMIN, perspective: str = "template", profile: str | None = None
+) -> CountRequest:
+    return CountRequest(viewer, Perspective(perspective), ids, profile)
 
 
 def completed(record: TenantRecord) -> TenantRecord:
@@ -41,7 +43,7 @@ def completed(record: TenantRecord) -> TenantRecord:
     return record if sweep is None else swept(record, sweep)
 
 
-def invalid(view: TenantView, asked: Wanted) -> list[str]:
+def invalid(view: TenantView, asked: CountRequest) -> list[str]:
     try:
         view.check(asked)
     except InvalidIds as error:
@@ -50,7 +52,7 @@ def invalid(view: TenantView, asked: Wanted) -> list[str]:
 
 
 def test_unknown_ids_are_named_in_the_order_of_the_request_the_profile_s_last() -> None:
-    view = TenantView(founded(entries(saved("a")), 1))
+    view = TenantView(new_record(entries(saved("a")), 1))
     assert invalid(view, wanted("z", "all", "y", "a", "1", profile="nobody's")) == ["z", "y", "nobody's"]
     with pytest.raises(InvalidIds):
         view.plan(wanted("z"), day())
@@ -58,7 +60,7 @@ def test_unknown_ids_are_named_in_the_order_of_the_request_the_profile_s_last() 
 
 
 def test_profiles_are_no_filters_nor_the_other_way_round() -> None:
-    view = TenantView(founded(entries(saved("a"), profiles=(Profile("b", "B", VIP),)), 1))
+    view = TenantView(new_record(entries(saved("a"), profiles=(Profile("b", "B", VIP),)), 1))
     assert invalid(view, wanted("a", "b", profile="a")) == ["b", "a"]
     assert invalid(view, wanted("a", profile="b")) == []
 
@@ -81,7 +83,7 @@ def test_what_is_owned_is_seen_by_its_owner_those_it_is_shared_with_and_admins(
 ) -> None:
     profiles = (Profile("own", "P", VIP, "ann"), Profile("shared", "P", VIP, "zoe", SHARING))
     owned = saved("own", owner="ann"), saved("shared", owner="zoe", shared_with=SHARING)
-    view = TenantView(founded(entries(*owned, profiles=profiles), 1))
+    view = TenantView(new_record(entries(*owned, profiles=profiles), 1))
     hidden = [name for name, seen in (("own", own), ("shared", shared)) if not seen]
     assert invalid(view, wanted("own", "shared", viewer=viewer)) == hidden
     assert [name for name in ("own", "shared") if invalid(view, wanted(viewer=viewer, profile=name))] == hidden
@@ -91,7 +93,7 @@ def test_what_is_owned_is_seen_by_its_owner_those_it_is_shared_with_and_admins(
 
 
 def test_a_filter_is_valid_in_its_perspectives_only() -> None:
-    view = TenantView(founded(entries(saved("a", perspectives=frozenset(("agent", "user")))), 1))
+    view = TenantView(new_record(entries(saved("a", perspectives=frozenset(("agent", "user")))), 1))
     assert invalid(view, wanted("a")) == ["a"]
     assert invalid(view, wanted("a", perspective="agent")) == []
     filters, _ = view.listing(ADMIN, Perspective.TEMPLATE)
@@ -100,13 +102,13 @@ def test_a_filter_is_valid_in_its_perspectives_only() -> None:
 
 def test_a_shadowed_entry_neither_hides_nor_limits_what_wins() -> None:
     shadows = (saved("all", owner="zoe"), saved("1", perspectives=frozenset()), saved("x"))
-    view = TenantView(founded(entries(*shadows), 1))
+    view = TenantView(new_record(entries(*shadows), 1))
     assert invalid(view, wanted("all", "1", "x", viewer=ANN)) == []
     assert view.details(("1", "all")) == {
         "1": FilterDetail("1", "One", "status", "#111"),
         "all": FilterDetail("all", "All Tickets", "system"),
     }
-    plain = TenantView(founded(entries(saved("x")), 1))
+    plain = TenantView(new_record(entries(saved("x")), 1))
     assert view.plan(wanted("all", "1"), day()).sums == plain.plan(wanted("all", "1"), day()).sums
 
 
@@ -114,14 +116,14 @@ def test_the_listing_has_all_statuses_priorities_then_filters_by_name() -> None:
     named = [
         msgspec.structs.replace(saved(name), name=title) for name, title in (("f1", "b"), ("f2", "a"), ("f0", "b"))
     ]
-    filters, _ = TenantView(founded(entries(*named), 1)).listing(ADMIN, Perspective.TEMPLATE)
+    filters, _ = TenantView(new_record(entries(*named), 1)).listing(ADMIN, Perspective.TEMPLATE)
     assert [each.id for each in filters] == ["all", "1", "2", "p", "f2", "f0", "f1"]
 
 
 def test_a_plan_has_a_sum_for_each_id_in_order_and_then_the_summary_s() -> None:
-    view = TenantView(founded(entries(saved("mine", MINE)), 1))
+    view = TenantView(new_record(entries(saved("mine", MINE)), 1))
     plan = view.plan(wanted("mine", "all", viewer=ANN), day())
-    numbers = founded(entries(saved("mine", MINE)), 1).numbers
+    numbers = new_record(entries(saved("mine", MINE)), 1).numbers
     assert set(plan.counters) == {"a:ann", "t:net"}
     assert plan.columns == ()
     counters = [{"": {0: 1}, "t:net": {0: 2}}, {"": {0: 5}}]
@@ -132,12 +134,12 @@ def test_a_plan_has_a_sum_for_each_id_in_order_and_then_the_summary_s() -> None:
 
 
 def test_a_new_filter_exists_at_once_and_is_warming_until_it_is_filled() -> None:
-    record = adopted(founded(entries(saved("a")), 1), entries(saved("a"), saved("b", Leaf("tags", "is_empty"))), 2)
+    record = adopted(new_record(entries(saved("a")), 1), entries(saved("a"), saved("b", Leaf("tags", "is_empty"))), 2)
     view = TenantView(record)
     assert invalid(view, wanted("b")) == []
     with pytest.raises(Warming) as warming:
         view.plan(wanted("a", "b"), day())
-    assert (warming.value.asks, warming.value.loading) == ((), False)
+    assert (warming.value.demands, warming.value.loading) == ((), False)
     view.plan(wanted("a"), day())
     assert view.version == 1
     after = TenantView(completed(record))
@@ -146,13 +148,13 @@ def test_a_new_filter_exists_at_once_and_is_warming_until_it_is_filled() -> None
 
 
 def test_a_removed_filter_is_invalid_at_once_even_while_others_are_filled() -> None:
-    record = adopted(founded(entries(saved("a")), 1), entries(saved("b", Leaf("tags", "is_empty"))), 2)
+    record = adopted(new_record(entries(saved("a")), 1), entries(saved("b", Leaf("tags", "is_empty"))), 2)
     assert record.pending is not None
     assert invalid(TenantView(record), wanted("a")) == ["a"]
 
 
 def test_an_edited_filter_counts_as_it_did_until_the_new_one_is_filled() -> None:
-    old = founded(entries(saved("a")), 1)
+    old = new_record(entries(saved("a")), 1)
     record = adopted(old, entries(saved("a", Leaf("tags", "is_empty"))), 2)
     asked = wanted("a")
     assert TenantView(record).plan(asked, day()) == TenantView(old).plan(asked, day())
@@ -161,7 +163,7 @@ def test_an_edited_filter_counts_as_it_did_until_the_new_one_is_filled() -> None
 
 def test_a_tenant_that_is_loading_is_warming_as_soon_as_it_says_so_after_ids_were_checked() -> None:
     loading = msgspec.structs.replace(SETTINGS, loading=True)
-    view = TenantView(adopted(founded(entries(), 1), entries(settings=loading), 2))
+    view = TenantView(adopted(new_record(entries(), 1), entries(settings=loading), 2))
     with pytest.raises(InvalidIds):
         view.plan(wanted("nothing"), day())
     with pytest.raises(Warming) as warming:
@@ -171,11 +173,11 @@ def test_a_tenant_that_is_loading_is_warming_as_soon_as_it_says_so_after_ids_wer
 
 def test_a_profile_s_pairs_are_warming_until_they_are_wanted_and_filled() -> None:
     both = entries(saved("a"), profiles=(Profile("base", "B", Leaf("tags", "is_empty")),))
-    record = founded(both, 1)
+    record = new_record(both, 1)
     with pytest.raises(Warming) as warming:
         TenantView(record).plan(wanted("a", "all", profile="base"), day())
-    assert set(warming.value.asks) == {("base", "a", ""), ("base", "all", ""), ("base", SUMMARY, "")}
-    paired = adopted(record, with_asked(both, [ask[:2] for ask in warming.value.asks], ()), 1)
+    assert set(warming.value.demands) == {("base", "a", ""), ("base", "all", ""), ("base", SUMMARY, "")}
+    paired = adopted(record, with_asked(both, [ask[:2] for ask in warming.value.demands], ()), 1)
     with pytest.raises(Warming):
         TenantView(paired).plan(wanted("a", profile="base"), day())
     TenantView(completed(paired)).plan(wanted("a", "all", profile="base"), day())
@@ -189,10 +191,10 @@ def test_pairs_of_what_there_is_not_are_dropped() -> None:
 
 def test_what_looks_at_two_fields_days_is_asked_for_with_its_zone() -> None:
     both = AllOf((Leaf("createdAt", "within", "today"), Leaf("dueAt", "within", "today")))
-    record = founded(entries(saved("both", both)), 1)
+    record = new_record(entries(saved("both", both)), 1)
     with pytest.raises(Warming) as warming:
         TenantView(record).plan(wanted("both"), day())
-    assert warming.value.asks == (("", "both", "UTC"),)
+    assert warming.value.demands == (("", "both", "UTC"),)
 
 
 BOB = Viewer("bob", Role.AGENT, frozenset(("dba",)), frozenset(("ticket_agent",)))
@@ -210,13 +212,13 @@ OF_BOSS: dict[str, Any] = {"owner": "boss", "shared_with": Sharing(teams=frozens
     ],
 )
 def test_who_sees_an_entry_only_by_an_edit_has_to_wait_for_its_new_meaning(before: Filter, after: Filter) -> None:
-    edited = adopted(founded(entries(before), 1), entries(after), 2)
+    edited = adopted(new_record(entries(before), 1), entries(after), 2)
     view, bob = TenantView(edited), wanted("f", "all", viewer=BOB)
-    assert invalid(TenantView(founded(entries(before), 1)), bob) == ["f"]
+    assert invalid(TenantView(new_record(entries(before), 1)), bob) == ["f"]
     assert invalid(view, bob) == []
     with pytest.raises(Warming) as warming:
         view.plan(bob, day())
-    assert (str(warming.value), warming.value.asks) == ("f", ())
+    assert (str(warming.value), warming.value.demands) == ("f", ())
     earlier = wanted("f", "all", viewer=ANN, perspective="agent")
     assert view.plan(earlier, day()).sums, "who could see it has the old counts meanwhile"
     TenantView(completed(edited)).plan(bob, day())
@@ -225,7 +227,7 @@ def test_who_sees_an_entry_only_by_an_edit_has_to_wait_for_its_new_meaning(befor
 def test_a_status_with_the_id_of_a_filter_that_was_private_has_to_wait_too() -> None:
     before, status = entries(saved("f", owner="boss")), Status("f", "F")
     after = entries(settings=msgspec.structs.replace(SETTINGS, statuses=(*SETTINGS.statuses, status)))
-    edited = adopted(founded(before, 1), after, 2)
+    edited = adopted(new_record(before, 1), after, 2)
     with pytest.raises(Warming):
         TenantView(edited).plan(wanted("f", viewer=BOB), day())
     TenantView(completed(edited)).plan(wanted("f", viewer=BOB), day())
@@ -234,25 +236,25 @@ def test_a_status_with_the_id_of_a_filter_that_was_private_has_to_wait_too() -> 
 def test_a_profile_seen_only_by_an_edit_has_to_be_waited_for_and_one_that_was_seen_counts_as_before() -> None:
     before = entries(saved("f"), profiles=(Profile("base", "Old", VIP, **OF_BOSS),))
     after = entries(saved("f"), saved("g", EDITED), profiles=(Profile("base", "New", EDITED),))
-    edited = adopted(founded(before, 1), after, 2)
+    edited = adopted(new_record(before, 1), after, 2)
     view = TenantView(edited)
     with pytest.raises(Warming) as warming:
         view.plan(wanted("f", viewer=BOB, profile="base"), day())
-    assert (str(warming.value), warming.value.asks) == ("base", ())
+    assert (str(warming.value), warming.value.demands) == ("base", ())
     with pytest.raises(Warming):
         profile_entries(edited, "base", BOB)
     assert profile_entries(edited, "base", ANN).profiles["base"].where == VIP
     assert profile_entries(completed(edited), "base", BOB).profiles["base"].where == EDITED
     with pytest.raises(InvalidIds):
         profile_entries(edited, "none", ANN)
-    assert profile_entries(adopted(founded(entries(), 1), after, 2), "base", BOB).profiles["base"].where == EDITED
+    assert profile_entries(adopted(new_record(entries(), 1), after, 2), "base", BOB).profiles["base"].where == EDITED
 
 
 def test_the_list_names_an_edited_entry_as_before_to_who_could_see_it_and_by_its_new_name_to_others() -> None:
     before = entries(saved("f", **OF_BOSS), profiles=(Profile("base", "Old", VIP, **OF_BOSS),))
     renamed = msgspec.structs.replace(saved("f", EDITED, color="#123"), name="New")
     after = entries(renamed, profiles=(Profile("base", "New", EDITED),))
-    edited = adopted(founded(before, 1), after, 2)
+    edited = adopted(new_record(before, 1), after, 2)
 
     def named(view: TenantView, viewer: Viewer) -> tuple[str, str]:
         filters, (profile,) = view.listing(viewer, Perspective.TEMPLATE)

@@ -7,7 +7,7 @@ import pytest
 from service.domain.catalogue.catalogue import Status, TenantSettings
 from service.domain.conditions.where import parse_where
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.viewer_filter import Sieve
+from service.domain.tenants.viewer_filter import ViewerFilter
 from service.domain.tickets.instant import parse_instant
 from service.domain.tickets.ticket import Ticket
 from tests.support.days import day
@@ -30,7 +30,7 @@ def counts(
     perspective: Perspective = Perspective.TEMPLATE,
     name: str = "America/Havana",
 ) -> bool:
-    return Sieve(parse_where(where), SETTINGS, viewer, perspective, NOW, day(name, NOW)).counts(found)
+    return ViewerFilter(parse_where(where), SETTINGS, viewer, perspective, NOW, day(name, NOW)).counts(found)
 
 
 def leaf(field: str, op: str, value: object = None) -> dict[str, object]:

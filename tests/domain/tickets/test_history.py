@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.domain.tickets.event import EventType, Patch, PoisonEvent, TicketEvent
 from service.domain.tickets.history import LARGEST_SEQUENCE, Advanced, Unchanged, advance, merge_patch
-from service.domain.tickets.ticket import Image, Ticket
+from service.domain.tickets.ticket import Ticket, TicketState
 
 OPEN = Ticket("open", 1_000, assignee="ann", tags=("vip",), fields={"product": "P-1", "at": {"city": "Oslo", "zip": 1}})
 
@@ -25,19 +25,19 @@ def delete(sequence: int | None) -> TicketEvent:
     return TicketEvent("t", "1", sequence, EventType.DELETED, 5_000 + (sequence or 0) % 1_000, None)
 
 
-def after(*events: TicketEvent, image: Image | None = None) -> Image | None:
+def after(*events: TicketEvent, ticket_state: TicketState | None = None) -> TicketState | None:
     for event in events:
-        outcome = advance(image, event)
+        outcome = advance(ticket_state, event)
         if isinstance(outcome, Advanced):
-            image = outcome.image
-    return image
+            ticket_state = outcome.ticket_state
+    return ticket_state
 
 
 def ticket_after(*events: TicketEvent) -> Ticket:
-    image = after(*events)
-    assert image is not None
-    assert image.ticket is not None
-    return image.ticket
+    ticket_state = after(*events)
+    assert ticket_state is not None
+    assert ticket_state.ticket is not None
+    return ticket_state.ticket
 
 
 tickets = st.builds(
@@ -74,7 +74,7 @@ def test_any_order_with_any_duplicates_ends_in_the_state_of_the_highest_sequence
     shuffled = data.draw(st.permutations([*history, *repeated]))
     newest = history[-1]
     assert isinstance(newest.sequence, int)
-    assert after(*shuffled) == Image(newest.sequence, newest.change, newest.time)  # type: ignore[arg-type]
+    assert after(*shuffled) == TicketState(newest.sequence, newest.change, newest.time)  # type: ignore[arg-type]
 
 
 @given(whole_histories(), st.lists(json_objects, max_size=3), st.data())
@@ -84,26 +84,26 @@ def test_replaying_any_tail_changes_nothing(
     last = history[-1]
     if last.change is not None and last.sequence is not None and last.sequence < LARGEST_SEQUENCE - 3:
         history += [patch(last.sequence + 1 + n, fields=fields) for n, fields in enumerate(patches)]
-    image = after(*history)
+    ticket_state = after(*history)
     for event in history[data.draw(st.integers(0, len(history))) :]:
-        outcome = advance(image, event)
+        outcome = advance(ticket_state, event)
         assert outcome is (Unchanged.DUPLICATE if event is history[-1] else Unchanged.LATE)
 
 
 def test_the_first_event_of_a_ticket_applies_whatever_its_sequence() -> None:
-    assert advance(None, whole(0)) == Advanced(Image(0, OPEN, 5_000))
-    assert after(whole(LARGEST_SEQUENCE)) == Image(LARGEST_SEQUENCE, OPEN, 5_000 + LARGEST_SEQUENCE % 1_000)
+    assert advance(None, whole(0)) == Advanced(TicketState(0, OPEN, 5_000))
+    assert after(whole(LARGEST_SEQUENCE)) == TicketState(LARGEST_SEQUENCE, OPEN, 5_000 + LARGEST_SEQUENCE % 1_000)
 
 
 def test_an_event_above_the_last_sequence_replaces_the_ticket() -> None:
     moved = Ticket("done", 1_000)
-    assert advance(after(whole(3)), whole(9, moved)) == Advanced(Image(9, moved, 5_009))
+    assert advance(after(whole(3)), whole(9, moved)) == Advanced(TicketState(9, moved, 5_009))
 
 
 def test_an_event_below_the_last_sequence_is_late() -> None:
-    image = after(whole(3))
+    ticket_state = after(whole(3))
     for event in (whole(2), delete(2), patch(2, status="done")):
-        assert advance(image, event) is Unchanged.LATE
+        assert advance(ticket_state, event) is Unchanged.LATE
 
 
 def test_the_same_sequence_with_the_same_content_is_a_duplicate() -> None:
@@ -115,33 +115,33 @@ def test_the_same_sequence_with_the_same_content_is_a_duplicate() -> None:
 
 
 def test_of_two_contents_under_one_sequence_the_first_wins() -> None:
-    image = after(whole(3))
+    ticket_state = after(whole(3))
     for event in (whole(3, Ticket("done", 1_000)), delete(3), patch(3, status="done")):
-        assert advance(image, event) is Unchanged.CONFLICTING
+        assert advance(ticket_state, event) is Unchanged.CONFLICTING
     for event in (whole(3), patch(3, status="done")):
         assert advance(after(delete(3)), event) is Unchanged.CONFLICTING
 
 
 def test_a_delete_is_remembered_against_older_events() -> None:
-    assert advance(after(whole(3)), delete(5)) == Advanced(Image(5, None, 5_005))
+    assert advance(after(whole(3)), delete(5)) == Advanced(TicketState(5, None, 5_005))
     assert advance(after(whole(3), delete(5)), whole(4)) is Unchanged.LATE
 
 
 def test_a_delete_of_a_ticket_never_seen_is_remembered_too() -> None:
-    assert advance(None, delete(5)) == Advanced(Image(5, None, 5_005))
+    assert advance(None, delete(5)) == Advanced(TicketState(5, None, 5_005))
     assert advance(after(delete(5)), whole(4)) is Unchanged.LATE
 
 
 def test_a_newer_event_brings_a_deleted_ticket_back() -> None:
-    assert advance(after(whole(3), delete(5)), whole(6)) == Advanced(Image(6, OPEN, 5_006))
+    assert advance(after(whole(3), delete(5)), whole(6)) == Advanced(TicketState(6, OPEN, 5_006))
 
 
 def test_a_newer_delete_of_a_deleted_ticket_moves_its_sequence_on() -> None:
-    assert advance(after(delete(5)), delete(8)) == Advanced(Image(8, None, 5_008))
+    assert advance(after(delete(5)), delete(8)) == Advanced(TicketState(8, None, 5_008))
 
 
 def test_a_tombstone_without_sequence_comes_one_after_the_last() -> None:
-    assert advance(after(whole(3)), delete(None)) == Advanced(Image(4, None, 5_000))
+    assert advance(after(whole(3)), delete(None)) == Advanced(TicketState(4, None, 5_000))
     assert advance(after(whole(3), delete(None)), whole(4)) is Unchanged.CONFLICTING
     assert isinstance(advance(after(whole(3), delete(None)), whole(5)), Advanced)
 
@@ -152,22 +152,22 @@ def test_a_tombstone_without_sequence_has_nothing_to_delete_of_an_unknown_or_del
 
 
 def test_after_the_very_last_sequence_a_tombstone_still_deletes_for_good() -> None:
-    image = after(whole(LARGEST_SEQUENCE), delete(None))
-    assert image == Image(LARGEST_SEQUENCE, None, 5_000)
-    assert advance(image, whole(LARGEST_SEQUENCE)) is Unchanged.CONFLICTING
+    ticket_state = after(whole(LARGEST_SEQUENCE), delete(None))
+    assert ticket_state == TicketState(LARGEST_SEQUENCE, None, 5_000)
+    assert advance(ticket_state, whole(LARGEST_SEQUENCE)) is Unchanged.CONFLICTING
 
 
 @pytest.mark.parametrize("event", [whole(4), delete(4), delete(None), patch(4, status="done")])
 def test_what_the_ticket_contributes_is_left_to_the_caller(event: TicketEvent) -> None:
-    outcome = advance(Image(3, OPEN, 5_003, mask=0b101, due_at=9_000), event)
+    outcome = advance(TicketState(3, OPEN, 5_003, mask=0b101, due_at=9_000), event)
     assert isinstance(outcome, Advanced)
-    assert (outcome.image.mask, outcome.image.due_at) == (0b101, 9_000)
+    assert (outcome.ticket_state.mask, outcome.ticket_state.due_at) == (0b101, 9_000)
 
 
-@pytest.mark.parametrize("image", [None, Image(3, None, 5_003)])
-def test_a_patch_with_nothing_to_patch_is_poison(image: Image | None) -> None:
+@pytest.mark.parametrize("ticket_state", [None, TicketState(3, None, 5_003)])
+def test_a_patch_with_nothing_to_patch_is_poison(ticket_state: TicketState | None) -> None:
     with pytest.raises(PoisonEvent, match=r"^data: .*unknown or deleted"):
-        advance(image, patch(4, status="done"))
+        advance(ticket_state, patch(4, status="done"))
 
 
 @pytest.mark.parametrize(("member", "name"), [("status", "status"), ("created_at", "createdAt")])
@@ -195,11 +195,11 @@ def test_a_patch_empties_fields_by_null_and_not_by_an_empty_object() -> None:
 
 
 def test_a_patch_that_skips_a_sequence_is_a_gap_and_a_whole_ticket_never_is() -> None:
-    image = after(whole(3))
+    ticket_state = after(whole(3))
     gaps = [
         outcome.gap
         for event in (patch(4, status="done"), patch(5, status="done"), whole(5), delete(5))
-        if isinstance(outcome := advance(image, event), Advanced)
+        if isinstance(outcome := advance(ticket_state, event), Advanced)
     ]
     assert gaps == [False, True, False, False]
 

@@ -61,12 +61,12 @@ def many_events(tickets: int, seed: int = 9) -> list[dict[str, Any]]:
 async def filled(store: RedisStore) -> Recount:
     """Publishes all of it into the store; returns the recount."""
     log = many_events(400)
-    await store.found()
+    await store.ensure_layout()
     pipeline = Pipeline(store, published(CATALOGUE), FakeProducer(), NOW_US)
     await pipeline.catch_up()
     assert not pipeline.refused
     await pipeline.consume(laid_out(log, 1, is_binary=lambda index: False))
-    await store.set_judged(len(CATALOGUE))
+    await store.set_validated_offset(len(CATALOGUE))
     oracle = Recount(CATALOGUE)
     oracle.feed(log)
     return oracle

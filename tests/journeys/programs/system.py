@@ -12,7 +12,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer
 
 from consumers.publish import publish
-from consumers.settings import Settings
+from consumers.settings import ConsumerSettings
 from tests.journeys.programs import topic_log
 from tests.journeys.programs.asking import Asking, NotCounted, Question, Snapshot, admin
 from tests.journeys.programs.program import Program
@@ -112,7 +112,7 @@ class System:
 
     async def publish_all(self, lines: Iterable[Line]) -> None:
         """Like `publish`, for many."""
-        settings = Settings(
+        settings = ConsumerSettings(
             kafka=self.kafka,
             events_topic=self.topics.events,
             catalogue_topic=self.topics.catalogue,

@@ -10,9 +10,9 @@ from consumers.engine.away import AwayBuckets
 from consumers.ingest.assignment import Assignment
 from consumers.kafka.clients import events_consumer
 from consumers.kafka.topics import ensure_topics
-from consumers.metrics import Metrics
-from consumers.settings import Settings
-from service.store.ports.counter_store import Batch, Progress
+from consumers.metrics import ConsumerMetrics
+from consumers.settings import ConsumerSettings
+from service.store.ports.counter_store import Batch, PartitionProgress
 from tests.fakes.memory_store import MemoryStore
 from tests.journeys.programs import sending
 from tests.servers.kafka.topics import Topics
@@ -26,8 +26,8 @@ POLLS = 10
 
 
 @pytest.fixture
-def settings(kafka: str, topics: Topics) -> Settings:
-    return Settings(
+def settings(kafka: str, topics: Topics) -> ConsumerSettings:
+    return ConsumerSettings(
         kafka=kafka,
         group=topics.group,
         events_topic=topics.events,
@@ -38,7 +38,7 @@ def settings(kafka: str, topics: Topics) -> Settings:
 
 
 @pytest.fixture
-async def events(settings: Settings) -> TopicPartition:
+async def events(settings: ConsumerSettings) -> TopicPartition:
     """The only partition: thirty records, of which the group has committed ten."""
     await ensure_topics(settings)
     partition = TopicPartition(settings.events_topic, 0)
@@ -52,7 +52,7 @@ async def events(settings: Settings) -> TopicPartition:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+async def running(settings: ConsumerSettings) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer as the product makes it."""
     consumer = events_consumer(settings)
     await consumer.start()
@@ -63,10 +63,10 @@ async def running(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 @asynccontextmanager
-async def joined(settings: Settings, store: MemoryStore) -> AsyncIterator[tuple[AIOKafkaConsumer, Assignment]]:
+async def joined(settings: ConsumerSettings, store: MemoryStore) -> AsyncIterator[tuple[AIOKafkaConsumer, Assignment]]:
     """A member of the group that was given the partition, and has not asked the store yet."""
     async with running(settings) as consumer:
-        metrics = Metrics()
+        metrics = ConsumerMetrics()
         assignment = Assignment(consumer, AwayBuckets(store, "topic", range(BUCKETS), metrics), metrics)
         consumer.subscribe([settings.events_topic], listener=assignment)
 
@@ -82,12 +82,12 @@ async def stored(position: int) -> MemoryStore:
     """A store whose buckets all have everything below the position."""
     store = MemoryStore(BUCKETS, lambda: 0)
     for bucket in range(BUCKETS):
-        await store.apply(Batch(bucket, "topic", {0: Progress(None, position, 0)}))
+        await store.apply(Batch(bucket, "topic", {0: PartitionProgress(None, position, 0)}))
     return store
 
 
 async def test_nothing_is_handed_out_between_assignment_and_position(
-    settings: Settings, events: TopicPartition
+    settings: ConsumerSettings, events: TopicPartition
 ) -> None:
     async with joined(settings, await stored(STORED)) as (consumer, assignment):
         for _ in range(POLLS):
@@ -99,16 +99,16 @@ async def test_nothing_is_handed_out_between_assignment_and_position(
 
 
 async def test_a_store_that_knows_nothing_is_served_from_the_start_whatever_kafka_has_committed(
-    settings: Settings, events: TopicPartition
+    settings: ConsumerSettings, events: TopicPartition
 ) -> None:
     async with joined(settings, MemoryStore(BUCKETS, lambda: 0)) as (consumer, assignment):
         await assignment.position()
         assert await offsets(consumer) == list(range(RECORDS))
 
 
-async def test_the_bucket_that_is_furthest_behind_decides(settings: Settings, events: TopicPartition) -> None:
+async def test_the_bucket_that_is_furthest_behind_decides(settings: ConsumerSettings, events: TopicPartition) -> None:
     store = await stored(STORED)
-    await store.apply(Batch(1, "topic", {0: Progress(STORED, STORED + 5, 0)}))
+    await store.apply(Batch(1, "topic", {0: PartitionProgress(STORED, STORED + 5, 0)}))
     async with joined(settings, store) as (consumer, assignment):
         await assignment.position()
         assert await offsets(consumer) == list(range(STORED, RECORDS))

@@ -27,7 +27,7 @@ def answers(world: World, oracle: Recount | None = None) -> list[Answer]:
     oracle = oracle or recount(world.catalogue, world.log)
     return [
         oracle.counts(a.tenant, a.viewer, a.perspective, a.filter_ids, a.profile_id, world.now_us, a.timezone)
-        for a in world.asks
+        for a in world.demands
     ]
 
 
@@ -94,8 +94,8 @@ def test_the_worlds_hold_every_kind_of_thing() -> None:
                 seen.add("bytes" if item.value else f"tombstone with {len(item.headers)} headers")
             else:
                 seen |= {str(item.get("type")), str(item.get("datacontenttype")), type(item.get("sequence")).__name__}
-        seen |= {f"{ask.perspective} of {role}" for ask in world.asks for role in ask.viewer.roles if "_" in role}
-        seen |= {"profile"} if any(ask.profile_id for ask in world.asks) else set()
+        seen |= {f"{ask.perspective} of {role}" for ask in world.demands for role in ask.viewer.roles if "_" in role}
+        seen |= {"profile"} if any(ask.profile_id for ask in world.demands) else set()
     assert seen >= {
         "dead letter", "bytes", "tombstone with 0 headers", "tombstone with 2 headers", "ticket.created",
         "ticket.updated", "ticket.closed", "ticket.deleted", "application/merge-patch+json", "str", "int", "profile",

@@ -45,7 +45,7 @@ class World:
     shape: Shape
     catalogue: tuple[Mapping[str, Any], ...]
     log: tuple[LogItem, ...]
-    asks: tuple[Ask, ...]
+    demands: tuple[Ask, ...]
     now_us: int
 
 
@@ -73,15 +73,15 @@ def seeded_world(seed: int, shape: Shape | None = None) -> World:
 def world(choices: Choices, shape: Shape) -> World:
     catalogue: list[Mapping[str, Any]] = []
     histories: list[list[LogItem]] = []
-    asks: list[Ask] = []
+    demands: list[Ask] = []
     for tenant in TENANTS[: choices.integer(1, min(shape.tenants, len(TENANTS)))]:
         entry = tenant_entry(choices, tenant)
         pools = pools_of(choices, entry)
         entries = [{"kind": "tenant", "value": entry}, *saved(choices, shape, tenant, pools)]
         catalogue += entries
         histories += tenant_histories(choices, shape, tenant, pools)
-        asks += tenant_asks(choices, tenant, pools, entries)
-    return World(shape, tuple(catalogue), tuple(interleaved(choices, histories)), tuple(asks), shape.now_us)
+        demands += tenant_asks(choices, tenant, pools, entries)
+    return World(shape, tuple(catalogue), tuple(interleaved(choices, histories)), tuple(demands), shape.now_us)
 
 
 def tenant_entry(choices: Choices, tenant: str) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def tenant_histories(choices: Choices, shape: Shape, tenant: str, pools: Pools) 
 def tenant_asks(choices: Choices, tenant: str, pools: Pools, entries: Sequence[Mapping[str, Any]]) -> list[Ask]:
     """Every role in every perspective open to it, with some teams and with none."""
     catalogue = Recount(entries).catalogue
-    asks = []
+    demands = []
     for role in ROLES:
         for perspective in PERSPECTIVES:
             for least, most in ((0, 0), (1, 3)):
@@ -181,5 +181,5 @@ def tenant_asks(choices: Choices, tenant: str, pools: Pools, entries: Sequence[M
                 viewer = Viewer(frozenset(roles), choices.pick(pools.users), teams)
                 ids = tuple(catalogue.filter_ids(tenant, viewer, perspective))
                 profile = choices.pick((None, *catalogue.profile_ids(tenant, viewer)))
-                asks.append(Ask(tenant, viewer, perspective, ids, profile, choices.pick(ZONES)))
-    return asks
+                demands.append(Ask(tenant, viewer, perspective, ids, profile, choices.pick(ZONES)))
+    return demands

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 
 from service.domain.catalogue.catalogue import Priority, Realm, Status, TenantSettings
-from service.domain.counting.column_matcher import Columns
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
-from service.domain.tenants.record import Entries, founded, numbered
-from service.domain.tickets.ticket import Image, Ticket
-from service.store.ports.counter_store import Applied, Batch, Progress, StoredTenant, TenantBatch
+from service.domain.tenants.record import Entries, new_record, numbered
+from service.domain.tickets.ticket import Ticket, TicketState
+from service.store.ports.counter_store import Applied, Batch, PartitionProgress, StoredTenant, TenantBatch
 from service.store.redis.store import RedisStore, open_store
 from service.token import generate, jwks, mint
 from tests.journeys.programs.program import Program
@@ -71,11 +71,11 @@ class Filling:
         """Counts one more ticket; returns the total."""
         stored = await self.store.tenant("acme")
         assert stored is not None
-        columns, changes, now = Columns(numbered(stored.record)), Changes(), time.time_ns() // 1000
+        columns, changes, now = ColumnMatcher(numbered(stored.record)), Changes(), time.time_ns() // 1000
         ticket = Ticket("3745", now)
-        changes.add(None, Image(0, ticket, now, columns.mask(ticket, now)))
-        tenant = TenantBatch("acme", stored.token, stored.generation, (), changes.deltas(), now)
-        progress = {0: Progress(None, self.total + 1, 0)}
+        changes.add(None, TicketState(0, ticket, now, columns.mask(ticket, now)))
+        tenant = TenantBatch("acme", stored.record_version, stored.generation, (), changes.deltas(), now)
+        progress = {0: PartitionProgress(None, self.total + 1, 0)}
         outcome = await self.store.apply(Batch(self.store.bucket("acme"), "topic", progress, [tenant], now))
         assert isinstance(outcome, Applied)
         self.total += 1
@@ -122,13 +122,13 @@ class Serving:
 
 
 async def found_tenant(store: RedisStore) -> None:
-    await store.found()
+    await store.ensure_layout()
     await store.put_realm("r", 1, Realm("r", "https://id.example/r", jwks(KEY)))
     statuses = (Status("3745", NAME), Status("3748", "Closed", closed=True))
     settings = TenantSettings("acme", "Acme", "r", statuses, (Priority("4196", "High", 1),))
-    assert await store.put_tenant("acme", None, StoredTenant("t1", "g1", founded(Entries(settings), 1)))
+    assert await store.put_tenant("acme", None, StoredTenant("t1", "g1", new_record(Entries(settings), 1)))
     await store.set_tenants_read()
-    await store.set_judged(2)
+    await store.set_validated_offset(2)
 
 
 @asynccontextmanager

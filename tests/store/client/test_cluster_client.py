@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.crc import key_slot
 
-from service.store.client.cluster_client import ClusterWire
-from service.store.client.pipelined_connection import Wire
+from service.store.client.cluster_client import ClusterClient
+from service.store.client.pipelined_connection import PipelinedConnection
 from service.store.client.slots import Address
 from service.store.ports.counter_store import StoreRefused, StoreUnable, StoreUnavailable
 from service.store.redis.store import open_store
@@ -34,96 +34,98 @@ def elsewhere(cluster: RedisCluster, tag: int) -> RedisServer:
 
 
 @pytest.fixture
-async def wire(redis_cluster_db: RedisCluster) -> AsyncIterator[ClusterWire]:
-    async with ClusterWire(redis_cluster_db.url, TIMEOUT_S) as opened:
+async def client(redis_cluster_db: RedisCluster) -> AsyncIterator[ClusterClient]:
+    async with ClusterClient(redis_cluster_db.url, TIMEOUT_S) as opened:
         yield opened
 
 
-async def test_each_key_is_at_the_master_that_has_its_slot(wire: ClusterWire, redis_cluster_db: RedisCluster) -> None:
+async def test_each_key_is_at_the_master_that_has_its_slot(
+    client: ClusterClient, redis_cluster_db: RedisCluster
+) -> None:
     for tag in TAGS:
-        assert await wire.call("SET", key(tag), tag) == b"OK"
+        assert await client.call("SET", key(tag), tag) == b"OK"
     held = [int(asked(node, "DBSIZE")) for node in redis_cluster_db.masters()]
     assert sum(held) == len(TAGS)
     assert min(held) > 0
     for tag in TAGS:
-        assert await wire.call("GET", key(tag)) == str(tag).encode()
-        assert await wire.call("EVAL", BOTH, 2, key(tag), key(tag, "none")) == [str(tag).encode(), None]
-    assert wire._looks == 1, "nobody had to be asked twice where everything is"
+        assert await client.call("GET", key(tag)) == str(tag).encode()
+        assert await client.call("EVAL", BOTH, 2, key(tag), key(tag, "none")) == [str(tag).encode(), None]
+    assert client._looks == 1, "nobody had to be asked twice where everything is"
 
 
 async def test_any_of_the_named_servers_is_enough(redis_cluster_db: RedisCluster) -> None:
     nobody, one = free_port(), redis_cluster_db.nodes[-1].port
-    async with ClusterWire(f"redis+cluster://127.0.0.1:{nobody},127.0.0.1:{one}", TIMEOUT_S) as wire:
-        assert await wire.call("SET", key(1), "v") == b"OK"
-    async with ClusterWire(f"redis+cluster://127.0.0.1:{nobody}", TIMEOUT_S) as wire:
+    async with ClusterClient(f"redis+cluster://127.0.0.1:{nobody},127.0.0.1:{one}", TIMEOUT_S) as client:
+        assert await client.call("SET", key(1), "v") == b"OK"
+    async with ClusterClient(f"redis+cluster://127.0.0.1:{nobody}", TIMEOUT_S) as client:
         with pytest.raises(StoreUnavailable):
-            await wire.call("SET", key(1), "v")
+            await client.call("SET", key(1), "v")
 
 
 async def test_a_slot_that_has_moved_is_followed_and_is_in_another_run(
-    wire: ClusterWire, redis_cluster_db: RedisCluster
+    client: ClusterClient, redis_cluster_db: RedisCluster
 ) -> None:
     for tag in TAGS:
-        await wire.call("SET", key(tag), tag)
-    runs, whole, looks = await wire.runs(map(key, TAGS)), (await wire.call_in_run("PING"))[0], wire._looks
+        await client.call("SET", key(tag), tag)
+    runs, whole, looks = await client.runs(map(key, TAGS)), (await client.call_in_run("PING"))[0], client._looks
     target = elsewhere(redis_cluster_db, 3)
     assert redis_cluster_db.move(slot(3), target) == 1
     refused = errors(redis_cluster_db, "MOVED")
-    assert await wire.call("GET", key(3)) == b"3"
+    assert await client.call("GET", key(3)) == b"3"
     assert errors(redis_cluster_db, "MOVED") == refused + 1, "it went where it used to be first"
-    assert wire._looks == looks + 1
-    assert await wire.call("GET", key(3)) == b"3"
+    assert client._looks == looks + 1
+    assert await client.call("GET", key(3)) == b"3"
     assert errors(redis_cluster_db, "MOVED") == refused + 1
-    now = await wire.runs(map(key, TAGS))
+    now = await client.runs(map(key, TAGS))
     assert [tag for tag in TAGS if now[key(tag)] != runs[key(tag)]] == [3]
-    assert (await wire.call_in_run("PING"))[0] != whole
+    assert (await client.call_in_run("PING"))[0] != whole
 
 
 async def test_a_slot_on_its_way_is_read_and_written_where_each_key_is(
-    wire: ClusterWire, redis_cluster_db: RedisCluster
+    client: ClusterClient, redis_cluster_db: RedisCluster
 ) -> None:
     source, target = redis_cluster_db.owner(slot(3)), elsewhere(redis_cluster_db, 3)
-    await wire.call("SET", key(3, "here"), "v")
+    await client.call("SET", key(3, "here"), "v")
     redis_cluster_db.open_move(slot(3), target)
-    assert await wire.call("GET", key(3, "here")) == b"v"
-    assert await wire.call("SET", key(3, "new"), "w") == b"OK"
+    assert await client.call("GET", key(3, "here")) == b"v"
+    assert await client.call("SET", key(3, "new"), "w") == b"OK"
     assert [int(asked(node, "CLUSTER COUNTKEYSINSLOT", slot(3))) for node in (source, target)] == [1, 1]
-    run, value = await wire.call_in_run("GET", key(3, "new"))
+    run, value = await client.call_in_run("GET", key(3, "new"))
     assert value == b"w"
-    assert run != (await wire.call_in_run("GET", key(3, "here")))[0]
+    assert run != (await client.call_in_run("GET", key(3, "here")))[0]
     with pytest.raises(StoreUnavailable, match="Multiple keys request"):
-        await wire.call("EVAL", BOTH, 2, key(3, "here"), key(3, "new"))
-    connection = wire._wires[Address(HOST, source.port)][0]._connection
+        await client.call("EVAL", BOTH, 2, key(3, "here"), key(3, "new"))
+    connection = client._wires[Address(HOST, source.port)][0]._connection
     assert redis_cluster_db.move_keys(slot(3), target) == 1
-    assert await wire.call("EVAL", BOTH, 2, key(3, "here"), key(3, "new")) == [b"v", b"w"], "all is over there"
+    assert await client.call("EVAL", BOTH, 2, key(3, "here"), key(3, "new")) == [b"v", b"w"], "all is over there"
     redis_cluster_db.close_move(slot(3), target)
-    assert await wire.call("EVAL", BOTH, 2, key(3, "here"), key(3, "new")) == [b"v", b"w"]
-    assert wire._wires[Address(HOST, source.port)][0]._connection is connection, "none was given up for it"
+    assert await client.call("EVAL", BOTH, 2, key(3, "here"), key(3, "new")) == [b"v", b"w"]
+    assert client._wires[Address(HOST, source.port)][0]._connection is connection, "none was given up for it"
 
 
 async def test_going_on_over_a_hash_waits_until_its_slot_has_moved(
-    wire: ClusterWire, redis_cluster_db: RedisCluster
+    client: ClusterClient, redis_cluster_db: RedisCluster
 ) -> None:
     target = elsewhere(redis_cluster_db, 3)
     fields = [str(number) for number in range(1000)]
-    await wire.call("HSET", key(3), *(part for field in fields for part in (field, field)))
-    cursor, _ = await wire.call("HSCAN", key(3), 0, "COUNT", 10)
+    await client.call("HSET", key(3), *(part for field in fields for part in (field, field)))
+    cursor, _ = await client.call("HSCAN", key(3), 0, "COUNT", 10)
     redis_cluster_db.open_move(slot(3), target)
     redis_cluster_db.move_keys(slot(3), target)
     with pytest.raises(StoreUnavailable, match="on its way"):
-        await wire.call("HSCAN", key(3), cursor, "COUNT", 10)
+        await client.call("HSCAN", key(3), cursor, "COUNT", 10)
     redis_cluster_db.close_move(slot(3), target)
-    assert await wire.call("HSCAN", key(3), 0, "COUNT", 10)
+    assert await client.call("HSCAN", key(3), 0, "COUNT", 10)
 
 
-async def test_a_walk_over_all_keys_finds_each_at_whatever_master(wire: ClusterWire) -> None:
+async def test_a_walk_over_all_keys_finds_each_at_whatever_master(client: ClusterClient) -> None:
     for tag in TAGS:
         for name in range(20):
-            await wire.call("SET", key(tag, str(name)), "v")
+            await client.call("SET", key(tag, str(name)), "v")
     found: list[bytes] = []
     cursor, turns = 0, 0
     while turns == 0 or cursor:
-        cursor, some = await wire.scan(cursor, "MATCH", "tc:{*", "COUNT", 50)
+        cursor, some = await client.scan(cursor, "MATCH", "tc:{*", "COUNT", 50)
         found += some
         turns += 1
     assert sorted(found) == sorted(key(tag, str(name)).encode() for tag in TAGS for name in range(20))
@@ -131,37 +133,37 @@ async def test_a_walk_over_all_keys_finds_each_at_whatever_master(wire: ClusterW
 
 
 async def test_a_master_that_takes_nothing_for_want_of_replicas_is_still_the_one_to_ask(
-    wire: ClusterWire, redis_cluster_db: RedisCluster
+    client: ClusterClient, redis_cluster_db: RedisCluster
 ) -> None:
-    await wire.call("SET", key(3), "v")
-    master, looks = redis_cluster_db.owner(slot(3)), wire._looks
+    await client.call("SET", key(3), "v")
+    master, looks = redis_cluster_db.owner(slot(3)), client._looks
     asked(master, "CONFIG SET", "min-replicas-to-write", 5)
     try:
         with pytest.raises(StoreUnable, match="NOREPLICAS"):
-            await wire.call("SET", key(3), "w")
-        assert await wire.call("GET", key(3)) == b"v"
+            await client.call("SET", key(3), "w")
+        assert await client.call("GET", key(3)) == b"v"
     finally:
         asked(master, "CONFIG SET", "min-replicas-to-write", 0)
-    assert await wire.call("SET", key(3), "w") == b"OK"
-    assert wire._looks == looks, "nothing had to be found out"
+    assert await client.call("SET", key(3), "w") == b"OK"
+    assert client._looks == looks, "nothing had to be found out"
 
 
 async def test_what_is_asked_everywhere_is_answered_by_every_master(
-    wire: ClusterWire, redis_cluster_db: RedisCluster
+    client: ClusterClient, redis_cluster_db: RedisCluster
 ) -> None:
-    said = await wire.everywhere("INFO", "server")
+    said = await client.everywhere("INFO", "server")
     assert {f"tcp_port:{node.port}" in text.decode() for node in redis_cluster_db.masters() for text in said} == {
         True,
         False,
     }
     assert len({*said}) == len(said) == len(redis_cluster_db.masters())
-    beside = await wire.beside(key(3), "INFO", "server")
+    beside = await client.beside(key(3), "INFO", "server")
     assert f"tcp_port:{redis_cluster_db.owner(slot(3)).port}" in beside.decode()
 
 
-async def test_a_command_whose_key_is_nobody_knows_where_is_a_mistake(wire: ClusterWire) -> None:
+async def test_a_command_whose_key_is_nobody_knows_where_is_a_mistake(client: ClusterClient) -> None:
     with pytest.raises(ValueError, match="MEMORY"):
-        await wire.call("MEMORY", "USAGE", key(1))
+        await client.call("MEMORY", "USAGE", key(1))
 
 
 async def test_an_address_of_the_other_kind_is_refused_with_what_to_write(
@@ -169,40 +171,40 @@ async def test_an_address_of_the_other_kind_is_refused_with_what_to_write(
 ) -> None:
     async with open_store(redis_db.replace("redis://", "redis+cluster://"), BUCKETS, TIMEOUT_S) as store:
         with pytest.raises(StoreRefused, match="in no cluster; write redis://"):
-            await store.found()
+            await store.ensure_layout()
         with pytest.raises(StoreUnavailable):
             await store.ping()
     async with open_store(redis_cluster_db.nodes[0].url, BUCKETS, TIMEOUT_S) as store:
         with pytest.raises(StoreRefused, match=r"write redis\+cluster://"):
-            await store.found()
+            await store.ensure_layout()
 
 
 async def test_one_server_that_would_drop_counters_is_enough_to_refuse_all(redis_cluster_db: RedisCluster) -> None:
     async with open_store(redis_cluster_db.url, BUCKETS, TIMEOUT_S) as store:
-        await store.found()
+        await store.ensure_layout()
         with redis_cluster_db.masters()[-1].client() as raw:
             raw.config_set("maxmemory", "100mb")
             raw.config_set("maxmemory-policy", "allkeys-lru")
             try:
                 with pytest.raises(StoreRefused, match="allkeys-lru"):
-                    await store.found()
+                    await store.ensure_layout()
             finally:
                 raw.config_set("maxmemory", "0")
                 raw.config_set("maxmemory-policy", "noeviction")
-        await store.found()
+        await store.ensure_layout()
 
 
 async def test_one_server_answers_for_all_of_itself(redis_db: str) -> None:
-    async with Wire(redis_db, TIMEOUT_S) as wire:
-        run, _ = await wire.call_in_run("PING")
-        assert await wire.runs(["a", "b"]) == {"a": run, "b": run}
-        assert await wire.everywhere("PING") == [await wire.beside("a", "PING")] == [b"PONG"]
+    async with PipelinedConnection(redis_db, TIMEOUT_S) as client:
+        run, _ = await client.call_in_run("PING")
+        assert await client.runs(["a", "b"]) == {"a": run, "b": run}
+        assert await client.everywhere("PING") == [await client.beside("a", "PING")] == [b"PONG"]
         with closing_client(redis_db) as raw:
             raw.mset({str(number): "v" for number in range(30)})
         found: set[bytes] = set()
         cursor = 0
         while not found or cursor:
-            cursor, some = await wire.scan(cursor, "COUNT", 5)
+            cursor, some = await client.scan(cursor, "COUNT", 5)
             found |= {*some}
         assert len(found) == 30
 

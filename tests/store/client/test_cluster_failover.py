@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service.store.client.cluster_client import ClusterWire
+from service.store.client.cluster_client import ClusterClient
 from service.store.client.slots import Address
 from service.store.ports.counter_store import StoreUnavailable
 from tests.servers.fixtures import redis_binary
@@ -43,12 +43,12 @@ def redis_cluster(failing: RedisCluster) -> RedisCluster:
     return failing
 
 
-async def answered(wire: ClusterWire, *command: str | int) -> tuple[str, object]:
+async def answered(client: ClusterClient, *command: str | int) -> tuple[str, object]:
     """The first answer, tried again and again as callers do."""
 
     async def tried() -> tuple[str, object] | None:
         try:
-            return await wire.call_in_run(*command)
+            return await client.call_in_run(*command)
         except StoreUnavailable:
             return None
 
@@ -58,50 +58,50 @@ async def answered(wire: ClusterWire, *command: str | int) -> tuple[str, object]
 
 
 async def test_a_master_that_is_killed_is_missed_until_its_replica_stands_in(redis_cluster: RedisCluster) -> None:
-    async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
+    async with ClusterClient(redis_cluster.url, SHORT_S) as client:
         for tag in TAGS:
-            await wire.call("SET", key(tag), tag)
-        runs = await wire.runs(map(key, TAGS))
+            await client.call("SET", key(tag), tag)
+        runs = await client.runs(map(key, TAGS))
         killed = redis_cluster.owner(slot(3))
         lost = [tag for tag in TAGS if redis_cluster.owner(slot(tag)) is killed]
         killed.kill()
         with pytest.raises(StoreUnavailable):
-            await wire.call("GET", key(3))
+            await client.call("GET", key(3))
         for tag in TAGS:
             if tag not in lost:
-                assert await wire.call("GET", key(tag)) == str(tag).encode(), "the others go on"
-        assert (await answered(wire, "GET", key(3)))[1] == b"3"
-        now = await wire.runs(map(key, TAGS))
+                assert await client.call("GET", key(tag)) == str(tag).encode(), "the others go on"
+        assert (await answered(client, "GET", key(3)))[1] == b"3"
+        now = await client.runs(map(key, TAGS))
         assert [tag for tag in TAGS if now[key(tag)] != runs[key(tag)]] == lost
-        assert Address(HOST, killed.port) not in wire._wires, "nothing is kept of who is gone"
+        assert Address(HOST, killed.port) not in client._wires, "nothing is kept of who is gone"
 
 
 async def test_a_frozen_master_is_replaced_and_believed_no_more_when_it_thaws(redis_cluster: RedisCluster) -> None:
-    async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
-        before, _ = await wire.call_in_run("SET", key(3), "old")
+    async with ClusterClient(redis_cluster.url, SHORT_S) as client:
+        before, _ = await client.call_in_run("SET", key(3), "old")
         frozen = redis_cluster.owner(slot(3))
         frozen.pause()
         try:
             with pytest.raises(StoreUnavailable):
-                await wire.call("SET", key(3), "late")
-            after, _ = await answered(wire, "SET", key(3), "new")
+                await client.call("SET", key(3), "late")
+            after, _ = await answered(client, "SET", key(3), "new")
         finally:
             frozen.thaw()
         assert after != before
-        wire._doubted |= {*wire._slots.masters}  # so that it asks around, the thawed one among others
-        wire._look_again_at = 0.0
-        assert await wire.call_in_run("GET", key(3)) == (after, b"new")
+        client._doubted |= {*client._slots.masters}  # so that it asks around, the thawed one among others
+        client._look_again_at = 0.0
+        assert await client.call_in_run("GET", key(3)) == (after, b"new")
 
 
 async def test_a_write_whose_fate_is_unknown_is_never_sent_again(redis_cluster: RedisCluster) -> None:
     master = redis_cluster.owner(slot(3))
     async with proxied(master.url) as proxy, said_to_be_at(redis_cluster, master, urlsplit(proxy.url).port or 0):
-        async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
-            assert await wire.call("EVAL", INCREMENT, 1, key(3)) == 1
+        async with ClusterClient(redis_cluster.url, SHORT_S) as client:
+            assert await client.call("EVAL", INCREMENT, 1, key(3)) == 1
             proxy.lose_next_reply(b"INCR")
             with pytest.raises(StoreUnavailable):
-                await wire.call("EVAL", INCREMENT, 1, key(3))
-            assert (await answered(wire, "GET", key(3)))[1] == b"2"
+                await client.call("EVAL", INCREMENT, 1, key(3))
+            assert (await answered(client, "GET", key(3)))[1] == b"2"
         assert proxy.lost == 1
 
 
@@ -111,10 +111,10 @@ async def test_finding_the_server_is_in_the_time_that_a_call_has() -> None:
         first.black_hole()
         second.black_hole()
         too_late = asyncio.Event()
-        async with ClusterWire(f"redis+cluster://127.0.0.1:{first.port},127.0.0.1:{second.port}", 0.1) as wire:
+        async with ClusterClient(f"redis+cluster://127.0.0.1:{first.port},127.0.0.1:{second.port}", 0.1) as client:
             flag = loop.call_later(0.9, too_late.set)
             calls = await asyncio.gather(
-                *(wire.call("GET", key(tag)) for tag in TAGS), wire.call("PING"), return_exceptions=True
+                *(client.call("GET", key(tag)) for tag in TAGS), client.call("PING"), return_exceptions=True
             )
             assert {type(answer) for answer in calls} == {StoreUnavailable}
             assert not too_late.is_set(), "it waited for as long as looking for the server takes"
@@ -140,23 +140,23 @@ async def said_to_be_at(cluster: RedisCluster, server: RedisServer, port: int) -
 
 
 async def test_a_command_that_is_sent_round_in_circles_is_given_up(redis_cluster: RedisCluster) -> None:
-    async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
-        await wire.call("SET", key(3), "v")
+    async with ClusterClient(redis_cluster.url, SHORT_S) as client:
+        await client.call("SET", key(3), "v")
         source, target = redis_cluster.owner(slot(3)), elsewhere(redis_cluster, 3)
         asked(source, "CLUSTER SETSLOT", slot(3), "MIGRATING", redis_cluster.id_of(target))  # which isn't told
         with pytest.raises(StoreUnavailable, match="in a row"):
-            await wire.call("GET", key(3, "none"))
+            await client.call("GET", key(3, "none"))
         asked(source, "CLUSTER SETSLOT", slot(3), "STABLE")
-        assert (await answered(wire, "GET", key(3)))[1] == b"v"
+        assert (await answered(client, "GET", key(3)))[1] == b"v"
 
 
 async def test_a_master_that_fails_in_the_middle_of_a_move_is_waited_for_until_that_is_finished(
     redis_cluster: RedisCluster,
 ) -> None:
-    async with ClusterWire(redis_cluster.url, SHORT_S) as wire:
+    async with ClusterClient(redis_cluster.url, SHORT_S) as client:
         names = [key(3, str(number)) for number in range(12)]
         for name in names:
-            await wire.call("SET", name, name)
+            await client.call("SET", name, name)
         source, target = redis_cluster.owner(slot(3)), elsewhere(redis_cluster, 3)
         redis_cluster.open_move(slot(3), target)
         for name in names[:6]:
@@ -166,22 +166,22 @@ async def test_a_master_that_fails_in_the_middle_of_a_move_is_waited_for_until_t
         await asyncio.to_thread(redis_cluster.failed_over, source)
         for name in names:  # the heir knows of no move: it would say of half of them that they aren't there
             with pytest.raises(StoreUnavailable, match="redis-cli --cluster fix"):
-                await refusal(wire, name)
+                await refusal(client, name)
         asked(heir, "CLUSTER SETSLOT", slot(3), "MIGRATING", redis_cluster.id_of(target))
-        await answered(wire, "GET", names[0])
+        await answered(client, "GET", names[0])
         redis_cluster.move_keys(slot(3), target)
         redis_cluster.close_move(slot(3), target)
         for name in names:
-            assert (await answered(wire, "GET", name))[1] == name.encode()
-        assert await wire.call("EVAL", BOTH, 2, names[0], names[-1]) == [names[0].encode(), names[-1].encode()]
+            assert (await answered(client, "GET", name))[1] == name.encode()
+        assert await client.call("EVAL", BOTH, 2, names[0], names[-1]) == [names[0].encode(), names[-1].encode()]
 
 
-async def refusal(wire: ClusterWire, name: str) -> None:
+async def refusal(client: ClusterClient, name: str) -> None:
     """Asks until it is refused for another reason than that nobody answers, or answered."""
 
     async def tried() -> Exception | None:
         try:
-            await wire.call("GET", name)
+            await client.call("GET", name)
         except StoreUnavailable as error:
             return None if "Error" in str(error) else error
         return AssertionError("it was answered")

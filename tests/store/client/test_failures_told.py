@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
 
-from service.store.client.pipelined_connection import Wire
+from service.store.client.pipelined_connection import PipelinedConnection
 from service.store.client.redis_client import way_to
 from service.store.client.redis_errors import failure_text
 from service.store.ports.counter_store import StoreUnavailable
@@ -33,9 +33,9 @@ async def a_server_that_says(line: bytes) -> AsyncIterator[int]:
 
 
 async def told(url: str) -> str:
-    async with Wire(url, 5.0) as wire:
+    async with PipelinedConnection(url, 5.0) as client:
         with pytest.raises(StoreUnavailable) as refused:
-            await wire.call("PING")
+            await client.call("PING")
     return str(refused.value)
 
 

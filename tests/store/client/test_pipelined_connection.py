@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
-from service.store.client.pipelined_connection import Wire
+from service.store.client.pipelined_connection import PipelinedConnection
 from service.store.ports.counter_store import StoreUnavailable
 from tests.servers.link import Link
 from tests.servers.redis.redis_server import RedisServer
@@ -25,16 +25,16 @@ def test_a_connection_reset_while_it_was_idle_fails_one_call_at_most(
     async def reset_and_called() -> None:
         async with Link() as link:
             link.lead_to(redis_process.port)
-            async with Wire(f"redis://127.0.0.1:{link.port}/0", TIMEOUT_S) as wire:
-                assert await wire.call("PING") == b"PONG"
-                connection = wire._connection
+            async with PipelinedConnection(f"redis://127.0.0.1:{link.port}/0", TIMEOUT_S) as client:
+                assert await client.call("PING") == b"PONG"
+                connection = client._connection
                 assert connection is not None
                 link.cut()
                 await wait_until(lambda: ended(connection), WITHIN_S, "the reset to arrive")
                 link.heal()
                 with pytest.raises(StoreUnavailable):
-                    await asyncio.wait_for(wire.call("PING"), WITHIN_S)
-                assert await asyncio.wait_for(wire.call("PING"), WITHIN_S) == b"PONG"
+                    await asyncio.wait_for(client.call("PING"), WITHIN_S)
+                assert await asyncio.wait_for(client.call("PING"), WITHIN_S) == b"PONG"
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(reset_and_called())
@@ -46,25 +46,25 @@ async def test_a_fault_of_the_program_is_heard_by_whoever_waits_and_whoever_asks
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    async with Wire(redis_process.url, TIMEOUT_S) as wire:
-        monkeypatch.setattr(wire, "_exchange", broken)
+    async with PipelinedConnection(redis_process.url, TIMEOUT_S) as client:
+        monkeypatch.setattr(client, "_exchange", broken)
         waiting = await asyncio.wait_for(
-            asyncio.gather(*(wire.call("PING") for _ in range(3)), return_exceptions=True), 5
+            asyncio.gather(*(client.call("PING") for _ in range(3)), return_exceptions=True), 5
         )
         assert [type(answer) for answer in waiting] == [StoreUnavailable] * 3
         with pytest.raises(RuntimeError) as told:
-            await wire.call("PING")
+            await client.call("PING")
         assert isinstance(told.value.__cause__, ZeroDivisionError)
 
 
 async def test_a_server_that_falls_silent_fails_all_calls_that_wait_at_once(redis_process: RedisServer) -> None:
-    async with Wire(redis_process.url, TIMEOUT_S) as wire:
-        assert await wire.call("PING") == b"PONG"
+    async with PipelinedConnection(redis_process.url, TIMEOUT_S) as client:
+        assert await client.call("PING") == b"PONG"
         redis_process.pause()
         try:
-            calls = [asyncio.create_task(wire.call("PING")) for _ in range(5_000)]  # ten round trips
+            calls = [asyncio.create_task(client.call("PING")) for _ in range(5_000)]  # ten round trips
             await asyncio.wait(calls, timeout=WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
-            late = asyncio.create_task(wire.call("PING"))
+            late = asyncio.create_task(client.call("PING"))
             for _ in range(3):
                 await asyncio.sleep(0)
             assert all(call.done() for call in calls), "none waits for a turn of its own"
@@ -77,14 +77,14 @@ async def test_a_server_that_falls_silent_fails_all_calls_that_wait_at_once(redi
 
 async def test_a_call_has_its_time_from_when_it_is_made_and_not_from_when_it_is_sent(redis_db: str) -> None:
     loop = asyncio.get_running_loop()
-    async with Wire(redis_db, TIMEOUT_S) as wire:
-        assert await wire.call("PING") == b"PONG"
+    async with PipelinedConnection(redis_db, TIMEOUT_S) as client:
+        assert await client.call("PING") == b"PONG"
         too_late = asyncio.Event()
         began = loop.time()
-        first = asyncio.create_task(wire.call("BLPOP", "nothing", str(0.9 * TIMEOUT_S)))
+        first = asyncio.create_task(client.call("BLPOP", "nothing", str(0.9 * TIMEOUT_S)))
         await asyncio.sleep(0)
-        await wait_until(lambda: not wire._waiting, WITHIN_S, "the first to be sent")
-        second = asyncio.create_task(wire.call("BLPOP", "nothing", str(WITHIN_S)))
+        await wait_until(lambda: not client._waiting, WITHIN_S, "the first to be sent")
+        second = asyncio.create_task(client.call("BLPOP", "nothing", str(WITHIN_S)))
         flag = loop.call_at(began + 1.8 * TIMEOUT_S, too_late.set)
         assert await first is None
         with pytest.raises(StoreUnavailable):
@@ -97,8 +97,8 @@ async def test_more_calls_than_may_wait_are_refused_at_once(
     redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.store.client.pipelined_connection.MOST_WAITING", 100)
-    async with Wire(redis_process.url, TIMEOUT_S) as wire:
-        calls = [asyncio.create_task(wire.call("PING")) for _ in range(150)]
+    async with PipelinedConnection(redis_process.url, TIMEOUT_S) as client:
+        calls = [asyncio.create_task(client.call("PING")) for _ in range(150)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         refused = [call for call in calls if call.done()]
@@ -108,12 +108,12 @@ async def test_more_calls_than_may_wait_are_refused_at_once(
 
 
 async def test_what_nobody_waits_for_any_more_is_not_sent(redis_db: str) -> None:
-    async with Wire(redis_db, TIMEOUT_S) as wire:
-        calls = [asyncio.create_task(wire.call("SET", f"k{number}", "v")) for number in range(3)]
+    async with PipelinedConnection(redis_db, TIMEOUT_S) as client:
+        calls = [asyncio.create_task(client.call("SET", f"k{number}", "v")) for number in range(3)]
         await asyncio.sleep(0)
         calls[1].cancel()
         await asyncio.gather(calls[0], calls[2])
-        assert await wire.call("EXISTS", "k0", "k1", "k2") == 2
+        assert await client.call("EXISTS", "k0", "k1", "k2") == 2
 
 
 def ended(connection: object) -> bool:

@@ -10,7 +10,7 @@ from service.store.ports.counter_store import (
     BucketState,
     Conflict,
     OtherTopic,
-    Progress,
+    PartitionProgress,
     StaleCatalogue,
     TicketWrite,
 )
@@ -26,20 +26,20 @@ from tests.store.contract import (
     batch,
     by_column,
     everyone,
-    image,
     reaching,
     revision,
     snapshot,
     stored,
     tenant_batch,
+    ticket_state,
 )
 
 
 async def test_a_new_bucket_is_empty(store: Store) -> None:
     loaded = await store.load(store.bucket(TENANT), {TENANT: ["t"], NEIGHBOUR: ["u"]}, {TENANT: "g1", NEIGHBOUR: "g1"})
     assert loaded.state == BucketState("", {})
-    assert loaded.tokens == {TENANT: "t1", NEIGHBOUR: ""}
-    assert {place: (found.revision, found.image) for place, found in loaded.tickets.items()} == {
+    assert loaded.record_versions == {TENANT: "t1", NEIGHBOUR: ""}
+    assert {place: (found.revision, found.ticket_state) for place, found in loaded.tickets.items()} == {
         (TENANT, "t"): (NEW, None),
         (NEIGHBOUR, "u"): (NEW, None),
     }
@@ -50,7 +50,7 @@ async def test_buckets(store: Store) -> None:
 
 
 async def test_what_is_applied_is_loaded(store: Store) -> None:
-    written = image(7, 0b101, fields={"a": [1, "x", None, 2.5, True]}, tags=("vip",))
+    written = ticket_state(7, 0b101, fields={"a": [1, "x", None, 2.5, True]}, tags=("vip",))
     deltas = {**everyone(c0=1, c2=1), **by_column({"a:ann": {"": {0: 1}, "t:net": {0: 1}}})}
     outcome = await applied(store, tenant_batch(deltas, TicketWrite("t", NEW, written)), progress=reaching(5))
     assert outcome.negative == 0
@@ -58,11 +58,11 @@ async def test_what_is_applied_is_loaded(store: Store) -> None:
     assert loaded.state == BucketState(TOPIC, {0: 5}, NOW)
     found = loaded.tickets[TENANT, "t"]
     assert found.revision != NEW
-    assert found.image is not None
-    assert found.image.mask == 0b101
-    assert found.image.sequence == 7
-    assert found.image.ticket is not None
-    assert tuple(found.image.ticket.fields["a"]) == (1, "x", None, 2.5, True)
+    assert found.ticket_state is not None
+    assert found.ticket_state.mask == 0b101
+    assert found.ticket_state.sequence == 7
+    assert found.ticket_state.ticket is not None
+    assert tuple(found.ticket_state.ticket.fields["a"]) == (1, "x", None, 2.5, True)
     counts = await snapshot(store, (0, 1, 2), ("a:ann", "a:bob"))
     assert counts.columns == (1, 0, 1)
     assert counts.counters == ({"": {0: 1}, "t:net": {0: 1}}, {})
@@ -73,32 +73,34 @@ async def test_each_write_of_a_ticket_has_its_own_revision(store: Store) -> None
     seen = {NEW}
     for _ in range(3):
         before = await revision(store, "t")
-        await applied(store, tenant_batch(None, TicketWrite("t", before, image())))
+        await applied(store, tenant_batch(None, TicketWrite("t", before, ticket_state())))
         seen.add(await revision(store, "t"))
     assert len(seen) == 4
 
 
 async def test_a_ticket_that_changed_since_it_was_read_is_a_conflict(store: Store) -> None:
-    await applied(store, tenant_batch(None, TicketWrite("b", NEW, image()), TicketWrite("c", NEW, image())))
+    await applied(
+        store, tenant_batch(None, TicketWrite("b", NEW, ticket_state()), TicketWrite("c", NEW, ticket_state()))
+    )
     known = await revision(store, "c")
-    await applied(store, tenant_batch(None, TicketWrite("c", known, image(2))))
+    await applied(store, tenant_batch(None, TicketWrite("c", known, ticket_state(2))))
     writes = [
-        TicketWrite("a", NEW, image()),
-        TicketWrite("b", NEW, image()),
-        TicketWrite("c", known, image(3)),
-        TicketWrite("d", known, image()),
+        TicketWrite("a", NEW, ticket_state()),
+        TicketWrite("b", NEW, ticket_state()),
+        TicketWrite("c", known, ticket_state(3)),
+        TicketWrite("d", known, ticket_state()),
     ]
     outcome = await store.apply(batch(tenant_batch(everyone(c0=1), *writes), progress=reaching(9)))
     assert outcome == Conflict(((TENANT, "b"), (TENANT, "c"), (TENANT, "d")))
     loaded = await store.load(store.bucket(TENANT), {TENANT: ["a", "c"]}, {TENANT: "g1"})
-    assert loaded.tickets[TENANT, "a"].image is None
-    assert loaded.tickets[TENANT, "c"].image == image(2)
+    assert loaded.tickets[TENANT, "a"].ticket_state is None
+    assert loaded.tickets[TENANT, "c"].ticket_state == ticket_state(2)
     assert loaded.state.positions == {}
     assert (await snapshot(store)).columns == (0,)
 
 
 async def test_of_two_writers_who_read_the_same_one_is_refused(store: Store) -> None:
-    writes = [tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image(n))) for n in (1, 2)]
+    writes = [tenant_batch(everyone(c0=1), TicketWrite("t", NEW, ticket_state(n))) for n in (1, 2)]
     outcomes = await asyncio.gather(*(store.apply(batch(one)) for one in writes))
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Applied", "Conflict"]
     assert (await snapshot(store)).columns == (1,)
@@ -106,7 +108,9 @@ async def test_of_two_writers_who_read_the_same_one_is_refused(store: Store) -> 
 
 async def test_writers_of_different_tickets_meet_in_a_counter_without_conflict(store: Store) -> None:
     writes = [
-        tenant_batch(by_column({"*": {"": {0: 1}}, "t:net": {"": {0: 1, 3: 2}}}), TicketWrite(f"t{n}", NEW, image()))
+        tenant_batch(
+            by_column({"*": {"": {0: 1}}, "t:net": {"": {0: 1, 3: 2}}}), TicketWrite(f"t{n}", NEW, ticket_state())
+        )
         for n in range(20)
     ]
     outcomes = await asyncio.gather(*(store.apply(batch(one)) for one in writes))
@@ -116,12 +120,14 @@ async def test_writers_of_different_tickets_meet_in_a_counter_without_conflict(s
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"token": "t0"}, {"generation": "g0"}, {"tenant": NEIGHBOUR}], ids=["token", "generation", "tenant"]
+    "wrong",
+    [{"record_version": "t0"}, {"generation": "g0"}, {"tenant": NEIGHBOUR}],
+    ids=["record_version", "generation", "tenant"],
 )
 async def test_what_was_compiled_against_another_state_of_the_tenant_is_refused(
     store: Store, wrong: dict[str, str]
 ) -> None:
-    stale = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image()), **wrong)  # type: ignore[arg-type]
+    stale = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, ticket_state()), **wrong)  # type: ignore[arg-type]
     assert await store.apply(batch(stale, progress=reaching(3))) == StaleCatalogue((stale.tenant,))
     assert (await store.states([store.bucket(TENANT)]))[store.bucket(TENANT)] == BucketState("", {})
     assert await revision(store, "t") == NEW
@@ -129,21 +135,23 @@ async def test_what_was_compiled_against_another_state_of_the_tenant_is_refused(
 
 async def test_one_stale_tenant_holds_back_the_others_of_its_batch(store: Store) -> None:
     assert await store.put_tenant(NEIGHBOUR, None, stored("t9", "g9", tenant=NEIGHBOUR))
-    good = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image()))
-    stale = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image()), tenant=NEIGHBOUR, token="t8", generation="g9")
+    good = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, ticket_state()))
+    stale = tenant_batch(
+        everyone(c0=1), TicketWrite("t", NEW, ticket_state()), tenant=NEIGHBOUR, record_version="t8", generation="g9"
+    )
     assert await store.apply(batch(good, stale)) == StaleCatalogue((NEIGHBOUR,))
     assert (await snapshot(store)).columns == (0,)
-    both = [good, tenant_batch(everyone(c0=5), tenant=NEIGHBOUR, token="t9", generation="g9")]
+    both = [good, tenant_batch(everyone(c0=5), tenant=NEIGHBOUR, record_version="t9", generation="g9")]
     outcome = await applied(store, *both)
     assert set(outcome.versions) == {TENANT, NEIGHBOUR}
     assert (await snapshot(store)).columns == (1,)
-    assert (await snapshot(store, tenant=NEIGHBOUR, token="t9", generation="g9")).columns == (5,)
+    assert (await snapshot(store, tenant=NEIGHBOUR, record_version="t9", generation="g9")).columns == (5,)
 
 
 async def test_a_store_below_what_it_acknowledged_is_behind(store: Store) -> None:
-    await applied(store, progress={0: Progress(None, 10, 0), 1: Progress(None, 4, 0)})
-    ahead = {0: Progress(11, 12, 0), 1: Progress(4, 9, 0), 2: Progress(3, 5, 0)}
-    write = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image()))
+    await applied(store, progress={0: PartitionProgress(None, 10, 0), 1: PartitionProgress(None, 4, 0)})
+    ahead = {0: PartitionProgress(11, 12, 0), 1: PartitionProgress(4, 9, 0), 2: PartitionProgress(3, 5, 0)}
+    write = tenant_batch(everyone(c0=1), TicketWrite("t", NEW, ticket_state()))
     assert await store.apply(batch(write, progress=ahead)) == Behind({0: 10, 2: 0})
     assert (await store.states([store.bucket(TENANT)]))[store.bucket(TENANT)].positions == {0: 10, 1: 4}
     assert await revision(store, "t") == NEW
@@ -169,7 +177,7 @@ async def test_another_topic_of_that_name_is_refused_until_it_is_adopted(store: 
 
 async def test_positions_only_rise_each_for_itself(store: Store) -> None:
     for position in (5, 3, 5, 8, 1):
-        await applied(store, progress={0: Progress(None, position, 0), 3: Progress(None, 2, 0)})
+        await applied(store, progress={0: PartitionProgress(None, position, 0), 3: PartitionProgress(None, 2, 0)})
     bucket, other = store.bucket(TENANT), store.bucket(ELSEWHERE)
     states = await store.states([bucket, other])
     assert states == {bucket: BucketState(TOPIC, {0: 8, 3: 2}, NOW), other: BucketState("", {})}
@@ -177,7 +185,7 @@ async def test_positions_only_rise_each_for_itself(store: Store) -> None:
 
 async def test_the_version_grows_with_each_change_of_counts_and_with_nothing_else(store: Store) -> None:
     start = (await snapshot(store)).version
-    outcome = await applied(store, tenant_batch(None, TicketWrite("t", NEW, image())), progress=reaching(3))
+    outcome = await applied(store, tenant_batch(None, TicketWrite("t", NEW, ticket_state())), progress=reaching(3))
     assert outcome.versions == {}
     assert (await snapshot(store)).version == start
     for change in (everyone(c0=1), everyone(c0=-1), by_column({"a:ann": {"": {0: 1}}})):
@@ -200,15 +208,15 @@ async def test_cells_that_come_out_even_are_gone_and_those_below_zero_are_counte
 
 
 async def test_an_image_that_is_none_forgets_the_ticket(store: Store) -> None:
-    await applied(store, tenant_batch(None, TicketWrite("t", NEW, image())))
+    await applied(store, tenant_batch(None, TicketWrite("t", NEW, ticket_state())))
     await applied(store, tenant_batch(None, TicketWrite("t", await revision(store, "t"), None)))
     assert await revision(store, "t") == NEW
     assert await store.scan(TENANT, "g1", 0, 100) == (0, [])
 
 
 async def test_a_deleted_ticket_keeps_its_sequence(store: Store) -> None:
-    gone = image(2**63 - 1)
+    gone = ticket_state(2**63 - 1)
     gone = type(gone)(gone.sequence, None, NOW, 0)
     await applied(store, tenant_batch(None, TicketWrite("t", NEW, gone)))
     loaded = await store.load(store.bucket(TENANT), {TENANT: ["t"]}, {TENANT: "g1"})
-    assert loaded.tickets[TENANT, "t"].image == gone
+    assert loaded.tickets[TENANT, "t"].ticket_state == gone

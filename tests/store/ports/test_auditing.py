@@ -19,11 +19,11 @@ from tests.store.contract import (
     batch,
     by_column,
     everyone,
-    image,
     revision,
     snapshot,
     stored,
     tenant_batch,
+    ticket_state,
 )
 
 ASK = AuditAsk(TENANT, "g1", "holder-1")
@@ -40,7 +40,7 @@ async def read(store: Store, ask: AuditAsk) -> AuditRead:
 async def write(store: Store, name: str, deltas: Any = None, **changes: Any) -> None:
     sequence = changes.pop("sequence", 1)
     due_at = changes.pop("due_at", None)
-    made = msgspec.structs.replace(image(sequence, **changes), due_at=due_at)
+    made = msgspec.structs.replace(ticket_state(sequence, **changes), due_at=due_at)
     await applied(store, tenant_batch(deltas, TicketWrite(name, await revision(store, name), made, UNKNOWN_DUE)))
 
 
@@ -58,8 +58,8 @@ async def test_a_whole_scan_has_every_ticket_with_when_it_is_due_twice_over(stor
         seen |= {one.ticket: one for one in found.tickets}
     assert seen.keys() == {f"t{number}" for number in range(600)}
     assert {one.due_at for one in seen.values()} == {None, NOW + 5}
-    assert all(one.image is not None and one.image.due_at == one.due_at for one in seen.values())
-    assert (found.token, found.timers, found.next_due) == ("t1", NOW, NOW + 5)
+    assert all(one.ticket_state is not None and one.ticket_state.due_at == one.due_at for one in seen.values())
+    assert (found.record_version, found.timers, found.next_due) == ("t1", NOW, NOW + 5)
 
 
 async def test_what_is_written_after_the_beginning_is_read_again_and_only_then_counters(store: Store) -> None:
@@ -83,13 +83,13 @@ async def test_a_forgotten_ticket_is_read_as_none_and_named_ones_beside(store: S
     await read(store, BEGIN)
     await applied(store, tenant_batch(None, TicketWrite("a", await revision(store, "a"), None)))
     found = await read(store, msgspec.structs.replace(ASK, tickets=("b", "never")))
-    assert {one.ticket: one.image is None for one in found.tickets} == {"a": True, "b": False, "never": True}
+    assert {one.ticket: one.ticket_state is None for one in found.tickets} == {"a": True, "b": False, "never": True}
 
 
 async def test_only_the_audited_tenant_is_noted(store: Store) -> None:
     assert await store.put_tenant(NEIGHBOUR, None, StoredTenant("t1", "g1", stored(tenant=NEIGHBOUR).record))
     await read(store, BEGIN)
-    await applied(store, tenant_batch(None, TicketWrite("n", NEW, image()), tenant=NEIGHBOUR))
+    await applied(store, tenant_batch(None, TicketWrite("n", NEW, ticket_state()), tenant=NEIGHBOUR))
     assert (await read(store, ASK)).tickets == []
 
 
@@ -187,8 +187,8 @@ async def test_a_batch_in_between_makes_a_repair_void(store: Store) -> None:
 
 
 async def test_times_are_compared_and_repaired_field_by_field(store: Store) -> None:
-    moments = {"a:ann": {"t:net": {(3, 100): 1}}, "*": {"": {(3, 100): 2}}}
-    await applied(store, msgspec.structs.replace(tenant_batch(everyone(c0=1)), moments=moments))
+    time_buckets = {"a:ann": {"t:net": {(3, 100): 1}}, "*": {"": {(3, 100): 2}}}
+    await applied(store, msgspec.structs.replace(tenant_batch(everyone(c0=1)), time_buckets=time_buckets))
     counters = ("*", "a:ann")
     found = await read(store, msgspec.structs.replace(BEGIN, counters=counters))
     assert found.counters is not None

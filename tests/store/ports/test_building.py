@@ -17,7 +17,14 @@ from service.store.ports.building import (
     NotYet,
     Swapped,
 )
-from service.store.ports.counter_store import Applied, BucketState, CountQuery, Progress, StaleCatalogue, TicketWrite
+from service.store.ports.counter_store import (
+    Applied,
+    BucketState,
+    CountQuery,
+    PartitionProgress,
+    StaleCatalogue,
+    TicketWrite,
+)
 from service.store.redis.building import RedisBuildingStore, open_building_store
 from tests.fakes.memory_building import MemoryBuildingStore
 from tests.servers.redis.redis_server import closing_client
@@ -32,12 +39,12 @@ from tests.store.contract import (
     batch,
     collected,
     everyone,
-    image,
     now_ms,
     reaching,
     snapshot,
     stored,
     tenant_batch,
+    ticket_state,
 )
 from tests.store.ports.test_timers import due, names_due, timers
 
@@ -62,11 +69,11 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 
 async def served(store: Store) -> None:
     assert await store.put_tenant(TENANT, None, stored())
-    await applied(store, tenant_batch(everyone(c0=1), TicketWrite("a", NEW, image())), progress=reaching(5))
+    await applied(store, tenant_batch(everyone(c0=1), TicketWrite("a", NEW, ticket_state())), progress=reaching(5))
 
 
-def planned(generation: str = "g2", base: str = "g1", token: str = "t1", from_store: bool = False) -> Building:
-    return Building(TENANT, generation, base, token, {"c": 3}, from_store, BucketState(TOPIC, {}))
+def planned(generation: str = "g2", base: str = "g1", record_version: str = "t1", from_store: bool = False) -> Building:
+    return Building(TENANT, generation, base, record_version, {"c": 3}, from_store, BucketState(TOPIC, {}))
 
 
 async def begun(store: Store) -> Building:
@@ -85,7 +92,7 @@ async def build(
 ) -> None:
     """Writes tickets into the building, that come to so many more."""
     tenant = tenant_batch(everyone(c0=count) if count else None, *writes, generation="g2", as_of=NOW + 7)
-    progress = {} if position is None else {0: Progress(None, position, 0)}
+    progress = {} if position is None else {0: PartitionProgress(None, position, 0)}
     outcome = await store.apply_building(batch(tenant, progress=progress, now=now))
     assert isinstance(outcome, Applied), outcome
 
@@ -107,7 +114,7 @@ async def test_a_building_is_found_as_it_was_begun(store: Store) -> None:
 
 async def test_one_is_begun_only_on_the_ground_that_its_caller_knows(store: Store) -> None:
     assert not await store.begin_building(TENANT, None, planned(base="g0"))
-    assert not await store.begin_building(TENANT, None, planned(token="t0"))
+    assert not await store.begin_building(TENANT, None, planned(record_version="t0"))
     assert not await store.begin_building(TENANT, "g0", planned())
     assert not await store.begin_building("nobody", None, planned())
     assert await store.building(TENANT) is None
@@ -132,8 +139,8 @@ async def test_nobody_sees_what_is_built(store: Store) -> None:
     building = await found(store)
     assert (building.state.positions, building.state.timers) == ({0: 3}, NOW)
     loaded = await store.load_building(building, ["a", "b"])
-    assert (loaded.tokens, loaded.next_due) == ({TENANT: "t1"}, NOW + 1)
-    assert [loaded.tickets[TENANT, name].image for name in ("a", "b")] == [due(NOW + 1), None]
+    assert (loaded.record_versions, loaded.next_due) == ({TENANT: "t1"}, NOW + 1)
+    assert [loaded.tickets[TENANT, name].ticket_state for name in ("a", "b")] == [due(NOW + 1), None]
     assert await store.scan(TENANT, "g2", 0, 10) == (0, ["a"])
     assert await store.ticket_count(TENANT, "g2") == 1
 
@@ -141,20 +148,20 @@ async def test_nobody_sees_what_is_built(store: Store) -> None:
 async def test_nothing_that_serves_waits_for_what_is_built(store: Store) -> None:
     await begun(store)
     await build(store, TicketWrite("a", NEW, due(NOW + 1)))
-    await applied(store, tenant_batch(None, TicketWrite("b", NEW, image())), now=NOW + 5)
+    await applied(store, tenant_batch(None, TicketWrite("b", NEW, ticket_state())), now=NOW + 5)
     assert await timers(store) == NOW + 5
 
 
 async def test_a_building_is_written_only_as_its_caller_knows_it(store: Store) -> None:
     building = await begun(store)
-    late = tenant_batch(everyone(c0=1), TicketWrite("x", NEW, image()), generation="g0")
+    late = tenant_batch(everyone(c0=1), TicketWrite("x", NEW, ticket_state()), generation="g0")
     assert await store.apply_building(batch(late)) == StaleCatalogue((TENANT,))
     assert await store.adopt_building(building, "t2", {"d": 4})
     assert not await store.adopt_building(building, "t3", {})
-    older = tenant_batch(everyone(c0=1), TicketWrite("x", NEW, image()), generation="g2")
+    older = tenant_batch(everyone(c0=1), TicketWrite("x", NEW, ticket_state()), generation="g2")
     assert await store.apply_building(batch(older)) == StaleCatalogue((TENANT,))
     adopted = await found(store)
-    assert (adopted.token, adopted.complete) == ("t2", {"d": 4})
+    assert (adopted.record_version, adopted.complete) == ("t2", {"d": 4})
 
 
 async def test_it_serves_in_one_step_where_the_bucket_stands(store: Store) -> None:
@@ -164,7 +171,7 @@ async def test_it_serves_in_one_step_where_the_bucket_stands(store: Store) -> No
     outcome = await swapped(store)
     assert (outcome.before, outcome.after) == ({0: 1}, {0: 2})
     assert await store.snapshot(CountQuery(TENANT, "t1", "g1", (0,), (), 1)) is None, "the old token is void"
-    after = await snapshot(store, token="t2", generation="g2")
+    after = await snapshot(store, record_version="t2", generation="g2")
     assert (after.columns, after.positions, after.timers) == ((2,), before.positions, before.timers)
     assert (after.as_of, after.version) == (NOW + 7, outcome.version)
     assert after.version > before.version
@@ -174,7 +181,7 @@ async def test_it_serves_in_one_step_where_the_bucket_stands(store: Store) -> No
     serving = await store.tenant(TENANT)
     assert serving == stored("t2", "g2")
     assert list(await store.orphans()) == [(TENANT, "g1")]
-    old = tenant_batch(everyone(c0=1), TicketWrite("x", NEW, image()))
+    old = tenant_batch(everyone(c0=1), TicketWrite("x", NEW, ticket_state()))
     assert await store.apply(batch(old)) == StaleCatalogue((TENANT,)), "whoever knows the old one is refused"
 
 
@@ -184,7 +191,7 @@ async def test_after_the_swap_the_old_generation_is_removed_and_the_new_one_stay
     await swapped(store)
     await collected(store, "g1")
     assert list(await store.orphans()) == []
-    assert (await snapshot(store, token="t2", generation="g2")).columns == (1,)
+    assert (await snapshot(store, record_version="t2", generation="g2")).columns == (1,)
     assert await names_due(store, FAR) == ["a"]
 
 
@@ -193,7 +200,7 @@ async def test_it_does_not_serve_before_it_has_all_that_the_bucket_has(store: St
     await build(store, position=4)
     assert await store.swap(await found(store), "t2", NOW) == NotYet(BEHIND)
     await build(store, position=5)
-    await applied(store, progress={1: Progress(None, 1, 0)})
+    await applied(store, progress={1: PartitionProgress(None, 1, 0)})
     assert await store.swap(await found(store), "t2", NOW) == NotYet(BEHIND), "a partition that it has nothing of"
     assert await store.tenant(TENANT) == stored()
 
@@ -206,7 +213,7 @@ async def test_it_does_not_serve_what_the_bucket_has_not(store: Store) -> None:
 
 async def test_it_does_not_serve_as_of_later_than_the_bucket(store: Store) -> None:
     await begun(store)
-    await build(store, TicketWrite("a", NEW, image()), position=5, now=NOW + 1)
+    await build(store, TicketWrite("a", NEW, ticket_state()), position=5, now=NOW + 1)
     assert await store.swap(await found(store), "t2", NOW) == NotYet(AHEAD)
 
 
@@ -218,7 +225,7 @@ async def test_it_does_not_serve_while_something_is_due_by_the_buckets_timers(st
     building = await found(store)
     assert [one.ticket for one in await store.building_due(building, NOW + SECOND, 10)] == ["a"]
     revision = (await store.load_building(building, ["a"])).tickets[TENANT, "a"].revision
-    await build(store, TicketWrite("a", revision, image(), NOW + SECOND), count=0, now=NOW + SECOND)
+    await build(store, TicketWrite("a", revision, ticket_state(), NOW + SECOND), count=0, now=NOW + SECOND)
     assert await store.building_due(building, NOW + SECOND, 10) == []
     await swapped(store)
 
@@ -276,16 +283,16 @@ async def test_it_does_not_serve_when_what_was_merged_may_be_forgotten(store: St
 
 
 async def test_a_swap_forgets_how_far_the_old_generation_was_swept(store: Store) -> None:
-    await store.set_sweep_mark(TENANT, "half")
+    await store.set_backfill_progress(TENANT, "half")
     await begun(store)
     await build(store, position=5)
     await swapped(store)
-    assert await store.sweep_mark(TENANT) == ""
+    assert await store.backfill_progress(TENANT) == ""
 
 
 async def test_one_that_is_given_up_is_an_orphan(store: Store) -> None:
     await begun(store)
-    await build(store, TicketWrite("a", NEW, image()))
+    await build(store, TicketWrite("a", NEW, ticket_state()))
     assert await store.begin_building(TENANT, "g2", None)
     assert await store.building(TENANT) is None
     assert list(await store.orphans()) == [(TENANT, "g2")]
@@ -294,7 +301,7 @@ async def test_one_that_is_given_up_is_an_orphan(store: Store) -> None:
 
 async def test_a_removed_tenant_takes_its_building_along(store: Store) -> None:
     await begun(store)
-    await build(store, TicketWrite("a", NEW, image()))
+    await build(store, TicketWrite("a", NEW, ticket_state()))
     assert await store.drop_tenant(TENANT, "t1")
     assert await store.building(TENANT) is None
     assert sorted(await store.orphans()) == [(TENANT, "g1"), (TENANT, "g2")]

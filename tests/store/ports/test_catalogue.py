@@ -13,10 +13,10 @@ from tests.store.contract import (
     by_column,
     collected,
     everyone,
-    image,
     snapshot,
     stored,
     tenant_batch,
+    ticket_state,
 )
 from tests.support.waiting import wait_until
 
@@ -39,16 +39,16 @@ async def test_a_record_is_replaced_only_by_who_names_its_token(store: Store) ->
 
 
 async def test_a_new_record_keeps_the_counts_and_raises_the_version(store: Store) -> None:
-    await applied(store, tenant_batch(everyone(c0=3), TicketWrite("t", NEW, image())))
+    await applied(store, tenant_batch(everyone(c0=3), TicketWrite("t", NEW, ticket_state())))
     before = await snapshot(store)
     assert await store.put_tenant(TENANT, "t1", stored("t2"))
-    after = await snapshot(store, token="t2")
+    after = await snapshot(store, record_version="t2")
     assert (after.columns, after.epoch) == ((3,), before.epoch)
     assert after.version > before.version
 
 
 async def test_a_removed_tenant_is_gone_at_once_and_its_tickets_are_orphans(store: Store) -> None:
-    await applied(store, tenant_batch(everyone(c0=1), TicketWrite("t", NEW, image())))
+    await applied(store, tenant_batch(everyone(c0=1), TicketWrite("t", NEW, ticket_state())))
     assert not await store.drop_tenant(TENANT, "t0")
     assert await store.drop_tenant(TENANT, "t1")
     assert not await store.drop_tenant(TENANT, "t1")
@@ -56,31 +56,34 @@ async def test_a_removed_tenant_is_gone_at_once_and_its_tickets_are_orphans(stor
     assert await store.tenants(store.bucket(TENANT)) == []
     assert await store.snapshot(CountQuery(TENANT, "t1", "g1", (0,), (), 0)) is None
     assert list(await store.orphans()) == [(TENANT, "g1")]
-    late = tenant_batch(everyone(c0=1), TicketWrite("u", NEW, image()))
+    late = tenant_batch(everyone(c0=1), TicketWrite("u", NEW, ticket_state()))
     assert await store.apply(batch(late)) == StaleCatalogue((TENANT,))
 
 
 async def test_a_tenant_that_comes_again_starts_at_zero_beside_its_orphans(store: Store) -> None:
     await applied(
-        store, tenant_batch(by_column({"*": {"": {0: 1}}, "a:ann": {"": {0: 1}}}), TicketWrite("t", NEW, image()))
+        store,
+        tenant_batch(by_column({"*": {"": {0: 1}}, "a:ann": {"": {0: 1}}}), TicketWrite("t", NEW, ticket_state())),
     )
     first = await snapshot(store)
     assert await store.drop_tenant(TENANT, "t1")
     assert await store.put_tenant(TENANT, None, stored("t2", "g2", version=5))
-    again = await snapshot(store, (0,), ("a:ann",), token="t2", generation="g2")
+    again = await snapshot(store, (0,), ("a:ann",), record_version="t2", generation="g2")
     assert (again.columns, again.counters, again.as_of) == ((0,), ({},), None)
     assert again.epoch != first.epoch
     assert list(await store.orphans()) == [(TENANT, "g1")]
-    await applied(store, tenant_batch(everyone(c0=2), TicketWrite("t", NEW, image()), token="t2", generation="g2"))
+    await applied(
+        store, tenant_batch(everyone(c0=2), TicketWrite("t", NEW, ticket_state()), record_version="t2", generation="g2")
+    )
     await collected(store, "g1")
     assert list(await store.orphans()) == []
-    assert (await snapshot(store, token="t2", generation="g2")).columns == (2,)
+    assert (await snapshot(store, record_version="t2", generation="g2")).columns == (2,)
     assert await store.scan(TENANT, "g2", 0, 10) == (0, ["t"])
 
 
 async def test_a_scan_sees_every_ticket(store: Store) -> None:
     names = {f"INC{n}" for n in range(700)}
-    await applied(store, tenant_batch(None, *(TicketWrite(name, NEW, image()) for name in sorted(names))))
+    await applied(store, tenant_batch(None, *(TicketWrite(name, NEW, ticket_state()) for name in sorted(names))))
     seen: list[str] = []
     cursor, bites = 0, 0
     while True:
@@ -116,7 +119,7 @@ async def test_a_new_catalogue_topic_may_say_at_any_offset_what_the_old_one_said
     await store.set_catalogue_topic("old")
     older, newer = Realm("r", "https://old.example", None), Realm("r", "https://new.example", None)
     await store.put_realm("r", 90, older)
-    await store.set_judged(91)
+    await store.set_validated_offset(91)
     await store.put_realm("r", 3, newer)
     assert await store.realm("r") == older
     await store.forget_catalogue_offsets()
@@ -126,18 +129,18 @@ async def test_a_new_catalogue_topic_may_say_at_any_offset_what_the_old_one_said
     assert not await store.catalogue_read()
     await store.put_realm("r", 3, newer)
     assert await store.realm("r") == newer
-    await store.set_judged(4)
-    assert await store.judged() == 4
+    await store.set_validated_offset(4)
+    assert await store.validated_offset() == 4
 
 
 async def test_judged_is_zero_at_first_and_only_rises(store: Store) -> None:
-    assert await store.judged() == 0
+    assert await store.validated_offset() == 0
     assert not await store.catalogue_read()
-    await store.set_judged(0)
+    await store.set_validated_offset(0)
     assert await store.catalogue_read(), "an empty catalogue is read to its end too"
     for position in (7, 3):
-        await store.set_judged(position)
-    assert await store.judged() == 7
+        await store.set_validated_offset(position)
+    assert await store.validated_offset() == 7
 
 
 async def test_every_bucket_says_that_its_tenants_were_stored(store: Store) -> None:

@@ -61,14 +61,14 @@ async def test_the_index_holds_nothing_of_what_is_no_longer_in_force(redis_store
     await redis_store.put_credential("key", 1, ANN)
     renamed = msgspec.structs.replace(ANN, admin=Admin("1", "Ann", "anna"))
     await redis_store.put_credential("key", 2, renamed)
-    assert await redis_store._wire.call("ZRANGE", keys.ADMINS, 0, -1) == [b"anna\0key"]
+    assert await redis_store._client.call("ZRANGE", keys.ADMINS, 0, -1) == [b"anna\0key"]
     await redis_store.put_credential("key", 3, None)
-    assert not await redis_store._wire.call("EXISTS", keys.ADMINS)
+    assert not await redis_store._client.call("EXISTS", keys.ADMINS)
 
 
 async def test_an_index_that_lacks_a_credential_is_mended_by_putting_it_again(redis_store: RedisStore) -> None:
     places = [keys.CREDENTIALS, keys.CREDENTIAL_OFFSETS]
-    await PUT_ENTRY.run(redis_store._wire, places, ["key", 5, codec.pack_entry(ANN)])  # as before there was an index
+    await PUT_ENTRY.run(redis_store._client, places, ["key", 5, codec.pack_entry(ANN)])  # as before there was an index
     assert await redis_store.credentials_of("ann") == []
     await redis_store.put_credential("key", 5, ANN)
     assert await redis_store.credentials_of("ann") == [ANN]

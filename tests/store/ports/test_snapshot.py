@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service.store.ports.counter_store import CountQuery, Progress, TicketWrite
+from service.store.ports.counter_store import CountQuery, PartitionProgress, TicketWrite
 from tests.store.contract import (
     ELSEWHERE,
     NEIGHBOUR,
@@ -14,11 +14,11 @@ from tests.store.contract import (
     batch,
     by_column,
     everyone,
-    image,
     reaching,
     snapshot,
     stored,
     tenant_batch,
+    ticket_state,
 )
 
 SLACK_MS = 5_000
@@ -26,8 +26,8 @@ SLACK_MS = 5_000
 
 
 async def test_there_is_no_snapshot_for_another_state_of_the_record(store: Store) -> None:
-    for tenant, token in ((TENANT, "t0"), (TENANT, ""), (NEIGHBOUR, "t1")):
-        assert await store.snapshot(CountQuery(tenant, token, "g1", (0,), (), 0)) is None
+    for tenant, record_version in ((TENANT, "t0"), (TENANT, ""), (NEIGHBOUR, "t1")):
+        assert await store.snapshot(CountQuery(tenant, record_version, "g1", (0,), (), 0)) is None
     assert await store.put_tenant(TENANT, "t1", stored("t2"))
     assert await store.snapshot(CountQuery(TENANT, "t1", "g1", (0,), (), 0)) is None
     assert await store.snapshot(CountQuery(TENANT, "t2", "g1", (0,), (), 0)) is not None
@@ -50,7 +50,7 @@ async def test_other_tenants_counts_stay_out(store: Store) -> None:
     await applied(
         store,
         tenant_batch(by_column({"*": {"": {0: 1}}, "a:ann": {"": {0: 1}}})),
-        tenant_batch(by_column({"*": {"": {0: 7}}, "a:ann": {"": {0: 7}}}), tenant=NEIGHBOUR, token="n1"),
+        tenant_batch(by_column({"*": {"": {0: 7}}, "a:ann": {"": {0: 7}}}), tenant=NEIGHBOUR, record_version="n1"),
     )
     counts = await snapshot(store, (0,), ("a:ann",))
     assert (counts.columns, counts.counters) == ((1,), ({"": {0: 1}},))
@@ -64,14 +64,14 @@ async def test_as_of_and_timers_never_go_back(store: Store) -> None:
 
 
 async def test_lags_are_said_by_partition_and_grow_while_nobody_writes(store: Store) -> None:
-    await applied(store, progress={0: Progress(None, 1, 0), 7: Progress(None, 1, 60_000)})
+    await applied(store, progress={0: PartitionProgress(None, 1, 0), 7: PartitionProgress(None, 1, 60_000)})
     lags = (await snapshot(store)).lags_ms
     assert lags.keys() == {0, 7}
     assert 0 <= lags[0] < SLACK_MS
     assert 60_000 <= lags[7] < 60_000 + SLACK_MS
     await applied(store, progress=reaching(2, lag_ms=90_000))
     assert (await snapshot(store)).lags_ms[0] < SLACK_MS, "what was fresh once stays so until it ages"
-    await applied(store, progress={7: Progress(None, 2, 10_000)})
+    await applied(store, progress={7: PartitionProgress(None, 2, 10_000)})
     assert 10_000 <= (await snapshot(store)).lags_ms[7] < 10_000 + SLACK_MS
 
 
@@ -94,7 +94,7 @@ async def test_a_reader_beside_writers_sees_only_whole_steps(store: Store) -> No
     step = by_column({"*": {"": {0: 1, 1: 1}}, "a:ann": {"": {0: 1}}})
 
     async def write(name: str) -> None:
-        await store.apply(batch(tenant_batch(step, TicketWrite(name, NEW, image()))))
+        await store.apply(batch(tenant_batch(step, TicketWrite(name, NEW, ticket_state()))))
 
     async def read() -> tuple[int, ...]:
         counts = await snapshot(store, (0, 1), ("a:ann",))

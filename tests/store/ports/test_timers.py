@@ -2,8 +2,8 @@
 
 import msgspec
 
-from service.domain.tickets.ticket import Image
-from service.store.ports.counter_store import UNKNOWN_DUE, Applied, DueTicket, TicketWrite, Untimely
+from service.domain.tickets.ticket import TicketState
+from service.store.ports.counter_store import UNKNOWN_DUE, Applied, DueConflict, DueTicket, TicketWrite
 from tests.store.contract import (
     NEW,
     NOW,
@@ -13,17 +13,17 @@ from tests.store.contract import (
     batch,
     collected,
     everyone,
-    image,
     revision,
     tenant_batch,
+    ticket_state,
 )
 
 SECOND = 1_000_000
 
 
-def due(at: int | None, mask: int = 1) -> Image:
+def due(at: int | None, mask: int = 1) -> TicketState:
     """An image whose contributions change by themselves then."""
-    return msgspec.structs.replace(image(mask=mask), due_at=at)
+    return msgspec.structs.replace(ticket_state(mask=mask), due_at=at)
 
 
 async def write(store: Store, name: str, at: int | None, now: int = NOW) -> None:
@@ -89,12 +89,12 @@ async def test_a_batch_raises_the_timers_to_its_instant(store: Store) -> None:
 
 async def test_a_batch_beyond_what_another_ticket_is_due_at_is_untimely_and_writes_nothing(store: Store) -> None:
     await write(store, "a", NOW + SECOND)
-    late = batch(tenant_batch(everyone(c0=1), TicketWrite("b", NEW, image())), now=NOW + SECOND)
-    assert await store.apply(late) == Untimely()
+    late = batch(tenant_batch(everyone(c0=1), TicketWrite("b", NEW, ticket_state())), now=NOW + SECOND)
+    assert await store.apply(late) == DueConflict()
     assert await revision(store, "b") == NEW
     both = tenant_batch(
         None,
-        TicketWrite("b", NEW, image()),
+        TicketWrite("b", NEW, ticket_state()),
         TicketWrite("a", await revision(store, "a"), due(None), NOW + SECOND),
     )
     await applied(store, both, now=NOW + SECOND)
@@ -104,7 +104,7 @@ async def test_a_batch_beyond_what_another_ticket_is_due_at_is_untimely_and_writ
 async def test_a_batch_before_the_timers_is_taken_only_where_it_makes_no_difference(store: Store) -> None:
     await names_due(store, NOW + 5 * SECOND)
     overtaken = tenant_batch(None, TicketWrite("a", NEW, due(NOW + 5 * SECOND)))
-    assert await store.apply(batch(overtaken, now=NOW)) == Untimely()
+    assert await store.apply(batch(overtaken, now=NOW)) == DueConflict()
     still_right = tenant_batch(None, TicketWrite("a", NEW, due(NOW + 5 * SECOND + 1)))
     await applied(store, still_right, now=NOW)
     assert await timers(store) == NOW + 5 * SECOND
@@ -115,7 +115,7 @@ async def test_some_of_many_at_one_instant_leave_the_timers_until_the_last_is_wr
         await write(store, name, NOW + SECOND)
     for name, expected in (("a", NOW), ("b", NOW + SECOND)):
         fired = tenant_batch(None, TicketWrite(name, await revision(store, name), due(None), NOW + SECOND))
-        part = msgspec.structs.replace(batch(fired, now=NOW + SECOND), some_of_many=True)
+        part = msgspec.structs.replace(batch(fired, now=NOW + SECOND), partial_due_batch=True)
         assert isinstance(await store.apply(part), Applied)
         assert await timers(store) == expected
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.counting.scopes import EVERYONE, parts_of
-from service.domain.tickets.ticket import Moment
+from service.domain.tickets.ticket import TimeBucket
 from service.store.ports.counter_store import CountQuery, TenantBatch, Window
 from tests.fakes.memory_store import MemoryStore
 from tests.store.contract import BUCKETS, TENANT, Store, applied, stored
@@ -18,15 +18,15 @@ SCOPES = [(counter, part) for counter in COUNTERS for part in PARTS[counter]]
 FIRST = 1_994_400  # the first quarter of some day
 COLUMNS = (0, 7, 70)
 
-Changes = Mapping[tuple[str, str], Mapping[Moment, int]]
+Changes = Mapping[tuple[str, str], Mapping[TimeBucket, int]]
 
 
-def moments_batch(changes: Changes) -> TenantBatch:
+def time_buckets_batch(changes: Changes) -> TenantBatch:
     """What comes to these in places: each counter and part with its moments."""
-    moments: dict[str, dict[str, Mapping[Moment, int]]] = {}
+    time_buckets: dict[str, dict[str, Mapping[TimeBucket, int]]] = {}
     for (counter, part), found in changes.items():
-        moments.setdefault(counter, {})[part] = found
-    return TenantBatch(TENANT, "t1", "g1", (), {}, None, moments)
+        time_buckets.setdefault(counter, {})[part] = found
+    return TenantBatch(TENANT, "t1", "g1", (), {}, None, time_buckets)
 
 
 async def timed(store: Store, *windows: Window) -> tuple[int, ...]:
@@ -42,7 +42,7 @@ def window(column: int, *spans: tuple[int, int], scopes: tuple[tuple[str, str], 
 
 async def test_a_window_sums_its_spans_and_nothing_else(store: Store) -> None:
     everyone = {(7, FIRST + quarter): 1 for quarter in range(0, 3 * 96, 5)}
-    await applied(store, moments_batch({(EVERYONE, ""): everyone}))
+    await applied(store, time_buckets_batch({(EVERYONE, ""): everyone}))
     for spans in (((0, 96),), ((1, 97),), ((3, 7),), ((5, 5),), (), ((0, 3 * 96),), ((2, 40), (96, 100), (110, 288))):
         absolute = tuple((FIRST + first, FIRST + beyond) for first, beyond in spans)
         expected = sum(first <= quarter < beyond for first, beyond in spans for quarter in range(0, 3 * 96, 5))
@@ -52,7 +52,7 @@ async def test_a_window_sums_its_spans_and_nothing_else(store: Store) -> None:
 
 async def test_a_persons_parts_are_scopes(store: Store) -> None:
     parts = {("r:rob", part): {(7, FIRST): 10**place} for place, part in enumerate(("", "t:net", "a", "at:net"))}
-    await applied(store, moments_batch({**parts, ("t:net", ""): {(7, FIRST): 10_000}}))
+    await applied(store, time_buckets_batch({**parts, ("t:net", ""): {(7, FIRST): 10_000}}))
     asked = (("r:rob", ""), ("r:rob", "a"), ("r:rob", "t:net"), ("r:rob", "at:net"), ("t:net", ""))
     windows = [window(7, (FIRST, FIRST + 1), scopes=(scope,)) for scope in asked]
     assert await timed(store, *windows) == (1111, 1100, 1010, 1000, 10_000)
@@ -61,15 +61,15 @@ async def test_a_persons_parts_are_scopes(store: Store) -> None:
 
 async def test_a_moment_that_comes_out_even_leaves_nothing_and_below_zero_is_drift(store: Store) -> None:
     there = {(EVERYONE, ""): {(7, FIRST): 1}, ("a:ann", ""): {(7, FIRST): 1}}
-    await applied(store, moments_batch(there))
+    await applied(store, time_buckets_batch(there))
     back = {place: {moment: -count for moment, count in found.items()} for place, found in there.items()}
-    assert (await applied(store, moments_batch(back))).negative == 0
-    outcome = await applied(store, moments_batch({("a:ann", ""): {(7, FIRST): -1}}))
+    assert (await applied(store, time_buckets_batch(back))).negative == 0
+    outcome = await applied(store, time_buckets_batch({("a:ann", ""): {(7, FIRST): -1}}))
     assert outcome.negative == 1
 
 
 async def test_a_change_by_time_alone_is_a_version(store: Store) -> None:
-    outcome = await applied(store, moments_batch({(EVERYONE, ""): {(7, FIRST): 1}}))
+    outcome = await applied(store, time_buckets_batch({(EVERYONE, ""): {(7, FIRST): 1}}))
     assert TENANT in outcome.versions
 
 
@@ -117,10 +117,10 @@ async def _compare(
     asked: list[tuple[int, tuple[tuple[int, int], ...]]],
     generation: str = "g1",
 ) -> None:
-    total: dict[str, dict[str, dict[Moment, int]]] = {}
+    total: dict[str, dict[str, dict[TimeBucket, int]]] = {}
     for changes in batches:
-        one = moments_batch(changes)
-        await applied(store, TenantBatch(TENANT, "t1", generation, (), {}, None, one.moments))
+        one = time_buckets_batch(changes)
+        await applied(store, TenantBatch(TENANT, "t1", generation, (), {}, None, one.time_buckets))
         for (counter, part), found in changes.items():
             sums = total.setdefault(counter, {}).setdefault(part, {})
             for moment, count in found.items():

@@ -9,9 +9,9 @@ from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
 from service.domain.counting.contributions import Changes
-from service.domain.tickets.ticket import Image
+from service.domain.tickets.ticket import TicketState
 from service.store import keys
-from service.store.client.pipelined_connection import Argument, Reply, Wire
+from service.store.client.pipelined_connection import Argument, PipelinedConnection, Reply
 from service.store.ports.counter_store import (
     Applied,
     Batch,
@@ -19,7 +19,7 @@ from service.store.ports.counter_store import (
     Conflict,
     OtherTopic,
     Outcome,
-    Progress,
+    PartitionProgress,
     StaleCatalogue,
     StoreRefused,
     TenantBatch,
@@ -39,13 +39,13 @@ from tests.store.contract import (
     by_column,
     collected,
     everyone,
-    image,
     reaching,
     revision,
     snapshot,
     stored,
     tenant_batch,
     ticket,
+    ticket_state,
 )
 
 
@@ -64,7 +64,7 @@ def dump(raw: redis.Redis) -> dict[bytes, bytes]:
 def odd_write(name: str) -> TenantBatch:
     """A new ticket whose every id is that one, with what it contributes."""
     changes = Changes()
-    new = Image(1, ticket(team=name, assignee=name, requester=name), NOW, 0b11)
+    new = TicketState(1, ticket(team=name, assignee=name, requester=name), NOW, 0b11)
     changes.add(None, new)
     return tenant_batch(changes.deltas(), TicketWrite(name, NEW, new))
 
@@ -72,20 +72,22 @@ def odd_write(name: str) -> TenantBatch:
 async def all_set(store: RedisStore) -> None:
     """Two tenants with counts, positions of two partitions."""
     assert await store.put_tenant(NEIGHBOUR, None, stored("n1", tenant=NEIGHBOUR))
-    await applied(store, odd_write("a"), progress={0: Progress(None, 10, 0), 1: Progress(None, 10, 0)})
+    await applied(
+        store, odd_write("a"), progress={0: PartitionProgress(None, 10, 0), 1: PartitionProgress(None, 10, 0)}
+    )
 
 
 GOOD = tenant_batch(
-    by_column({"*": {"": {0: 5}}, "a:ann": {"": {0: 5}}}), TicketWrite("new", NEW, image()), as_of=NOW + 9
+    by_column({"*": {"": {0: 5}}, "a:ann": {"": {0: 5}}}), TicketWrite("new", NEW, ticket_state()), as_of=NOW + 9
 )
 
 
 def refusals() -> dict[str, tuple[Batch, type[Outcome]]]:
     """Batches with one thing wrong each, beside much that is right."""
-    ahead = {0: Progress(10, 20, 0), 1: Progress(11, 20, 0)}
-    fine = {0: Progress(10, 20, 0)}
-    stale = tenant_batch(everyone(c0=1), TicketWrite("x", NEW, image()), tenant=NEIGHBOUR, token="n0")
-    taken = tenant_batch(everyone(c0=1), TicketWrite("b", NEW, image()), TicketWrite("a", NEW, image()))
+    ahead = {0: PartitionProgress(10, 20, 0), 1: PartitionProgress(11, 20, 0)}
+    fine = {0: PartitionProgress(10, 20, 0)}
+    stale = tenant_batch(everyone(c0=1), TicketWrite("x", NEW, ticket_state()), tenant=NEIGHBOUR, record_version="n0")
+    taken = tenant_batch(everyone(c0=1), TicketWrite("b", NEW, ticket_state()), TicketWrite("a", NEW, ticket_state()))
     return {
         "behind": (batch(GOOD, progress=ahead, now=NOW + 9), Behind),
         "stale": (batch(GOOD, stale, progress=fine, now=NOW + 9), StaleCatalogue),
@@ -143,7 +145,7 @@ async def test_scripts_come_back_after_the_server_forgot_them(redis_store: Redis
     for count in range(1, 4):
         raw.script_flush()
         name = f"t{count}"
-        await applied(redis_store, tenant_batch(everyone(c0=1), TicketWrite(name, NEW, image())))
+        await applied(redis_store, tenant_batch(everyone(c0=1), TicketWrite(name, NEW, ticket_state())))
         raw.script_flush()
         assert (await snapshot(redis_store)).columns == (count,)
         raw.script_flush()
@@ -196,8 +198,8 @@ async def test_a_tenant_whose_tickets_are_gone_leaves_no_counter(redis_store: Re
         await applied(redis_store, one)
     for name, one in zip(ODD_IDS, written, strict=True):
         changes = Changes()
-        changes.add(one.writes[0].image, Image(2, None, NOW))
-        gone = TicketWrite(name, await revision(redis_store, name), Image(2, None, NOW))
+        changes.add(one.writes[0].ticket_state, TicketState(2, None, NOW))
+        gone = TicketWrite(name, await revision(redis_store, name), TicketState(2, None, NOW))
         await applied(redis_store, tenant_batch(changes.deltas(), gone))
     assert {key for key in dump(raw) if b":count:" in key} == empty == set()
 
@@ -209,7 +211,7 @@ async def test_a_removed_tenant_leaves_no_key_behind(
     for start in range(0, tickets, 1000):
         changes, writes = Changes(), []
         for number in range(start, min(start + 1000, tickets)):
-            new = Image(1, ticket(team=f"t{number % 7}", assignee=f"u{number}"), NOW, 1)
+            new = TicketState(1, ticket(team=f"t{number % 7}", assignee=f"u{number}"), NOW, 1)
             changes.add(None, new)
             writes.append(TicketWrite(f"INC{number}", NEW, new))
         await applied(redis_store, tenant_batch(changes.deltas(), *writes), progress=reaching(1))
@@ -222,10 +224,10 @@ async def test_a_removed_generation_takes_counters_along_that_no_ticket_leads_to
     redis_store: RedisStore, raw: redis.Redis
 ) -> None:
     nobodys = by_column({"a:gone": {"t:x": {0: 1}}, "r:gone": {"": {0: 2}}, "t:%2F:🎫": {"": {0: 1}}})
-    moments = {"a:late": {"": {(3, 1_994_780): 1}}, "t:late": {"": {(3, 1_994_780): 1}}}
-    await applied(redis_store, TenantBatch(TENANT, "t1", "g1", (), nobodys, None, moments))
+    time_buckets = {"a:late": {"": {(3, 1_994_780): 1}}, "t:late": {"": {(3, 1_994_780): 1}}}
+    await applied(redis_store, TenantBatch(TENANT, "t1", "g1", (), nobodys, None, time_buckets))
     assert await redis_store.put_tenant(NEIGHBOUR, None, stored("n1", tenant=NEIGHBOUR))
-    await applied(redis_store, tenant_batch(nobodys, tenant=NEIGHBOUR, token="n1"))
+    await applied(redis_store, tenant_batch(nobodys, tenant=NEIGHBOUR, record_version="n1"))
     assert await redis_store.drop_tenant(TENANT, "t1")
     await collected(redis_store, "g1")
     left = [keys.counter_in(key.decode()) for key in raw.scan_iter()]
@@ -234,22 +236,22 @@ async def test_a_removed_generation_takes_counters_along_that_no_ticket_leads_to
 
 
 async def test_a_server_laid_out_otherwise_is_refused(redis_store: RedisStore, redis_db: str) -> None:
-    await redis_store.found()
-    await redis_store.found()
+    await redis_store.ensure_layout()
+    await redis_store.ensure_layout()
     async with open_store(redis_db, BUCKETS + 1, 5) as other:
         with pytest.raises(StoreRefused, match="TICKET_COUNTS_BUCKETS: this Redis was laid out with 4, not 5"):
-            await other.found()
+            await other.ensure_layout()
 
 
 async def test_a_redis_that_came_back_empty_is_laid_out_again(
     redis_store: RedisStore, redis_db: str, raw: redis.Redis
 ) -> None:
-    await redis_store.found()
+    await redis_store.ensure_layout()
     raw.flushdb()
     await redis_store.set_tenants_read()
     async with open_store(redis_db, BUCKETS + 1, 5) as other:
         with pytest.raises(StoreRefused, match="was laid out with 4, not 5"):
-            await other.found()
+            await other.ensure_layout()
 
 
 @pytest.mark.parametrize("calls_before", range(12))
@@ -257,35 +259,35 @@ async def test_two_processes_that_meet_an_empty_redis_agree_about_its_layout(
     calls_before: int, redis_store: RedisStore, redis_db: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each call of the first is a moment at which the second may come."""
-    call_in_run, calls = Wire.call_in_run, 0
+    call_in_run, calls = PipelinedConnection.call_in_run, 0
     async with open_store(redis_db, BUCKETS, 5) as other:
 
-        async def met(wire: Wire, *command: Argument) -> tuple[str, Reply]:
+        async def met(client: PipelinedConnection, *command: Argument) -> tuple[str, Reply]:
             nonlocal calls
             calls += 1
             if calls == calls_before + 1:
-                await other.found()
-            return await call_in_run(wire, *command)
+                await other.ensure_layout()
+            return await call_in_run(client, *command)
 
-        monkeypatch.setattr(Wire, "call_in_run", met)
-        await redis_store.found()
-        await other.found()
+        monkeypatch.setattr(PipelinedConnection, "call_in_run", met)
+        await redis_store.ensure_layout()
+        await other.ensure_layout()
 
 
 @pytest.mark.parametrize("written_in", [FORMAT - 1, FORMAT + 1])
 async def test_counters_packed_by_another_release_are_refused(
     written_in: int, redis_store: RedisStore, raw: redis.Redis
 ) -> None:
-    await redis_store.found()
+    await redis_store.ensure_layout()
     raw.hset(keys.LAYOUT, "format", str(written_in))
     with pytest.raises(StoreRefused, match=f"counters of another release .format {written_in}, not {FORMAT}"):
-        await redis_store.found()
+        await redis_store.ensure_layout()
 
 
 async def test_another_run_of_the_server_is_another_epoch(redis_store: RedisStore) -> None:
     first = await snapshot(redis_store)
-    connection = redis_store._wire
-    assert isinstance(connection, Wire)
+    connection = redis_store._client
+    assert isinstance(connection, PipelinedConnection)
     connection._run += "x"  # what a restarted server would have said
     assert (await snapshot(redis_store)).epoch != first.epoch
     assert await redis_store.run() == connection._run

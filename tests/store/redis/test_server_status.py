@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.store.redis.server_status import Condition, condition_in, worst
+from service.store.redis.server_status import ServerStatus, server_status_in, worst
 
-WELL = Condition(10, 100, "noeviction", 0, True)
+WELL = ServerStatus(10, 100, "noeviction", 0, True)
 
 
 def info(**fields: object) -> str:
@@ -14,7 +14,7 @@ def info(**fields: object) -> str:
 
 def test_what_is_still_to_be_given_to_replicas_and_to_the_disk_does_not_count() -> None:
     said = info(used_memory=1_000, mem_not_counted_for_evict=300, maxmemory=5_000, maxmemory_policy="noeviction")
-    assert (condition_in(said, "").used, condition_in(said, "").limit) == (700, 5_000)
+    assert (server_status_in(said, "").used, server_status_in(said, "").limit) == (700, 5_000)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_what_is_still_to_be_given_to_replicas_and_to_the_disk_does_not_count() 
 def test_it_is_kept_on_disk_where_it_is_appended_or_saved(
     appends: int, save: str | None, persistent: bool | None
 ) -> None:
-    assert condition_in(info(aof_enabled=appends), save).persistent is persistent
+    assert server_status_in(info(aof_enabled=appends), save).persistent is persistent
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,16 @@ def test_it_is_kept_on_disk_where_it_is_appended_or_saved(
     [(0, "allkeys-lru", False), (100, "noeviction", False), (100, "allkeys-lru", True), (100, "volatile-ttl", True)],
 )
 def test_keys_are_dropped_only_at_a_limit_and_by_any_other_policy(limit: int, policy: str, drops: bool) -> None:
-    assert bool(Condition(0, limit, policy, 0, True).drops) is drops
+    assert bool(ServerStatus(0, limit, policy, 0, True).drops) is drops
 
 
 def test_of_many_servers_each_is_as_bad_as_the_worst() -> None:
-    fuller = Condition(90, 100, "noeviction", 2, None)
+    fuller = ServerStatus(90, 100, "noeviction", 2, None)
     assert worst([WELL]) == WELL
     assert worst([WELL, fuller, WELL]) == fuller
-    assert worst([fuller, Condition(5, 100, "allkeys-lru", 1, False)]) == Condition(5, 100, "allkeys-lru", 3, False)
-    assert worst([Condition(10**9, 0, "allkeys-lru", 0, True), fuller]) == fuller, "without a limit nothing is dropped"
+    assert worst([fuller, ServerStatus(5, 100, "allkeys-lru", 1, False)]) == ServerStatus(
+        5, 100, "allkeys-lru", 3, False
+    )
+    assert worst([ServerStatus(10**9, 0, "allkeys-lru", 0, True), fuller]) == fuller, (
+        "without a limit nothing is dropped"
+    )

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service.config.settings import Settings
+from service.config.settings import ServiceSettings
 from service.domain.catalogue.catalogue import Realm
-from service.domain.tenants.record import Entries, founded
+from service.domain.tenants.record import Entries, new_record
 from tests.web.world import COUNT, FILTERS, NOW_US, QUERY, REALM, TENANT, SetClock, World, tenant_settings
 
 REQUESTS: Mapping[str, tuple[str, str, Any]] = {
@@ -26,7 +26,7 @@ REQUESTS: Mapping[str, tuple[str, str, Any]] = {
 @pytest.fixture
 async def empty() -> AsyncIterator[World]:
     """A world whose store has nothing, and never had."""
-    made = World(Settings(), SetClock(NOW_US))
+    made = World(ServiceSettings(), SetClock(NOW_US))
     async with made.client:
         yield made
 
@@ -37,7 +37,7 @@ async def asked(world: World, method: str, path: str, body: Any) -> httpx.Respon
 
 async def put_catalogue(world: World) -> None:
     await world.put_realm()
-    await world.put_tenant(founded(Entries(tenant_settings(TENANT, REALM)), 3))
+    await world.put_tenant(new_record(Entries(tenant_settings(TENANT, REALM)), 3))
 
 
 def is_warming(answer: httpx.Response) -> bool:
@@ -60,7 +60,7 @@ async def test_it_is_answered_as_soon_as_it_is_there_whole_or_not(empty: World) 
 
 
 async def test_what_is_not_there_once_everything_is_is_unknown(empty: World) -> None:
-    await empty.store.set_judged(0)
+    await empty.store.set_validated_offset(0)
     answer = await asked(empty, *REQUESTS["count"])
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "REALM_NOT_FOUND")
     await empty.put_realm()
@@ -81,7 +81,7 @@ async def test_what_comes_while_it_is_looked_for_is_found(empty: World, monkeypa
         if found is None:
             looked.append("realm")
             await empty.put_realm()
-            await empty.store.set_judged(0)
+            await empty.store.set_validated_offset(0)
         return found
 
     async def tenant(name: str) -> Any:

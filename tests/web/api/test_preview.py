@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from service.config.settings import Settings
-from service.domain.tickets.ticket import Image
+from service.config.settings import ServiceSettings
+from service.domain.tickets.ticket import TicketState
 from service.store.ports.counter_store import Batch, TenantBatch, TicketWrite
 from service.web.docs.openapi import openapi
 from tests.fakes.memory_store import MemoryStore
@@ -28,9 +28,9 @@ async def store_tickets(world: World) -> None:
     """The world counts its tickets; here they are also stored, with a deleted one."""
     stored = await MemoryStore.tenant(world.store, TENANT)
     assert stored is not None
-    writes = [TicketWrite(name, b"", Image(1, ticket, 0)) for name, ticket in TICKETS.items()]
-    writes.append(TicketWrite("gone", b"", Image(1, None, 0)))
-    batch = TenantBatch(TENANT, stored.token, stored.generation, writes, {})
+    writes = [TicketWrite(name, b"", TicketState(1, ticket, 0)) for name, ticket in TICKETS.items()]
+    writes.append(TicketWrite("gone", b"", TicketState(1, None, 0)))
+    batch = TenantBatch(TENANT, stored.record_version, stored.generation, writes, {})
     await world.store.apply(Batch(world.store.bucket(TENANT), "topic", {}, [batch], NOW_US - 500_000))
 
 
@@ -200,7 +200,7 @@ async def test_a_credential_has_a_rate_of_its_own_for_previews() -> None:
 
 async def test_workers_share_a_users_rate_and_that_of_their_tenant() -> None:
     world = await a_world(preview_requests_per_min=2)
-    other = World(Settings(preview_requests_per_min=2), world.clock, world.store)
+    other = World(ServiceSettings(preview_requests_per_min=2), world.clock, world.store)
     assert [(await post(one)).status_code for one in (world, other, world, other)] == [200, 200, 429, 429]
     users = [world.token(f"u{n}") for n in range(12)]
     asked = [(await post(world, bearer=user)).status_code for user in users for _ in range(2)]
@@ -224,7 +224,7 @@ async def test_after_the_deadline_counts_are_unavailable(monkeypatch: pytest.Mon
     async def never(*arguments: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(world.store, "images", never)
+    monkeypatch.setattr(world.store, "ticket_states", never)
     answer = await post(world)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "COUNTS_UNAVAILABLE")
     assert "longer than 0.1 s" in answer.json()["error"]["message"]

@@ -81,7 +81,7 @@ async def test_a_removed_tenant_is_gone_at_once_and_a_new_one_is_there_at_once(w
     stored = await world.store.tenant("acme")
     assert stored is not None
     assert (await world.post()).status_code == 200
-    assert await world.store.drop_tenant("acme", stored.token)
+    assert await world.store.drop_tenant("acme", stored.record_version)
     assert (await world.post()).json()["error"]["code"] == "TENANT_NOT_FOUND"
     await world.put_tenant(stored.record)
     assert (await world.post()).json()["data"]["counts"] == {"all": 0}

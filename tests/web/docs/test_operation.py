@@ -19,7 +19,7 @@ async def test_alive_whatever_the_store_does_and_ready_only_with_it(world: World
     await world.store.forget_catalogue_offsets()
     answer = await world.client.get("/readyz")
     assert (answer.status_code, answer.json()["store"], answer.json()["catalogue"]) == (503, True, False)
-    await world.store.set_judged(0)
+    await world.store.set_validated_offset(0)
     answer = await world.client.get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "ready")
 
@@ -80,7 +80,7 @@ def _resolve_all(document: dict, node: object) -> object:  # type: ignore[type-a
 async def test_answers_are_as_the_document_says(world: World) -> None:
     paths = _resolve_all(openapi(), openapi()["paths"])
     assert isinstance(paths, dict)
-    await world.store.set_judged(0)
+    await world.store.set_validated_offset(0)
     answers = [
         (COUNT, "post", await world.post(["all", "7472"])),
         (COUNT, "post", await world.post([])),

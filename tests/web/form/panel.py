@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import httpx
 import msgspec
 
-from service.config.settings import Settings
+from service.config.settings import ServiceSettings
 from tests.oracle.published.log import laid_out
 from tests.oracle.recount import Recount
 from tests.support.pipeline import FakeProducer, Pipeline, published
@@ -101,7 +101,7 @@ EVENTS = [
 class Panel(World):
     """The usual HTTP world, with what a panel has published in it, and an independent recount of that."""
 
-    def __init__(self, settings: Settings, catalogue: Iterable[Mapping[str, Any]], log: Iterable[Any]) -> None:
+    def __init__(self, settings: ServiceSettings, catalogue: Iterable[Mapping[str, Any]], log: Iterable[Any]) -> None:
         super().__init__(settings, SetClock(NOW_US))
         self.oracle = Recount()
         self.topic = published(())
@@ -138,7 +138,7 @@ class Panel(World):
 async def a_panel(
     catalogue: Iterable[Mapping[str, Any]] = (TENANT_ENTRY, *CREDENTIALS), log: Iterable[Any] = EVENTS, **settings: Any
 ) -> Panel:
-    made = Panel(Settings(**settings), catalogue, log)
+    made = Panel(ServiceSettings(**settings), catalogue, log)
     await made.publish()
     return made
 

@@ -22,7 +22,7 @@ WAYS: list[dict[str, Any]] = [
 class LaidOut(MemoryStore):
     """As the local API needs one."""
 
-    async def found(self) -> None:
+    async def ensure_layout(self) -> None:
         """It is as it should be."""
 
 

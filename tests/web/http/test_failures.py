@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from service.domain.tenants.record import SUMMARY, Ask, founded, with_asked
+from service.domain.tenants.record import SUMMARY, ColumnDemand, new_record, with_asked
 from service.domain.tickets.ticket import Instant
 from service.store.ports.counter_store import CountQuery, Snapshot, StoreUnable
 from tests.web.world import COUNT, FILTERS, QUERY, World
@@ -37,17 +37,17 @@ async def test_a_note_that_the_store_refuses_takes_no_answer_away(
 ) -> None:
     tried: list[str] = []
 
-    async def full(tenant: str, asks: Iterable[Ask], now: Instant, *, missing: bool) -> None:
-        tried.extend(profile for profile, *_ in asks)
+    async def full(tenant: str, demands: Iterable[ColumnDemand], now: Instant, *, missing: bool) -> None:
+        tried.extend(profile for profile, *_ in demands)
         raise StoreUnable("OOM command not allowed")
 
     if counted:
         entries = (await world.record()).entries
-        await world.put_tenant(founded(with_asked(entries, [("urgent", "all"), ("urgent", SUMMARY)], ()), 19))
+        await world.put_tenant(new_record(with_asked(entries, [("urgent", "all"), ("urgent", SUMMARY)], ()), 19))
     asked = {"templateProfileFilterId": "urgent"}
     expected = await world.post(**asked)
     assert expected.is_success == counted
-    monkeypatch.setattr(world.store, "note_asks", full)
+    monkeypatch.setattr(world.store, "note_demands", full)
     world.clock.now += 3_600_000_000  # noted again by now
     token = world.token(exp=world.clock.now // 1_000_000 + 600)
     for _ in range(3):

@@ -15,8 +15,7 @@ from service import turns
 from service.domain.counting.viewer import Perspective
 from service.domain.json_reading import json_number, read_json
 from service.domain.steps import at_once
-from service.web.api import parameters as asking
-from service.web.api import preview
+from service.web.api import parameters, preview
 from service.web.api.preview import PATH as PREVIEW
 from service.web.http import large_bodies
 from service.web.http.errors import Refused
@@ -105,8 +104,8 @@ async def test_it_is_answered_as_a_small_one_and_others_have_their_turns_meanwhi
 def test_no_step_takes_as_long_as_to_decode_all_of_it_at_once(name: str) -> None:
     """By this thread's own time, so that other work on the machine has no say."""
     case = CASES[name]
-    decoder: Any = asking._decoder if case.path == COUNT else preview._decoder
-    at_once_s = min(spent_s(lambda: asking._decoder.decode(CASES["one id again and again"].body)) for _ in range(5))
+    decoder: Any = parameters._decoder if case.path == COUNT else preview._decoder
+    at_once_s = min(spent_s(lambda: parameters._decoder.decode(CASES["one id again and again"].body)) for _ in range(5))
     assert min(longest_step_s(case.body, decoder) for _ in range(5)) < at_once_s
 
 
@@ -118,7 +117,7 @@ def spent_s(work: Callable[[], object]) -> float:
 
 def longest_step_s(body: bytes, decoder: Any) -> float:
     """The longest piece of reading a large body, the decoding of what is left of it included."""
-    steps, longest, going_on = large_bodies.reduced(body, decoder.type, asking.MAX_FILTER_IDS), 0.0, True
+    steps, longest, going_on = large_bodies.reduced(body, decoder.type, parameters.MAX_FILTER_IDS), 0.0, True
 
     def step() -> None:
         nonlocal going_on
@@ -127,7 +126,7 @@ def longest_step_s(body: bytes, decoder: Any) -> float:
         except StopIteration as end:
             going_on = False
             with contextlib.suppress(Refused):
-                asking._decoded(end.value, decoder)
+                parameters._decoded(end.value, decoder)
         except Refused:
             going_on = False
 
@@ -153,9 +152,9 @@ def test_what_does_not_fit_is_refused_alike_in_a_large_body(body: bytes, field: 
 
 def counted(body: bytes) -> object:
     """What a count's body asks for, read as large ones are."""
-    small = at_once(large_bodies.reduced(body, asking.Body, asking.MAX_FILTER_IDS))
-    read = asking._decoded(small, asking._decoder)
-    return asking._asked(Perspective.TEMPLATE, read.filter_ids, read.profile_id, read.timezone)
+    small = at_once(large_bodies.reduced(body, parameters.CountBody, parameters.MAX_FILTER_IDS))
+    read = parameters._decoded(small, parameters._decoder)
+    return parameters._asked(Perspective.TEMPLATE, read.filter_ids, read.profile_id, read.timezone)
 
 
 ids = st.lists(st.text(st.sampled_from('ab"\\,[]{}\né😀'), min_size=1, max_size=4), min_size=1, max_size=600)
@@ -174,7 +173,7 @@ def test_ids_are_read_as_in_a_small_body(ids: list[str], ignored: object, ascii_
         with pytest.raises(Refused):
             counted(body)
     else:
-        assert counted(body) == asking.Asked(Perspective.TEMPLATE, distinct, None, "Asia/Tokyo")
+        assert counted(body) == parameters.CountParameters(Perspective.TEMPLATE, distinct, None, "Asia/Tokyo")
 
 
 PIECES = [r"\ud83d", r"\ude00", r"\uD83D\uDE00", r"\\\\", r"\\u", r"\n", r"\"", "a", "ud800", r"\uFFFD", "\U0001f600"]
@@ -187,7 +186,7 @@ def test_halves_of_pairs_are_found_wherever_a_step_ends(text: str, segment_bytes
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(large_bodies, "SEGMENT_BYTES", segment_bytes)
         if is_exact and text:
-            assert counted(body) == asking.Asked(
+            assert counted(body) == parameters.CountParameters(
                 Perspective.TEMPLATE, tuple(dict.fromkeys(json.loads(body)["filterIds"])), None, "UTC"
             )
         else:
@@ -198,7 +197,7 @@ def test_halves_of_pairs_are_found_wherever_a_step_ends(text: str, segment_bytes
 @given(anything, st.sampled_from([b"1e999", b"-1E+400", b"1" * 400, b"1" * 5_000, b"0.5", b"12"]))
 def test_a_condition_is_read_as_in_a_small_body(where: object, number: bytes) -> None:
     body = b'{"where":[%s,%s,"1e999"]}' % (json.dumps(where).encode(), number)
-    small = at_once(large_bodies.reduced(body, preview.Body, asking.MAX_FILTER_IDS))
+    small = at_once(large_bodies.reduced(body, preview.PreviewBody, parameters.MAX_FILTER_IDS))
     first, read, text = read_json(preview._decoder, small, {}).where
     assert (first, text) == (where, "1e999")
     assert json_number(read) == json_number(read_json(preview._decoder, body, {}).where[1])

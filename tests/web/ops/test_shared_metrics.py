@@ -11,9 +11,9 @@ from prometheus_client.core import Metric
 
 from service.web.ops import shared_metrics
 from service.web.ops.merged_metrics import GAUGES, dumped, loaded, merged
-from service.web.ops.metrics import Metrics
+from service.web.ops.metrics import HttpMetrics
 from service.web.ops.shared_metrics import SharedMetrics
-from service.web.push.tally import Tally
+from service.web.push.tally import StreamTally
 
 
 class Worker:
@@ -109,12 +109,12 @@ async def test_one_that_hangs_counts_with_what_it_said_last(tmp_path: Path, monk
 
 
 async def test_it_is_said_of_each_gauge_how_two_become_one() -> None:
-    families: list[Metric] = [*Metrics(Tally()).registry.collect()]
+    families: list[Metric] = [*HttpMetrics(StreamTally()).registry.collect()]
     assert {family.name for family in families if family.type == "gauge"} == GAUGES.keys()
 
 
 async def test_a_dump_says_what_was_collected() -> None:
-    metrics = Metrics(Tally())
+    metrics = HttpMetrics(StreamTally())
     metrics.answered("/healthz", "GET", 200, 0.5)
     families = [*metrics.registry.collect()]
     for again in (loaded(dumped(families)), merged([families])):

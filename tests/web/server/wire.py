@@ -148,8 +148,8 @@ async def served(portions: Sequence[bytes]) -> tuple[list[Served], bytes]:
 
 def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
     """The bytes in portions that end at these places."""
-    places = [0, *sorted({min(cut, len(data)) for cut in cuts}), len(data)]
-    return [data[start:end] for start, end in itertools.pairwise(places)]
+    limiter = [0, *sorted({min(cut, len(data)) for cut in cuts}), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(limiter)]
 
 
 def chunked(body: bytes, sizes: Sequence[int], trailers: bytes = b"") -> bytes:

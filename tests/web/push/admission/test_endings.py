@@ -215,7 +215,7 @@ async def test_as_many_streams_as_allowed_are_taken_when_all_come_at_once() -> N
         firsts = [await stream.next() for stream in begun_together]
         assert [event.name for event in firsts].count("snapshot") == 5
         assert [event.name for event in firsts].count("bye") == 3
-        assert small.hub.seats == 5
+        assert small.hub.open_streams == 5
 
 
 @pytest.mark.parametrize("limit", ["streams_per_user", "streams_per_address"])

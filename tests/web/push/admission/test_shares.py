@@ -6,92 +6,92 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.config.settings import Settings
-from service.web.push.stream_limiter import FEW, Holder, Places
+from service.config.settings import ServiceSettings
+from service.web.push.stream_limiter import FEW, StreamLimiter, StreamOwner
 from tests.web.push.streaming.streams import a_pushing_world
 
 MOST = 4_000
 
 
-def usual(most: int = MOST, **changes: int) -> Places:
+def usual(most: int = MOST, **changes: int) -> StreamLimiter:
     """As a process has them by default."""
-    defaults = Settings()
+    defaults = ServiceSettings()
     limits = {
         "most_per_user": defaults.streams_per_user,
         "most_per_tenant": defaults.streams_per_tenant,
         "most_per_address": defaults.streams_per_address,
     }
-    return Places(most, **(limits | changes))
+    return StreamLimiter(most, **(limits | changes))
 
 
-def whose(user: str, tenant: str = "acme") -> Holder:
-    return Holder("helpdesk", user, "10.0.0.1", tenant)
+def whose(user: str, tenant: str = "acme") -> StreamOwner:
+    return StreamOwner("helpdesk", user, "10.0.0.1", tenant)
 
 
-def greedy(places: Places, holder: Holder) -> int:
+def greedy(limiter: StreamLimiter, owner: StreamOwner) -> int:
     """Takes all that it may; how many."""
     taken = 0
-    while places.take(holder):
+    while limiter.take(owner):
         taken += 1
     return taken
 
 
 def test_two_greedy_users_leave_room_for_others() -> None:
-    places = usual()
-    assert [greedy(places, whose(user, user)) for user in ("eve", "mallory", "oscar")] == [1_500, 1_250, 625]
-    assert all(places.take(whose(f"user {number}", f"tenant {number}")) for number in range(400))
+    limiter = usual()
+    assert [greedy(limiter, whose(user, user)) for user in ("eve", "mallory", "oscar")] == [1_500, 1_250, 625]
+    assert all(limiter.take(whose(f"user {number}", f"tenant {number}")) for number in range(400))
 
 
 def test_greedy_users_of_one_tenant_leave_room_in_it_and_in_others() -> None:
-    places = usual()
-    assert [greedy(places, whose(user)) for user in ("eve", "mallory", "oscar")] == [1_500, 750, 375]
-    assert all(places.take(whose(f"user {number}")) for number in range(300))
-    assert greedy(places, whose("zoe", "globex")) > 500
+    limiter = usual()
+    assert [greedy(limiter, whose(user)) for user in ("eve", "mallory", "oscar")] == [1_500, 750, 375]
+    assert all(limiter.take(whose(f"user {number}")) for number in range(300))
+    assert greedy(limiter, whose("zoe", "globex")) > 500
 
 
 def test_a_tenant_whose_users_have_few_each_leaves_room_for_other_tenants() -> None:
-    places = usual()
-    held = sum(places.take(whose(f"user {number // FEW}", "crowd")) for number in range(MOST))
+    limiter = usual()
+    held = sum(limiter.take(whose(f"user {number // FEW}", "crowd")) for number in range(MOST))
     assert held == 3_000
-    assert greedy(places, whose("ann", "acme")) == 500
-    assert places.take(whose("bob", "globex"))
+    assert greedy(limiter, whose("ann", "acme")) == 500
+    assert limiter.take(whose("bob", "globex"))
 
 
 @pytest.mark.parametrize("most", [1, 3, FEW])
 def test_who_has_few_may_have_the_last_place(most: int) -> None:
-    places = usual(most)
-    assert greedy(places, whose("ann")) == most
+    limiter = usual(most)
+    assert greedy(limiter, whose("ann")) == most
 
 
 def test_without_limits_one_takes_all() -> None:
-    places = usual(most_per_user=0, most_per_tenant=0)
-    assert greedy(places, whose("a back end")) == MOST
+    limiter = usual(most_per_user=0, most_per_tenant=0)
+    assert greedy(limiter, whose("a back end")) == MOST
 
 
 def test_fixed_limits_hold_where_there_is_room() -> None:
-    places = usual(most_per_user=12, most_per_tenant=40, most_per_address=45)
-    assert [greedy(places, whose(user)) for user in ("ann", "bob", "cy", "di")] == [12, 12, FEW, 6]
-    assert greedy(places, whose("ann", "globex")) == 0, "a user is one in all tenants"
-    assert greedy(places, whose("zoe", "globex")) == 5, "of one address"
+    limiter = usual(most_per_user=12, most_per_tenant=40, most_per_address=45)
+    assert [greedy(limiter, whose(user)) for user in ("ann", "bob", "cy", "di")] == [12, 12, FEW, 6]
+    assert greedy(limiter, whose("ann", "globex")) == 0, "a user is one in all tenants"
+    assert greedy(limiter, whose("zoe", "globex")) == 5, "of one address"
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.booleans()), max_size=400))
 def test_what_is_given_back_can_be_taken_again(story: list[tuple[str, str, bool]]) -> None:
-    places, held = usual(100), Counter[Holder]()
+    limiter, held = usual(100), Counter[StreamOwner]()
     for user, tenant, comes in story:
-        holder = whose(user, tenant)
+        owner = whose(user, tenant)
         if comes:
-            held[holder] += places.take(holder)
-        elif held[holder]:
-            held[holder] -= 1
-            places.give_back(holder)
-        assert places.taken == held.total() <= 100
-    for holder, count in held.items():
+            held[owner] += limiter.take(owner)
+        elif held[owner]:
+            held[owner] -= 1
+            limiter.give_back(owner)
+        assert limiter.taken == held.total() <= 100
+    for owner, count in held.items():
         for _ in range(count):
-            places.give_back(holder)
-    assert places.taken == 0
-    assert not places._held
-    assert greedy(places, whose("a", "x")) == 50
+            limiter.give_back(owner)
+    assert limiter.taken == 0
+    assert not limiter._held
+    assert greedy(limiter, whose("a", "x")) == 50
 
 
 async def test_a_user_who_may_have_no_more_is_told_to_come_back_and_another_one_is_not() -> None:

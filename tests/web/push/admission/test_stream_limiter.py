@@ -40,7 +40,7 @@ async def test_a_client_that_leaves_is_gone_at_once(pushing: Pushing) -> None:
     assert await open_streams(pushing.world) == 3
     for left, stream in enumerate(reversed(streams)):
         await stream.leave()
-        assert pushing.hub.seats == 2 - left
+        assert pushing.hub.open_streams == 2 - left
     assert pushing.is_idle()
     assert await tasks_of(pushing) == idle
     assert await open_streams(pushing.world) == 0

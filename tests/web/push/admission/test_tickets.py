@@ -215,20 +215,20 @@ async def test_a_tenant_has_so_many_users_with_tickets_and_nobody_takes_the_plac
         world = pushing.world
         world.store.budget_clock_ms = lambda: world.clock.now_us() // 1000
 
-        async def asks(user: str, life_s: int) -> httpx.Response:
+        async def demands(user: str, life_s: int) -> httpx.Response:
             headers = world.headers(world.token(user, exp=NOW_S + life_s))
             return await world.client.post(f"{STREAM_TICKET}?{QUERY}", json={"filterIds": ["all"]}, headers=headers)
 
-        assert [(await asks("ann", 600)).status_code for _ in range(5)] == [200] * 5
-        assert (await asks("ann", 60)).status_code == 200
-        assert (await asks("bob", 300)).status_code == 200
-        refused = await asks("cid", 600)
+        assert [(await demands("ann", 600)).status_code for _ in range(5)] == [200] * 5
+        assert (await demands("ann", 60)).status_code == 200
+        assert (await demands("bob", 300)).status_code == 200
+        refused = await demands("cid", 600)
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "RATE_LIMITED")
         assert refused.headers["retry-after"] == "60"
-        assert [(await asks(user, 300)).status_code for user in ("ann", "bob")] == [200, 200]
+        assert [(await demands(user, 300)).status_code for user in ("ann", "bob")] == [200, 200]
         await later(301)
-        assert (await asks("cid", 600)).status_code == 200, "bob's token is over, and ann's longer one isn't"
-        assert (await asks("bob", 600)).status_code == 429
+        assert (await demands("cid", 600)).status_code == 200, "bob's token is over, and ann's longer one isn't"
+        assert (await demands("bob", 600)).status_code == 429
 
 
 async def test_a_role_that_is_no_text_is_no_reason_to_fail(pushing: Pushing) -> None:

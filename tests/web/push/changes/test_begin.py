@@ -123,10 +123,10 @@ async def test_a_stream_opened_after_a_change_shows_it_even_where_its_view_has_n
 async def test_streams_of_one_question_share_a_view_and_others_do_not(pushing: Pushing) -> None:
     for _ in range(3):
         await (await pushing.open()).next()
-    assert (pushing.hub.seats, len(pushing.hub._views)) == (3, 1)
+    assert (pushing.hub.open_streams, len(pushing.hub._views)) == (3, 1)
     await (await pushing.open(bearer=pushing.world.token("bob", "ticket_user"))).next()
     await (await pushing.open("3745")).next()
-    assert (pushing.hub.seats, len(pushing.hub._views)) == (5, 3)
+    assert (pushing.hub.open_streams, len(pushing.hub._views)) == (5, 3)
 
 
 async def test_streams_of_one_view_that_open_together_share_a_read(
@@ -145,7 +145,7 @@ async def test_streams_of_one_view_that_open_together_share_a_read(
     opening = [asyncio.create_task(pushing.open("all", "3745", bearer=bearer)) for _ in range(40)]
 
     async def all_wait() -> bool:
-        return [view.guests for view in pushing.hub._views.values()] == [len(opening)]
+        return [view.pending for view in pushing.hub._views.values()] == [len(opening)]
 
     await wait_until(all_wait, 30, "the streams to wait for their first state")
     await pushing.add(Ticket("3745", 0))

@@ -101,7 +101,7 @@ class Pushing:
         """Removes the tenant; hinted."""
         stored = await self.world.store.tenant(TENANT)
         assert stored is not None
-        assert await self.world.store.drop_tenant(TENANT, stored.token)
+        assert await self.world.store.drop_tenant(TENANT, stored.record_version)
         self.changed(TENANT)
 
     def lag(self, lag_ms: int) -> None:
@@ -115,7 +115,7 @@ class Pushing:
 
     def is_idle(self) -> bool:
         """Whether nothing is left of any stream."""
-        return not self.hub.seats and not self.hub._views and not self.hub._by_tenant
+        return not self.hub.open_streams and not self.hub._views and not self.hub._by_tenant
 
 
 async def later(seconds: float) -> None:
