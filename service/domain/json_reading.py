@@ -1,6 +1,6 @@
-"""Reads JSON that a decoder refuses although it is JSON: unpaired surrogates, and numbers beyond the range of doubles.
+"""Reads valid JSON that msgspec refuses: unpaired surrogates, and numbers beyond the range of doubles.
 
-A document that the decoder takes costs nothing more. Knows no member by name: callers say which texts are exact.
+A document that msgspec accepts costs nothing extra. Knows no member by name: the caller says which texts are exact.
 """
 
 import json
@@ -16,16 +16,17 @@ T = TypeVar("T")
 
 EXACT = True
 Exact: TypeAlias = "bool | Mapping[str, Exact]"
-"""Which texts must be read exactly as they were written: `EXACT` is a text, or each text in a list or object; a mapping
-says it by member of an object, or of each object in a list."""
+"""Which texts must be read exactly as they were written: `EXACT` means the text, or every text in the list or object. A
+mapping gives a rule per member of the object, or of each object in the list."""
 
 _FIRST_INTEGER, _LAST_INTEGER = -(2**63), 2**64 - 1
-"""What MessagePack holds as a whole number."""
+"""The range of MessagePack's integers."""
 
 _HALF = re.compile("[\ud800-\udfff]")
 _ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
-# Each takes all of a JSON document up to the next piece of interest, which may be none. Neither gives anything back.
+# Both patterns match everything up to the next half surrogate or large number, or up to the end. Possessive quantifiers
+# keep them linear.
 _UP_TO_HALF = re.compile(
     rb"((?:[^\\]++"
     rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -40,7 +41,7 @@ _LARGEST_DOUBLE = repr(sys.float_info.max).encode()
 
 
 class UnpairedSurrogate(ValueError):
-    """A text that has to be exact holds half a surrogate pair. The message starts with its path."""
+    """An exact text contains half a surrogate pair. The message starts with the path of the text."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path}: an unpaired surrogate")
@@ -48,10 +49,10 @@ class UnpairedSurrogate(ValueError):
 
 
 def read_json(decoder: msgspec.json.Decoder[T], document: bytes, exact: Exact) -> T:
-    """What the decoder makes of the document.
+    """Returns the decoded document.
 
     An unpaired surrogate becomes U+FFFD, and raises UnpairedSurrogate in an exact text; a number beyond the range of
-    doubles becomes the largest one. Raises what the decoder raises for a document that is no JSON, or doesn't fit.
+    doubles becomes the largest one. Raises the decoder's error for a document that is not JSON or doesn't fit its type.
     """
     try:
         return decoder.decode(document)
@@ -65,7 +66,7 @@ def read_json(decoder: msgspec.json.Decoder[T], document: bytes, exact: Exact) -
 
 
 def json_number(number: int) -> int | float:
-    """The number as it is stored: beyond 64 bits the nearest double, beyond the range of doubles the largest one."""
+    """Returns the number as it is stored: the nearest double beyond 64 bits, the largest one beyond that range."""
     if _FIRST_INTEGER <= number <= _LAST_INTEGER:
         return number
     try:
@@ -75,24 +76,24 @@ def json_number(number: int) -> int | float:
 
 
 def json_float(text: str) -> float:
-    """The number as Python reads it: for numbers near the ends of the range msgspec takes 20 times as long.
+    """Parses a number with Python's `float`; beyond the range of doubles it returns the largest one.
 
-    Beyond the range it is the largest double.
+    msgspec takes 20 times as long for numbers near the ends of the range.
     """
     number = float(text)
     return math.copysign(sys.float_info.max, number) if math.isinf(number) else number
 
 
 def in_range(found: re.Match[bytes]) -> bytes:
-    """What replaces a match of two groups, what stands before a number and the number: see `read_json`."""
+    """Returns the replacement of a match. Its groups: the text before a number, and the number. See `read_json`."""
     number = found[2]
     return found[1] + (_LARGEST_DOUBLE if number and math.isinf(float(number)) else number)
 
 
 def _repaired(document: bytes, exact: Exact) -> bytes | None:
-    """The document as every decoder reads it; None where it isn't JSON. Raises UnpairedSurrogate."""
+    """Returns the document with both problems repaired, or None when it is not JSON. Raises UnpairedSurrogate."""
     try:
-        # Numbers don't matter here, and float takes any number of digits.
+        # Only texts are checked here, so numbers may lose digits. `float` accepts any number of digits.
         value = json.loads(document.decode(), parse_int=float, parse_constant=_refused)
         _check(value, exact, "")
     except UnpairedSurrogate:

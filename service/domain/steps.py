@@ -1,4 +1,4 @@
-"""Long computations in steps: whoever runs one may do something else between two of them. Pure; knows no clock."""
+"""Long computations in steps: the caller may do other work between two steps. Pure; knows no clock."""
 
 from collections.abc import Generator
 from typing import TypeVar
@@ -6,11 +6,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 Steps = Generator[None, None, T]
-"""Yields after each step, and returns the result."""
+"""A generator that yields after each step and returns the result."""
 
 
 def at_once(steps: Steps[T]) -> T:
-    """The result, with no pause in between."""
+    """Runs all steps without a pause and returns the result."""
     while True:
         try:
             next(steps)

@@ -1,1 +1,1 @@
-"""Catalogue entries as published: realms, tenants, filters, profiles, credentials. Knows no counter."""
+"""Published catalogue entries: realms, tenants, filters, profiles, credentials. Knows no counter."""

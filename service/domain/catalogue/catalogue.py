@@ -1,4 +1,4 @@
-"""Catalogue entries as values: realms, tenants, filters, profiles, credentials. Pure, and reads no JSON."""
+"""Catalogue entries as values: realms, tenants, filters, profiles, credentials. Pure; parses no JSON."""
 
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ FilterType = Literal["system", "status", "priority", "category", "assignment", "
 
 
 class Status(msgspec.Struct, frozen=True):
-    """One status of a tenant; the tenant's order is the order for `lt … ge`."""
+    """One status of a tenant. `lt`, `le`, `gt`, `ge` and `between` compare positions in the tenant's list."""
 
     id: str
     name: str
@@ -21,7 +21,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Priority(msgspec.Struct, frozen=True):
-    """One priority of a tenant; `rank` is what `lt … ge` compare."""
+    """One priority of a tenant. `lt`, `le`, `gt`, `ge` and `between` compare `rank`."""
 
     id: str
     name: str
@@ -30,7 +30,7 @@ class Priority(msgspec.Struct, frozen=True):
 
 
 class Team(msgspec.Struct, frozen=True):
-    """One team of a tenant, in a department for the form API."""
+    """One team of a tenant, with its department for the form API."""
 
     id: str
     name: str
@@ -38,14 +38,14 @@ class Team(msgspec.Struct, frozen=True):
 
 
 class Sharing(msgspec.Struct, frozen=True):
-    """Whom an owned filter or profile is shared with: any role the token names, any team."""
+    """The sharing of an owned filter or profile: viewers with one of the roles or in one of the teams see it."""
 
     roles: frozenset[str] = frozenset()
     teams: frozenset[str] = frozenset()
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """A saved filter. Without `owner` it is the tenant's; without `perspectives` it is good in all of them."""
+    """A saved filter. Without `owner` the whole tenant sees it; without `perspectives` it is valid in all of them."""
 
     id: str
     name: str
@@ -58,7 +58,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """A saved base filter, what `templateProfileFilterId` names."""
+    """A saved base filter, named by `templateProfileFilterId` of a request."""
 
     id: str
     name: str
@@ -70,11 +70,11 @@ class Profile(msgspec.Struct, frozen=True):
 MOST_STATUSES = 1_000
 MOST_PRIORITIES = 1_000
 MOST_TEAMS = 10_000
-"""Of one tenant: see `entry_limits`."""
+"""Limits per tenant; `entry_limits` has those of filters and profiles, and the reason."""
 
 
 class TenantSettings(msgspec.Struct, frozen=True, cache_hash=True):
-    """The `tenant` entry itself."""
+    """The `tenant` entry: statuses, priorities and teams of one tenant."""
 
     id: str
     name: str
@@ -86,7 +86,7 @@ class TenantSettings(msgspec.Struct, frozen=True, cache_hash=True):
 
 
 class ClaimPaths(msgspec.Struct, frozen=True):
-    """Dotted paths into a token's claims. `tenants` None: a good token is good for every tenant of the realm."""
+    """Dotted paths into a token's claims. Without `tenants` a valid token is valid for every tenant of the realm."""
 
     user: str = "sub"
     roles: str = "realm_access.roles"
@@ -95,14 +95,14 @@ class ClaimPaths(msgspec.Struct, frozen=True):
 
 
 ClaimValue = str | int | float | bool
-"""What a realm may require of a claim."""
+"""The value that a realm may require a claim to have."""
 
 
 class Realm(msgspec.Struct, frozen=True):
-    """An identity realm: who issues tokens, and with which keys.
+    """An identity realm: the issuer of tokens and its public keys.
 
-    A token must have every one of the `required_claims`, by dotted path, and with `typ` a header that says so.
-    `passed_over` says which keys of its set can't be used, each with its path and the reason.
+    A token must have each of the `required_claims` (dotted path -> value), and the `typ` header if `typ` is set.
+    `passed_over` lists the keys of the set that can't be used: path and reason of each.
     """
 
     name: str
@@ -117,14 +117,14 @@ class Realm(msgspec.Struct, frozen=True):
     typ: Literal["at+jwt"] | None = None
 
     def warnings(self) -> tuple[str, ...]:
-        """What an operator should know of it though it is in force."""
-        unbound = "audience: none is named, so tokens that the issuer made for other clients are good here too"
-        keys = (f"{reason}; this key is passed over" for reason in self.passed_over)
+        """Returns problems that an operator should know, although the entry is in force."""
+        unbound = "audience: none is named, so tokens that the issuer made for other clients are accepted too"
+        keys = (f"{reason}; this key is ignored" for reason in self.passed_over)
         return (*keys, *(() if self.audience else (unbound,)))
 
 
 class Admin(msgspec.Struct, frozen=True):
-    """Whom a credential of the form API stands for."""
+    """The admin that a credential of the form API acts as."""
 
     id: str
     name: str
@@ -132,7 +132,7 @@ class Admin(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """A credential of the form API; every secret as hex SHA-256, several while one is being changed."""
+    """A credential of the form API. Secrets are hex SHA-256; there are several while a secret is being rotated."""
 
     identifier: str
     secret_sha256: tuple[str, ...]
@@ -146,4 +146,4 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 class EntryError(ValueError):
-    """This catalogue record can't come into force; the message starts with the path of the offending node."""
+    """A catalogue record can't come into force. The message starts with the path of the wrong node."""

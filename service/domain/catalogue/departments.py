@@ -1,4 +1,4 @@
-"""Departments: what billing panels call groups of teams. Which there are, and which teams are in them. Pure."""
+"""Departments: groups of teams, as billing panels know them. Pure."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,7 @@ from service.domain.catalogue.catalogue import Team, TenantSettings
 
 
 class Department(msgspec.Struct, frozen=True):
-    """It has no entry of its own: its first team's name is its name."""
+    """A department. It has no catalogue entry; its name is the name of its first team."""
 
     id: int
     name: str
@@ -16,7 +16,7 @@ class Department(msgspec.Struct, frozen=True):
 
 
 def departments(settings: TenantSettings) -> tuple[Department, ...]:
-    """All of a tenant's departments, ascending by id."""
+    """Returns a tenant's departments, ascending by id."""
     found: dict[int, list[Team]] = {}
     for team in settings.teams:
         if team.department_id is not None:
@@ -27,11 +27,11 @@ def departments(settings: TenantSettings) -> tuple[Department, ...]:
 
 
 def assigned(settings: TenantSettings, teams: Collection[str]) -> tuple[Department, ...]:
-    """The departments that any of these teams belongs to."""
-    theirs = frozenset(teams)
-    return tuple(each for each in departments(settings) if not theirs.isdisjoint(each.teams))
+    """Returns the departments that contain any of these teams."""
+    wanted = frozenset(teams)
+    return tuple(each for each in departments(settings) if not wanted.isdisjoint(each.teams))
 
 
 def teams_in(chosen: Collection[Department]) -> tuple[str, ...]:
-    """Every team of these departments: a department may have several."""
+    """Returns every team of these departments."""
     return tuple(team for department in chosen for team in department.teams)

@@ -1,4 +1,4 @@
-"""Records of the compacted catalogue topic as values, or the reason why one can't come into force. Pure."""
+"""Parses records of the compacted catalogue topic into entries, or reports why one can't come into force. Pure."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
@@ -51,11 +51,11 @@ EXACT_IN: Mapping[EntryKind, Exact] = {
     EntryKind.PROFILE: _SAVED,
     EntryKind.CREDENTIAL: {**dict.fromkeys(("identifier", "tenant", "teams"), EXACT), "admin": {"id": EXACT}},
 }
-"""Ids, and what conditions compare with, by kind of entry."""
+"""The exact texts of each kind of entry: ids, and the values in conditions."""
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A good record. `kind`, `tenant` and `id` are those of its key: only filters and profiles have a tenant there."""
+    """A valid record. `kind`, `tenant` and `id` come from its key; only keys of filters and profiles name a tenant."""
 
     kind: EntryKind
     tenant: str | None
@@ -64,7 +64,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """A record without a value: the entry that its key names is gone."""
+    """A tombstone: removes the entry that its key names."""
 
     kind: EntryKind
     tenant: str | None
@@ -72,21 +72,22 @@ class Removal(msgspec.Struct, frozen=True):
 
 
 def parse_record(key: bytes | None, value: bytes | None) -> Entry | Removal:
-    """What a record of the catalogue topic says.
+    """Parses a record of the catalogue topic.
 
-    Raises EntryError, which starts with the path of what is wrong: `key`, `value`, or a field of the value.
+    Raises EntryError. Its message starts with the path of the problem: `key`, `value`, or a field of the value.
     """
-    named = parse_key(key)
+    record_key = parse_key(key)
     if value is None:
-        return Removal(*named)
-    said, entry = _read(named.kind, value)
-    if said != named:
-        raise EntryError(f"key: names {named.encoded().decode()}, but its value {said.encoded().decode()}")
-    return Entry(*named, entry)
+        return Removal(*record_key)
+    expected_key, entry = _read(record_key.kind, value)
+    if expected_key != record_key:
+        names = f"{record_key.encoded().decode()}, but its value {expected_key.encoded().decode()}"
+        raise EntryError(f"key: names {names}")
+    return Entry(*record_key, entry)
 
 
 def _read(kind: EntryKind, value: bytes) -> tuple[EntryKey, EntryValue]:
-    """The entry, and the key that it should have."""
+    """Returns the entry, and the key that its content requires."""
     match kind:
         case EntryKind.REALM:
             realm = realm_of(_decoded(kind, value, shapes.RealmShape))
@@ -107,7 +108,7 @@ def _read(kind: EntryKind, value: bytes) -> tuple[EntryKey, EntryValue]:
 
 def _decoded(kind: EntryKind, value: bytes, shape: type[S]) -> S:
     try:
-        value.decode()  # members that nobody reads must be UTF-8 too, and the decoder looks only at those it reads
+        value.decode()  # the decoder checks UTF-8 only in members that it reads
         return read_json(msgspec.json.Decoder(shape), value, EXACT_IN[kind])
     except UnpairedSurrogate as error:
         raise EntryError(str(error)) from None
@@ -206,9 +207,9 @@ def _credential(shape: shapes.CredentialShape) -> Credential:
     )
 
 
-def _hashes(given: str | list[str] | None, path: str) -> tuple[str, ...]:
-    """Lower case, however many there are."""
-    hashes = [checked(given, Sha256, path)] if isinstance(given, str) else given or ()
+def _hashes(raw: str | list[str] | None, path: str) -> tuple[str, ...]:
+    """Returns one hash, several or none as a tuple in lower case."""
+    hashes = [checked(raw, Sha256, path)] if isinstance(raw, str) else raw or ()
     return tuple(each.lower() for each in hashes)
 
 

@@ -1,4 +1,4 @@
-"""Keys of catalogue records: which entry a record is about. Never reads what it says."""
+"""Keys of catalogue records: each names one entry. Never reads the value."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from service.domain.catalogue.entry_text import Id, TenantId, checked
 
 
 class EntryKind(StrEnum):
-    """What sorts of catalogue entries there are."""
+    """The kinds of catalogue entries."""
 
     REALM = "realm"
     TENANT = "tenant"
@@ -21,20 +21,20 @@ TENANT_OWNED = frozenset((EntryKind.FILTER, EntryKind.PROFILE))
 
 
 class EntryKey(NamedTuple):
-    """Names one entry. `tenant` only where the kind is owned by tenants; `id` is a realm's name, a credential's
-    identifier."""
+    """Names one entry. `tenant` is set only for `TENANT_OWNED` kinds. The `id` of a realm is its name, that of a
+    credential its identifier."""
 
     kind: EntryKind
     tenant: str | None
     id: str
 
     def encoded(self) -> bytes:
-        """The record key: `<kind>/<id>`, or `<kind>/<tenant>/<id>`."""
+        """Returns the record key: `<kind>/<id>`, or `<kind>/<tenant>/<id>`."""
         return "/".join(part for part in self if part is not None).encode()
 
 
 def parse_key(key: bytes | None) -> EntryKey:
-    """The entry that a record key names; slashes in its id are part of it. Raises EntryError."""
+    """Parses a record key. An id may contain slashes. Raises EntryError."""
     if key is None:
         raise EntryError("key: missing")
     try:

@@ -1,4 +1,4 @@
-"""The JSON of catalogue entries, field by field, as publishers write it. Shapes only, never values in use."""
+"""The JSON of catalogue entries, field by field. Only for parsing: the rest of the code uses `catalogue.catalogue`."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,8 +7,8 @@ import msgspec
 from service.domain.catalogue.catalogue import ClaimValue, FilterType
 from service.domain.catalogue.entry_text import ClaimPath, Id, Sha256, TenantId
 
-# A single hash is checked by whoever reads it: msgspec (0.19 to 0.22) frees a pattern that shares a union with a
-# collection as if it were the collection's type, and the process crashes at its end.
+# `entries` checks the pattern of a single hash: msgspec (0.19 to 0.22) frees a pattern in a union with a
+# collection as if it were the collection's type, and the process crashes when it exits.
 _Hashes = str | Annotated[list[Sha256], msgspec.Meta(min_length=1)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -19,8 +19,7 @@ _Nothing = Annotated[list[Any], msgspec.Meta(max_length=0)]
 
 
 class _Shape(msgspec.Struct, frozen=True, rename="camel"):
-    """Fields nobody knows are ignored; null is as if left out wherever something may be left out, and so is
-    `[]` where an object belongs."""
+    """Unknown fields are ignored. For an optional field null means absent, and so does `[]` for an object."""
 
 
 class ClaimsShape(_Shape, frozen=True, kw_only=True):
@@ -113,7 +112,7 @@ class FilterShape(ProfileShape, frozen=True, kw_only=True):
 
 
 class AdminShape(_Shape, frozen=True, kw_only=True):
-    """`admin` of a credential. Panels number their admins; tickets name them as text."""
+    """`admin` of a credential. Panels use numeric admin ids; tickets hold the same ids as text."""
 
     id: Id | _Int64
     name: str

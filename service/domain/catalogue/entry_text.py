@@ -1,4 +1,4 @@
-"""Texts of catalogue entries: what ids, hashes and paths look like, and errors that say so. Never looks one up."""
+"""The syntax of ids, hashes and claim paths in catalogue entries, and its error messages. Never looks an id up."""
 
 import re
 from typing import Annotated, Any, TypeVar
@@ -24,7 +24,7 @@ _IN_WORDS = {
 }
 
 _OR_NOTHING = {"Expected `array` of length <= 0": "Expected `object`, got `array`", "`object | array": "`object"}
-"""That `[]` may stand for no object is no news to whoever wrote something else."""
+"""Removes the alternative `[]` for an absent object from error messages: it would only confuse the publisher."""
 
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 
@@ -36,7 +36,7 @@ ClaimPath = Annotated[str, msgspec.Meta(pattern=_CLAIM)]
 
 
 def checked(value: object, kind: Any, path: str) -> Any:
-    """The decoded value as a `kind`, which msgspec understands. Raises EntryError with the path of what doesn't fit."""
+    """Converts a decoded value to a type that msgspec supports. Raises EntryError with the path of the misfit."""
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -46,12 +46,16 @@ def checked(value: object, kind: Any, path: str) -> Any:
 
 
 def misfit(error: msgspec.ValidationError, path: str = "") -> EntryError:
-    """`statuses[0].closed: expected bool, got int` for "Expected `bool`, got `int` - at `$.statuses[0].closed`"."""
+    """Returns the EntryError for an error of msgspec.
+
+    Example: "Expected `bool`, got `int` - at `$.statuses[0].closed`" becomes
+    "statuses[0].closed: expected bool, got int".
+    """
     problem, _, inner = str(error).partition(" - at `$")
     for pattern, words in _IN_WORDS.items():
         problem = problem.replace(f"`str` matching regex {pattern!r}", words)
-    for said, meant in _OR_NOTHING.items():
-        problem = problem.replace(said, meant)
+    for text, replacement in _OR_NOTHING.items():
+        problem = problem.replace(text, replacement)
     where = path + inner.rstrip("`")
     if missing := _MISSING.fullmatch(problem):
         return EntryError(f"{where}.{missing[1]}: missing".removeprefix("."))

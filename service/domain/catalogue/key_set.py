@@ -1,6 +1,6 @@
-"""Sets of public keys (RFC 7517), read key by key: one that isn't understood is passed over. Never loads a key.
+"""Parses a set of public keys (RFC 7517) key by key: an unusable key is skipped. Never loads a key.
 
-The same for a realm's `jwks` and for the document of an identity provider.
+Used for a realm's `jwks` and for the document of an identity provider.
 """
 
 import base64
@@ -20,21 +20,21 @@ ALGORITHMS: Mapping[tuple[str, str | None], tuple[frozenset[str], ...]] = {
     ("OKP", "Ed25519"): (frozenset({"EdDSA", "Ed25519"}),),
     ("OKP", "Ed448"): (frozenset({"EdDSA", "Ed448"}),),
 }
-"""The algorithms of each key type and curve, and nowhere else are they listed. Names in one set mean one algorithm
-(RFC 9864 section 2.2). Nothing symmetric: whoever checks a token could make one."""
+"""The algorithms of each key type and curve; the only list of them. Names in one set mean the same algorithm (RFC 9864
+section 2.2). No symmetric algorithms: with them every verifier could also issue tokens."""
 
 ALGORITHM_NAMES = frozenset[str]().union(*(names for each in ALGORITHMS.values() for names in each))
-"""What a realm's `algorithms` may name."""
+"""The names that a realm's `algorithms` may contain."""
 
 PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv")
-"""Members registered as private (RFC 7518 section 8.1.1, and the later entries of its IANA registry)."""
+"""Members that are registered as private (RFC 7518 section 8.1.1, and later entries of its IANA registry)."""
 
 MOST_KEYS = 32
-"""Usable keys of one set; providers publish two to ten. A bad token without `kid` costs a verification a key: 0.05 ms
-with RSA, 0.1 ms with P-256, 0.5 ms with P-384 and P-521, so 16 ms at most."""
+"""Usable keys per set; providers publish two to ten. A bad token without `kid` costs one verification per key: 0.05 ms
+with RSA, 0.1 ms with P-256, 0.5 ms with P-384 and P-521, so at most 16 ms."""
 
 MOST_PASSED_OVER = 20
-"""Reasons that are kept of one set."""
+"""The number of reasons that are kept per set."""
 
 LEAST_RSA_BITS = 2048
 """RFC 7518 section 3.3."""
@@ -71,34 +71,34 @@ class _KeySet(msgspec.Struct, frozen=True):
 
 
 class PublicKey(msgspec.Struct, frozen=True):
-    """A usable key: what verifying needs of it, and the names that the `alg` of its tokens may have."""
+    """A usable key: the members that verification needs, and the allowed `alg` names of its tokens."""
 
     members: dict[str, Any]
     algorithms: frozenset[str]
 
     @property
     def key_id(self) -> str | None:
-        """Its `kid`; a key without one is tried with any token."""
+        """Its `kid`. A key without one is tried with every token."""
         key_id: str | None = self.members.get("kid")
         return key_id
 
 
 class KeySet(msgspec.Struct, frozen=True):
-    """The usable keys of a set, and why others are passed over: the path of each with the reason."""
+    """The usable keys of a set, and the skipped keys: path and reason of each."""
 
     keys: tuple[PublicKey, ...]
     passed_over: tuple[str, ...] = ()
 
     def as_jwks(self) -> dict[str, Any]:
-        """The set with nothing in it but its usable keys."""
+        """Returns the usable keys as a JWK set."""
         return {"keys": [key.members for key in self.keys]}
 
 
 def read_key_set(raw: object, path: str, allowed: Collection[str] = ()) -> KeySet:
-    """The keys that may verify tokens, by these algorithms if any are named.
+    """Returns the keys that can verify tokens, limited to the `allowed` algorithms if any are named.
 
-    Raises EntryError with the path of the problem for what is no key set, for a private part, and for a set without a
-    usable key.
+    Raises EntryError with the path of the problem when `raw` is not a key set, contains a private key, has no usable
+    key, or has more than `MOST_KEYS` usable keys.
     """
     keys: list[PublicKey] = []
     passed_over: list[str] = []
@@ -112,30 +112,30 @@ def read_key_set(raw: object, path: str, allowed: Collection[str] = ()) -> KeySe
     if not keys:
         raise EntryError(f"{passed_over[0] if passed_over else f'{path}.keys: empty'}; no usable key is left")
     if len(keys) > MOST_KEYS:
-        raise EntryError(f"{path}.keys: {len(keys)} usable keys, at most {MOST_KEYS} are taken")
+        raise EntryError(f"{path}.keys: {len(keys)} usable keys, at most {MOST_KEYS} are accepted")
     return KeySet(tuple(keys), tuple(passed_over[:MOST_PASSED_OVER]))
 
 
 def _refuse_private(member: object, place: str) -> None:
-    """The catalogue is no place for a secret, whatever kind of key it belongs to."""
+    """Raises EntryError for a private member, also of an unusable key: the catalogue must not hold secrets."""
     for name in PRIVATE_MEMBERS:
         if isinstance(member, dict) and member.get(name) is not None:
             raise EntryError(f"{place}.{name}: a private key, give the public one")
 
 
 def _public_key(member: object, place: str, allowed: Collection[str]) -> PublicKey:
-    """Raises EntryError with the reason why this key can't be used."""
+    """Parses one key. Raises EntryError with the reason why it can't be used."""
     key = checked(member, _Rsa | _Ec | _Okp, place)
     if key.key_ops is not None and "verify" not in key.key_ops:
-        raise EntryError(f"{place}.key_ops: not for verifying")
+        raise EntryError(f"{place}.key_ops: verify is missing")
     _check_size(key, place)
     kind = ("RSA", None) if isinstance(key, _Rsa) else ("EC" if isinstance(key, _Ec) else "OKP", key.crv)
     fitting = [names for names in ALGORITHMS[kind] if key.alg is None or key.alg in names]
     if not fitting:
-        raise EntryError(f"{place}.alg: not an algorithm of such a key")
+        raise EntryError(f"{place}.alg: not an algorithm for this key type")
     permitted = [names for names in fitting if not allowed or names.intersection(allowed)]
     if not permitted:
-        raise EntryError(f"{place}: for none of the realm's algorithms")
+        raise EntryError(f"{place}: fits none of the realm's algorithms")
     return PublicKey(dict(msgspec.to_builtins(key)), frozenset[str]().union(*permitted))
 
 
@@ -154,5 +154,5 @@ def _number(text: str) -> int:
 
 
 def _octets(text: str) -> bytes:
-    """The octets of base64url text; none for a length that no octets have."""
+    """Decodes base64url text. Returns no bytes for an impossible length."""
     return b"" if len(text) % 4 == 1 else base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,4 +1,4 @@
-"""From a realm's record to the realm: its keys, its algorithms, what it requires of tokens. Never fetches keys."""
+"""Builds a realm from its entry: keys, algorithms, and required claims. Never fetches keys."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from service.domain.catalogue.entry_text import ClaimPath, checked
 from service.domain.catalogue.key_set import ALGORITHM_NAMES, read_key_set
 
 MOST_REQUIRED_CLAIMS = 16
-"""Each is looked up in every new token."""
+"""Each one is looked up in every new token."""
 
 LONGEST_SHOWN = 64
 """Characters of a wrong path in an error."""
 
 
 def realm_of(shape: RealmShape) -> Realm:
-    """Raises EntryError with the path of what can't come into force."""
+    """Returns the realm of an entry. Raises EntryError with the path of the wrong field."""
     jwks = None if shape.jwks == [] else shape.jwks
     if (jwks is None) == (shape.jwks_uri is None):
         raise EntryError("jwks: expected either jwks or jwksUri")
@@ -44,15 +44,17 @@ def _algorithms(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _claims(given: ClaimsShape) -> ClaimPaths:
-    usual = ClaimPaths()
-    return ClaimPaths(given.user or usual.user, given.roles or usual.roles, given.teams or usual.teams, given.tenants)
+def _claims(shape: ClaimsShape) -> ClaimPaths:
+    default = ClaimPaths()
+    return ClaimPaths(
+        shape.user or default.user, shape.roles or default.roles, shape.teams or default.teams, shape.tenants
+    )
 
 
-def _required_claims(given: Mapping[str, ClaimValue | None]) -> dict[str, ClaimValue]:
-    required = {path: value for path, value in given.items() if value is not None}
+def _required_claims(claims: Mapping[str, ClaimValue | None]) -> dict[str, ClaimValue]:
+    required = {path: value for path, value in claims.items() if value is not None}
     for path in required:
         checked(path, ClaimPath, f"requiredClaims[{path[:LONGEST_SHOWN]!r}]")
     if len(required) > MOST_REQUIRED_CLAIMS:
-        raise EntryError(f"requiredClaims: expected at most {MOST_REQUIRED_CLAIMS} of them, got {len(required)}")
+        raise EntryError(f"requiredClaims: expected at most {MOST_REQUIRED_CLAIMS}, got {len(required)}")
     return required

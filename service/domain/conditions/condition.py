@@ -1,4 +1,4 @@
-"""The condition language as values: what a saved filter or profile asks of a ticket. Pure, and knows no syntax."""
+"""The condition of a saved filter or profile as a tree of values. Pure; knows no JSON syntax."""
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -8,18 +8,18 @@ import msgspec
 
 
 class Question(StrEnum):
-    """The only three things a condition may ask about the viewer; a ticket answers each with yes or no."""
+    """The three viewer questions of the language. For one viewer each ticket answers each of them with yes or no."""
 
     ASSIGNED = "A"
-    """The assignee is me."""
+    """Is the viewer the assignee?"""
     REQUESTED = "R"
-    """The requester is me."""
+    """Is the viewer the requester?"""
     TEAM = "T"
-    """The team is one of mine."""
+    """Is the viewer in the ticket's team?"""
 
 
 class Const(msgspec.Struct, frozen=True, tag="const", array_like=True):
-    """Holds for every ticket, or for none."""
+    """Holds for every ticket (`holds`), or for none."""
 
     holds: bool
 
@@ -45,10 +45,11 @@ class FromNow(msgspec.Struct, frozen=True, tag="now"):
 Scalar = bool | int | float | str | At | FromNow
 
 if TYPE_CHECKING:
-    # What a value is follows from its operator, which types can't say: who reads one knows which operator it has.
+    # The type of a value depends on its operator, which type hints can't express. Code that reads a value checks the
+    # operator first.
     LeafValue = Any
 else:
-    # msgspec needs the exact shapes to give back equal tuples and instants from a stored condition.
+    # msgspec needs the exact types to decode a stored condition into equal tuples and instants.
     LeafValue = Scalar | tuple[Scalar | tuple[str, ...], ...] | None
 
 
@@ -56,7 +57,8 @@ class Leaf(msgspec.Struct, frozen=True, tag="leaf", array_like=True):
     """One field, one operator, one value.
 
     `value` is None for operators without one, a scalar (text, number, bool; on instants `At` or `FromNow`),
-    a duration in microseconds (`older_than`, `newer_than`, `due_within`), a word (`within`), or a tuple of scalars.
+    a duration in microseconds (`older_than`, `newer_than`, `due_within`), a calendar word (`within`), or a tuple of
+    scalars.
     """
 
     field: str
@@ -65,19 +67,19 @@ class Leaf(msgspec.Struct, frozen=True, tag="leaf", array_like=True):
 
 
 class AllOf(msgspec.Struct, frozen=True, tag="all", array_like=True):
-    """Every child holds; with no children it holds always."""
+    """Holds when every child holds, so always with no children."""
 
     children: tuple["Condition", ...]
 
 
 class AnyOf(msgspec.Struct, frozen=True, tag="any", array_like=True):
-    """At least one child holds; with no children it never holds."""
+    """Holds when at least one child holds, so never with no children."""
 
     children: tuple["Condition", ...]
 
 
 class Not(msgspec.Struct, frozen=True, tag="not", array_like=True):
-    """The child doesn't hold. Plain negation, also for empty fields."""
+    """Holds when the child doesn't, also for empty fields."""
 
     child: "Condition"
 
@@ -89,7 +91,7 @@ NEVER = Const(False)
 
 
 def leaves_of(condition: Condition) -> Iterator[Leaf]:
-    """Every leaf, from left to right."""
+    """Yields every leaf, from left to right."""
     match condition:
         case Leaf():
             yield condition
@@ -101,7 +103,7 @@ def leaves_of(condition: Condition) -> Iterator[Leaf]:
 
 
 def with_leaves(condition: Condition, changed: Callable[[Leaf], Condition]) -> Condition:
-    """The same tree with what `changed` makes of each leaf in its place."""
+    """Returns the tree with each leaf replaced by `changed(leaf)`."""
     match condition:
         case Leaf():
             return changed(condition)
@@ -115,7 +117,7 @@ def with_leaves(condition: Condition, changed: Callable[[Leaf], Condition]) -> C
 
 
 class ConditionError(ValueError):
-    """This `where` doesn't compile; `path` points at the node (`where.all[2].op`)."""
+    """A `where` doesn't compile. `path` is the path of the wrong node (`where.all[2].op`)."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")

@@ -1,4 +1,4 @@
-"""Durations between ISO 8601 text and microseconds. Only what has a fixed length: never years, never months."""
+"""Parses ISO 8601 durations into microseconds. Never takes years or months: they have no fixed length."""
 
 import re
 from fractions import Fraction
@@ -21,25 +21,25 @@ _DURATION = re.compile(
 _WITH_YEARS = re.compile("P[^T]*[YM]")
 
 _LONGEST_TEXT = 64
-"""Characters; nobody writes more, and numbers of any length would cost time to read."""
+"""Characters. No real duration is longer, and parsing numbers of unlimited length would take time."""
 
 LONGEST_US = 10_000 * 366 * 86_400 * _SECOND_US
-"""RFC 3339 knows 10,000 years, so more can't be between two instants; every sum of both fits into 64 bits."""
+"""RFC 3339 has 10,000 years, so no two instants are further apart. An instant plus a duration fits into 64 bits."""
 
 
 def parse_duration(text: str) -> int:
-    """Microseconds of an ISO 8601 duration of weeks, days, hours, minutes and seconds (`P1DT12H`, `PT0.5S`, `P2W`).
+    """Returns the microseconds of a duration of weeks, days, hours, minutes and seconds (`P1DT12H`, `PT0.5S`, `P2W`).
 
-    The last number may have decimals; what is finer than a microsecond is dropped. Raises ValueError for anything
-    else, a sign included, and for more than `LONGEST_US`.
+    Only the last number may have decimals; digits below a microsecond are dropped. Raises ValueError for any other
+    text, also one with a sign, and for more than `LONGEST_US`.
     """
     match = _DURATION.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
     if match is None:
         raise _no_duration(text)
-    given = [(unit, number.replace(",", ".")) for unit, number in match.groupdict().items() if number is not None]
-    if any("." in number for _, number in given[:-1]):
+    parts = [(unit, number.replace(",", ".")) for unit, number in match.groupdict().items() if number is not None]
+    if any("." in number for _, number in parts[:-1]):
         raise _no_duration(text)
-    us = int(sum(Fraction(number) * _UNITS_US[unit] for unit, number in given))
+    us = int(sum(Fraction(number) * _UNITS_US[unit] for unit, number in parts))
     if us > LONGEST_US:
         raise ValueError("longer than 10,000 years")
     return us

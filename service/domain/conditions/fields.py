@@ -1,4 +1,4 @@
-"""The fields a condition may ask about, by kind. Only names: never reads a ticket."""
+"""The fields that a condition may test, and their kinds. Only names: never reads a ticket."""
 
 from enum import Enum
 
@@ -6,18 +6,18 @@ CUSTOM_PREFIX = "fields."
 
 
 class FieldKind(Enum):
-    """What sort of values a field has, which decides the operators it takes."""
+    """The kind of a field's values. It decides which operators the field takes."""
 
     TEXT = "text"
     RANKED = "ranked"
-    """Ids that the catalogue puts in an order; text to all other operators."""
+    """Ids with a rank in the catalogue. Order operators compare ranks, all others compare the id as text."""
     INSTANT = "instant"
     FLAG = "flag"
     TAGS = "tags"
     STATE = "state"
-    """`open` or `closed`: derived, never empty."""
+    """`open` or `closed`: derived from the status, never empty."""
     CUSTOM = "custom"
-    """Any JSON value: its kind is decided value by value."""
+    """Any JSON value: each value has its own type."""
 
 
 _KINDS = {
@@ -39,7 +39,7 @@ _KINDS = {
 
 
 def kind_of(field: str) -> FieldKind | None:
-    """The kind of a field, and None when there is no such field. What follows `fields.` is a name as it stands."""
+    """Returns the kind of a field, or None when there is no such field. Any text after `fields.` is a name."""
     if field.startswith(CUSTOM_PREFIX):
         return FieldKind.CUSTOM if len(field) > len(CUSTOM_PREFIX) else None
     return _KINDS.get(field)

@@ -1,4 +1,4 @@
-"""Reads the value of a condition's leaf as its field and operator need it. Never looks a value up."""
+"""Parses the value of a leaf into the type that its field and operator need. Never looks an id up."""
 
 import math
 import re
@@ -15,22 +15,22 @@ from service.domain.tickets.instant import parse_instant
 MAX_VALUES = 200
 
 _VIEWER_WORDS = ("@me", "@my_teams")
-_ASKED = {
+_VIEWER_FIELDS = {
     "assignee": ("@me", Question.ASSIGNED),
     "requester": ("@me", Question.REQUESTED),
     "team": ("@my_teams", Question.TEAM),
 }
 _NOW = re.compile(r"@now(?:([+-])(.*))?", re.DOTALL)
 _WHOLE_FLOATS = 2**53
-"""Below it every whole float is one integer, so that 1 and 1.0 are written alike."""
+"""Whole floats below this are stored as integers, so that 1 and 1.0 give the same column."""
 
 _Reader = Callable[[object, str], Any]
 
 
 def leaf_value(field: str, op: str, raw: object, path: str) -> Any:
-    """The value of a leaf whose operator fits its field and needs one, as `Leaf.value` holds it.
+    """Returns the value for `Leaf.value`. The operator must fit the field and need a value.
 
-    `@me` and `@my_teams`, where they are allowed, come as a `Question`: alone, or as members of a tuple; with `in`
+    `@me` and `@my_teams`, where they are allowed, become a `Question`: alone, or as members of a tuple; with `in`
     and `nin` always in a tuple. Raises ConditionError with the path of the value or member that doesn't fit.
     """
     read = _one(field, op)
@@ -46,19 +46,19 @@ def leaf_value(field: str, op: str, raw: object, path: str) -> Any:
 
 
 def refuse_viewer(raw: object, path: str) -> None:
-    """Raises ConditionError when a value that nothing reads names the viewer all the same."""
+    """Raises ConditionError when the unused value of a leaf contains `@me` or `@my_teams`."""
     for member, where in _with_paths(raw, path) if isinstance(raw, list) else ((raw, path),):
         if member in _VIEWER_WORDS:
             raise _misplaced(member, where)
 
 
 def shown(text: str) -> str:
-    """A text from outside, quoted and cut to what a message of one line can carry."""
+    """Quotes an outside text for an error message, cut to 40 characters."""
     return repr(text if len(text) <= 40 else text[:40] + "…")
 
 
 def json_type(value: object) -> str:
-    """What JSON calls the type of a decoded value."""
+    """Returns the JSON name of a decoded value's type."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -83,9 +83,9 @@ def _with_paths(members: list[object], path: str) -> Iterable[tuple[object, str]
 
 
 def _one(field: str, op: str) -> _Reader:
-    """Reads one scalar of the leaf."""
+    """Returns the function that parses one scalar of the leaf."""
     read = _reader(field, op)
-    word, question = _ASKED.get(field, (None, None)) if op in ops.EQUALITY | ops.MEMBERSHIP else (None, None)
+    word, question = _VIEWER_FIELDS.get(field, (None, None)) if op in ops.EQUALITY | ops.MEMBERSHIP else (None, None)
 
     def one(raw: object, path: str) -> Any:
         if raw in _VIEWER_WORDS:
@@ -119,12 +119,12 @@ def _reader(field: str, op: str) -> _Reader:
 
 
 def _misplaced(word: object, path: str) -> ConditionError:
-    fields = " and ".join(field for field, (asked, _) in _ASKED.items() if asked == word)
+    fields = " and ".join(field for field, (own, _) in _VIEWER_FIELDS.items() if own == word)
     return ConditionError(path, f"{word} goes only with eq, ne, in and nin on {fields}")
 
 
 def _mistyped(expected: str, raw: object, path: str) -> ConditionError:
-    hint = ", ask for what is empty with is_empty" if raw is None else ""
+    hint = "; use is_empty for empty values" if raw is None else ""
     return ConditionError(path, f"expected {expected}, got {json_type(raw)}{hint}")
 
 

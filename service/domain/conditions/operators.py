@@ -1,4 +1,4 @@
-"""The operators of conditions: which of them a kind of field takes. Only names: never applies one."""
+"""The operators of conditions, and which operators each kind of field takes. Only names: never applies one."""
 
 from service.domain.conditions.fields import FieldKind
 
@@ -12,7 +12,7 @@ LISTS = frozenset(("contains_any", "contains_all", "contains_none"))
 FLAGS = frozenset(("is_true", "is_false"))
 STRICT = frozenset(("before", "after"))
 AGES = frozenset(("older_than", "newer_than", "due_within"))
-"""Instants against now and a duration."""
+"""Compare an instant with now plus or minus a duration."""
 WITHIN = "within"
 
 WITHOUT_VALUE = EMPTINESS | FLAGS
@@ -37,7 +37,7 @@ OPPOSITES = {
     "contains_none": "contains_any",
     "is_not_empty": "is_empty",
 }
-"""Operator -> the one that holds exactly where it doesn't; so four of them hold for empty and mistyped values."""
+"""Negative operator -> the operator that it negates. The first four therefore hold for empty and mistyped values."""
 
 WORDS = ("today", "yesterday", "tomorrow", "this_week", "this_month")
-"""What `within` takes, in the viewer's timezone."""
+"""The values of `within`: days in the viewer's time zone."""

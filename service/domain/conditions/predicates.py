@@ -1,4 +1,4 @@
-"""Leaves as functions of one field's value and of now. Pure; knows no catalogue, no viewer and no time zone."""
+"""Compiles a leaf into a function of its field's value and of now. Pure; knows no catalogue, viewer or time zone."""
 
 import operator
 from collections.abc import Callable
@@ -36,17 +36,17 @@ _ORDER: dict[str, _Test] = {
 
 
 def predicate(leaf: Leaf) -> Holds:
-    """The leaf as a function of a value as `Ticket` holds it. Built once, called for every ticket.
+    """Returns the leaf as a function of its field's value in a `Ticket`. Built once, called for every ticket.
 
-    `slaBreached` is the flag alone. Raises ValueError for what needs more than the value: the order of priorities
-    and statuses, `state`, and the local days of `within`.
+    `slaBreached` tests only the flag. Raises ValueError for a leaf that needs more than the value: the order of
+    priorities and statuses, `state`, and `within`, which needs a local day.
     """
     kind = kind_of(leaf.field)
     ranked = kind is FieldKind.RANKED and (leaf.op in ops.ORDER or leaf.op == ops.BETWEEN)
     if kind is None or kind is FieldKind.STATE or ranked or leaf.op not in ops.OPERATORS[kind] - {ops.WITHIN}:
         raise ValueError(f"{leaf.field} {leaf.op} isn't decided by the field's value alone")
     if time_dependent(leaf):
-        transitions = flips_of(leaf)
+        transitions = transitions_of(leaf)
         return lambda value, now: held(transitions(value), now)
     opposite = ops.OPPOSITES.get(leaf.op)
     if opposite is None:
@@ -56,15 +56,18 @@ def predicate(leaf: Leaf) -> Holds:
 
 
 def time_dependent(leaf: Leaf) -> bool:
-    """Whether the leaf may change its mind while the value stays the same."""
+    """Whether the leaf's result can change with time while the value stays the same."""
     if leaf.op in ops.AGES or leaf.op == ops.WITHIN:
         return True
     members = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
     return any(isinstance(member, FromNow) for member in members)
 
 
-def flips_of(leaf: Leaf) -> Callable[[object], Transitions]:
-    """A time-dependent leaf as a function of a value: when it holds for that. Not for `within`: see `predicate`."""
+def transitions_of(leaf: Leaf) -> Callable[[object], Transitions]:
+    """Returns a function from a value to the transitions of a time-dependent leaf. `within` has none: see `predicate`.
+
+    Example: `older_than PT1H` on an instant `t` starts to hold at `t + 1 h`, so its transitions are `(t + 1 h,)`.
+    """
     kind = kind_of(leaf.field)
     assert kind is not None
     opposite = ops.OPPOSITES.get(leaf.op)
@@ -75,7 +78,7 @@ def flips_of(leaf: Leaf) -> Callable[[object], Transitions]:
 
 
 def _moving(kind: FieldKind, op: str, value: Any) -> Callable[[object], Transitions]:
-    """An operator with `now` in it: at the instant in a value, less or plus what is added, it changes its mind."""
+    """A positive operator that compares with now: its transitions are the value's instant plus or minus an offset."""
     read = instant_reader(kind)
     match op:
         case "eq" | "in":
@@ -93,7 +96,7 @@ def _moving(kind: FieldKind, op: str, value: Any) -> Callable[[object], Transiti
 
 
 def _moving_end(kind: FieldKind, op: str, bound: Any) -> Callable[[object], Transitions]:
-    """The value against now plus an offset, or one end of two that stands still."""
+    """An order comparison with now plus an offset, or with the fixed end of a `between`."""
     if not isinstance(bound, FromNow):
         holds = _compared(kind, bound, _ORDER[op])
         return lambda found: AT_ALL_TIMES if holds(found, 0) else AT_NO_TIME
@@ -117,17 +120,17 @@ def _moving_one_of(kind: FieldKind, values: tuple[Any, ...]) -> Callable[[object
         if still(found, 0):
             return AT_ALL_TIMES
         at = read(found)
-        time_buckets = AT_NO_TIME
+        moving = AT_NO_TIME
         if at is not None:
             for offset in offsets:
-                time_buckets = either(time_buckets, (at - offset, at - offset + 1))
-        return time_buckets
+                moving = either(moving, (at - offset, at - offset + 1))
+        return moving
 
     return transitions
 
 
 def _positive(kind: FieldKind, op: str, value: Any) -> Holds:
-    """An operator that nothing empty and nothing of another type fulfils, `is_empty` aside."""
+    """A positive operator: except for `is_empty` it holds for no empty value and for no value of another type."""
     match op:
         case "is_empty":
             return lambda found, now: is_empty(found)
@@ -151,7 +154,7 @@ def _positive(kind: FieldKind, op: str, value: Any) -> Holds:
 def _one_of(kind: FieldKind, values: tuple[Any, ...]) -> Holds:
     if kind is FieldKind.INSTANT:
         return _instant_of(instant_reader(kind), frozenset(value.us for value in values if isinstance(value, At)))
-    # The empty text is empty, and what is empty equals nothing.
+    # The empty text is an empty value, and an empty value equals nothing.
     keys = frozenset(member for value in values if value != "" and (member := key(value)) is not None)
     if kind is FieldKind.TEXT or kind is FieldKind.RANKED:
         return lambda found, now: found in keys
@@ -169,7 +172,7 @@ def _instant_of(read: InstantOf, instants: frozenset[int]) -> Holds:
 
 
 def _compared(kind: FieldKind, bound: Any, test: _Test) -> Holds:
-    """The value against one end, where both are of one type."""
+    """Compares the value with one bound. Never holds when their types differ."""
     read = instant_reader(kind)
     match bound:
         case At(us):
@@ -187,7 +190,7 @@ def _text_compared(bound: str, test: _Test) -> Holds:
 
 
 def _instant_or_text_compared(us: Instant, bound: str, test: _Test) -> Holds:
-    """Two texts that are instants are compared as such, and any other text by code point."""
+    """Compares with a bound that is an instant: as instants if the value is one too, else as texts by code point."""
     as_text = _text_compared(bound, test)
 
     def holds(found: object, now: Instant) -> bool:

@@ -1,31 +1,34 @@
-"""Conditions as functions of time: the instants at which they change their mind, and how such rows combine. Pure."""
+"""Transitions: the instants at which a condition starts or stops to hold, and their and, or, not. Pure."""
 
 from bisect import bisect_right
 
 from service.domain.tickets.ticket import Instant
 
 Transitions = tuple[Instant, ...]
-"""Ascending: a condition holds from the first of them until before the second, again from the third, and so on."""
+"""Ascending. The condition holds from the first instant until just before the second, again from the third, and so on.
+
+Example: `(10, 20, 50)` holds for 10 <= now < 20 and for now >= 50.
+"""
 
 BEGINNING: Instant = -(2**63)
-"""Before every instant that a ticket or a clock can name, however long a duration is taken from it."""
+"""Earlier than any instant of a ticket or clock minus the longest duration."""
 
 AT_NO_TIME: Transitions = ()
 AT_ALL_TIMES: Transitions = (BEGINNING,)
 
 
 def held(transitions: Transitions, now: Instant) -> bool:
-    """Whether a condition with these flips holds at `now`."""
+    """Whether a condition with these transitions holds at `now`."""
     return bisect_right(transitions, now) % 2 == 1
 
 
 def inverted(transitions: Transitions) -> Transitions:
-    """Holds exactly where `transitions` doesn't."""
+    """Returns the transitions of the negation."""
     return transitions[1:] if transitions and transitions[0] == BEGINNING else (BEGINNING, *transitions)
 
 
 def both(one: Transitions, other: Transitions) -> Transitions:
-    """Holds where one and the other do."""
+    """Returns the transitions of "one and other"."""
     if not one or not other:
         return AT_NO_TIME
     if one == AT_ALL_TIMES:
@@ -40,7 +43,7 @@ def both(one: Transitions, other: Transitions) -> Transitions:
 
 
 def either(one: Transitions, other: Transitions) -> Transitions:
-    """Holds where one or the other does."""
+    """Returns the transitions of "one or other"."""
     if not one:
         return other
     if not other:

@@ -1,4 +1,4 @@
-"""What a field's value is to an operator: empty, an instant, a member of a list. Never converts between types."""
+"""Classifies a field's value for operators: empty, an instant, a key for equality. Never converts between types."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,21 @@ from service.domain.tickets.ticket import Instant
 InstantOf = Callable[[object], Instant | None]
 
 Key = str | int | float | tuple[bool]
-"""Equal exactly where JSON values are: 1 is 1.0, and neither true nor "1" is 1."""
+"""Keys are equal when the JSON values are: 1 equals 1.0, but neither true nor "1"."""
 
 
 def is_empty(value: object) -> bool:
-    """Missing, `null`, `""` and `[]` are empty; 0, false and `{}` aren't."""
+    """Whether the value is missing, `null`, `""` or `[]`. The values 0, false and `{}` are not empty."""
     return value is None or (isinstance(value, str | list | tuple) and not value)
 
 
 def instant_reader(kind: FieldKind) -> InstantOf:
-    """Reads the instant in a value of such a field; `None` where there is none."""
+    """Returns the function that reads a value's instant for this kind of field; it returns None for no instant."""
     return instant_in if kind is FieldKind.CUSTOM else _stored
 
 
 def instant_in(value: object) -> Instant | None:
-    """The instant that a JSON value names, and None for everything but an RFC 3339 date-time."""
+    """Returns the instant of an RFC 3339 date-time, and None for any other JSON value."""
     if not isinstance(value, str):
         return None
     try:
@@ -33,7 +33,7 @@ def instant_in(value: object) -> Instant | None:
 
 
 def key(value: object) -> Key | None:
-    """A scalar as a member of a set, and None for null, lists and objects."""
+    """Returns the hashable key of a scalar, and None for null, lists and objects."""
     if isinstance(value, bool):
         return (value,)  # Python has True == 1
     return value if isinstance(value, str | int | float) else None

@@ -1,4 +1,4 @@
-"""Compiles a filter's `where` into a condition, or says which of its nodes is wrong. Pure: never looks a value up."""
+"""Compiles the JSON `where` of a filter into a condition, or reports the wrong node. Pure: never looks an id up."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ MAX_LEVELS = 8
 """The root is level 1, and leaves count as a level."""
 
 EXACT_WHERE: dict[str, Exact] = {"value": EXACT}
-"""What a condition compares with."""
+"""The values in a `where` must be exact; all other texts are names of the language."""
 EXACT_WHERE |= {"all": EXACT_WHERE, "any": EXACT_WHERE, "not": EXACT_WHERE}
 
 _LEAF_KEYS = frozenset(("field", "op", "value"))
@@ -21,7 +21,7 @@ _TREE_KEYS = frozenset(("all", "any", "not"))
 
 
 def parse_where(node: object, path: str = "where") -> Condition:
-    """The condition that a decoded JSON `where` means, whole, whatever it needs to be counted.
+    """Returns the condition of a decoded JSON `where`.
 
     Raises ConditionError with the path of the first node that doesn't compile (`where.all[2].op`).
     """
@@ -29,7 +29,7 @@ def parse_where(node: object, path: str = "where") -> Condition:
 
 
 class _Compiler:
-    """One `where` being compiled; remembers how many leaves it has seen."""
+    """Compiles one `where` and counts its leaves."""
 
     def __init__(self) -> None:
         self._leaves = 0
@@ -74,7 +74,7 @@ def _check_keys(node: dict[Any, Any], path: str) -> None:
         raise ConditionError(path, "expected all, any, not, or a field with its op")
     trees = node.keys() & _TREE_KEYS
     if trees and (len(trees) < len(node) or ("not" in trees and len(trees) > 1)):
-        raise ConditionError(path, f"{' and '.join(sorted(map(str, node)))} can't stand together")
+        raise ConditionError(path, f"{' and '.join(sorted(map(str, node)))} can't be combined")
 
 
 def _leaf(node: dict[Any, Any], path: str) -> Condition:
@@ -101,7 +101,7 @@ def _field_and_op(node: dict[Any, Any], path: str) -> tuple[str, str]:
     if op not in EVERY_OPERATOR:
         raise ConditionError(f"{path}.op", f"unknown operator {shown(op)}")
     if op not in OPERATORS[kind]:
-        raise ConditionError(f"{path}.op", f"{op} can't be asked of {field}")
+        raise ConditionError(f"{path}.op", f"{op} doesn't apply to {field}")
     return field, op
 
 
@@ -115,9 +115,9 @@ def _name(node: dict[Any, Any], key: str, path: str) -> str:
 
 
 def _with_questions(field: str, op: str, members: tuple[Any, ...]) -> Condition:
-    """`in` or `nin` where the viewer is among the members."""
-    asked = tuple(Asks(question) for question in dict.fromkeys(m for m in members if isinstance(m, Question)))
+    """Compiles `in` or `nin` with `@me` or `@my_teams` among the members."""
+    questions = tuple(Asks(question) for question in dict.fromkeys(m for m in members if isinstance(m, Question)))
     plain = tuple(member for member in members if not isinstance(member, Question))
-    held: tuple[Condition, ...] = (*asked, Leaf(field, "in", plain)) if plain else asked
-    either = held[0] if len(held) == 1 else AnyOf(held)
+    choices: tuple[Condition, ...] = (*questions, Leaf(field, "in", plain)) if plain else questions
+    either = choices[0] if len(choices) == 1 else AnyOf(choices)
     return Not(either) if op in OPPOSITES else either

@@ -14,7 +14,7 @@ from weakref import WeakSet
 from service.domain.conditions.condition import NEVER, AllOf, AnyOf, Condition, Const, Leaf, Not, leaves_of
 from service.domain.conditions.fields import FieldKind, kind_of
 from service.domain.conditions.operators import EMPTINESS, EQUALITY, MEMBERSHIP
-from service.domain.conditions.predicates import flips_of, predicate, time_dependent
+from service.domain.conditions.predicates import predicate, time_dependent, transitions_of
 from service.domain.conditions.transitions import AT_ALL_TIMES, AT_NO_TIME, Transitions, both, either, inverted
 from service.domain.conditions.values import instant_reader
 from service.domain.counting.columns import Column, fields_of, written
@@ -326,7 +326,7 @@ def compiled_transitions(condition: Condition) -> Callable[[Ticket], Transitions
     """A function that says when a plain condition holds for a ticket."""
     match condition:
         case Leaf(field) if _watches_time(condition):
-            read, transitions = getter(field), flips_of(condition)
+            read, transitions = getter(field), transitions_of(condition)
             return lambda ticket: transitions(read(ticket))
         case Not(child):
             inner = compiled_transitions(child)

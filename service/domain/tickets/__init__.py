@@ -1,1 +1,1 @@
-"""Tickets, the events that change them, and the rules of sequence and deletion. Knows no condition."""
+"""Tickets, their events, and the rules of sequence and deletion. Knows no condition."""

@@ -1,4 +1,4 @@
-"""What a record of the events topic says, once it has been checked. Pure values: no I/O, no clock."""
+"""A validated record of the events topic. Pure values: no I/O, no clock."""
 
 from enum import StrEnum
 from typing import Any
@@ -9,7 +9,7 @@ from service.domain.tickets.ticket import Instant, Ticket
 
 
 class EventType(StrEnum):
-    """CloudEvents `type` of the contract's events."""
+    """The CloudEvents `type` of a ticket event."""
 
     CREATED = "ticket.created"
     UPDATED = "ticket.updated"
@@ -18,7 +18,7 @@ class EventType(StrEnum):
 
 
 class Patch(msgspec.Struct, frozen=True):
-    """An RFC 7396 merge patch on the last state of a ticket, its members already checked one by one."""
+    """An RFC 7396 merge patch of the ticket. Each member is validated."""
 
     members: dict[str, Any]
 
@@ -26,8 +26,8 @@ class Patch(msgspec.Struct, frozen=True):
 class TicketEvent(msgspec.Struct, frozen=True, gc=False):
     """One change of one ticket.
 
-    `change` is the whole ticket after it, or a patch, or None for a deletion. `sequence` is None only for
-    a tombstone that brought none: it stands for "one after the ticket's last".
+    `change` is the whole ticket after the event, or a patch, or None for a deletion. `sequence` is None only for a
+    tombstone without a sequence: it means "one after the ticket's last sequence".
     """
 
     tenant: str
@@ -39,7 +39,7 @@ class TicketEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class PoisonEvent(Exception):
-    """This record can never be applied: park it as a dead letter, then move past it.
+    """This record can never be applied: send it to the dead letters, then move past it.
 
-    The message is the dead letter's `reason`; it starts with the name of the offending field where there is one.
+    The message is the dead letter's `reason`. It starts with the name of the wrong field, if there is one.
     """

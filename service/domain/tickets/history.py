@@ -1,6 +1,6 @@
-"""What one more event makes of a ticket: the sequence rule, remembered deletes, merge patches.
+"""Applies an event to one ticket: the sequence rule, remembered deletes, merge patches.
 
-Pure, and knows one ticket only; never computes what the ticket contributes.
+Pure; knows no other ticket and never computes contributions.
 """
 
 from enum import Enum
@@ -12,11 +12,11 @@ from service.domain.tickets.event import EventType, Patch, PoisonEvent, TicketEv
 from service.domain.tickets.ticket import Ticket, TicketState
 
 LARGEST_SEQUENCE = 2**63 - 1
-"""The highest one an event may bring; nothing can come after it."""
+"""The highest sequence that an event may have. No event can follow it."""
 
 
 class Unchanged(Enum):
-    """Why an event changes nothing."""
+    """The reason why an event changes nothing."""
 
     DUPLICATE = "the ticket's last event again"
     CONFLICTING = "other content under the ticket's last sequence: the first applied wins"
@@ -27,9 +27,8 @@ class Unchanged(Enum):
 class Advanced(msgspec.Struct, frozen=True, gc=False):
     """The event applies.
 
-    `ticket_state` is new but for what it contributes (`mask`, `due_at`, `time_buckets`): that is still the old one's,
-    the caller's to subtract and to replace. `gap`: a patch that doesn't follow the last sequence at once, so one may be
-    missing.
+    `ticket_state` has the new ticket, but still the old `mask`, `due_at` and `time_buckets`: the caller subtracts
+    those and evaluates the new ticket. `gap` is set for a patch that skips sequences: an earlier event may be missing.
     """
 
     ticket_state: TicketState
@@ -37,13 +36,14 @@ class Advanced(msgspec.Struct, frozen=True, gc=False):
 
 
 def advance(ticket_state: TicketState | None, event: TicketEvent) -> Advanced | Unchanged:
-    """What the event makes of a ticket whose image is this (None: never heard of).
+    """Applies the event to a ticket state (None: no event of this ticket was applied before).
 
-    Raises PoisonEvent for a patch that has nothing to be applied to, or would take away what each ticket has.
+    An event whose sequence is not higher than the last one changes nothing. Raises PoisonEvent for a patch of an
+    unknown or deleted ticket, and for a patch that removes `status` or `createdAt`.
     """
     sequence = event.sequence
     if sequence is None:
-        return _deleted_next(ticket_state, event)
+        return _deleted_without_sequence(ticket_state, event)
     if ticket_state is None:
         return Advanced(TicketState(sequence, _content(None, event), event.time))
     if sequence > ticket_state.sequence:
@@ -51,11 +51,11 @@ def advance(ticket_state: TicketState | None, event: TicketEvent) -> Advanced | 
         return Advanced(_succeeded(ticket_state, sequence, event), gap)
     if sequence < ticket_state.sequence:
         return Unchanged.LATE
-    return Unchanged.DUPLICATE if _says_the_same(ticket_state.ticket, event) else Unchanged.CONFLICTING
+    return Unchanged.DUPLICATE if _is_repeated(ticket_state.ticket, event) else Unchanged.CONFLICTING
 
 
 def merge_patch(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """The target with the patch merged into it (RFC 7396, section 2); both stay as they are."""
+    """Returns a copy of the target with the patch merged into it (RFC 7396, section 2)."""
     merged = dict(target)
     for name, value in patch.items():
         if value is None:
@@ -68,8 +68,8 @@ def merge_patch(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _deleted_next(ticket_state: TicketState | None, event: TicketEvent) -> Advanced | Unchanged:
-    """A tombstone without sequence stands one after the last; after the very last it takes that one's place."""
+def _deleted_without_sequence(ticket_state: TicketState | None, event: TicketEvent) -> Advanced | Unchanged:
+    """Applies a tombstone without sequence as the last sequence plus one, at most `LARGEST_SEQUENCE`."""
     if ticket_state is None or ticket_state.ticket is None:
         return Unchanged.NOTHING_TO_DELETE
     return Advanced(_succeeded(ticket_state, min(ticket_state.sequence + 1, LARGEST_SEQUENCE), event))
@@ -87,7 +87,7 @@ def _succeeded(ticket_state: TicketState, sequence: int, event: TicketEvent) -> 
 
 
 def _content(ticket: Ticket | None, event: TicketEvent) -> Ticket | None:
-    """The ticket after the event, None after a delete."""
+    """Returns the ticket after the event, None after a delete."""
     change = event.change
     if not isinstance(change, Patch):
         return change
@@ -107,8 +107,8 @@ def _patched(ticket: Ticket, patch: Patch, closed_by_event: bool) -> Ticket:
     return msgspec.structs.replace(ticket, **members)
 
 
-def _says_the_same(ticket: Ticket | None, event: TicketEvent) -> bool:
-    """Whether applying it once more would change nothing: patches are idempotent, so this holds for them too."""
+def _is_repeated(ticket: Ticket | None, event: TicketEvent) -> bool:
+    """Whether the event would leave the ticket as it is. This also detects a repeated patch: patches are idempotent."""
     if isinstance(event.change, Patch):
         return ticket is not None and _content(ticket, event) == ticket
     return event.change == ticket

@@ -1,4 +1,4 @@
-"""What a ticket is, and what is remembered of one that was deleted. Pure values: no I/O, no clock."""
+"""A ticket, and the state that the store keeps of it. Pure values: no I/O, no clock."""
 
 from typing import Any
 
@@ -8,16 +8,19 @@ Instant = int
 """Microseconds since the Unix epoch, in UTC."""
 
 QUARTER_US = 900_000_000
-"""A quarter of an hour: every time zone's days begin and end with one."""
+"""A quarter of an hour. The local days of every supported zone begin and end on a quarter."""
 
 TimeBucket = tuple[int, int]
-"""A column that is kept by time, and the quarter of an hour since the epoch that a ticket counts at there."""
+"""The number of a column kept by time, and the quarter of an hour since the epoch in which a ticket counts there.
+
+Example: `createdAt` 1970-01-01T00:50:00Z is in quarter 3.
+"""
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The whole state of one ticket after its newest applied event.
+    """One ticket after its newest applied event.
 
-    Empty strings for ids and instants never get here: the edge turns them into None.
+    Ids and instants are never empty strings: the decoder turns those into None.
     """
 
     status: str
@@ -35,22 +38,22 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tags: tuple[str, ...] = ()
     fields: dict[str, Any] = {}
     closed_by_event: bool = False
-    """The newest event was `ticket.closed`: decides `state` where the catalogue doesn't know the status."""
+    """Whether the newest event was `ticket.closed`. Decides `state` when the catalogue doesn't know the status."""
 
 
 class TicketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the store keeps of one ticket: its state, its last sequence, and what it contributes now.
+    """The stored state of one ticket: its newest content, its last sequence, and what it contributes now.
 
-    A deleted ticket keeps its sequence (`ticket` is None), so that late older events stay without effect.
+    A deleted ticket (`ticket` is None) keeps its sequence, so that older events that arrive late have no effect.
     """
 
     sequence: int
     ticket: Ticket | None
     changed_at: Instant
-    """The event time of the last applied change; what a remembered delete is aged by."""
+    """The event time of the last applied change. Remembered deletes expire by it."""
     mask: int = 0
-    """Columns it counts in now, bit N for column N."""
+    """The columns that the ticket counts in now: bit N is column N."""
     due_at: Instant | None = None
-    """When its contributions change next without any event, and None when never."""
+    """The instant at which time alone changes its contributions next; None when never."""
     time_buckets: tuple[TimeBucket, ...] = ()
-    """Where it counts now in those columns of the mask that are kept by time."""
+    """The quarters that it counts in now, for those columns of the mask that are kept by time."""

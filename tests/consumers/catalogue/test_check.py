@@ -55,7 +55,7 @@ BAD_NODE = {"all": [{"field": "status", "op": "eq", "value": "1"}, {"field": "ta
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (filter_with(where=BAD_NODE), "where.all[1].op: gt can't be asked of tags"),
+        (filter_with(where=BAD_NODE), "where.all[1].op: gt doesn't apply to tags"),
         (filter_with(type="team lead"), "type: "),
         (filter_with(id="x" * 129), "key: "),
         ({"kind": "filter", "tenant": "no tenant", "id": "f", "value": None}, "key: "),
@@ -83,7 +83,7 @@ async def test_what_is_odd_about_a_good_line_is_a_warning(tmp_path: Path, capsys
     name = written(tmp_path / "realm", {"kind": "realm", "value": realm})
     assert await check(name) == 0
     out, err = capsys.readouterr()
-    assert out == f"{name}:1: warning: jwks.keys[0].kty: invalid value 'XYZ'; this key is passed over\n"
+    assert out == f"{name}:1: warning: jwks.keys[0].kty: invalid value 'XYZ'; this key is ignored\n"
     assert err.startswith("1 entries, 0 removals and 0 events would be taken, 0 lines would not")
 
 

@@ -72,9 +72,9 @@ async def test_what_is_odd_about_a_realm_is_said_once_by_whoever_adopts_it_first
         for _ in range(2):
             await reader(store, topic).everything()
     warning = {"event": "realm adopted with a warning", "realm": "odd", "log_level": "warning"}
-    unbound = "audience: none is named, so tokens that the issuer made for other clients are good here too"
+    unbound = "audience: none is named, so tokens that the issuer made for other clients are accepted too"
     assert lines == [
-        warning | {"problem": "jwks.keys[1].kty: invalid value 'XYZ'; this key is passed over"},
+        warning | {"problem": "jwks.keys[1].kty: invalid value 'XYZ'; this key is ignored"},
         warning | {"problem": unbound},
     ]
 

@@ -1,4 +1,4 @@
-"""When a leaf that looks at now holds, against trying every instant by its definition; and how flips combine."""
+"""Transitions of time-dependent leaves, compared with the definition at every instant; and how they combine."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.domain.conditions.condition import At, FromNow, Leaf
-from service.domain.conditions.predicates import flips_of, predicate, time_dependent
+from service.domain.conditions.predicates import predicate, time_dependent, transitions_of
 from service.domain.conditions.transitions import (
     AT_ALL_TIMES,
     AT_NO_TIME,
@@ -31,7 +31,7 @@ LEAVES = (
     | st.tuples(st.sampled_from(("older_than", "newer_than", "due_within")), st.integers(0, 12))
 )
 INSTANTS = range(-60, 60)
-"""Beyond every instant at which one of these leaves can still change, before and after."""
+"""Earlier and later than every transition of these leaves."""
 
 rows = st.sets(st.integers(-5, 5) | st.just(BEGINNING), max_size=5).map(lambda found: tuple(sorted(found)))
 
@@ -71,10 +71,12 @@ def as_written(value: Any) -> Any:
 @given(LEAVES, SMALL, st.booleans())
 @example(("due_within", 0), 5, False)
 @example(("between", (FromNow(3), FromNow(-3))), 0, True)
-def test_a_leaf_holds_between_its_flips_and_nowhere_else(asked: tuple[str, Any], found: int, custom: bool) -> None:
+def test_a_leaf_holds_between_its_transitions_and_nowhere_else(
+    asked: tuple[str, Any], found: int, custom: bool
+) -> None:
     leaf = Leaf("fields.x", asked[0], as_written(asked[1])) if custom else Leaf("dueAt", *asked)
     value = format_instant_exactly(found) if custom else found
-    transitions = flips_of(leaf)(value)
+    transitions = transitions_of(leaf)(value)
     expected = [by_definition(*asked, found, now) for now in INSTANTS]
     assert time_dependent(leaf)
     assert [held(transitions, now) for now in INSTANTS] == expected
@@ -84,14 +86,14 @@ def test_a_leaf_holds_between_its_flips_and_nowhere_else(asked: tuple[str, Any],
 
 @pytest.mark.parametrize("value", [None, "", "soon", 5, True, []])
 def test_a_value_that_is_no_instant_never_changes(value: object) -> None:
-    assert flips_of(Leaf("fields.x", "older_than", 1))(value) == AT_NO_TIME
-    assert flips_of(Leaf("fields.x", "before", FromNow(0)))(value) == AT_NO_TIME
-    assert flips_of(Leaf("fields.x", "ne", FromNow(0)))(value) == AT_ALL_TIMES
+    assert transitions_of(Leaf("fields.x", "older_than", 1))(value) == AT_NO_TIME
+    assert transitions_of(Leaf("fields.x", "before", FromNow(0)))(value) == AT_NO_TIME
+    assert transitions_of(Leaf("fields.x", "ne", FromNow(0)))(value) == AT_ALL_TIMES
 
 
 def test_a_member_that_stands_still_holds_at_all_times() -> None:
-    assert flips_of(Leaf("fields.x", "in", ("a", FromNow(0))))("a") == AT_ALL_TIMES
-    assert flips_of(Leaf("fields.x", "nin", ("a", FromNow(0))))("a") == AT_NO_TIME
+    assert transitions_of(Leaf("fields.x", "in", ("a", FromNow(0))))("a") == AT_ALL_TIMES
+    assert transitions_of(Leaf("fields.x", "nin", ("a", FromNow(0))))("a") == AT_NO_TIME
 
 
 def test_what_looks_at_now_depends_on_time() -> None:
@@ -103,7 +105,7 @@ def test_what_looks_at_now_depends_on_time() -> None:
 
 
 @given(rows, rows)
-def test_flips_combine_as_what_they_stand_for_does(one: Transitions, other: Transitions) -> None:
+def test_transitions_combine_like_their_conditions(one: Transitions, other: Transitions) -> None:
     for now in range(-6, 7):
         assert held(inverted(one), now) is not held(one, now)
         assert held(both(one, other), now) is (held(one, now) and held(other, now))

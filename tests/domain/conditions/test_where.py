@@ -80,7 +80,7 @@ def test_a_field_takes_the_operators_of_its_kind_and_no_other(field: str, op: st
         assert isinstance(compiled, Leaf)
         assert (compiled.field, compiled.op) == (field, op)
     else:
-        assert problem(fitting(field, op)) == f"where.op: {op} can't be asked of {field}"
+        assert problem(fitting(field, op)) == f"where.op: {op} doesn't apply to {field}"
 
 
 @pytest.mark.parametrize(
