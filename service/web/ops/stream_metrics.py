@@ -7,7 +7,7 @@ from itertools import accumulate
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.web.push.tally import Spread, StreamTally
+from service.web.push.tally import SecondsHistogram, StreamTally
 
 OPEN = "ticket_counts_streams_open"
 
@@ -57,7 +57,7 @@ def _plain(name: str, help_text: str, count: int) -> CounterMetricFamily:
     return CounterMetricFamily(f"ticket_counts_{name}", help_text, value=count)
 
 
-def _histogram(name: str, help_text: str, spread: Spread) -> HistogramMetricFamily:
+def _histogram(name: str, help_text: str, spread: SecondsHistogram) -> HistogramMetricFamily:
     bounds = [*map(str, spread.bounds_s), "+Inf"]
     buckets = list(zip(bounds, accumulate(spread.counts), strict=True))
     return HistogramMetricFamily(f"ticket_counts_{name}", help_text, buckets=buckets, sum_value=spread.sum_s)

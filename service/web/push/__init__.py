@@ -1,1 +1,1 @@
-"""Live views and their event streams. Keeps no backlog and replays nothing."""
+"""Live views and the event streams that show them. Keeps no backlog and replays nothing."""

@@ -1,4 +1,4 @@
-"""Server-sent events as bytes, by the WHATWG's rules: one `data` line of JSON, `id` and `retry` beside it. Pure."""
+"""Encodes server-sent events (WHATWG HTML, section 9.2): one `data` line of JSON with `id` and `retry`. Pure."""
 
 from typing import Any, NamedTuple
 
@@ -9,14 +9,14 @@ from service.web.http.replies import encode
 
 
 class Frame(NamedTuple):
-    """One block, or two that belong together, ready to be sent; `event` is the name of the first."""
+    """One encoded event, or two that are sent together; `event` is the name of the first."""
 
     event: str
     encoded: bytes
 
 
 def frame(event: str, identity: str, data: dict[str, Any], retry_ms: int | None = None) -> Frame:
-    """One block. `retry` stands inside a data block: clients differ about it anywhere else."""
-    # So there is one `data` line; LF alone is the shortest end of a line that all clients take.
+    """Returns one event with its `data` as JSON. `retry` is part of it: clients disagree about a `retry` of its own."""
+    # `one_line` keeps the data in one `data` line. LF is the shortest line end that all clients accept.
     block = ServerSentEvent(one_line(encode(data).decode()), event=event, id=identity, retry=retry_ms, sep="\n")
     return Frame(event, block.encode())

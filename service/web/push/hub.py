@@ -1,4 +1,4 @@
-"""All live views of this process, by what they show and by tenant. One subscription to hints serves them all."""
+"""Holds all live views of this process, by view key and by tenant. Subscribes to hints once, never per view."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ from service.web.push.view_state import ViewState
 
 
 class TurnedAway:
-    """Softly: any other status than 200 would end an `EventSource` for good."""
+    """The answer instead of a stream: 200 with a `bye`, since any other status ends an `EventSource` for good."""
 
     def __init__(self, bye: Frame, headers: Headers) -> None:
         self._bye = bye
@@ -32,26 +32,26 @@ class TurnedAway:
 
 
 Listen = Callable[[Callable[[str], None], Callable[[], None]], Coroutine[Any, Any, None]]
-"""Follows hints for ever: calls the first with a tenant, the second after a gap."""
+"""Follows hints for ever. Calls the first function with each changed tenant, the second after a gap in the hints."""
 
 
 DRAIN_SPREAD_S = 2.0
-"""Streams of a process that ends say so over this time, so that they don't all come back at once."""
+"""A process that ends spreads the `bye` of its streams over this time, so that clients don't all reconnect at once."""
 
-READS_AT_ONCE = 64
-"""Views of one tenant that are read at once: what one round trip carries cheaply, some milliseconds of the store."""
+MAX_CONCURRENT_READS = 64
+"""Concurrent reads for one tenant: one round trip carries as many cheaply, in some milliseconds of the store's time."""
 
 
 class _TenantViews:
-    """The views of one tenant, and their turns to be read."""
+    """The views of one tenant, and the semaphore that bounds their concurrent reads."""
 
     def __init__(self) -> None:
         self.views: set[LiveView] = set()
-        self.reads = asyncio.Semaphore(READS_AT_ONCE)
+        self.reads = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
 
 class Hub:
-    """Views live while a stream shows them, and are kept newest inside `running()`."""
+    """Opens streams, and keeps each view while a stream shows it. Views are refreshed inside `running()`."""
 
     def __init__(
         self, queries: CountQueries, limiter: StreamLimiter, clock: Clock, drain_spread_s: float = DRAIN_SPREAD_S
@@ -70,7 +70,7 @@ class Hub:
 
     @asynccontextmanager
     async def running(self, listen: Listen) -> AsyncIterator["Hub"]:
-        """Follows hints and views while the context is open."""
+        """Follows hints and refreshes views while the context is open."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             hints = group.create_task(listen(self._changed, self._gap), name="hints")
@@ -86,11 +86,11 @@ class Hub:
 
     @property
     def open_streams(self) -> int:
-        """Streams open now: those that only wait for their first state are none yet."""
+        """The number of open streams. A request that still waits for its first state isn't counted."""
         return len(self._streams)
 
     def drain(self) -> None:
-        """The process is about to end: every stream says so within the spread, and ends."""
+        """Ends every stream with a `bye` within `drain_spread_s`, because the process is about to end."""
         self.draining = True
         now = asyncio.get_running_loop().time()
         for stream in self._streams:
@@ -98,9 +98,9 @@ class Hub:
 
     @asynccontextmanager
     async def view(self, key: ViewKey) -> AsyncIterator[tuple[LiveView, ViewState]]:
-        """The view and its state as read now, kept while the context is open or a stream shows it.
+        """Yields the view and its current state. The view is kept while the context is open or a stream shows it.
 
-        Registers before it reads, so that no change falls in between. Raises what `CountQueries.answer` does.
+        Registers the view before it reads, so that no change is missed. Raises what `CountQueries.answer` raises.
         """
         view = self._views.get(key)
         if view is None or view.ended:
@@ -109,16 +109,16 @@ class Hub:
             tenant.views.add(view)
         view.pending += 1
         try:
-            yield view, await view.begin()
+            yield view, await view.initial_state()
         finally:
             view.pending -= 1
-            self._forget_unless_shown(view)
+            self._drop_if_unused(view)
 
     def open(self, view: LiveView, state: ViewState, terms: Terms, owner: StreamOwner) -> Stream | None:
-        """A stream of the view, to be called as the answer; None when there is no place for it."""
+        """Returns a stream of the view, an ASGI application; None while draining and beyond the owner's limits."""
         if self._group is None:
-            raise RuntimeError("streams are opened while the hub is running")
-        if self.draining or not self._limiter.take(owner):
+            raise RuntimeError("open() needs a running hub: use it inside running()")
+        if self.draining or not self._limiter.acquire(owner):
             return None
         view.start(self._group)
         stream = Stream(view, state, terms, owner, self._clock, self._group, self.tally, self._close)
@@ -128,7 +128,7 @@ class Hub:
         return stream
 
     def turned_away(self, state: ViewState, terms: Terms) -> TurnedAway:
-        """The answer instead of a stream."""
+        """Returns the answer to send when `open` returned None."""
         reason = "drain" if self.draining else "overload"
         self.tally.turned_away[reason] += 1
         return TurnedAway(state.turned_away(reason, terms.last_event_id, retry_ms()), terms.headers)
@@ -136,12 +136,12 @@ class Hub:
     def _close(self, stream: Stream) -> None:
         self._streams.discard(stream)
         del stream.view.streams[stream]
-        self._limiter.give_back(stream.owner)
+        self._limiter.release(stream.owner)
         self.tally.open[stream.terms.kind] -= 1
         self.tally.closed[stream.reason] += 1
-        self._forget_unless_shown(stream.view)
+        self._drop_if_unused(stream.view)
 
-    def _forget_unless_shown(self, view: LiveView) -> None:
+    def _drop_if_unused(self, view: LiveView) -> None:
         if view.streams or view.pending:
             return
         view.stop()

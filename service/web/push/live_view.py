@@ -1,8 +1,8 @@
-"""One view, kept at its newest state for all streams that show it. Level-triggered: keeps no backlog, replays nothing.
+"""Keeps one view at its newest state for all streams that show it. Level-triggered: no backlog, no replay.
 
-A hint makes it dirty. The first is followed at once, then reads keep a pace; what comes meanwhile is read at the
-end of it. Without any hint it reads every `RECONCILE_S`, so that a lost one costs seconds only, and at
-the viewer's next midnight, when calendar words begin to mean other days.
+A hint marks the view dirty. After a rest the view is read at once; further reads keep a pace, and each covers all hints
+since the last one. Without a hint the view is read every `RECONCILE_S`, so that a lost hint costs only seconds, and at
+the viewer's next midnight, when `today` and its kin begin to mean other days.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ log = structlog.stdlib.get_logger(__name__)
 RECONCILE_S = 5.0
 """How late a view is at worst when hints are lost."""
 
-TURN_S = 5.0
-"""Longest wait of a view for its turn to be read: numbers that old are called stale by the contract."""
+READ_WAIT_S = 5.0
+"""Longest wait for one of the tenant's concurrent reads: numbers that are five seconds old aren't fresh any more."""
 
-MAX_TOGETHER = 64
-"""Streams that are told without letting go of the loop: some milliseconds, so that others are answered in between."""
+YIELD_EVERY = 64
+"""Streams served before the loop turns: some milliseconds of work, so that other requests are answered in between."""
 
 
 class ViewKey(NamedTuple):
-    """What makes two streams show the same."""
+    """Streams with the same key share one view."""
 
     tenant_id: str
     realm: str
@@ -41,25 +41,25 @@ class ViewKey(NamedTuple):
     timezone: str
 
 
-class Shown(Protocol):
-    """Whoever shows a view: a stream."""
+class Subscriber(Protocol):
+    """A stream, as its view sees it."""
 
     async def push(self) -> None:
-        """Looks at the view and sends what is new, without waiting for a slow client. Raises nothing."""
+        """Sends the view's changes without waiting for a slow client. Raises nothing."""
 
 
-class _Begun(NamedTuple):
-    """What came of a read for streams that open: a state, or why there is none."""
+class _InitialRead(NamedTuple):
+    """The result of a read for opening streams: a state or an error. Numbered from 1."""
 
     number: int
     state: ViewState | None = None
-    error: Exception = RuntimeError("nothing was read yet")
+    error: Exception = RuntimeError("nothing has been read yet")
 
 
 class LiveView:
-    """Streams register; they are told when `state` becomes another one, and when the view has `ended`.
+    """Calls `push` of its registered streams when the content of `state` changes, and when the view has `ended`.
 
-    `reads` bounds how many views of a tenant are read at once: thousands of them must not hold up everybody else.
+    `reads` bounds the concurrent reads of a tenant: its thousands of views must not hold up other tenants.
     """
 
     def __init__(self, key: ViewKey, queries: CountQueries, reads: asyncio.Semaphore, tally: StreamTally) -> None:
@@ -72,68 +72,69 @@ class LiveView:
         self._details: tuple[str, msgspec.Raw] = ("", msgspec.Raw(b"{}"))
         self._published: int | None = None
         self.state: ViewState | None = None
-        """The newest; it never goes back within an epoch."""
+        """The newest state. Its version never goes back within an epoch."""
         self.ended = ""
-        """Why streams of this view have to end; "" while they needn't."""
-        self.streams: dict[Shown, None] = {}
-        """In the order they came."""
+        """The `bye` reason for all streams of this view; "" while the view is alive."""
+        self.streams: dict[Subscriber, None] = {}
+        """A set in order of arrival."""
         self.pending = 0
-        """Requests that wait for a state to begin with."""
-        self.heard_at = 0.0
-        """When it heard of what it shows now, by the loop's time."""
+        """Requests that wait for their first state."""
+        self.changed_at = 0.0
+        """Loop time of the hint that led to the last read."""
         self._midnight_at = float("inf")
-        """By the loop's time, as of the last read."""
+        """Loop time of the viewer's next midnight, as of the last read."""
         self._pace = Pace()
-        self._following: asyncio.Task[None] | None = None
-        self._beginning = asyncio.Lock()
-        self._begun = 0
-        """How many reads were begun for streams that open."""
-        self._last = _Begun(0)
+        self._refreshing: asyncio.Task[None] | None = None
+        self._initial_read_lock = asyncio.Lock()
+        self._initial_reads = 0
+        """The number of the newest initial read, which may still be under way."""
+        self._last_initial = _InitialRead(0)
 
     def touch(self) -> None:
-        """Something may have changed."""
+        """Marks the view dirty: its counts may have changed."""
         if not self._dirty.is_set():
             self._touched_at = asyncio.get_running_loop().time()
             self._dirty.set()
 
-    async def begin(self) -> ViewState:
-        """The state for a stream to begin with, read after this call. Raises what `CountQueries.answer` does.
+    async def initial_state(self) -> ViewState:
+        """Returns a new stream's first state, from a read that began after this call.
 
-        Streams that open together share one read: those that come while one is under way wait for the next one.
+        Streams that open together share a read. A stream that arrives while read 1 is under way waits for read 2,
+        since read 1 may miss the newest changes. Raises what `CountQueries.answer` raises.
         """
-        before = self._begun
-        async with self._beginning:
-            if self._last.number <= before:
-                self._begun += 1
-                self._last = await self._begin_read(self._begun)
-            last = self._last
-        if last.state is None:
-            raise last.error
-        state = last.state
+        seen = self._initial_reads
+        async with self._initial_read_lock:
+            if self._last_initial.number <= seen:
+                self._initial_reads += 1
+                self._last_initial = await self._initial_read(self._initial_reads)
+            initial = self._last_initial
+        if initial.state is None:
+            raise initial.error
+        state = initial.state
         if self._published is None:
             self._published = state.content_id
         elif state.content_id != self._published:
-            self.touch()  # the other streams are told at the view's pace, however many come
+            self.touch()  # the other streams get it at the view's pace, however many streams open
         return state
 
-    async def _begin_read(self, number: int) -> "_Begun":
+    async def _initial_read(self, number: int) -> "_InitialRead":
         try:
-            return _Begun(number, self._take(await self._read()))
-        except (InvalidIds, UnknownTenant, Warming, OverBudget, StoreUnavailable) as error:  # told to all that share it
-            return _Begun(number, error=error)
+            return _InitialRead(number, self._keep(await self._read()))
+        except (InvalidIds, UnknownTenant, Warming, OverBudget, StoreUnavailable) as error:  # for all that share it
+            return _InitialRead(number, error=error)
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
-        """Begins to keep the state newest, unless it does so already."""
-        if self._following is None:
-            self._following = tasks.create_task(self._follow(), name="view")
+        """Starts the task that refreshes the state, unless it runs already."""
+        if self._refreshing is None:
+            self._refreshing = tasks.create_task(self._refresh_forever(), name="view")
 
     def stop(self) -> None:
-        """Nobody looks any more."""
-        if self._following is not None:
-            self._following.cancel()
+        """Cancels the refreshing: no stream shows this view any more."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
 
-    async def _follow(self) -> None:
-        """Keeps the state newest until the view ends."""
+    async def _refresh_forever(self) -> None:
+        """Reads and publishes the state until the view ends."""
         loop = asyncio.get_running_loop()
         while not self.ended:
             try:
@@ -144,28 +145,28 @@ class LiveView:
             self._dirty.clear()
             touched_at, read_at = self._touched_at, loop.time()
             await self._refresh()
-            self.heard_at = touched_at
-            published = await self._tell()
+            self.changed_at = touched_at
+            published = await self._publish()
             await asyncio.sleep(max(0.0, read_at + self._pace.rest_s(read_at, published=published) - loop.time()))
 
     async def _refresh(self) -> None:
         try:
-            self._take(await self._read())
+            self._keep(await self._read())
         except (InvalidIds, UnknownTenant):
             self.ended = "access"
         except (StoreUnavailable, Warming, OverBudget) as error:
-            self._stale(str(error))
-        except Exception:  # the last resort: what is wrong with one view must not end those of others
+            self._mark_stale(str(error))
+        except Exception:  # last resort: a fault in one view must not end the others
             log.exception("a view failed", tenant=self.key.tenant_id)
-            self._stale("it failed")
+            self._mark_stale("an unexpected error")
 
     async def _read(self) -> ViewState:
         key = self.key
         try:
-            async with asyncio.timeout(TURN_S):
+            async with asyncio.timeout(READ_WAIT_S):
                 await self._reads.acquire()
         except TimeoutError:
-            raise StoreUnavailable(f"no turn to read within {TURN_S} s") from None
+            raise StoreUnavailable(f"the tenant's reads were all busy for {READ_WAIT_S} s") from None
         try:
             answer = await self._queries.answer(key.tenant_id, key.realm, key.count_request, key.timezone)
         finally:
@@ -179,8 +180,8 @@ class LiveView:
             )
         return state_of(answer, key.count_request, key.timezone, self._details[1])
 
-    def _take(self, state: ViewState) -> ViewState:
-        """Keeps what was read unless it is older than what is kept: two reads may end in the other order."""
+    def _keep(self, state: ViewState) -> ViewState:
+        """Keeps and returns the newer of the kept state and this one: reads may finish out of order."""
         kept = self.state
         if kept is not None and kept.epoch == state.epoch and state.version < kept.version:
             return kept
@@ -192,13 +193,13 @@ class LiveView:
         self.state = state
         return state
 
-    def _stale(self, problem: str) -> None:
+    def _mark_stale(self, problem: str) -> None:
         if self.state is not None and self.state.fresh:
             log.info("a view can't be read now", tenant=self.key.tenant_id, problem=problem)
             self.state = self.state.stale()
 
-    async def _tell(self) -> bool:
-        """Has the streams look when there is something to see; False when there is nothing."""
+    async def _publish(self) -> bool:
+        """Pushes to all streams. Returns False, and pushes nothing, when neither content nor `ended` has changed."""
         if self.state is None or (self.state.content_id == self._published and not self.ended):
             return False
         self._published = self.state.content_id
@@ -206,6 +207,6 @@ class LiveView:
             self._tally.age.note(self.state.age_us / 1_000_000)
         for number, stream in enumerate([*self.streams], start=1):
             await stream.push()
-            if number % MAX_TOGETHER == 0:
+            if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         return True

@@ -1,8 +1,8 @@
-"""One stream: what its client is sent, and when it ends. Its single slot is the view's state: always the newest.
+"""One event stream: what it sends, and when it ends. Never queues frames: it sends the view's newest state.
 
-Nothing runs for a stream that has nothing to say: its request waits for the client to leave, the view hands it what
-is new, and one timer has it look when a heartbeat or an end may be due. Only what has to wait for a slow client gets
-a task, and computes what it sends once the client takes it.
+An idle stream costs no task: its request waits for the client to leave, the view pushes changes to it, and one timer
+fires when a heartbeat or the end may be due. Only a stream with a slow client gets a sender task, which computes the
+frame when the client can take it.
 """
 
 import asyncio
@@ -26,45 +26,45 @@ from service.web.server.link import Link, link_of
 log = structlog.stdlib.get_logger(__name__)
 
 HEARTBEAT_S = 15.0
-"""Silence after which the client is told that there is nothing new, by the contract."""
+"""A stream that has sent nothing for so long sends a heartbeat."""
 
-OLDEST_S = 600.0
-"""A stream is ended and comes back somewhere else about this often: so load moves to new processes."""
+MAX_AGE_S = 600.0
+"""A stream ends with `rotation` at 80 to 100 % of this age, so that reconnecting clients spread to new processes."""
 
 RETRY_MS = (1_000, 5_000)
-"""How long a client waits before it comes back: drawn anew for every stream."""
+"""The range of the pause before a client reconnects, drawn anew each time."""
 
 HEADERS: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # nginx and its kin would hold blocks back
+    (b"x-accel-buffering", b"no"),  # nginx and others would buffer events
 ]
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What one stream is bound to."""
+    """What the request fixes for one stream."""
 
     expires_at: Instant
-    """The token's end, without leeway."""
+    """The token's `exp`, without leeway."""
     last_event_id: str
-    """What the client shows already; "" for nothing."""
+    """The id of the state that the client shows already; "" for none."""
     kind: str
-    """How the caller was known."""
+    """How the caller was authenticated: `token` or `ticket`."""
     headers: Headers
-    """More headers of its answer."""
+    """Further headers of the response."""
 
 
 def retry_ms() -> int:
-    """A time to wait before coming back, with jitter."""
+    """Returns a random reconnect delay from RETRY_MS, in milliseconds."""
     return random.randint(*RETRY_MS)
 
 
 class Stream:
-    """An ASGI application for one request, good for one call. Until then it says nothing."""
+    """An ASGI application that serves one request: call it once."""
 
     __slots__ = (
-        "_beats_at", "_busy", "_clock", "_close", "_drains_at", "_link", "_rotates_at", "_send", "_sender", "_shown",
-        "_stay", "_tally", "_tasks", "_timer", "owner", "reason", "terms", "view",
+        "_busy", "_clock", "_close", "_drains_at", "_heartbeat_at", "_lifetime", "_link", "_rotates_at", "_send",
+        "_sender", "_shown", "_tally", "_tasks", "_timer", "owner", "reason", "terms", "view",
     )  # fmt: skip
 
     def __init__(
@@ -87,47 +87,47 @@ class Stream:
         self._tasks = tasks
         self._tally = tally
         self._close = close
-        self._rotates_at = now + OLDEST_S * random.uniform(0.8, 1.0)
+        self._rotates_at = now + MAX_AGE_S * random.uniform(0.8, 1.0)
         self._drains_at = float("inf")
-        self._beats_at = now + HEARTBEAT_S
-        self._busy = True  # until its first block is sent
-        self._stay: asyncio.Timeout | None = None
+        self._heartbeat_at = now + HEARTBEAT_S
+        self._busy = True  # until the first event is sent
+        self._lifetime: asyncio.Timeout | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[None] | None = None
         self._send: Send
         self._link: Link | None = None
         self.reason = ""
-        """Why it has ended; "" while it goes on."""
+        """Why the stream has ended; "" while it is open."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._send, self._link = send, link_of(scope)
             if self._link is not None:
                 self._link.hold_nothing()
-            async with asyncio.timeout(None) as self._stay:
+            async with asyncio.timeout(None) as self._lifetime:
                 await send({"type": "http.response.start", "status": 200, "headers": HEADERS + self.terms.headers})
                 await self._deliver(self._first())
-                scope["headers"].clear()  # a token needn't be kept as long as the stream, nor its memory
+                scope["headers"].clear()  # keeps neither the token nor its memory for the life of the stream
                 self._begin()
                 while (await receive())["type"] != "http.disconnect":
-                    pass  # what a client still sends is of no interest
-        except TimeoutError:  # it was told `bye`, or could not be told anything
+                    pass  # ignores what the client still sends
+        except TimeoutError:  # `_end` was called: after the `bye`, or when sending failed
             pass
         finally:
-            self._stay = None
+            self._lifetime = None
             self.stop()
             self._close(self)
 
     def _begin(self) -> None:
         self._busy = False
         self._set_timer()
-        if self.view.state is not self._shown or self.view.ended:  # meanwhile
+        if self.view.state is not self._shown or self.view.ended:  # changed while the first event was sent
             self.wake()
 
     async def push(self) -> None:
-        """Sends what is due, unless that would wait for the client: then in a task of its own."""
+        """Sends the frame that is due. Leaves it to a sender task if the client is slow."""
         if self._busy:
-            return  # whoever sends looks again afterwards
+            return  # the sender task computes the next frame after the current one
         if self._link is None or self._link.is_full:
             self.wake()
             return
@@ -140,20 +140,20 @@ class Stream:
                 self._busy = False
 
     def wake(self) -> None:
-        """Has it look by itself, as soon as its client takes something."""
+        """Starts a sender task, which sends as soon as the client can take a frame."""
         if not self._busy:
             self._busy = True
             self._sender = self._tasks.create_task(self._catch_up(), name="stream")
 
     def drain(self, at: float) -> None:
-        """It ends at this time of the loop, at the latest."""
+        """Schedules the end of the stream for this loop time."""
         self._drains_at = at
         if self._timer is not None:
             self._timer.cancel()
         self._set_timer()
 
     def stop(self) -> None:
-        """Nothing is sent any more."""
+        """Stops sending at once, without a `bye`."""
         self.reason = self.reason or "gone"
         self._busy = True
         for running in (self._timer, self._sender):
@@ -164,12 +164,12 @@ class Stream:
         try:
             while not self.reason:
                 if self._link is not None:
-                    await self._link.writable()  # before it is known what is newest
+                    await self._link.writable()  # first, so that the frame is computed from the newest state
                 due = self._due()
                 if due is None:
                     break
                 await self._deliver(due)
-        except Exception:  # the last resort: what is wrong with one stream must not end the others
+        except Exception:  # last resort: a fault in one stream must not end the others
             log.exception("a stream failed", tenant=self.view.key.tenant_id)
             self._end()
         self._sender = None
@@ -178,31 +178,32 @@ class Stream:
             self._set_timer()
 
     def _first(self) -> Frame:
-        """All there is, or that it is what the client shows already."""
-        shown, known = self._shown, self.terms.last_event_id
-        is_current = known == shown.identity
-        self._tally.opened["current" if is_current else "snapshot" if known else "fresh"] += 1
+        """Returns `current` if the client shows this very state already, else a `snapshot`."""
+        shown, last_event_id = self._shown, self.terms.last_event_id
+        is_current = last_event_id == shown.identity
+        self._tally.opened["current" if is_current else "snapshot" if last_event_id else "fresh"] += 1
         return shown.current(retry_ms()) if is_current else shown.snapshot(retry_ms())
 
     def _due(self) -> Frame | None:
-        """What is to be sent now, if anything."""
+        """Returns the frame to send now: a `bye`, a change or a heartbeat; None when nothing is due."""
         now = asyncio.get_running_loop().time()
         shown, state = self._shown, self.view.state or self._shown
         change = state.since(shown)
-        self.reason = self._ending(now)
+        self.reason = self._end_reason(now)
         if self.reason:
-            # The id of what the client shows: with a newer one its next stream would say `current` to old numbers.
+            # The id of the state that the client shows: with a newer id, its next stream would begin with `current`
+            # while the client shows old numbers.
             return (state if change is None else shown).bye(self.reason, retry_ms())
-        self._shown = state  # also where it looks the same: the newest id saves a snapshot after a reconnect
+        self._shown = state  # even without a change: a client with the newest id needs no snapshot after a reconnect
         if change is not None:
             self._tally.conflated += max(0, state.revision - shown.revision - 1)
-            self._tally.latency.note(now - self.view.heard_at)
+            self._tally.latency.note(now - self.view.changed_at)
             return change
-        return state.heartbeat() if now >= self._beats_at else None
+        return state.heartbeat() if now >= self._heartbeat_at else None
 
-    def _ending(self, now: float) -> str:
-        """Why the stream has to end now; "" while it needn't."""
-        if self._left_s() <= 0:
+    def _end_reason(self, now: float) -> str:
+        """Returns the reason to end now; "" for none."""
+        if self._token_left_s() <= 0:
             return "expired"
         if self.view.ended:
             return self.view.ended
@@ -210,38 +211,38 @@ class Stream:
             return "drain"
         return "rotation" if now >= self._rotates_at else ""
 
-    async def _deliver(self, due: Frame) -> None:
+    async def _deliver(self, frame: Frame) -> None:
         last = bool(self.reason)
         try:
-            await self._send({"type": "http.response.body", "body": due.encoded, "more_body": not last})
-        except OSError:  # how a server says that the client is gone (ASGI 2.4)
+            await self._send({"type": "http.response.body", "body": frame.encoded, "more_body": not last})
+        except OSError:  # the client is gone (ASGI 2.4)
             self._end()
             return
-        self._tally.frames[due.event] += 1
-        self._beats_at = asyncio.get_running_loop().time() + HEARTBEAT_S
+        self._tally.frames[frame.event] += 1
+        self._heartbeat_at = asyncio.get_running_loop().time() + HEARTBEAT_S
         if last:
             self._end()
 
     def _end(self) -> None:
-        """Has the request come to its end."""
+        """Ends the request by letting its time-out expire now."""
         self.reason = self.reason or "gone"
-        if self._stay is not None:
-            self._stay.reschedule(asyncio.get_running_loop().time())
+        if self._lifetime is not None:
+            self._lifetime.reschedule(asyncio.get_running_loop().time())
 
     def _set_timer(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(self._looks_at(loop.time()), self._on_time)
+        self._timer = loop.call_at(self._next_due_at(loop.time()), self._on_timer)
 
-    def _on_time(self) -> None:
+    def _on_timer(self) -> None:
         now = asyncio.get_running_loop().time()
-        if self._looks_at(now) > now:  # something was sent meanwhile, and no end is due
+        if self._next_due_at(now) > now:  # a frame was sent since the timer was set, so the heartbeat is due later
             self._set_timer()
         else:
             self._timer = None
             self.wake()
 
-    def _looks_at(self, now: float) -> float:
-        return min(self._beats_at, self._rotates_at, self._drains_at, now + self._left_s())
+    def _next_due_at(self, now: float) -> float:
+        return min(self._heartbeat_at, self._rotates_at, self._drains_at, now + self._token_left_s())
 
-    def _left_s(self) -> float:
+    def _token_left_s(self) -> float:
         return (self.terms.expires_at - self._clock.now_us()) / 1_000_000

@@ -1,9 +1,9 @@
-"""How many streams one user, one tenant, one address and this process may have open. Never waits.
+"""Limits the open streams of one user, one tenant, one address and this process. Never waits.
 
-Beside fixed limits nobody who has many may take the last places: a tenant may have three times as many as are still
-free, a user as many as are still free for its tenant (dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on
-Networking 6(2), 1998). Of 3,000 for a tenant its first greedy user gets 1,500, the next one 750, and so on; some are
-left for whoever has few, in that tenant and in others.
+Beside the fixed limits, shares shrink as places fill up: a tenant may have three times as many streams as there are
+free places, a user as many as its tenant has left (dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on
+Networking 6(2), 1998). Example: of a tenant's 3,000 places, the first greedy user gets 1,500, the next one 750, and so
+on. So places remain for users with few streams, in that tenant and in others.
 """
 
 from collections import Counter
@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 FEW = 10
-"""Streams that anybody may have while any place is free: the tabs of a person."""
+"""The smallest share while any place is free: the tabs of one person."""
 
-OF_FREE = 3
-"""How many a tenant may have for each place that is free: three quarters of all for the first one."""
-
+TENANT_PER_FREE = 3
+"""A tenant's share for each free place. The first tenant can so fill three quarters of all places."""
 
 _NO_LIMIT = float("inf")
 
@@ -23,7 +22,7 @@ _Account = tuple[str, ...]
 
 
 class StreamOwner(NamedTuple):
-    """On whose account a stream is open."""
+    """The user, address and tenant that a stream counts against. A user's name is unique within its realm only."""
 
     realm: str
     user: str
@@ -32,29 +31,29 @@ class StreamOwner(NamedTuple):
 
 
 class StreamLimiter:
-    """Counts open streams against the limits; 0 is no limit for a user, a tenant or an address."""
+    """Counts open streams against the limits; 0 means no limit for a user, a tenant or an address."""
 
-    def __init__(self, most: int, most_per_user: int, most_per_tenant: int, most_per_address: int) -> None:
-        self._most = most
-        self._per_user = most_per_user or _NO_LIMIT
-        self._per_tenant = most_per_tenant or _NO_LIMIT
-        self._per_address = most_per_address or _NO_LIMIT  # behind a proxy, that of all
-        self._shares_tenants, self._shares_users = most_per_tenant > 0, most_per_user > 0
+    def __init__(self, limit: int, per_user: int, per_tenant: int, per_address: int) -> None:
+        self._limit = limit
+        self._per_user = per_user or _NO_LIMIT
+        self._per_tenant = per_tenant or _NO_LIMIT
+        self._per_address = per_address or _NO_LIMIT  # behind a proxy, all clients share its address
+        self._shares_tenants, self._shares_users = per_tenant > 0, per_user > 0
         self._held: Counter[_Account] = Counter()
         self.taken = 0
 
-    def take(self, owner: StreamOwner) -> bool:
-        """False when all places are taken that this one may have."""
-        free = self._most - self.taken
-        if free <= 0 or any(self._held[account] >= most for account, most in self._limits(owner, free)):
+    def acquire(self, owner: StreamOwner) -> bool:
+        """Counts a stream of the owner. Returns False, and counts nothing, when a limit is reached."""
+        free = self._limit - self.taken
+        if free <= 0 or any(self._held[account] >= limit for account, limit in self._limits(owner, free)):
             return False
         self.taken += 1
         for account in _accounts(owner):
             self._held[account] += 1
         return True
 
-    def give_back(self, owner: StreamOwner) -> None:
-        """After `take` has said yes."""
+    def release(self, owner: StreamOwner) -> None:
+        """Uncounts a stream that `acquire` has counted."""
         self.taken -= 1
         for account in _accounts(owner):
             self._held[account] -= 1
@@ -62,9 +61,9 @@ class StreamLimiter:
                 del self._held[account]
 
     def _limits(self, owner: StreamOwner, free: int) -> Iterator[tuple[_Account, float]]:
-        """How many each of its accounts may have, while so many places are free."""
+        """Yields each account of the owner with its limit, while `free` places are free in the process."""
         user, tenant, address = _accounts(owner)
-        of_tenant = min(self._per_tenant, max(FEW, OF_FREE * free)) if self._shares_tenants else _NO_LIMIT
+        of_tenant = min(self._per_tenant, max(FEW, TENANT_PER_FREE * free)) if self._shares_tenants else _NO_LIMIT
         left = min(free, of_tenant - self._held[tenant])
         of_user = min(self._per_user, max(FEW, left)) if self._shares_users else _NO_LIMIT
         yield tenant, of_tenant
@@ -73,5 +72,5 @@ class StreamLimiter:
 
 
 def _accounts(owner: StreamOwner) -> tuple[_Account, _Account, _Account]:
-    """Those of its user, its tenant and its address."""
+    """Returns the accounts of the user, the tenant and the address, in this order."""
     return ("user", owner.realm, owner.user), ("tenant", owner.tenant), ("address", owner.address)

@@ -1,22 +1,22 @@
-"""What is counted of streams, as plain numbers: a frame to thousands of streams must not cost a metric's lock each."""
+"""Counts stream events as plain numbers. Takes no lock, as a metric would for each frame to thousands of streams."""
 
 from bisect import bisect_left
 from collections import Counter
 
 LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""From an idle process to two missed looks of a view."""
+"""Bounds from an idle process to two missed reads of a view, RECONCILE_S each."""
 
 AGE_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3_600.0)
-"""From an event applied a moment ago to a desk that rests."""
+"""Bounds from an event that was just applied to a desk without events for an hour."""
 
 
-class Spread:
-    """A histogram: how many values were at most each bound, and their sum."""
+class SecondsHistogram:
+    """A histogram of seconds."""
 
     def __init__(self, bounds_s: tuple[float, ...]) -> None:
         self.bounds_s = bounds_s
         self.counts = [0] * (len(bounds_s) + 1)
-        """Not cumulative; the last is for what is above every bound."""
+        """One per bound, not cumulative, and one more for values above the last bound."""
         self.sum_s = 0.0
 
     def note(self, seconds: float) -> None:
@@ -26,24 +26,24 @@ class Spread:
 
 
 class StreamTally:
-    """Of one process, since its start but for `open`."""
+    """The counts of one process. All but `open` are totals since its start."""
 
     def __init__(self) -> None:
         self.open: Counter[str] = Counter()
-        """By kind: how the caller was known, `token` or `ticket`."""
+        """Open streams by how the caller was authenticated: `token` or `ticket`."""
         self.opened: Counter[str] = Counter()
-        """`fresh`, or coming back to `current` or to a `snapshot`."""
+        """`fresh` without a last event id, else by the first event: `current` or `snapshot`."""
         self.turned_away: Counter[str] = Counter()
-        """By reason, without ever having been open."""
+        """Refused streams by the reason of their `bye`."""
         self.closed: Counter[str] = Counter()
-        """By the reason of the `bye`, or `gone` where the client left first."""
+        """By the reason of the `bye`; `gone` when the client left first."""
         self.frames: Counter[str] = Counter()
-        """By event."""
+        """Sent frames by event name."""
         self.conflated = 0
-        """States that a stream was never shown, because a newer one came before it could take them."""
+        """States that a slow stream skipped for a newer one."""
         self.gaps = 0
-        """Subscriptions to hints after the first: hints in between may be lost."""
-        self.latency = Spread(LATENCY_S)
-        """From a view's hearing of a change to its frame being handed to the connection."""
-        self.age = Spread(AGE_S)
-        """How old the newest event was in what a view began to show."""
+        """Subscriptions to hints after the first: hints may have been lost in between."""
+        self.latency = SecondsHistogram(LATENCY_S)
+        """Time from the hint of a change to its frame being handed to the connection."""
+        self.age = SecondsHistogram(AGE_S)
+        """Age of the newest event in each newly published state."""

@@ -1,4 +1,4 @@
-"""Names what an answer depends on beside the version of the counts. Never has anything readable in it."""
+"""Computes the view part of a state's id: a digest of all that an answer depends on but the counts. Never readable."""
 
 import base64
 import hashlib
@@ -10,15 +10,15 @@ from service.domain.tenants.view import CountRequest
 from service.domain.tickets.ticket import Instant
 
 DIGEST_BYTES = 12
-"""96 bits: no two questions of one tenant ever meet."""
+"""96 bits: two views of one tenant never collide in practice."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def view_id(count_request: CountRequest, catalogue: int, zone: str, now: Instant) -> str:
-    """Changes with everything that can change the answer: scope, filters, profile, zone, local date, catalogue."""
+def view_id(count_request: CountRequest, catalogue_version: int, zone: str, now: Instant) -> str:
+    """Returns an id that changes with each of: scope, filters, profile, zone, local date, catalogue version."""
     viewer = count_request.viewer
-    meaning = (
+    dependencies = (
         viewer.user,
         viewer.role,
         sorted(viewer.teams),
@@ -27,7 +27,7 @@ def view_id(count_request: CountRequest, catalogue: int, zone: str, now: Instant
         count_request.profile_id,
         zone,
         timezones.local_date(now, zone),
-        catalogue,
+        catalogue_version,
     )
-    digest = hashlib.blake2b(_encode(meaning), digest_size=DIGEST_BYTES).digest()
+    digest = hashlib.blake2b(_encode(dependencies), digest_size=DIGEST_BYTES).digest()
     return base64.urlsafe_b64encode(digest).decode()

@@ -1,4 +1,4 @@
-"""What a view shows at one moment, and the frames that lead there from what a stream showed before. Pure."""
+"""The state of a view at one moment, and the frames from a stream's earlier state to it. Pure."""
 
 import re
 from itertools import count
@@ -14,13 +14,13 @@ from service.web.push.frames import Frame, frame
 from service.web.push.view_id import view_id
 
 IDENTITY = re.compile(r"[0-9a-f]{1,32}\.[0-9]{1,20}\.[A-Za-z0-9_-]{1,32}")
-"""`<epoch>.<version>.<view>`, as far as text from outside may go back out as an id."""
+"""`<epoch>.<version>.<view>`: only a client's id of this form is echoed."""
 
 _content_ids = count().__next__
 
 
 class ViewState(msgspec.Struct, eq=False):
-    """One moment of a view. `identity` is the id of every block sent for it."""
+    """A view at one moment. `identity` is the id of every event that is sent for it."""
 
     identity: str
     timezone: str
@@ -33,16 +33,16 @@ class ViewState(msgspec.Struct, eq=False):
     epoch: str
     version: int
     content_id: int
-    """The same number for states that show the same, whatever their versions."""
+    """States of a view with the same visible content have the same number, whatever their versions."""
     revision: int = 0
-    """How many states that show something else a view had before: what a slow reader misses is counted by it."""
+    """The number of content changes of the view before this state. A slow stream's skipped states are counted by it."""
     age_us: int | None = None
-    """How old the newest event in it was when it was read."""
-    steps: dict[int, Frame | None] = {}
-    """Encoded steps to here, by the look that they start from: streams that go along share them."""
+    """Age of the newest event when the state was read, in microseconds."""
+    changes: dict[int, Frame | None] = {}
+    """Encoded changes to this state, by the content id they start from: streams share them."""
 
     def snapshot(self, retry_ms: int | None = None) -> Frame:
-        """All of it."""
+        """Returns the frame with the whole state."""
         data = {
             "counts": self.counts,
             "filterDetails": self.details,
@@ -56,32 +56,33 @@ class ViewState(msgspec.Struct, eq=False):
         return frame("snapshot", self.identity, data, retry_ms)
 
     def current(self, retry_ms: int) -> Frame:
-        """For a client that shows exactly this already."""
+        """Returns the first frame for a client that shows exactly this state already."""
         return frame("current", self.identity, self._heartbeat(), retry_ms)
 
     def heartbeat(self) -> Frame:
-        """That there is nothing new, and how fresh that is."""
+        """Returns the frame that confirms the shown counts and tells their freshness."""
         return frame("heartbeat", self.identity, self._heartbeat())
 
     def bye(self, reason: str, retry_ms: int) -> Frame:
-        """The planned end."""
+        """Returns the last frame of a stream."""
         return frame("bye", self.identity, {"reason": reason, "version": self.identity}, retry_ms)
 
     def turned_away(self, reason: str, last_event_id: str, retry_ms: int) -> Frame:
-        """The end before the beginning. Its id must not name this state, which the client was not shown.
+        """Returns the only frame of a refused stream.
 
-        So it is what the client came with, or for one that shows nothing version 0, which no state has.
+        Its id must not name this state, which the client doesn't show. So it is the client's last event id, or for a
+        client without one version 0, which no state has.
         """
         identity = last_event_id if IDENTITY.fullmatch(last_event_id) else f"{self.epoch}.0.{self._view}"
         return frame("bye", identity, {"reason": reason, "version": identity}, retry_ms)
 
     def since(self, shown: "ViewState") -> Frame | None:
-        """What turns `shown` into this; None when nothing that is shown differs."""
+        """Returns the frame that turns `shown` into this state; None when their visible content is the same."""
         if shown.content_id == self.content_id:
             return None
-        if shown.content_id not in self.steps:
-            self.steps[shown.content_id] = self._since(shown)
-        return self.steps[shown.content_id]
+        if shown.content_id not in self.changes:
+            self.changes[shown.content_id] = self._since(shown)
+        return self.changes[shown.content_id]
 
     def _since(self, shown: "ViewState") -> Frame | None:
         if bytes(shown.details) != bytes(self.details):
@@ -99,16 +100,16 @@ class ViewState(msgspec.Struct, eq=False):
             changes = frame("counts", self.identity, data)
             if shown.fresh == self.fresh:
                 return changes
-            return Frame(changes.event, changes.encoded + self.heartbeat().encoded)  # `counts` can't say it
+            return Frame(changes.event, changes.encoded + self.heartbeat().encoded)  # `counts` has no `fresh`
         return self.heartbeat() if shown.fresh != self.fresh else None
 
     def _heartbeat(self) -> dict[str, Any]:
         return {"version": self.identity, "asOf": self.as_of, "fresh": self.fresh}
 
     def stale(self) -> "ViewState":
-        """The same while the store is away: nobody knows what has changed since."""
+        """Returns the same counts marked as not fresh, for when the view can't be read."""
         return msgspec.structs.replace(
-            self, fresh=False, content_id=_content_ids(), revision=self.revision + 1, steps={}
+            self, fresh=False, content_id=_content_ids(), revision=self.revision + 1, changes={}
         )
 
     @property
@@ -121,7 +122,7 @@ def _changed(shown: dict[str, int], now: dict[str, int]) -> dict[str, int]:
 
 
 def state_of(answer: Answer, count_request: CountRequest, timezone: str, details: msgspec.Raw) -> ViewState:
-    """What a view shows by this answer."""
+    """Returns the state of a view from an answer of the count queries."""
     snapshot = answer.snapshot
     as_of = None if snapshot.as_of is None else min(snapshot.as_of, answer.now)
     return ViewState(

@@ -17,9 +17,9 @@ def usual(most: int = MOST, **changes: int) -> StreamLimiter:
     """As a process has them by default."""
     defaults = ServiceSettings()
     limits = {
-        "most_per_user": defaults.streams_per_user,
-        "most_per_tenant": defaults.streams_per_tenant,
-        "most_per_address": defaults.streams_per_address,
+        "per_user": defaults.streams_per_user,
+        "per_tenant": defaults.streams_per_tenant,
+        "per_address": defaults.streams_per_address,
     }
     return StreamLimiter(most, **(limits | changes))
 
@@ -31,7 +31,7 @@ def whose(user: str, tenant: str = "acme") -> StreamOwner:
 def greedy(limiter: StreamLimiter, owner: StreamOwner) -> int:
     """Takes all that it may; how many."""
     taken = 0
-    while limiter.take(owner):
+    while limiter.acquire(owner):
         taken += 1
     return taken
 
@@ -39,22 +39,22 @@ def greedy(limiter: StreamLimiter, owner: StreamOwner) -> int:
 def test_two_greedy_users_leave_room_for_others() -> None:
     limiter = usual()
     assert [greedy(limiter, whose(user, user)) for user in ("eve", "mallory", "oscar")] == [1_500, 1_250, 625]
-    assert all(limiter.take(whose(f"user {number}", f"tenant {number}")) for number in range(400))
+    assert all(limiter.acquire(whose(f"user {number}", f"tenant {number}")) for number in range(400))
 
 
 def test_greedy_users_of_one_tenant_leave_room_in_it_and_in_others() -> None:
     limiter = usual()
     assert [greedy(limiter, whose(user)) for user in ("eve", "mallory", "oscar")] == [1_500, 750, 375]
-    assert all(limiter.take(whose(f"user {number}")) for number in range(300))
+    assert all(limiter.acquire(whose(f"user {number}")) for number in range(300))
     assert greedy(limiter, whose("zoe", "globex")) > 500
 
 
 def test_a_tenant_whose_users_have_few_each_leaves_room_for_other_tenants() -> None:
     limiter = usual()
-    held = sum(limiter.take(whose(f"user {number // FEW}", "crowd")) for number in range(MOST))
+    held = sum(limiter.acquire(whose(f"user {number // FEW}", "crowd")) for number in range(MOST))
     assert held == 3_000
     assert greedy(limiter, whose("ann", "acme")) == 500
-    assert limiter.take(whose("bob", "globex"))
+    assert limiter.acquire(whose("bob", "globex"))
 
 
 @pytest.mark.parametrize("most", [1, 3, FEW])
@@ -64,12 +64,12 @@ def test_who_has_few_may_have_the_last_place(most: int) -> None:
 
 
 def test_without_limits_one_takes_all() -> None:
-    limiter = usual(most_per_user=0, most_per_tenant=0)
+    limiter = usual(per_user=0, per_tenant=0)
     assert greedy(limiter, whose("a back end")) == MOST
 
 
 def test_fixed_limits_hold_where_there_is_room() -> None:
-    limiter = usual(most_per_user=12, most_per_tenant=40, most_per_address=45)
+    limiter = usual(per_user=12, per_tenant=40, per_address=45)
     assert [greedy(limiter, whose(user)) for user in ("ann", "bob", "cy", "di")] == [12, 12, FEW, 6]
     assert greedy(limiter, whose("ann", "globex")) == 0, "a user is one in all tenants"
     assert greedy(limiter, whose("zoe", "globex")) == 5, "of one address"
@@ -81,14 +81,14 @@ def test_what_is_given_back_can_be_taken_again(story: list[tuple[str, str, bool]
     for user, tenant, comes in story:
         owner = whose(user, tenant)
         if comes:
-            held[owner] += limiter.take(owner)
+            held[owner] += limiter.acquire(owner)
         elif held[owner]:
             held[owner] -= 1
-            limiter.give_back(owner)
+            limiter.release(owner)
         assert limiter.taken == held.total() <= 100
     for owner, count in held.items():
         for _ in range(count):
-            limiter.give_back(owner)
+            limiter.release(owner)
     assert limiter.taken == 0
     assert not limiter._held
     assert greedy(limiter, whose("a", "x")) == 50

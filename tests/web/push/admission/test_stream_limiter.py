@@ -149,7 +149,7 @@ async def test_a_hub_that_ends_ends_its_views() -> None:
             stream = await pushing.open()
             await stream.next()
         views = list(pushing.hub._views.values())
-        assert all(view._following is not None and view._following.done() for view in views)
+        assert all(view._refreshing is not None and view._refreshing.done() for view in views)
 
 
 async def test_streams_are_counted_but_have_no_duration_and_one_line_when_they_end(pushing: Pushing) -> None:

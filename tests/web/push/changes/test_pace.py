@@ -184,7 +184,7 @@ async def test_streams_that_go_along_are_sent_the_very_same_bytes(pushing: Pushi
             await stream.next()
     (view,) = pushing.hub._views.values()
     assert view.state is not None
-    assert len(view.state.steps) <= 2, "one encoding for all, however often each of them read before"
+    assert len(view.state.changes) <= 2, "one encoding for all, however often each of them read before"
 
 
 async def test_a_slow_reader_gets_the_newest_state_and_never_a_backlog(pushing: Pushing) -> None:
