@@ -1,1 +1,1 @@
-"""Health, metrics and the access log. Changes no answer."""
+"""Health checks, metrics and the access log. Never changes an answer."""

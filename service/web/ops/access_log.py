@@ -1,6 +1,6 @@
-"""One line a request, as JSON. Never has a query, a body, a token or an address beyond the caller's own.
+"""Writes one JSON line per request. Never logs a query, a body, a token, or any address but the caller's.
 
-A line through the logging library costs as much as a third of an answer; this one costs some microseconds.
+It bypasses the logging library, where a line costs as much as a third of an answer; here it costs some microseconds.
 """
 
 import sys
@@ -22,12 +22,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 def to_stderr(line: str) -> None:
-    """Where the process's other log lines go."""
+    """Writes the line to standard error, like the other log lines of the process."""
     sys.stderr.write(line)
 
 
 class AccessLog:
-    """Writes a line for each request it is told of."""
+    """Formats log lines and hands them to `write`."""
 
     def __init__(self, write: Write = to_stderr) -> None:
         self._write = write
@@ -35,7 +35,7 @@ class AccessLog:
     def record(
         self, now: Instant, method: str, path: str, address: str, status: int, duration_s: float, trace: Trace
     ) -> None:
-        """`path` is without its query. Ids of the caller are there when the request came far enough to know them."""
+        """Writes the line of one request. `path` has no query. The caller's ids are left out until they are known."""
         line: dict[str, Any] = {
             "event": "request",
             "method": method,

@@ -1,4 +1,4 @@
-"""`/healthz`, `/livez` and `/readyz`: is the process alive, can it answer. Never needs a token, never tells ids."""
+"""Answers `/healthz`, `/livez` and `/readyz`: liveness and readiness. Needs no token, and never tells ids."""
 
 import msgspec
 
@@ -10,17 +10,17 @@ _encode = msgspec.json.encode
 
 
 class HealthChecks:
-    """The two checks that an orchestrator makes."""
+    """Liveness and readiness for an orchestrator."""
 
     def __init__(self, queries: CountQueries) -> None:
         self._queries = queries
 
     async def alive(self, request: Request) -> Reply:
-        """200 as long as the event loop turns: a restart would help no one whose store is away."""
+        """Answers 200 while the event loop turns, even without the store: a restart wouldn't bring the store back."""
         return document(_encode({"status": "alive"}))
 
     async def ready(self, request: Request) -> Reply:
-        """200 when the store answers and the catalogue was read to its end, be it empty; else 503."""
+        """Answers 200 when the store answers and the whole catalogue (which may be empty) has been read; else 503."""
         readiness = await self._queries.ready()
         is_ready = readiness.store and readiness.catalogue
         body = {

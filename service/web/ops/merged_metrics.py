@@ -1,4 +1,4 @@
-"""Metrics of several processes as those of one. Pure: reads no file, asks no process."""
+"""Merges the metrics of several processes into one set. Pure: reads no file and asks no process."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,7 +6,7 @@ import msgspec
 from prometheus_client.core import Metric
 
 ACCUMULATING = ("counter", "histogram")
-"""Types whose values only grow: those of a process that has ended still count, or rates would see a reset."""
+"""Metric types whose values only grow. Values of ended processes are kept, or `rate()` would see a reset."""
 
 GAUGES: dict[str, Callable[[float, float], float]] = {
     "ticket_counts_http_requests_in_flight": float.__add__,
@@ -18,11 +18,10 @@ GAUGES: dict[str, Callable[[float, float], float]] = {
     "process_max_fds": float.__add__,
     "process_start_time_seconds": min,
 }
-"""How the values of two processes become one. A gauge that isn't here takes the larger one: of an age or a delay the
-worst, of a time the newest."""
+"""How to merge a gauge of two processes. The default is the maximum: the worst age or delay, the newest time."""
 
 CREATED = "_created"
-"""End of the name of a sample that says since when the others of its family are counted: the earliest is right."""
+"""Suffix of the sample that holds the start time of a family's counting. Merging takes the earliest."""
 
 
 class _Sample(msgspec.Struct, array_like=True):
@@ -42,8 +41,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[_Family]).decode
 
 
-def dumped(families: Iterable[Metric]) -> bytes:
-    """The metric families as bytes; `loaded` of the same release reads them."""
+def dump_metrics(families: Iterable[Metric]) -> bytes:
+    """Encodes the metric families; `load_metrics` of the same release decodes them."""
     return _encode(
         [
             _Family(
@@ -57,8 +56,8 @@ def dumped(families: Iterable[Metric]) -> bytes:
     )
 
 
-def loaded(dump: bytes) -> list[Metric]:
-    """What `dumped` was given, without exemplars and timestamps."""
+def load_metrics(dump: bytes) -> list[Metric]:
+    """Decodes the bytes of `dump_metrics`. Exemplars and timestamps are lost."""
     families = []
     for each in _decode(dump):
         family = Metric(each.name, each.help, each.type)
@@ -68,27 +67,30 @@ def loaded(dump: bytes) -> list[Metric]:
     return families
 
 
-def accumulating(families: Iterable[Metric]) -> list[Metric]:
-    """Those that still count when their process has ended."""
+def accumulating_only(families: Iterable[Metric]) -> list[Metric]:
+    """Returns the families whose values are kept after their process has ended."""
     return [family for family in families if family.type in ACCUMULATING]
 
 
-def merged(processes: Iterable[Iterable[Metric]]) -> list[Metric]:
-    """One family of each name, in the order in which they are met, with the values of all processes taken together."""
+def merge_metrics(processes: Iterable[Iterable[Metric]]) -> list[Metric]:
+    """Returns one family per name with the merged values of all processes, in order of first appearance.
+
+    Example: a counter of 2 and 3 becomes 5, an age gauge of 2 s and 3 s becomes 3 s.
+    """
     first: dict[str, Metric] = {}
     values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
     for families in processes:
         for family in families:
             first.setdefault(family.name, family)
-            together = values.setdefault(family.name, {})
+            of_family = values.setdefault(family.name, {})
             for sample in family.samples:
                 key = (sample.name, tuple(sorted(sample.labels.items())))
                 value = float(sample.value)
-                together[key] = _both(family, sample.name, together[key], value) if key in together else value
-    return [_rebuilt(family, values[name]) for name, family in first.items()]
+                of_family[key] = _merge(family, sample.name, of_family[key], value) if key in of_family else value
+    return [_with_values(family, values[name]) for name, family in first.items()]
 
 
-def _both(family: Metric, sample: str, one: float, other: float) -> float:
+def _merge(family: Metric, sample: str, one: float, other: float) -> float:
     if sample.endswith(CREATED):
         return min(one, other)
     if family.type in ACCUMULATING:
@@ -96,8 +98,8 @@ def _both(family: Metric, sample: str, one: float, other: float) -> float:
     return GAUGES.get(family.name, max)(one, other)
 
 
-def _rebuilt(family: Metric, values: dict[tuple[str, tuple[tuple[str, str], ...]], float]) -> Metric:
-    rebuilt = Metric(family.name, family.documentation, family.type)
+def _with_values(family: Metric, values: dict[tuple[str, tuple[tuple[str, str], ...]], float]) -> Metric:
+    merged = Metric(family.name, family.documentation, family.type)
     for (name, labels), value in values.items():
-        rebuilt.add_sample(name, dict(labels), value)
-    return rebuilt
+        merged.add_sample(name, dict(labels), value)
+    return merged

@@ -1,4 +1,4 @@
-"""What is measured of requests and streams, for Prometheus. Never names a tenant or a user: labels stay few."""
+"""The service's Prometheus metrics of requests and streams. Never labels by tenant or user: label values stay few."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,17 +17,14 @@ from service.web.ops.stream_metrics import StreamMetrics
 from service.web.push.tally import StreamTally
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""From an answer of an idle process to the longest wait for the store."""
+"""Bounds from the answer of an idle process to the longest wait for the store."""
 
 OTHER = "other"
-"""Label of paths and methods we don't have: anybody could make up as many as they like."""
+"""Label of unknown paths and methods: callers can invent any number of them."""
 
 
 class HttpMetrics:
-    """What is counted of each request. One for an application: tests have many.
-
-    With `shared` a scrape is that of all workers behind the port.
-    """
+    """The metrics of one application. With `shared`, a scrape returns those of all workers behind the port."""
 
     def __init__(self, streams: StreamTally, shared: SharedMetrics | None = None) -> None:
         self._shared = shared
@@ -41,14 +38,14 @@ class HttpMetrics:
         )
         self._duration = Histogram(
             "ticket_counts_http_request_duration_seconds",
-            "Time from a request's headers to the end of its answer; without event streams.",
+            "Time from a request's headers to the end of its answer, event streams excluded.",
             ("path",),
             buckets=BUCKETS_S,
             registry=self.registry,
         )
         self.in_flight = Gauge(
             "ticket_counts_http_requests_in_flight",
-            "Requests being answered, open streams among them.",
+            "Requests being answered, including open streams.",
             registry=self.registry,
         )
         self.registry.register(StreamMetrics(streams))
@@ -56,12 +53,12 @@ class HttpMetrics:
         tasks.set_function(lambda: len(asyncio.all_tasks()))
         build = Info("ticket_counts_build", "Versions of this process.", registry=self.registry)
         build.info({"version": VERSION, "tzdata": timezones.version()})
-        # Looking a child up costs more than counting: remembered, and few.
+        # Looking a child metric up costs more than counting. The caches stay small: label values are few.
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 
     def answered(self, path: str, method: str, status: int, duration_s: float | None) -> None:
-        """Counts one request; `path` and `method` are ones of ours, or OTHER. A stream has no duration."""
+        """Counts one request. `path` and `method` are known ones or OTHER; `duration_s` is None for a stream."""
         key = (path, method, status)
         counter = self._counters.get(key)
         if counter is None:
@@ -75,20 +72,20 @@ class HttpMetrics:
         histogram.observe(duration_s)
 
     async def get(self, request: Request) -> Reply:
-        """`GET /metrics`, in the text format that every scraper reads."""
+        """Answers `GET /metrics` in the Prometheus text format 0.0.4, which every scraper reads."""
         if self._shared is None:
             text = generate_latest(self.registry)
         else:
-            text = await asyncio.to_thread(generate_latest, Collected(await self._shared.collect()))
+            text = await asyncio.to_thread(generate_latest, FixedFamilies(await self._shared.collect()))
         return document(text, CONTENT_TYPE_PLAIN_0_0_4)
 
 
-class Collected(Collector):
-    """Families that were collected already."""
+class FixedFamilies(Collector):
+    """A collector of families that are collected already."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        """The families."""
+        """Returns the families."""
         return self._families

@@ -1,4 +1,4 @@
-"""Middleware that measures every request and logs it. Never changes an answer."""
+"""Middleware that measures and logs every request. Never changes an answer."""
 
 import time
 from collections.abc import Collection
@@ -13,14 +13,14 @@ from service.web.ops.metrics import OTHER, HttpMetrics
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 LONGEST_PATH = 200
-"""Characters of a path in the log: ours are shorter, and others are noise."""
+"""Longest path in the log, in characters: known paths are shorter."""
 
 CLIENT_GONE = 499
-"""Status in logs and metrics when nobody was there to be answered; nginx's number for it."""
+"""Status in logs and metrics when the client left before its answer, as in nginx."""
 
 
 class Observation:
-    """The outermost layer. `paths` are ours: only they become labels."""
+    """The outermost middleware. `paths` are the known paths: only they become label values."""
 
     def __init__(
         self, app: ASGIApp, metrics: HttpMetrics, access_log: AccessLog | None, clock: Clock, paths: Collection[str]
@@ -37,7 +37,7 @@ class Observation:
             return
         status = CLIENT_GONE
 
-        async def watched(message: Message) -> None:
+        async def observed_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -47,7 +47,7 @@ class Observation:
         trace = trace_of(scope)
         self._metrics.in_flight.inc()
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, observed_send)
         finally:
             self._metrics.in_flight.dec()
             duration_s = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Metrics of event streams, made of what is counted of them when somebody asks. Never counts anything itself."""
+"""Turns the stream tally into Prometheus metrics at each scrape. Never counts anything itself."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,40 +13,40 @@ OPEN = "ticket_counts_streams_open"
 
 
 class StreamMetrics(Collector):
-    """Register it in the registry that is scraped."""
+    """The collector of the stream metrics, for a Prometheus registry."""
 
     def __init__(self, tally: StreamTally) -> None:
         self._tally = tally
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they are now."""
+        """Yields the metrics with their current values."""
         tally = self._tally
-        gauge = GaugeMetricFamily(OPEN, "Event streams open now, by how the caller was known.", labels=("kind",))
+        gauge = GaugeMetricFamily(OPEN, "Open event streams, by how the caller authenticated.", labels=("kind",))
         for kind in ("token", "ticket"):
             gauge.add_metric((kind,), tally.open[kind])
         yield gauge
         yield _counter(
             "streams_opened",
-            "Streams begun: fresh, or coming back to what was current or to a snapshot.",
+            "Streams begun: new clients (fresh), and reconnects by their first event (current, snapshot).",
             ("begin", tally.opened),
         )
         yield _counter(
-            "streams_turned_away", "Streams told to come back later before they began.", ("reason", tally.turned_away)
+            "streams_turned_away", "Streams refused with a bye as their only event.", ("reason", tally.turned_away)
         )
-        yield _counter("streams_closed", "Streams ended, by their bye or gone without one.", ("reason", tally.closed))
+        yield _counter(
+            "streams_closed", "Streams ended, by the reason of their bye, or gone.", ("reason", tally.closed)
+        )
         yield _counter("stream_frames", "Frames handed to connections.", ("event", tally.frames))
-        yield _plain(
-            "stream_conflated_states", "States that slow clients were spared: newer ones came.", tally.conflated
-        )
-        yield _plain("stream_hint_gaps", "Subscriptions to hints that followed a lost one.", tally.gaps)
+        yield _plain("stream_conflated_states", "States that slow clients skipped for newer ones.", tally.conflated)
+        yield _plain("stream_hint_gaps", "Subscriptions to hints that replaced a lost one.", tally.gaps)
         yield _histogram(
-            "stream_latency_seconds", "From hearing of a change to handing it to a connection.", tally.latency
+            "stream_latency_seconds", "Time from the hint of a change to its hand-over to a connection.", tally.latency
         )
-        yield _histogram("stream_data_age_seconds", "Age of the newest event in what a view begins to show.", tally.age)
+        yield _histogram("stream_data_age_seconds", "Age of the newest event in newly published states.", tally.age)
 
 
-def _counter(name: str, help_text: str, by: tuple[str, Counter[str]]) -> CounterMetricFamily:
-    label, counts = by
+def _counter(name: str, help_text: str, labelled: tuple[str, Counter[str]]) -> CounterMetricFamily:
+    label, counts = labelled
     family = CounterMetricFamily(f"ticket_counts_{name}", help_text, labels=(label,))
     for value, count in sorted(counts.items()):
         family.add_metric((value,), count)

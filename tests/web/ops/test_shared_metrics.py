@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import Metric
 
 from service.web.ops import shared_metrics
-from service.web.ops.merged_metrics import GAUGES, dumped, loaded, merged
+from service.web.ops.merged_metrics import GAUGES, dump_metrics, load_metrics, merge_metrics
 from service.web.ops.metrics import HttpMetrics
 from service.web.ops.shared_metrics import SharedMetrics
 from service.web.push.tally import StreamTally
@@ -117,7 +117,7 @@ async def test_a_dump_says_what_was_collected() -> None:
     metrics = HttpMetrics(StreamTally())
     metrics.answered("/healthz", "GET", 200, 0.5)
     families = [*metrics.registry.collect()]
-    for again in (loaded(dumped(families)), merged([families])):
+    for again in (load_metrics(dump_metrics(families)), merge_metrics([families])):
         assert [(each.name, each.type, each.documentation) for each in again] == [
             (each.name, each.type, each.documentation) for each in families
         ]
