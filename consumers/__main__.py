@@ -48,7 +48,7 @@ from consumers.ops.store_watch import StoreWatch
 from consumers.retrying import Retrying
 from consumers.settings import ConsumerSettings, load
 from service import logs, timezones
-from service.store.ports.counter_store import StoreDenied, StoreRefused
+from service.store.ports.errors import StoreDenied, StoreRefused
 from service.store.redis.store import RedisStore, open_store
 
 log = structlog.get_logger()

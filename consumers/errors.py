@@ -5,7 +5,7 @@ An exception that only one command knows stays with that command.
 
 from collections.abc import Mapping
 
-from service.store.ports.counter_store import Bucket, Position
+from service.store.ports.catalogue import Bucket, Position
 
 
 class Rewind(Exception):

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.errors import Incurable
 from service.store.client.redis_errors import Remedy
-from service.store.ports.counter_store import StoreDenied, StoreUnavailable
+from service.store.ports.errors import StoreDenied, StoreUnavailable
 
 KAFKA_ERRORS: Mapping[str, Remedy] = {
     # A broker, the network, a leader, a coordinator or a group is changing.

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from service.domain.tickets.event import TicketEvent
-from service.store.ports.counter_store import Position
+from service.store.ports.catalogue import Position
 
 Note = Callable[[str, str], None]
 """Takes a part and the cause of its trouble; "" once it is well."""

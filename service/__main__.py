@@ -24,7 +24,7 @@ from service.process.workers import run_workers
 from service.queries.column_demands import DemandLimits
 from service.queries.counts import CountQueries
 from service.store.client.hints import listen as listen_for_hints
-from service.store.ports.counter_store import StoreRefused, StoreUnavailable
+from service.store.ports.errors import StoreRefused, StoreUnavailable
 from service.store.redis.store import RedisStore, open_store
 from service.web.app import create_app
 from service.web.ops.access_log import LOGGER, AccessLog

@@ -30,7 +30,8 @@ from service.clock import Clock
 from service.config import environment
 from service.config.environment import EXIT_WRONG_USE, SettingsError
 from service.one_line import one_line
-from service.store.ports.counter_store import Bucket, StoreRefused, StoreUnavailable
+from service.store.ports.catalogue import Bucket
+from service.store.ports.errors import StoreRefused, StoreUnavailable
 from service.store.redis.store import RedisStore
 
 EXIT_DRIFT = 1

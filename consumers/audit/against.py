@@ -1,6 +1,7 @@
 """Compares what the log told us with an export of the source system, and sends the events that were never published."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Protocol
 
 import msgspec
 
@@ -8,7 +9,9 @@ from consumers.audit.export import Exported, difference, event_of, exported, men
 from consumers.publishing.line_source import Line
 from consumers.publishing.ndjson import Record
 from service.domain.tickets.ticket import TicketState
-from service.store.ports.counter_store import CounterStore
+from service.store.ports.catalogue import CatalogueReader
+from service.store.ports.reading import TicketReader
+from service.store.ports.steps import EventStore
 
 PAGE = 200
 """Tickets looked up at once."""
@@ -34,11 +37,15 @@ class AgainstTotals(msgspec.Struct):
         )
 
 
+class ComparedStore(EventStore, CatalogueReader, TicketReader, Protocol):
+    """Reads tenants and their tickets, one by one and page by page."""
+
+
 class Against:
     """One comparison. `send` publishes what is missing; None: nothing is sent."""
 
     def __init__(
-        self, store: CounterStore, write: Callable[[str], None], only: str | None = None, send: Send | None = None
+        self, store: ComparedStore, write: Callable[[str], None], only: str | None = None, send: Send | None = None
     ) -> None:
         self._store = store
         self._write = write

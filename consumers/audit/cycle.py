@@ -14,7 +14,7 @@ from consumers.metrics import ConsumerMetrics
 from consumers.retrying import Retrying
 from service.clock import Clock
 from service.store.ports.auditing import AuditedStore
-from service.store.ports.counter_store import Bucket
+from service.store.ports.catalogue import Bucket
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from service.domain.tenants.record import numbered
 from service.domain.tickets.instant import format_instant_exactly
 from service.domain.tickets.ticket import Instant, TicketState
 from service.store.ports.auditing import AuditedTicket, AuditRead
-from service.store.ports.counter_store import StoredTenant
+from service.store.ports.catalogue import StoredTenant
 
 
 class Judge:

@@ -19,7 +19,7 @@ from service.domain.counting.recount import Recount
 from service.domain.counting.scopes import EVERYONE
 from service.store.page_size import PageSize
 from service.store.ports.auditing import AuditAsk, AuditedStore, AuditRead, Repair
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.store.random_id import new_random_id
 
 PAGE, FIRST_PAGE = 200, 20

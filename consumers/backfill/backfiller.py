@@ -20,7 +20,9 @@ from consumers.metrics import ConsumerMetrics
 from consumers.retrying import Retrying
 from service.domain.tenants.record import Backfill, begun, settling
 from service.store.page_size import PageSize
-from service.store.ports.counter_store import Bucket, CounterStore, StoredTenant, StoreUnavailable
+from service.store.ports.backfill import BackfillStore
+from service.store.ports.catalogue import Bucket, StoredTenant
+from service.store.ports.errors import StoreUnavailable
 from service.store.random_id import new_random_id
 from service.turns import in_turns
 
@@ -48,7 +50,7 @@ class Backfiller:
 
     def __init__(
         self,
-        store: CounterStore,
+        store: BackfillStore,
         catalogue_sync: CatalogueSync,
         reevaluation: Reevaluation,
         wanted: OnDemandColumns,

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 from consumers.backoff import Backoff
 from service.store.page_size import PageSize
-from service.store.ports.counter_store import CounterStore
+from service.store.ports.backfill import OrphanStore
 
 SCAN_BATCH, FIRST_SCAN_BATCH = 200, 20
 """Most tickets per bite, and those of the first one, which shows how large they are."""
@@ -34,14 +34,14 @@ GiveWay = Callable[[], Awaitable[None]]
 """Waits for whatever goes before a bite."""
 
 
-async def collect(store: CounterStore, orphans: Collection[Orphan], give_way: GiveWay = _at_once) -> None:
+async def collect(store: OrphanStore, orphans: Collection[Orphan], give_way: GiveWay = _at_once) -> None:
     """Removes all that these have left, and forgets them. Raises StoreUnavailable."""
     for orphan in sorted(orphans):
         await collect_tickets(store, orphan, give_way)
     await collect_counters(store, orphans)
 
 
-async def collect_tickets(store: CounterStore, orphan: Orphan, give_way: GiveWay = _at_once) -> None:
+async def collect_tickets(store: OrphanStore, orphan: Orphan, give_way: GiveWay = _at_once) -> None:
     """Removes an orphan's tickets, and the counters they are in: nearly all of it. Raises StoreUnavailable."""
     loop, size = asyncio.get_running_loop(), PageSize(FIRST_SCAN_BATCH, SCAN_BATCH, SCAN_BATCH_S)
     while True:
@@ -54,7 +54,7 @@ async def collect_tickets(store: CounterStore, orphan: Orphan, give_way: GiveWay
         await asyncio.sleep(REST_SHARE * took)
 
 
-async def collect_counters(store: CounterStore, orphans: Collection[Orphan]) -> None:
+async def collect_counters(store: OrphanStore, orphans: Collection[Orphan]) -> None:
     """Removes the counters of orphans whose tickets are gone: those that no ticket led to, as drift leaves them.
 
     Nothing else names them, so this is one walk over the names of all keys, for however many orphans. Raises

@@ -16,7 +16,8 @@ from service.clock import Clock
 from service.domain.tenants.record import ColumnDemand, Dated, Entries, adopting, with_asked
 from service.domain.tickets.ticket import Instant
 from service.queries.column_demands import RECENT_US, DemandMeaning, meaning
-from service.store.ports.counter_store import CounterStore, StoredTenant
+from service.store.ports.backfill import DemandStore
+from service.store.ports.catalogue import StoredTenant
 from service.store.random_id import new_random_id
 from service.turns import in_turns
 
@@ -42,7 +43,7 @@ class OnDemandColumns:
 
     def __init__(
         self,
-        store: CounterStore,
+        store: DemandStore,
         catalogue_sync: CatalogueSync,
         clock: Clock,
         metrics: ConsumerMetrics,

@@ -25,7 +25,10 @@ from service.domain.counting.local_days import LocalDay
 from service.domain.counting.plan import plan
 from service.domain.counting.scopes import Term
 from service.domain.counting.viewer import Role, Viewer
-from service.store.ports.counter_store import StoredTenant, StoredTicket, StoreRefused, StoreUnavailable, query_for
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.errors import StoreRefused, StoreUnavailable
+from service.store.ports.reading import query_for
+from service.store.ports.steps import StoredTicket
 from service.store.redis.store import RedisStore
 
 EXIT_FAILED = 1

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from service.config.settings import SharedSettings
 from service.store import keys
 from service.store.client.store_client import opened_client
-from service.store.ports.counter_store import StoredTenant, StoreRefused
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.errors import StoreRefused
 from service.store.redis.store import RedisStore
 
 

@@ -18,7 +18,7 @@ from consumers.retrying import Retrying
 from service.domain.catalogue.catalogue import EntryError
 from service.domain.catalogue.entry_key import EntryKey, parse_key
 from service.domain.tenants.entry_limits import BEYOND_LIMITS
-from service.store.ports.counter_store import CounterStore, Position
+from service.store.ports.catalogue import CatalogueStore, Position
 from service.turns import Turns
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ class CatalogueReader:
         topic: str,
         catalogue: CatalogueLog,
         catalogue_sync: CatalogueSync,
-        store: CounterStore,
+        store: CatalogueStore,
         dead_letters: DeadLetters,
         retrying: Retrying | None = None,
     ) -> None:

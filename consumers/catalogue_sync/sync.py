@@ -1,5 +1,7 @@
 """Carries the catalogue into the store, tenant by tenant, by compare-and-set. Never takes older over newer."""
 
+from typing import Protocol
+
 import msgspec
 import structlog
 
@@ -18,17 +20,22 @@ from service.domain.tenants.record import (
     shadowed,
     with_asked,
 )
-from service.store.ports.counter_store import CounterStore, Position, StoredTenant
+from service.store.ports.backfill import OrphanStore
+from service.store.ports.catalogue import CatalogueStore, Position, StoredTenant
 from service.store.random_id import new_random_id
 from service.turns import in_turns
 
 log = structlog.get_logger()
 
 
+class SyncedStore(CatalogueStore, OrphanStore, Protocol):
+    """Keeps the catalogue and lists orphans."""
+
+
 class CatalogueSync:
     """Keeps the store's copy of the catalogue at least as new as the log that this consumer has read."""
 
-    def __init__(self, store: CounterStore, catalogue: CatalogueLog, metrics: ConsumerMetrics) -> None:
+    def __init__(self, store: SyncedStore, catalogue: CatalogueLog, metrics: ConsumerMetrics) -> None:
         self._store = store
         self._metrics = metrics
         self._catalogue = catalogue

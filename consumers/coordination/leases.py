@@ -8,7 +8,9 @@ from typing import Self
 
 import structlog
 
-from service.store.ports.counter_store import Bucket, CounterStore, StoreUnavailable
+from service.store.ports.backfill import LeaseStore
+from service.store.ports.catalogue import Bucket
+from service.store.ports.errors import StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -29,7 +31,7 @@ GIVE_BACK_S = 1.0
 class Leases:
     """The leases of one process, all under one name."""
 
-    def __init__(self, store: CounterStore) -> None:
+    def __init__(self, store: LeaseStore) -> None:
         self._store = store
         self._holder = uuid.uuid4().hex
         self._asked: dict[Bucket, tuple[bool, float]] = {}

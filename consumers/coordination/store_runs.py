@@ -7,7 +7,8 @@ import structlog
 from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.kafka_errors import RETRIED
 from consumers.retrying import Retrying
-from service.store.ports.counter_store import CounterStore, Runs, StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.steps import EventStore, Runs, StorePlacement
 
 log = structlog.get_logger()
 
@@ -15,7 +16,7 @@ POLL_INTERVAL_S = 1.0
 """How often to look: how long what a store that went back has lost of the catalogue may be missing."""
 
 
-async def run_of(store: CounterStore, tenant: str) -> str:
+async def run_of(store: StorePlacement, tenant: str) -> str:
     """The run that a tenant's bucket is in: a cursor over its tickets is good only there. Raises StoreUnavailable."""
     run = (await store.runs()).buckets[store.bucket(tenant)]
     if not run:
@@ -26,7 +27,7 @@ async def run_of(store: CounterStore, tenant: str) -> str:
 class StoreRuns:
     """Remembers in which run of the store everything is."""
 
-    def __init__(self, store: CounterStore, catalogue_sync: CatalogueSync) -> None:
+    def __init__(self, store: EventStore, catalogue_sync: CatalogueSync) -> None:
         self._store = store
         self._catalogue_sync = catalogue_sync
         self._known: Runs | None = None

@@ -14,7 +14,9 @@ import structlog
 
 from consumers.metrics import ConsumerMetrics
 from consumers.types import Note
-from service.store.ports.counter_store import Batch, Bucket, BucketState, CounterStore, StoreDenied, StoreUnavailable
+from service.store.ports.catalogue import Bucket
+from service.store.ports.errors import StoreDenied, StoreUnavailable
+from service.store.ports.steps import Batch, BucketState, EventStore
 
 log = structlog.get_logger()
 
@@ -44,7 +46,7 @@ class AwayBuckets:
 
     def __init__(
         self,
-        store: CounterStore,
+        store: EventStore,
         topic_id: str,
         buckets: Iterable[Bucket],
         metrics: ConsumerMetrics,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -14,7 +15,10 @@ from consumers.errors import Rewind
 from consumers.fetching.flawed import FlawedRecord
 from consumers.types import Goal, Incoming, Letter, Parking, Place
 from service.domain.tickets.event import PoisonEvent
-from service.store.ports.counter_store import Bucket, BucketState, CounterStore, Position, StoreUnavailable
+from service.store.ports.catalogue import Bucket, Position
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.steps import BucketState, StorePlacement
+from service.store.ports.unknown_ids import UnknownIdStore
 
 YIELD_EVERY = 500
 """Records decoded before other tasks, the group's heartbeat among them, get a turn: some 10 ms."""
@@ -52,12 +56,16 @@ class _Destination(msgspec.Struct, frozen=True, gc=False):
     """No tenant has that name."""
 
 
+class ProcessorStore(StorePlacement, UnknownIdStore, Protocol):
+    """Places tenants in buckets and keeps unknown ids."""
+
+
 class BatchProcessor:
     """Applies batches of records; each partition's records have to come in order."""
 
     def __init__(
         self,
-        store: CounterStore,
+        store: ProcessorStore,
         step: EventStep,
         tenants: Tenants,
         dead_letters: Parking,

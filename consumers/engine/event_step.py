@@ -13,7 +13,8 @@ from consumers.types import Goal, Incoming, Parking
 from service.clock import Clock
 from service.domain.tickets.event import Patch, PoisonEvent, TicketEvent
 from service.domain.tickets.ticket import Ticket
-from service.store.ports.counter_store import Bucket, BucketState, CounterStore, Position
+from service.store.ports.catalogue import Bucket, Position
+from service.store.ports.steps import BucketState, EventStore
 
 _APPLIED = ("applied", "applied_after_gap")
 
@@ -23,7 +24,7 @@ class EventStep:
 
     def __init__(
         self,
-        store: CounterStore,
+        store: EventStore,
         tenants: Tenants,
         dead_letters: Parking,
         clock: Clock,

@@ -8,7 +8,8 @@ from consumers.engine.tenants import CompiledTenant, Tenants
 from consumers.metrics import ConsumerMetrics
 from service.clock import Clock
 from service.domain.tickets.ticket import Instant
-from service.store.ports.counter_store import Bucket, CounterStore, DueTicket
+from service.store.ports.catalogue import Bucket
+from service.store.ports.steps import DueTicket, TimerStore
 
 PAGE = 100
 """Most due tickets applied in one call: some 5 ms of Redis, so that events wait no longer behind one."""
@@ -18,7 +19,7 @@ class Reevaluation:
     """Each call raises StoreUnavailable, ForeignTopic and OlderCode."""
 
     def __init__(
-        self, store: CounterStore, tenants: Tenants, clock: Clock, metrics: ConsumerMetrics, topic_id: str
+        self, store: TimerStore, tenants: Tenants, clock: Clock, metrics: ConsumerMetrics, topic_id: str
     ) -> None:
         self._store = store
         self._tenants = tenants

@@ -13,7 +13,9 @@ from consumers.engine.away import AwayBuckets
 from consumers.engine.event_step import EventStep
 from consumers.errors import Rewind
 from consumers.metrics import ConsumerMetrics
-from service.store.ports.counter_store import Bucket, BucketState, CounterStore, Position, StoreDenied, StoreUnavailable
+from service.store.ports.catalogue import Bucket, Position
+from service.store.ports.errors import StoreDenied, StoreUnavailable
+from service.store.ports.steps import BucketState, EventStore
 
 log = structlog.get_logger()
 
@@ -23,7 +25,7 @@ class Rewinding:
 
     def __init__(
         self,
-        store: CounterStore,
+        store: EventStore,
         step: EventStep,
         catalogue_sync: CatalogueSync,
         metrics: ConsumerMetrics,

@@ -5,17 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from consumers.engine.step import TargetRead
 from consumers.engine.tenants import CompiledTenant, Tenants
 from consumers.errors import ForeignTopic, Rewind
-from service.store.ports.counter_store import (
-    Applied,
-    Batch,
-    Behind,
-    Bucket,
-    CounterStore,
-    Loaded,
-    OtherTopic,
-    Outcome,
-    Position,
-)
+from service.store.ports.catalogue import Bucket, Position
+from service.store.ports.steps import Applied, Batch, Behind, EventStore, Loaded, OtherTopic, Outcome
 
 Positions = dict[tuple[Bucket, int], Position]
 """By bucket and partition."""
@@ -25,7 +16,7 @@ class ServingBucket:
     """See `Target`. Its own errors are ForeignTopic, OlderCode and, where it has positions, Rewind."""
 
     def __init__(
-        self, store: CounterStore, tenants: Tenants, topic_id: str, bucket: Bucket, positions: Positions | None = None
+        self, store: EventStore, tenants: Tenants, topic_id: str, bucket: Bucket, positions: Positions | None = None
     ) -> None:
         """`positions`: what was last written or read of the partitions at hand, kept up to date. None: no events."""
         self.bucket = bucket

@@ -19,20 +19,18 @@ from consumers.metrics import ConsumerMetrics
 from consumers.types import Goal
 from service.clock import Clock
 from service.domain.tickets.ticket import Instant, TicketState
-from service.store.ports.counter_store import (
+from service.store.ports.catalogue import Bucket, Position
+from service.store.ports.errors import StoreDenied, StoreUnavailable
+from service.store.ports.steps import (
     Applied,
     Batch,
-    Bucket,
     BucketState,
     Conflict,
     DueConflict,
     Loaded,
     Outcome,
     PartitionProgress,
-    Position,
     StaleCatalogue,
-    StoreDenied,
-    StoreUnavailable,
 )
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from service.domain.steps import Steps
 from service.domain.tickets.event import TicketEvent
 from service.domain.tickets.history import Advanced, Unchanged, advance
 from service.domain.tickets.ticket import Instant, Ticket, TicketState
-from service.store.ports.counter_store import NEVER_WRITTEN, UNKNOWN_DUE, Loaded, TenantBatch, TicketWrite
+from service.store.ports.steps import NEVER_WRITTEN, UNKNOWN_DUE, Loaded, TenantBatch, TicketWrite
 from service.turns import Turns, in_turns
 
 

@@ -11,7 +11,7 @@ from service.domain.steps import Steps, at_once
 from service.domain.tenants.record import numbering
 from service.domain.tickets.ticket import Ticket
 from service.lru import Lru
-from service.store.ports.counter_store import StoredTenant
+from service.store.ports.catalogue import StoredTenant
 from service.turns import in_turns
 
 COMPILED_BYTES = 128 << 20

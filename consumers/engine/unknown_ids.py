@@ -11,7 +11,7 @@ import structlog
 from service.clock import Clock
 from service.domain.tickets.ticket import Instant
 from service.lru import Lru
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.store.ports.unknown_ids import MOST_KEPT, UnknownId, UnknownIdStore
 
 log = structlog.get_logger()

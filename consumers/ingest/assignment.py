@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from consumers.engine.away import AwayBuckets
 from consumers.errors import LogShrank, RetentionOvertook
 from consumers.metrics import ConsumerMetrics
-from service.store.ports.counter_store import BucketState, Position
+from service.store.ports.catalogue import Position
+from service.store.ports.steps import BucketState
 
 log = structlog.get_logger()
 

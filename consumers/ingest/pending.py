@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 
 from consumers.engine.batch_processor import BatchProcessor, Sorted
 from consumers.fetching.batches import HEADER_COST, RECORD_COST, Read
-from service.store.ports.counter_store import Position
+from service.store.ports.catalogue import Position
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of what waits in all partitions together. Beyond it nothing is taken from any partition until some of it is applied;

@@ -23,7 +23,7 @@ from consumers.metrics import ConsumerMetrics
 from consumers.retrying import Retrying
 from consumers.types import Goal
 from service.clock import Clock
-from service.store.ports.counter_store import Position
+from service.store.ports.catalogue import Position
 
 log = structlog.get_logger()
 

@@ -14,7 +14,9 @@ from consumers.metrics import ConsumerMetrics
 from consumers.retrying import Retrying
 from service.clock import Clock
 from service.domain.tickets.ticket import Instant
-from service.store.ports.counter_store import Bucket, CounterStore, DueTicket, StoreUnavailable
+from service.store.ports.catalogue import Bucket
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.steps import DueTicket, TimerStore
 
 POLL_INTERVAL_S = 0.2
 """How often to look for what is due: how late a change may be, and how old the timers get meanwhile."""
@@ -31,7 +33,7 @@ class Timers:
 
     def __init__(
         self,
-        store: CounterStore,
+        store: TimerStore,
         reevaluation: Reevaluation,
         leases: Leases,
         clock: Clock,

@@ -11,7 +11,8 @@ from consumers.backoff import before_redoing
 from consumers.errors import ForeignTopic
 from consumers.kafka.topics import topic_ids
 from consumers.settings import ConsumerSettings
-from service.store.ports.counter_store import CounterStore, StoredTenant
+from service.store.ports.catalogue import CatalogueStore, StoredTenant
+from service.store.ports.steps import EventStore, OffsetStore
 from service.store.random_id import new_random_id
 
 log = structlog.get_logger()
@@ -46,13 +47,13 @@ async def check_same(settings: ConsumerSettings, known: TopicIds) -> None:
         raise _foreign(settings.catalogue_topic, known.catalogue, current.catalogue)
 
 
-async def check_store(settings: ConsumerSettings, store: CounterStore, current: TopicIds) -> None:
+async def check_store(settings: ConsumerSettings, store: OffsetStore, current: TopicIds) -> None:
     """Raises ForeignTopic when the store has offsets of other topics and nobody has accepted the new ones."""
     await _check_events(settings, store, current.events)
     await _check_catalogue(settings, store, current.catalogue)
 
 
-async def _check_events(settings: ConsumerSettings, store: CounterStore, current: str) -> None:
+async def _check_events(settings: ConsumerSettings, store: EventStore, current: str) -> None:
     states = await store.states(range(settings.buckets))
     foreign = {bucket: state.topic for bucket, state in states.items() if state.topic not in ("", current)}
     if not foreign:
@@ -64,7 +65,7 @@ async def _check_events(settings: ConsumerSettings, store: CounterStore, current
     log.warning("events topic accepted", topic_id=current)
 
 
-async def _check_catalogue(settings: ConsumerSettings, store: CounterStore, current: str) -> None:
+async def _check_catalogue(settings: ConsumerSettings, store: CatalogueStore, current: str) -> None:
     known = await store.catalogue_topic()
     if known == current:
         return
@@ -79,7 +80,7 @@ async def _check_catalogue(settings: ConsumerSettings, store: CounterStore, curr
     await store.set_catalogue_topic(current)
 
 
-async def _make_older(store: CounterStore, name: str) -> None:
+async def _make_older(store: CatalogueStore, name: str) -> None:
     """Has a tenant's record be older than anything that the catalogue says."""
     redoing = before_redoing()
     while (stored := await store.tenant(name)) is not None:

@@ -15,7 +15,7 @@ from consumers.kafka_errors import check_retry
 from consumers.metrics import ConsumerMetrics
 from service.clock import Clock, SystemClock
 from service.domain.tickets.ticket import Instant
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ import structlog
 
 from consumers.metrics import ConsumerMetrics
 from consumers.ops.health import Health
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.store.redis.server_status import ServerStatus
 from service.store.redis.store import RedisStore
 

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from consumers.backoff import Backoff
 from consumers.kafka_errors import check_retry
 from consumers.progress import ProgressReport, Say
-from service.store.ports.counter_store import BucketState, CounterStore, Position, StoreUnavailable
+from service.store.ports.catalogue import Position
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.steps import BucketState, OffsetStore
 
 POLL_INTERVAL_S = 0.5
 """Positions of idle buckets are raised once a second: looking more often would see nothing new."""
 
 
 async def until_applied(
-    store: CounterStore,
+    store: OffsetStore,
     buckets: Sequence[int],
     ends: Mapping[int, Position],
     say: Say,

@@ -28,7 +28,7 @@ from consumers.settings import ConsumerSettings, known_variables
 from service import logs
 from service.config import environment
 from service.config.environment import SettingsError
-from service.store.ports.counter_store import StoreRefused, StoreUnavailable
+from service.store.ports.errors import StoreRefused, StoreUnavailable
 from service.store.redis.building import RedisBuildingStore, open_building_store
 from service.version import ABOUT
 

@@ -17,7 +17,8 @@ from service.domain.counting.columns import ColumnId
 from service.domain.tickets.event import PoisonEvent
 from service.domain.tickets.ticket import Instant
 from service.store.ports.building import Building, BuildingStore
-from service.store.ports.counter_store import Batch, Behind, Loaded, OtherTopic, Outcome, Position, StaleCatalogue
+from service.store.ports.catalogue import Position
+from service.store.ports.steps import Batch, Behind, Loaded, OtherTopic, Outcome, StaleCatalogue
 
 
 class Job:

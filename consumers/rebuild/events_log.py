@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.errors import LogSilent
 from consumers.fetching.batches import Read
-from service.store.ports.counter_store import Position
+from service.store.ports.catalogue import Position
 
 POLL_MS = 200
 """Longest wait for records in one poll."""

@@ -22,7 +22,8 @@ from consumers.types import Goal, Incoming
 from service.domain.tickets.event import PoisonEvent
 from service.store.page_size import PageSize
 from service.store.ports.building import BuildingStore
-from service.store.ports.counter_store import BucketState, Position
+from service.store.ports.catalogue import Position
+from service.store.ports.steps import BucketState
 
 MARK_S = 5.0
 """How often the positions of buildings without events are raised: what a killed rebuild reads again at most."""

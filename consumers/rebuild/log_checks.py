@@ -17,7 +17,7 @@ from aiokafka.errors import (
 from consumers.errors import RebuildRefused
 from consumers.kafka.closing import closed
 from consumers.progress import Say
-from service.store.ports.counter_store import Position
+from service.store.ports.catalogue import Position
 
 INSTEAD = "use --from-store, which recomputes the counts from the stored tickets"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from consumers.errors import RebuildRefused
 from consumers.rebuild.build_step import Job
 from service.store.ports.building import BuildingStore, Memory
-from service.store.ports.counter_store import Bucket
+from service.store.ports.catalogue import Bucket
 
 FULL = 0.95
 """Of the limit: a store that refuses writes stops the serving consumers too, so a rebuild gives way before."""

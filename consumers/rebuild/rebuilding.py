@@ -32,7 +32,8 @@ from service.store.ports.building import (
     NotYet,
     Swapped,
 )
-from service.store.ports.counter_store import BucketState, Position, StoredTenant
+from service.store.ports.catalogue import Position, StoredTenant
+from service.store.ports.steps import BucketState
 from service.store.random_id import new_random_id
 
 CLOCKS_APART_US = 5 * 60 * 1_000_000

@@ -5,7 +5,7 @@ go over all tickets of its tenant, so nobody may demand them without end.
 """
 
 from collections.abc import Collection, Coroutine, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -15,8 +15,9 @@ from service.domain.tenants.record import ColumnDemand
 from service.domain.tenants.view import CountRequest, TenantView
 from service.domain.tickets.ticket import Instant
 from service.lru import Lru
-from service.store.ports.budgets import Charge, OverBudget, Rate
-from service.store.ports.counter_store import CounterReader, StoreUnavailable
+from service.store.ports.budgets import BudgetStore, Charge, OverBudget, Rate
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.reading import DemandNotes
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -56,10 +57,14 @@ class DemandLimits(msgspec.Struct, frozen=True):
     new_pairs_per_tenant_per_hour: int = 2_000
 
 
+class DemandReader(DemandNotes, BudgetStore, Protocol):
+    """Keeps demands and budgets."""
+
+
 class ColumnDemands:
     """Of one process; the budgets are shared by all."""
 
-    def __init__(self, reader: CounterReader, limits: DemandLimits) -> None:
+    def __init__(self, reader: DemandReader, limits: DemandLimits) -> None:
         self._reader = reader
         self._limits = limits
         self._noted_at: Lru[int, Instant] = Lru(NOTES_REMEMBERED)

@@ -19,7 +19,9 @@ from service.domain.tickets.ticket import Instant
 from service.lru import Lru
 from service.queries.column_demands import ColumnDemands, DemandLimits
 from service.queries.confirmation import check, confirmed
-from service.store.ports.counter_store import CounterReader, Snapshot, StoredTenant, StoreUnavailable, query_for
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.reading import CounterReader, Snapshot, query_for
 from service.turns import in_turns
 
 TENANTS_BYTES = 128 << 20

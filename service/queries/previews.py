@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
+from typing import Protocol
 
 import msgspec
 
@@ -22,7 +23,9 @@ from service.queries.counts import CountQueries, UnknownTenant
 from service.queries.fair_places import Crowded, CrowdedByYou, FairPlaces
 from service.store.page_size import PageSize
 from service.store.ports.budgets import OverBudget
-from service.store.ports.counter_store import CounterReader, StoredTenant, StoreUnavailable, TicketPage
+from service.store.ports.catalogue import CatalogueReader, StoredTenant
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.reading import TicketPage, TicketReader
 from service.turns import Turns, in_turns
 
 DIGEST_BYTES = 16
@@ -106,10 +109,14 @@ class Unfinished(Exception):
         self.retry_after_s = retry_after_s
 
 
+class PreviewReader(CatalogueReader, TicketReader, Protocol):
+    """Reads tenants and their tickets."""
+
+
 class PreviewQueries:
     """One for a process: it knows how many previews are under way."""
 
-    def __init__(self, queries: CountQueries, reader: CounterReader, clock: Clock, limits: PreviewLimits) -> None:
+    def __init__(self, queries: CountQueries, reader: PreviewReader, clock: Clock, limits: PreviewLimits) -> None:
         self._queries = queries
         self._reader = reader
         self._clock = clock

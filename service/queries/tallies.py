@@ -10,7 +10,8 @@ from service.domain.counting.status_counts import Slice, StatusPlan, status_plan
 from service.domain.tenants.view import TenantView, Warming
 from service.domain.tickets.ticket import Instant
 from service.queries.counts import ATTEMPTS, CachedTenant, CountQueries
-from service.store.ports.counter_store import CounterReader, CountQuery, Snapshot, StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.reading import CountQuery, Snapshot, SnapshotReader
 
 SlicesOf = Callable[[TenantSettings], Sequence[Slice]]
 """What is asked of a tenant, decided by the very catalogue that the counts belong to."""
@@ -29,7 +30,7 @@ class StatusTally(msgspec.Struct, frozen=True):
 class TallyQueries:
     """Counts what is there: a tenant that is still being loaded has its tickets so far."""
 
-    def __init__(self, queries: CountQueries, reader: CounterReader, clock: Clock) -> None:
+    def __init__(self, queries: CountQueries, reader: SnapshotReader, clock: Clock) -> None:
         self._queries = queries
         self._reader = reader
         self._clock = clock

@@ -6,7 +6,7 @@ from service.domain.counting.contributions import column_changes
 from service.domain.counting.scopes import EVERYONE, PERSONS
 from service.domain.tickets.ticket import TimeBucket
 from service.store import codec
-from service.store.ports.counter_store import Batch, TenantBatch, TicketWrite
+from service.store.ports.steps import Batch, TenantBatch, TicketWrite
 from service.store.random_id import new_random_id
 
 

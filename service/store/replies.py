@@ -10,20 +10,19 @@ from service.domain.tickets.ticket import Instant
 from service.store import codec
 from service.store.client.pipelined_connection import Reply
 from service.store.epoch import epoch_in
-from service.store.ports.counter_store import (
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.reading import CountQuery, Snapshot
+from service.store.ports.steps import (
     Applied,
     Behind,
     BucketState,
     Conflict,
-    CountQuery,
     DueConflict,
     DueTicket,
     OtherTopic,
     Outcome,
-    Snapshot,
     StaleCatalogue,
     StoredTicket,
-    StoreUnavailable,
 )
 
 COUNTERS_REMEMBERED = 4_096

@@ -9,10 +9,9 @@ from service.config.origins import origins_in
 from service.config.settings import ServiceSettings, names_in
 from service.queries.counts import CountQueries
 from service.queries.previews import PreviewLimits, PreviewQueries
-from service.store.ports.budgets import BudgetStore
-from service.store.ports.counter_store import CounterReader
+from service.store.ports.budgets import BudgetStore, MarkStore
 from service.store.ports.grants import GrantStore
-from service.store.ports.marks import MarkStore
+from service.store.ports.reading import CounterReader
 from service.web.api import count, filters, preview, streaming
 from service.web.api.count import Counting
 from service.web.api.filters import Listing

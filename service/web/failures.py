@@ -9,7 +9,7 @@ from service.clock import Clock
 from service.domain.tenants.view import InvalidIds, Warming
 from service.queries.counts import UnknownTenant
 from service.store.ports.budgets import OverBudget
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.web.http.errors import ClientGone, Code, Refused, rate_limited
 from service.web.http.replies import refusal, send_reply
 from service.web.http.trace import trace_of

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from service.store.ports.counter_store import CountQuery
+from service.store.ports.reading import CountQuery
 from service.store.redis.store import RedisStore, open_store
 from tests.benchmarks.rig.figures import Figure
 from tests.benchmarks.rig.ground import Ground

@@ -12,7 +12,9 @@ from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.tenants.record import Entries, new_record, numbered
 from service.domain.tenants.view import CountRequest, TenantView
 from service.domain.tickets.ticket import QUARTER_US, Ticket, TicketState
-from service.store.ports.counter_store import Applied, Batch, StoredTenant, TenantBatch, query_for
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.reading import query_for
+from service.store.ports.steps import Applied, Batch, TenantBatch
 from service.store.redis.store import RedisStore, open_store
 from tests.benchmarks.rig.cpu import cpu_s
 from tests.benchmarks.rig.figures import Figure

@@ -5,7 +5,9 @@ from typing import Any
 
 from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.tenants.view import CountRequest, TenantView
-from service.store.ports.counter_store import Batch, CounterStore, Loaded, Outcome, query_for
+from service.store.ports.counter_store import CounterStore
+from service.store.ports.reading import query_for
+from service.store.ports.steps import Batch, Loaded, Outcome
 from tests.fakes.memory_building import MemoryBuildingStore
 from tests.oracle.published.log import laid_out
 from tests.oracle.published.records import LogItem, Record

@@ -11,7 +11,7 @@ from redis import exceptions as redis_errors
 from consumers.errors import Incurable
 from consumers.kafka_errors import KAFKA_ERRORS, cause_of, check_retry, remedy_of
 from service.store.client.redis_errors import REDIS_ERRORS, Remedy, redis_remedy
-from service.store.ports.counter_store import StoreDenied, StoreUnable, StoreUnavailable
+from service.store.ports.errors import StoreDenied, StoreUnable, StoreUnavailable
 
 
 def classes_of(module: ModuleType) -> dict[str, type[Exception]]:

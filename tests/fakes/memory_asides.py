@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from service.domain.catalogue.catalogue import Credential, Realm
 from service.domain.tenants.record import ColumnDemand
 from service.domain.tickets.ticket import Instant
-from service.store.ports.counter_store import Bucket, Position
+from service.store.ports.catalogue import Bucket, Position
 from service.store.ports.unknown_ids import UnknownId
 from tests.fakes.memory_grants import MemoryGrants
 
 
 class MemoryAsides(MemoryGrants):
-    """See `port.CounterStore` for what each method promises."""
+    """See `counter_store.CounterStore` for what each method promises."""
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         super().__init__(clock_ms)

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from service.store.ports.budgets import Charge, Claim
-from service.store.ports.marks import Extension, Mark
+from service.store.ports.budgets import Charge, Claim, Extension, Mark
 
 
 class MemoryBudgets:
-    """See `budgets.BudgetStore` and `marks.MarkStore` for what each method promises.
+    """See `budgets.BudgetStore` and `budgets.MarkStore` for what each method promises.
 
     `clock_ms` stands for the server's own clock; `budget_clock_ms` is the same unless somebody sets another one.
     """

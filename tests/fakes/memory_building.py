@@ -23,17 +23,8 @@ from service.store.ports.building import (
     SwapOutcome,
     Swapped,
 )
-from service.store.ports.counter_store import (
-    Batch,
-    Bucket,
-    BucketState,
-    DueTicket,
-    Loaded,
-    Outcome,
-    PartitionProgress,
-    StaleCatalogue,
-    StoredTenant,
-)
+from service.store.ports.catalogue import Bucket, StoredTenant
+from service.store.ports.steps import Batch, BucketState, DueTicket, Loaded, Outcome, PartitionProgress, StaleCatalogue
 from tests.fakes.memory_kept import Kept
 from tests.fakes.memory_store import MemoryStore
 

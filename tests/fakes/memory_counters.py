@@ -8,14 +8,14 @@ from service.domain.counting.scopes import EVERYONE
 from service.domain.tickets.ticket import Instant
 from service.store.epoch import epoch_in
 from service.store.keys import bucket_of
-from service.store.ports.counter_store import (
+from service.store.ports.catalogue import Bucket, StoredTenant
+from service.store.ports.reading import CountQuery, Snapshot, TicketPage
+from service.store.ports.steps import (
     Applied,
     Batch,
     Behind,
-    Bucket,
     BucketState,
     Conflict,
-    CountQuery,
     DueConflict,
     DueTicket,
     Loaded,
@@ -23,12 +23,9 @@ from service.store.ports.counter_store import (
     Outcome,
     PartitionProgress,
     Runs,
-    Snapshot,
     StaleCatalogue,
-    StoredTenant,
     StoredTicket,
     TenantBatch,
-    TicketPage,
 )
 from service.store.ports.unknown_ids import MOST_KEPT, UnknownId, newest_first
 from tests.fakes.memory_asides import MemoryAsides
@@ -36,7 +33,7 @@ from tests.fakes.memory_kept import BucketKept, Kept, add_changes, windowed
 
 
 class MemoryCounters(MemoryAsides):
-    """See `port.CounterStore` for what each method promises. `clock_ms` stands for the server's own clock."""
+    """See `counter_store.CounterStore` for what each method promises. `clock_ms` stands for the server's own clock."""
 
     def __init__(self, buckets: int = 4, clock_ms: Callable[[], int] = lambda: 0) -> None:
         super().__init__(clock_ms)

@@ -10,7 +10,9 @@ from service.domain.counting.scopes import parts_of
 from service.domain.tickets.ticket import Instant, TimeBucket
 from service.store.apply_plan import timed_fields
 from service.store.ports.auditing import StoredCounter
-from service.store.ports.counter_store import Position, StoredTenant, StoredTicket, Window
+from service.store.ports.catalogue import Position, StoredTenant
+from service.store.ports.reading import Window
+from service.store.ports.steps import StoredTicket
 
 Counter = dict[str, dict[int, int]]
 """part -> mask -> tickets."""

@@ -13,7 +13,7 @@ from service import timezones
 from service.domain.catalogue.catalogue import Filter, Profile
 from service.domain.conditions.condition import AllOf, Leaf
 from service.domain.tenants.record import adopted, begun, swept
-from service.store.ports.counter_store import StoredTenant
+from service.store.ports.catalogue import StoredTenant
 from tests.hostile.attacker import attacked, attacker
 from tests.hostile.neighbour import COUNT, beside, neighbour, neighbour_of
 from tests.journeys.programs import sending

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.domain.tickets.ticket import Ticket, TicketState
-from service.store.ports.counter_store import NEVER_WRITTEN, Applied, Batch, TenantBatch, TicketWrite
+from service.store.ports.steps import NEVER_WRITTEN, Applied, Batch, TenantBatch, TicketWrite
 from tests.hostile.attacker import attacker
 from tests.hostile.neighbour import COUNT, beside, neighbour
 from tests.servers.redis.redis_server import RedisServer, closing_client

@@ -8,7 +8,9 @@ from typing import Any
 
 from service.store.ports.auditing import AuditAsk, AuditRead, Repair
 from service.store.ports.building import Building, SwapOutcome
-from service.store.ports.counter_store import Batch, CounterStore, Loaded, Outcome, StoredTenant
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.counter_store import CounterStore
+from service.store.ports.steps import Batch, Loaded, Outcome
 from tests.fakes.memory_building import MemoryBuildingStore
 from tests.oracle.generated.choices import Choices
 from tests.oracle.generated.worlds import World

@@ -16,8 +16,7 @@ from consumers.backfill import backfiller
 from consumers.coordination import leases
 from consumers.ingest import timers
 from consumers.rebuild import build_step, filling, rebuilding
-from service.store.ports.building import BuildingStore
-from service.store.redis.building import open_building_store
+from service.store.redis.building import RedisBuildingStore, open_building_store
 from tests.oracle.generated.choices import SeededChoices
 from tests.oracle.generated.worlds import Shape, World, seeded_world, worlds
 from tests.oracle.recount import Recount
@@ -25,6 +24,8 @@ from tests.properties.driving import Drive, InterleavedStore
 from tests.properties.test_worlds import accepted, compare, compare_on_the_way, delete_everything, want_all_profiles
 from tests.support.examples import examples
 from tests.support.rebuilds import rebuilding_over
+
+BuiltStore = InterleavedStore | RedisBuildingStore
 
 WORLDS = int(os.environ.get("TICKET_COUNTS_TEST_WORLDS") or examples(50)) // 3 + 1
 REDIS_WORLDS = max(4, WORLDS // 20)
@@ -102,7 +103,7 @@ async def rebuilt_in_memory(world: World, seed: int, from_store: bool) -> None:
     await rebuilt(world, InterleavedStore(choices, choices.integer(1, 4)), choices, from_store)
 
 
-async def rebuilt(world: World, store: BuildingStore, choices: SeededChoices, from_store: bool) -> None:
+async def rebuilt(world: World, store: BuiltStore, choices: SeededChoices, from_store: bool) -> None:
     """Sends the world through beside rebuilds that are killed, compares on the way, lets the last one end."""
     run = Drive(world, store, choices)
     run.prepare()
@@ -137,7 +138,7 @@ async def rebuilt(world: World, store: BuildingStore, choices: SeededChoices, fr
 class Rebuilds:
     """Rebuilds all tenants again and again, one process after another."""
 
-    def __init__(self, run: Drive, store: BuildingStore, choices: SeededChoices, from_store: bool) -> None:
+    def __init__(self, run: Drive, store: BuiltStore, choices: SeededChoices, from_store: bool) -> None:
         self._run, self._store, self._choices, self._from_store = run, store, choices, from_store
         self._task: asyncio.Task[None] | None = None
         self.tenants = sorted({item["value"]["id"] for item in run.world.catalogue if item["kind"] == "tenant"})

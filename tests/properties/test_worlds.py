@@ -18,7 +18,8 @@ from consumers.coordination import leases
 from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.tenants.record import ColumnDemand as AskedFor
 from service.domain.tenants.view import SUMMARY_KEYS, CountRequest, InvalidIds, TenantView, Warming
-from service.store.ports.counter_store import CounterStore, query_for
+from service.store.ports.counter_store import CounterStore
+from service.store.ports.reading import query_for
 from service.store.redis.store import open_store
 from tests.oracle.generated.choices import SeededChoices
 from tests.oracle.generated.worlds import Ask, Shape, World, seeded_world, worlds

@@ -15,7 +15,7 @@ import pytest
 from service import local_api as module
 from service.config.environment import SettingsError
 from service.local_api import local_api
-from service.store.ports.counter_store import StoreRefused
+from service.store.ports.errors import StoreRefused
 from service.store.redis.store import RedisStore, open_store
 from tests.oracle.panel import support_departments, support_statuses, ticket_counts
 from tests.oracle.published.log import laid_out

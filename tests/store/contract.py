@@ -11,17 +11,10 @@ from service.domain.conditions.condition import Leaf
 from service.domain.counting.contributions import Deltas
 from service.domain.tenants.record import Entries, TenantRecord, new_record
 from service.domain.tickets.ticket import Ticket, TicketState
-from service.store.ports.counter_store import (
-    Applied,
-    Batch,
-    CounterStore,
-    CountQuery,
-    PartitionProgress,
-    Snapshot,
-    StoredTenant,
-    TenantBatch,
-    TicketWrite,
-)
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.counter_store import CounterStore
+from service.store.ports.reading import CountQuery, Snapshot
+from service.store.ports.steps import Applied, Batch, PartitionProgress, TenantBatch, TicketWrite
 from service.store.redis.store import RedisStore
 from tests.fakes.memory_store import MemoryStore
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from service.store.client.pipelined_connection import PipelinedConnection
-from service.store.ports.counter_store import Applied, Conflict, StoreUnavailable, TicketWrite
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.steps import Applied, Conflict, TicketWrite
 from service.store.redis.store import open_store
 from tests.oracle.published.records import Record
 from tests.store.contract import (

@@ -1,7 +1,8 @@
 """Numbers and sizes that Lua can't take for granted: beyond 2^53, beyond 64 columns, thousands of arguments."""
 
 from service.domain.tickets.ticket import TicketState
-from service.store.ports.counter_store import CountQuery, PartitionProgress, TicketWrite
+from service.store.ports.reading import CountQuery
+from service.store.ports.steps import PartitionProgress, TicketWrite
 from tests.store.contract import (
     NEW,
     NOW,

@@ -17,7 +17,10 @@ from service.queries import previews as previewing
 from service.queries.counts import CountQueries, UnknownTenant
 from service.queries.previews import Preview, PreviewLimits, PreviewQueries, PreviewRequest, Unfinished
 from service.store.ports.budgets import OverBudget
-from service.store.ports.counter_store import CounterReader, StoredTenant, StoreUnavailable, TicketPage, TicketWrite
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.reading import CounterReader, TicketPage
+from service.store.ports.steps import TicketWrite
 from service.store.redis.store import RedisStore, open_store
 from tests.fakes.memory_store import MemoryStore
 from tests.servers.redis.redis_server import RedisServer

@@ -15,9 +15,8 @@ import pytest
 from consumers.audit.tenant_audit import TenantAudit
 from consumers.backfill import backfiller
 from service.store import keys
-from service.store.ports.budgets import Charge, Claim, Quota, Rate
+from service.store.ports.budgets import Charge, Claim, Extension, Mark, Quota, Rate
 from service.store.ports.grants import Grant, Lives, name_of, owner_of
-from service.store.ports.marks import Extension, Mark
 from service.store.redis.building import RedisBuildingStore, open_building_store
 from tests.consumers.small_world import NOW_US, filter_entry, log_of, tenant_entry, told
 from tests.domain.catalogue.test_entries import EC

@@ -22,6 +22,7 @@ from consumers.metrics import ConsumerMetrics
 from consumers.types import Goal
 from service.domain.catalogue.catalogue import EntryError
 from service.store.ports.counter_store import CounterStore
+from service.store.ports.steps import StorePlacement
 from tests.oracle.published.records import Record
 
 TOPIC_ID = "events-topic-1"
@@ -188,7 +189,7 @@ class Pipeline:
         await self.sweeper._collect()
 
 
-def buckets_of(store: CounterStore) -> int:
+def buckets_of(store: StorePlacement) -> int:
     """How many buckets a store was made with."""
     count: int = store.buckets  # type: ignore[attr-defined]  # both stores have it, the port needs none
     return count

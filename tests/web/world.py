@@ -24,15 +24,10 @@ from service.domain.counting.contributions import Changes
 from service.domain.tenants.record import Entries, TenantRecord, new_record, numbered
 from service.domain.tickets.ticket import Ticket, TicketState
 from service.queries.counts import CountQueries
-from service.store.ports.counter_store import (
-    Batch,
-    CountQuery,
-    PartitionProgress,
-    Snapshot,
-    StoredTenant,
-    StoreUnavailable,
-    TenantBatch,
-)
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.reading import CountQuery, Snapshot
+from service.store.ports.steps import Batch, PartitionProgress, TenantBatch
 from service.web.app import create_app
 from service.web.ops.access_log import AccessLog
 from service.web.push.hub import Hub

@@ -18,7 +18,7 @@ from redis.exceptions import AskError, MovedError, TryAgainError
 from service.store.client.cluster_view import ClusterUrl, NoCluster, view_of
 from service.store.client.pipelined_connection import Argument, PipelinedConnection, Reply
 from service.store.client.slots import SLOTS, Address, Slots, View
-from service.store.ports.counter_store import StoreDenied, StoreUnable, StoreUnavailable
+from service.store.ports.errors import StoreDenied, StoreUnable, StoreUnavailable
 
 REDIRECTIONS = 5
 """More than a slot on its way needs: one to where it goes, one more where the move has just ended."""

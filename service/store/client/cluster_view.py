@@ -11,7 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 from service.store.client.redis_client import opened_client
 from service.store.client.redis_errors import Remedy, failure_text, redis_remedy
 from service.store.client.slots import Address, Node, View
-from service.store.ports.counter_store import StoreDenied, StoreUnavailable
+from service.store.ports.errors import StoreDenied, StoreUnavailable
 
 CLUSTER = "+cluster"
 """Stands in the scheme of a cluster's URL."""

@@ -13,7 +13,7 @@ from service.store.client.hint_sources import HintSources
 from service.store.client.redis_client import opened_client, way_to
 from service.store.client.redis_errors import failure_text
 from service.store.client.send_errors import sending
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -1,1 +1,1 @@
-"""What callers may expect of any store, as protocols and values. Holds types only."""
+"""The promises of any store, one protocol per use: events, timers, catalogue, reads, … Holds types only."""

@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from service.domain.tickets.ticket import Instant, TicketState, TimeBucket
-from service.store.ports.counter_store import CounterStore
+from service.store.ports.catalogue import CatalogueStore
+from service.store.ports.steps import TimerStore
 
 MARK_MS = 30_000
 """How long a bucket's audit lasts without a sign of life: far longer than a pause between two reads, and not so long
@@ -89,7 +90,7 @@ class Repair(msgspec.Struct, frozen=True):
     counters: Mapping[str, RightCounter]
 
 
-class AuditedStore(CounterStore, Protocol):
+class AuditedStore(TimerStore, CatalogueStore, Protocol):
     """A store that can be audited. Raises StoreUnavailable; what was noted may then be lost: begin anew."""
 
     async def audit(self, ask: AuditAsk) -> AuditRead | None:

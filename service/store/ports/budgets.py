@@ -1,7 +1,7 @@
-"""How much one user, tenant or address may take of what all share: token buckets and quotas. Holds types only.
+"""Limits on what one user, tenant or address uses: token buckets, quotas, marks. Holds types only.
 
-They are kept in the store, so that all workers and processes share them. A *scope* is a tenant's id, or another text:
-all that one call names is kept in the scope's bucket. A *holder* is on whose account it goes: a user, say.
+The store keeps them, so that all workers and processes share them. A *scope* is a tenant's id, or another text: all
+keys of one call live in the scope's bucket. A *holder* is the account that is charged, such as a user.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ import msgspec
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """A token bucket: it holds at most `burst` tokens, and gains `per_min` a minute.
+    """A token bucket: it holds at most `burst` tokens, and gains `per_min` tokens a minute.
 
-    With `per_min` 0 there is no limit. `name` tells one kind of cost from another.
+    `per_min` 0 means no limit. `name` is the kind of cost.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Charge(NamedTuple):
-    """Tokens to be taken from the holder's bucket. What is more than a full bucket counts as a full one."""
+    """Tokens to take from the holder's token bucket. More tokens than a full bucket holds count as a full bucket."""
 
     rate: Rate
     holder: str
@@ -30,7 +30,7 @@ class Charge(NamedTuple):
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """How many claims one holder may have at a time; with `most` 0 there is no limit."""
+    """The number of claims that one holder may have at a time; `most` 0 means no limit."""
 
     name: str
     most: int
@@ -44,7 +44,7 @@ class Claim(NamedTuple):
 
 
 class OverBudget(Exception):
-    """The caller has to wait so many seconds: refuse this with 429. The message says what there is too much of."""
+    """The caller has to wait `wait_s` seconds: refuse the request with 429. The message names what is used up."""
 
     def __init__(self, message: str, wait_s: float) -> None:
         super().__init__(message)
@@ -52,17 +52,45 @@ class OverBudget(Exception):
 
 
 class BudgetStore(Protocol):
-    """Raises StoreUnavailable."""
+    """Keeps token buckets and quotas. Raises StoreUnavailable."""
 
     async def spend(self, scope: str, charges: Sequence[Charge]) -> float:
-        """Takes the tokens of all charges and returns 0.0; or takes nothing, and returns the seconds until it could."""
+        """Takes the tokens of all charges and returns 0.0; or takes none, and returns the seconds until it could."""
 
     async def claim(self, scope: str, claims: Sequence[Claim], claimant: str, ttl_ms: int) -> bool:
-        """Gives the claimant a place of each quota for so long, or renews them; False, and none, when one is used up.
+        """Gives the claimant a place of each quota for `ttl_ms`, or renews it; False, and no place, when one is full.
 
-        `claimant` names what uses the places: a stream, say. Each name counts once for a holder, and never has its
-        places for a shorter time than an earlier claim gave it.
+        `claimant` names the user of the places, such as a stream. Each name counts once for a holder. A claim never
+        shortens the time that an earlier claim of the same name gave.
         """
 
     async def release(self, scope: str, claims: Sequence[Claim], claimant: str) -> None:
-        """Gives the claimant's places back before their time."""
+        """Gives the claimant's places back before they expire."""
+
+
+class Mark(NamedTuple):
+    """A penalty or a proof that expires by itself: `kind` is its meaning, `holder` its account within the scope."""
+
+    kind: str
+    holder: str = ""
+
+
+class Extension(NamedTuple):
+    """Prolongs a mark by `by_s` seconds, to at most `most_s` from now."""
+
+    mark: Mark
+    by_s: float
+    most_s: float
+
+
+class MarkStore(Protocol):
+    """Keeps marks; all marks of one scope are kept together. Raises StoreUnavailable."""
+
+    async def marks_left(self, scope: str, marks: Sequence[Mark]) -> Sequence[float]:
+        """Returns for how many more seconds each of these holds; 0.0 for one that has expired."""
+
+    async def extend_marks(self, scope: str, extensions: Sequence[Extension]) -> None:
+        """Prolongs all of these in one step; a mark that has expired starts now."""
+
+    async def drop_mark(self, scope: str, mark: Mark) -> None:
+        """Removes the mark."""

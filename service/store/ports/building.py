@@ -11,7 +11,9 @@ import msgspec
 
 from service.domain.counting.columns import ColumnId
 from service.domain.tickets.ticket import Instant
-from service.store.ports.counter_store import Batch, Bucket, BucketState, CounterStore, DueTicket, Loaded, Outcome
+from service.store.ports.backfill import BackfillStore
+from service.store.ports.catalogue import Bucket
+from service.store.ports.steps import Batch, BucketState, DueTicket, EventStore, Loaded, Outcome
 
 
 class Building(msgspec.Struct, frozen=True):
@@ -74,7 +76,7 @@ class Memory(msgspec.Struct, frozen=True):
     most: int
 
 
-class BuildingStore(CounterStore, Protocol):
+class BuildingStore(EventStore, BackfillStore, Protocol):
     """A counter store in which the next generation of a tenant can be built. At most one for each tenant."""
 
     async def building(self, tenant: str) -> Building | None:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from service.store import keys
 from service.store.client.pipelined_connection import Argument
 from service.store.client.store_client import StoreClient
-from service.store.ports.budgets import Charge, Claim
-from service.store.ports.marks import Extension, Mark
+from service.store.ports.budgets import Charge, Claim, Extension, Mark
 from service.store.script import Script
 
 SPEND = Script("reading/spend", writes=True)
@@ -19,7 +18,7 @@ _MINUTE_US = 60_000_000
 
 
 class RedisBudgets:
-    """See `budgets.BudgetStore` and `marks.MarkStore` for what each method promises."""
+    """See `budgets.BudgetStore` and `budgets.MarkStore` for what each method promises."""
 
     def __init__(self, client: StoreClient, buckets: int) -> None:
         self._client = client

@@ -15,7 +15,8 @@ from service.store import codec, keys
 from service.store.client.pipelined_connection import Argument, Reply
 from service.store.client.store_client import opened_client
 from service.store.ports.building import Building, Gone, Memory, NotYet, SwapOutcome, Swapped
-from service.store.ports.counter_store import Batch, Bucket, DueTicket, Loaded, Outcome
+from service.store.ports.catalogue import Bucket
+from service.store.ports.steps import Batch, DueTicket, Loaded, Outcome
 from service.store.redis.store import DUE, LOAD, RedisStore
 from service.store.replies import bucket_state, due_ticket, info_field, instant_in, pairs_of, stored_ticket
 from service.store.script import Script

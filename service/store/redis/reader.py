@@ -13,8 +13,10 @@ from service.lru import Lru
 from service.store import codec, keys
 from service.store.client.pipelined_connection import Argument
 from service.store.client.store_client import StoreClient
-from service.store.ports.counter_store import Bucket, CountQuery, Runs, Snapshot, StoredTenant, TicketPage
+from service.store.ports.catalogue import Bucket, StoredTenant
 from service.store.ports.grants import GRANT_BYTES, Grant, Lives, digest_of
+from service.store.ports.reading import CountQuery, Snapshot, TicketPage
+from service.store.ports.steps import Runs
 from service.store.redis.budgets import RedisBudgets
 from service.store.replies import pairs_of, snapshot_in
 from service.store.script import Script
@@ -58,7 +60,7 @@ class RememberedRecord(NamedTuple):
 
 
 class RedisReader(RedisGrants):
-    """See `port.CounterReader` for what each method promises."""
+    """See `reading.CounterReader` for what each method promises."""
 
     def __init__(self, client: StoreClient, buckets: int) -> None:
         super().__init__(client, buckets)

@@ -18,19 +18,9 @@ from service.store.apply_plan import due_text, packed_plan
 from service.store.client.cluster_view import NoCluster
 from service.store.client.pipelined_connection import Argument, PipelinedConnection
 from service.store.client.store_client import opened_client
-from service.store.ports.counter_store import (
-    Batch,
-    Bucket,
-    BucketState,
-    DueTicket,
-    Loaded,
-    Outcome,
-    Position,
-    StoredTenant,
-    StoreRefused,
-    StoreUnable,
-    StoreUnavailable,
-)
+from service.store.ports.catalogue import Bucket, Position, StoredTenant
+from service.store.ports.errors import StoreRefused, StoreUnable, StoreUnavailable
+from service.store.ports.steps import Batch, BucketState, DueTicket, Loaded, Outcome
 from service.store.random_id import new_random_id
 from service.store.redis.auditing import RedisAuditing
 from service.store.redis.reader import RememberedRecord
@@ -68,7 +58,7 @@ async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator[
 
 
 class RedisStore(RedisUnknownIds, RedisAuditing):
-    """See `port.CounterStore` for what each method promises."""
+    """See `counter_store.CounterStore` for what each method promises."""
 
     paused = ""
     """Why steps are refused as if the store were away; "" while they aren't."""

@@ -13,7 +13,7 @@ from service.domain.json_reading import json_float
 from service.domain.tickets.instant import format_instant
 from service.queries.previews import PreviewQueries, PreviewRequest, Unfinished
 from service.store.ports.budgets import BudgetStore, Charge, OverBudget, Rate
-from service.store.ports.counter_store import StoreUnable
+from service.store.ports.errors import StoreUnable
 from service.web.api.count import PATH as COUNT_PATH
 from service.web.api.parameters import NonEmpty, known_zone, perspective_and_body
 from service.web.auth.gate import Gate, check_perspective

@@ -8,8 +8,8 @@ from service.config.settings import ServiceSettings
 from service.domain.catalogue.catalogue import Credential
 from service.queries.counts import CountQueries
 from service.queries.tallies import TallyQueries
-from service.store.ports.counter_store import CounterReader
-from service.store.ports.marks import MarkStore
+from service.store.ports.budgets import MarkStore
+from service.store.ports.reading import CounterReader
 from service.web.auth.gate import Gate
 from service.web.auth.limits import RateLimit, caller_address
 from service.web.form.actions import ACTIONS, Body, PanelCaller

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from service.lru import Lru
-from service.store.ports.marks import Extension, Mark, MarkStore
+from service.store.ports.budgets import Extension, Mark, MarkStore
 from service.web.auth.limits import CALLERS_REMEMBERED
 from service.web.http.errors import rate_limited
 

@@ -9,7 +9,7 @@ from functools import partial
 from service.domain.catalogue.catalogue import Credential
 from service.domain.tickets.ids import is_id
 from service.queries.confirmation import confirmed
-from service.store.ports.counter_store import CounterReader
+from service.store.ports.catalogue import CatalogueReader
 from service.web.form.addresses import is_allowed
 from service.web.form.attempts import Attempts
 from service.web.form.errors import FormRefused, authentication_failed, invalid_ip
@@ -42,7 +42,7 @@ LONGEST_NAME = 1_024
 class Authentication:
     """Reads credentials at every call: one that is withdrawn is refused from then on."""
 
-    def __init__(self, reader: CounterReader, attempts: Attempts) -> None:
+    def __init__(self, reader: CatalogueReader, attempts: Attempts) -> None:
         self._reader = reader
         self._attempts = attempts
 

@@ -2,7 +2,7 @@
 
 from service.domain.tenants.view import Warming
 from service.queries.counts import UnknownTenant
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.web.failures import translated
 from service.web.form.errors import FormRefused, authentication_failed, in_this_dialect
 from service.web.http.errors import Code, Refused

@@ -11,7 +11,8 @@ from service.domain.catalogue.catalogue import Credential
 from service.queries.confirmation import confirmed
 from service.queries.counts import CountQueries
 from service.queries.tallies import TallyQueries
-from service.store.ports.counter_store import Bucket, CounterReader
+from service.store.ports.catalogue import Bucket
+from service.store.ports.reading import CounterReader
 from service.web.form.actions import ACTIONS, Body, PanelCaller
 from service.web.form.authentication import one_admin
 from service.web.form.errors import authentication_failed, invalid_action

@@ -2,7 +2,7 @@
 
 from service.domain.tickets.instant import format_instant_exactly
 from service.domain.tickets.ticket import Instant
-from service.store.ports.counter_store import Snapshot
+from service.store.ports.reading import Snapshot
 from service.web.http.replies import Headers
 
 STALE_MS = 5_000

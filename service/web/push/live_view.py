@@ -14,7 +14,7 @@ import structlog
 from service.domain.tenants.view import CountRequest, InvalidIds, Warming
 from service.queries.counts import CountQueries, UnknownTenant
 from service.store.ports.budgets import OverBudget
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.web.http.replies import encode
 from service.web.push.pace import Pace
 from service.web.push.tally import StreamTally

@@ -1,24 +1,21 @@
 """Ways to spoil a store behind the consumers' backs, over its own port, so that both kinds can be spoilt."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from service.domain.counting.contributions import Deltas, TimeBuckets
-from service.store.ports.counter_store import (
-    UNKNOWN_DUE,
-    Applied,
-    Batch,
-    CounterStore,
-    DueTicket,
-    TenantBatch,
-    TicketWrite,
-)
+from service.store.ports.catalogue import CatalogueStore
+from service.store.ports.steps import UNKNOWN_DUE, Applied, Batch, DueTicket, TenantBatch, TicketWrite, TimerStore
 from tests.support.pipeline import TOPIC_ID
 
 
+class SpoiltStore(TimerStore, CatalogueStore, Protocol):
+    """Writes tickets and knows their tenants."""
+
+
 async def spoil(
-    store: CounterStore,
+    store: SpoiltStore,
     tenant: str,
     deltas: Deltas | None = None,
     time_buckets: TimeBuckets | None = None,
@@ -37,7 +34,7 @@ async def spoil(
             return
 
 
-async def spoil_ticket(store: CounterStore, tenant: str, ticket: str, **changes: Any) -> None:
+async def spoil_ticket(store: SpoiltStore, tenant: str, ticket: str, **changes: Any) -> None:
     """Changes what a ticket says of itself, and no counter."""
     stored = await store.tenant(tenant)
     assert stored is not None
@@ -48,7 +45,7 @@ async def spoil_ticket(store: CounterStore, tenant: str, ticket: str, **changes:
     await spoil(store, tenant, None, None, TicketWrite(ticket, found.revision, ticket_state, UNKNOWN_DUE))
 
 
-async def spoil_due(store: CounterStore, tenant: str, ticket: str) -> None:
+async def spoil_due(store: SpoiltStore, tenant: str, ticket: str) -> None:
     """Takes a ticket out of the due set."""
     stored = await store.tenant(tenant)
     assert stored is not None

@@ -8,7 +8,8 @@ from consumers.backfill import backfiller
 from service.domain.counting.contributions import column_changes
 from service.domain.tenants.record import begun
 from service.domain.tenants.view import Warming
-from service.store.ports.counter_store import StoredTenant, StoreUnavailable
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.errors import StoreUnavailable
 from tests.consumers.small_world import (
     TENANT,
     SmallWorld,

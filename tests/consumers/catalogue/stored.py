@@ -11,7 +11,8 @@ from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
 from service.domain.tenants.record import Entries, TenantRecord, adopted, new_record, numbered
 from service.domain.tickets.ticket import Ticket, TicketState
-from service.store.ports.counter_store import Applied, Batch, PartitionProgress, StoredTenant, TenantBatch, TicketWrite
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.steps import Applied, Batch, PartitionProgress, TenantBatch, TicketWrite
 from service.store.redis.store import RedisStore
 
 TENANT = "acme"

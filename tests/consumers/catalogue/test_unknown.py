@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from service.domain.catalogue.catalogue import Status
-from service.store.ports.counter_store import StoredTenant
+from service.store.ports.catalogue import StoredTenant
 from service.store.ports.unknown_ids import UnknownId
 from service.store.redis.store import open_store
 from tests.consumers.catalogue import stored

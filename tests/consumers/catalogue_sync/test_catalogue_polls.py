@@ -16,7 +16,7 @@ from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.dead_letters.sender import DeadLetters, FloodGuard
 from consumers.metrics import ConsumerMetrics
 from service.domain.tenants import entry_limits
-from service.store.ports.counter_store import StoredTenant
+from service.store.ports.catalogue import StoredTenant
 from tests.consumers.small_world import TENANT, filter_entry, removal, tenant_entry
 from tests.fakes.memory_store import MemoryStore
 from tests.support.pipeline import CatalogueTopic, FakeProducer, KafkaRecord, published

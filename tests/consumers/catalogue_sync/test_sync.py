@@ -16,7 +16,8 @@ from service.domain.catalogue.catalogue import EntryError
 from service.domain.counting import columns
 from service.domain.counting.columns import EVERY_TICKET, SEMANTICS
 from service.domain.tenants import record
-from service.store.ports.counter_store import StoredTenant, StoreUnavailable
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.errors import StoreUnavailable
 from tests.consumers.small_world import (
     TENANT,
     SmallWorld,

@@ -9,7 +9,8 @@ import pytest
 
 from consumers.coordination.leases import GIVE_BACK_S, LEASE_MS, Leases
 from consumers.ingest.timers import Timers
-from service.store.ports.counter_store import Bucket, StoreUnavailable
+from service.store.ports.catalogue import Bucket
+from service.store.ports.errors import StoreUnavailable
 from tests.consumers.small_world import NOW_US, tenant_entry
 from tests.fakes.memory_store import MemoryStore
 from tests.support.pipeline import FakeProducer, Pipeline, published

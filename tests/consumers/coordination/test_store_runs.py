@@ -6,7 +6,8 @@ from consumers.catalogue_sync.catalogue_log import CatalogueLog
 from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.coordination.store_runs import StoreRuns
 from consumers.metrics import ConsumerMetrics
-from service.store.ports.counter_store import Runs, StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.steps import Runs
 from tests.fakes.memory_store import MemoryStore
 
 HERE = Runs(("a", "a", "b"), "b")

@@ -19,16 +19,9 @@ from consumers.ingest.assignment import Assignment
 from consumers.ingest.freshness import Freshness
 from consumers.ingest.poll import Poll
 from consumers.kafka.fetches import Fetches
-from service.store.ports.counter_store import (
-    Batch,
-    Bucket,
-    BucketState,
-    Loaded,
-    Outcome,
-    StoredTenant,
-    StoreUnable,
-    StoreUnavailable,
-)
+from service.store.ports.catalogue import Bucket, StoredTenant
+from service.store.ports.errors import StoreUnable, StoreUnavailable
+from service.store.ports.steps import Batch, BucketState, Loaded, Outcome
 from tests.consumers.small_world import (
     MeddledStore,
     SmallWorld,

@@ -8,7 +8,8 @@ import pytest
 
 from consumers.backoff import REDO_FIRST_S, REDO_LONGEST_S
 from service import timezones
-from service.store.ports.counter_store import Batch, Conflict, DueConflict, Outcome, StoredTenant
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.steps import Batch, Conflict, DueConflict, Outcome
 from tests.consumers.small_world import (
     NOW_US,
     TENANT,

@@ -7,7 +7,8 @@ import pytest
 from consumers.engine.away import AwayBuckets
 from consumers.engine.rewinding import Rewinding
 from consumers.errors import Rewind
-from service.store.ports.counter_store import Bucket, StoreUnavailable
+from service.store.ports.catalogue import Bucket
+from service.store.ports.errors import StoreUnavailable
 from tests.consumers.small_world import TENANT, SmallWorld, log_of, told
 from tests.support.pipeline import TOPIC_ID, Pipeline
 

@@ -9,7 +9,9 @@ import pytest
 from consumers.errors import ForeignTopic, OlderCode, Rewind
 from consumers.types import Goal
 from service.domain.counting.viewer import Role, Viewer
-from service.store.ports.counter_store import Batch, PartitionProgress, StoredTenant, StoreUnavailable
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.steps import Batch, PartitionProgress
 from tests.consumers.small_world import (
     NOW_US,
     TENANT,

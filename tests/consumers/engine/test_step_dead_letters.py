@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaError
 
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from tests.consumers.small_world import TENANT, SmallWorld, log_of, patched, tenant_entry, told
 from tests.support.pipeline import FakeProducer
 from tests.support.waiting import wait_until

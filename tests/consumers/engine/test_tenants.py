@@ -5,7 +5,7 @@ import pytest
 from consumers.engine.reevaluation import Reevaluation
 from consumers.engine.tenants import Tenants
 from consumers.metrics import ConsumerMetrics
-from service.store.ports.counter_store import StoredTenant
+from service.store.ports.catalogue import StoredTenant
 from tests.consumers.small_world import TENANT, MeddledStore, SmallWorld, log_of, told
 from tests.support.pipeline import TOPIC_ID
 

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.engine.unknown_ids import LINES, REPEAT_US, TENANT_LINES, WINDOW_US, UnknownIds
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.store.ports.unknown_ids import MOST_KEPT, UnknownId
 from tests.consumers.small_world import NOW_US, TENANT, SmallWorld, log_of, patched, told
 from tests.support.pipeline import SetClock

@@ -20,7 +20,7 @@ from consumers.ingest.assignment import Assignment
 from consumers.ingest.freshness import Freshness
 from consumers.ingest.poll import Poll
 from consumers.kafka.fetches import Fetches
-from service.store.ports.counter_store import Batch, Outcome
+from service.store.ports.steps import Batch, Outcome
 from tests.consumers.small_world import TENANT, MeddledStore, SmallWorld, counts, patched, tenant_entry, told
 from tests.oracle.published.log import laid_out
 from tests.oracle.published.records import LogItem, Record

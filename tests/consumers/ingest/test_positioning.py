@@ -11,7 +11,7 @@ from consumers.errors import LogShrank, RetentionOvertook
 from consumers.ingest import assignment
 from consumers.ingest.assignment import Assignment
 from consumers.metrics import ConsumerMetrics
-from service.store.ports.counter_store import Batch, PartitionProgress
+from service.store.ports.steps import Batch, PartitionProgress
 from tests.fakes.memory_store import MemoryStore
 
 BUCKETS = 3

@@ -8,7 +8,7 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from consumers.errors import Incurable
 from consumers.ops.health import LATEST_S, Health
 from consumers.retrying import Retrying
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 
 
 @pytest.fixture

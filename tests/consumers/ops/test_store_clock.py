@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from consumers.metrics import ConsumerMetrics
 from consumers.ops.store_clock import StoreClock
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.store.redis.reader import RedisReader
 from service.store.redis.store import open_store
 from tests.consumers.small_world import NOW_US

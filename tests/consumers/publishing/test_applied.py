@@ -8,14 +8,8 @@ import pytest
 from consumers import progress
 from consumers.publishing import applied_positions
 from consumers.publishing.applied_positions import until_applied
-from service.store.ports.counter_store import (
-    Applied,
-    Batch,
-    BucketState,
-    PartitionProgress,
-    StoreDenied,
-    StoreUnavailable,
-)
+from service.store.ports.errors import StoreDenied, StoreUnavailable
+from service.store.ports.steps import Applied, Batch, BucketState, PartitionProgress
 from tests.fakes.memory_store import MemoryStore
 
 BUCKETS = (0, 1)

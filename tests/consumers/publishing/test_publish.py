@@ -22,7 +22,7 @@ from consumers.publishing import outbox
 from consumers.publishing.ndjson import Record
 from consumers.publishing.outbox import NotAcknowledged, Outbox
 from consumers.settings import ConsumerSettings
-from service.store.ports.counter_store import Applied, Batch, PartitionProgress
+from service.store.ports.steps import Applied, Batch, PartitionProgress
 from service.store.redis.store import open_store
 from tests.servers.kafka.topics import Topics
 from tests.servers.ports import free_port

@@ -7,7 +7,7 @@ import pytest
 from consumers.errors import RebuildRefused
 from consumers.rebuild.memory_budget import MIB, MemoryBudget
 from service.store.ports.building import Memory
-from service.store.ports.counter_store import Batch, Runs, TicketWrite
+from service.store.ports.steps import Batch, Runs, TicketWrite
 from tests.fakes.memory_building import MemoryBuildingStore
 from tests.store.contract import ELSEWHERE, NEW, NOW, TENANT, TOPIC, stored, tenant_batch, ticket_state
 

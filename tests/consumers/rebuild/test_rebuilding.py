@@ -11,7 +11,8 @@ from consumers.errors import RebuildRefused
 from consumers.rebuild import filling, rebuilding
 from consumers.rebuild.rebuilding import CLOCKS_APART_US, MERGE_AFTER_US, Rebuilding
 from service.store.ports.building import BEHIND, Building, Memory, NotYet, SwapOutcome
-from service.store.ports.counter_store import BucketState, StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
+from service.store.ports.steps import BucketState
 from tests.consumers.small_world import (
     NOW_US,
     TENANT,

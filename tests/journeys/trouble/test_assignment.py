@@ -12,7 +12,7 @@ from consumers.kafka.clients import events_consumer
 from consumers.kafka.topics import ensure_topics
 from consumers.metrics import ConsumerMetrics
 from consumers.settings import ConsumerSettings
-from service.store.ports.counter_store import Batch, PartitionProgress
+from service.store.ports.steps import Batch, PartitionProgress
 from tests.fakes.memory_store import MemoryStore
 from tests.journeys.programs import sending
 from tests.servers.kafka.topics import Topics

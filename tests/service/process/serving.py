@@ -14,7 +14,8 @@ from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
 from service.domain.tenants.record import Entries, new_record, numbered
 from service.domain.tickets.ticket import Ticket, TicketState
-from service.store.ports.counter_store import Applied, Batch, PartitionProgress, StoredTenant, TenantBatch
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.steps import Applied, Batch, PartitionProgress, TenantBatch
 from service.store.redis.store import RedisStore, open_store
 from service.token import generate, jwks, mint
 from tests.journeys.programs.program import Program

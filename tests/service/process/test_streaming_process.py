@@ -9,7 +9,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from tests.servers.redis.redis_server import RedisServer
 from tests.service.process.serving import STREAM, STREAM_TICKET, Serving, serving, stream_request, token
 from tests.support.waiting import wait_until

@@ -8,7 +8,7 @@ from redis.crc import key_slot
 from service.store.client.cluster_client import ClusterClient
 from service.store.client.pipelined_connection import PipelinedConnection
 from service.store.client.slots import Address
-from service.store.ports.counter_store import StoreRefused, StoreUnable, StoreUnavailable
+from service.store.ports.errors import StoreRefused, StoreUnable, StoreUnavailable
 from service.store.redis.store import open_store
 from tests.servers.ports import HOST, free_port
 from tests.servers.redis.redis_cluster import RedisCluster, asked

@@ -9,7 +9,7 @@ import pytest
 
 from service.store.client.cluster_client import ClusterClient
 from service.store.client.slots import Address
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from tests.servers.fixtures import redis_binary
 from tests.servers.link import Link
 from tests.servers.ports import HOST

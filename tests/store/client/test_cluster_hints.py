@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from service.store.client import hints
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.store.redis.store import RedisStore, open_store
 from tests.servers.redis.redis_cluster import RedisCluster, asked
 from tests.servers.redis.redis_server import RedisServer

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from service.store.client.pipelined_connection import PipelinedConnection
 from service.store.client.redis_client import way_to
 from service.store.client.redis_errors import failure_text
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from tests.servers.ports import free_port
 
 PASSWORD = "p@ss word"

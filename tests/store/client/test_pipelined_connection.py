@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 from service.store.client.pipelined_connection import PipelinedConnection
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from tests.servers.link import Link
 from tests.servers.redis.redis_server import RedisServer
 from tests.support.waiting import wait_until

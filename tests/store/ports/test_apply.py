@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.store.ports.counter_store import (
+from service.store.ports.steps import (
     Applied,
     Behind,
     BucketState,

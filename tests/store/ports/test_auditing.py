@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from service.store.ports.auditing import AuditAsk, AuditRead, Repair, RightCounter
-from service.store.ports.counter_store import UNKNOWN_DUE, StoredTenant, TicketWrite
+from service.store.ports.catalogue import StoredTenant
+from service.store.ports.steps import UNKNOWN_DUE, TicketWrite
 from tests.store.contract import (
     ELSEWHERE,
     NEIGHBOUR,

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from service.store.ports.budgets import Charge, Claim, Quota, Rate
-from service.store.ports.marks import Extension, Mark
+from service.store.ports.budgets import Charge, Claim, Extension, Mark, Quota, Rate
 from service.store.redis.store import RedisStore
 from tests.servers.redis.redis_server import closing_client
 from tests.store.contract import Store

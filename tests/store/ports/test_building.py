@@ -17,14 +17,8 @@ from service.store.ports.building import (
     NotYet,
     Swapped,
 )
-from service.store.ports.counter_store import (
-    Applied,
-    BucketState,
-    CountQuery,
-    PartitionProgress,
-    StaleCatalogue,
-    TicketWrite,
-)
+from service.store.ports.reading import CountQuery
+from service.store.ports.steps import Applied, BucketState, PartitionProgress, StaleCatalogue, TicketWrite
 from service.store.redis.building import RedisBuildingStore, open_building_store
 from tests.fakes.memory_building import MemoryBuildingStore
 from tests.servers.redis.redis_server import closing_client

@@ -1,7 +1,8 @@
 """What both stores promise of the catalogue: compare-and-set, never older over newer, nothing left of the removed."""
 
 from service.domain.catalogue.catalogue import Realm
-from service.store.ports.counter_store import CountQuery, StaleCatalogue, TicketWrite
+from service.store.ports.reading import CountQuery
+from service.store.ports.steps import StaleCatalogue, TicketWrite
 from tests.store.contract import (
     ELSEWHERE,
     NEIGHBOUR,

@@ -1,7 +1,7 @@
 """What both stores promise of reading tickets page by page."""
 
 from service.domain.tickets.ticket import TicketState
-from service.store.ports.counter_store import TicketWrite
+from service.store.ports.steps import TicketWrite
 from tests.store.contract import NEW, NOW, ODD_IDS, TENANT, Store, applied, revision, tenant_batch, ticket_state
 
 MANY = 700

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from service.store.ports.counter_store import CountQuery, PartitionProgress, TicketWrite
+from service.store.ports.reading import CountQuery
+from service.store.ports.steps import PartitionProgress, TicketWrite
 from tests.store.contract import (
     ELSEWHERE,
     NEIGHBOUR,

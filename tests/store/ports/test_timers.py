@@ -3,7 +3,7 @@
 import msgspec
 
 from service.domain.tickets.ticket import TicketState
-from service.store.ports.counter_store import UNKNOWN_DUE, Applied, DueConflict, DueTicket, TicketWrite
+from service.store.ports.steps import UNKNOWN_DUE, Applied, DueConflict, DueTicket, TicketWrite
 from tests.store.contract import (
     NEW,
     NOW,

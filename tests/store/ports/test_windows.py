@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from service.domain.counting.scopes import EVERYONE, parts_of
 from service.domain.tickets.ticket import TimeBucket
-from service.store.ports.counter_store import CountQuery, TenantBatch, Window
+from service.store.ports.reading import CountQuery, Window
+from service.store.ports.steps import TenantBatch
 from tests.fakes.memory_store import MemoryStore
 from tests.store.contract import BUCKETS, TENANT, Store, applied, stored
 from tests.support.examples import examples

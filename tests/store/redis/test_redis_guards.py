@@ -12,7 +12,8 @@ from service.domain.counting.contributions import Changes
 from service.domain.tickets.ticket import TicketState
 from service.store import keys
 from service.store.client.pipelined_connection import Argument, PipelinedConnection, Reply
-from service.store.ports.counter_store import (
+from service.store.ports.errors import StoreRefused
+from service.store.ports.steps import (
     Applied,
     Batch,
     Behind,
@@ -21,7 +22,6 @@ from service.store.ports.counter_store import (
     Outcome,
     PartitionProgress,
     StaleCatalogue,
-    StoreRefused,
     TenantBatch,
     TicketWrite,
 )

@@ -12,7 +12,7 @@ from jsonschema_rs import Draft202012Validator
 
 from service.config.settings import ServiceSettings
 from service.domain.tickets.ticket import TicketState
-from service.store.ports.counter_store import Batch, TenantBatch, TicketWrite
+from service.store.ports.steps import Batch, TenantBatch, TicketWrite
 from service.web.docs.openapi import openapi
 from tests.fakes.memory_store import MemoryStore
 from tests.web.auth import test_order_of_checks as order

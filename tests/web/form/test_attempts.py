@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.store.ports.counter_store import StoreUnavailable
+from service.store.ports.errors import StoreUnavailable
 from service.web.form import attempts
 from service.web.form.attempts import FREE, Attempts
 from service.web.http.errors import Refused

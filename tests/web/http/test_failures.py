@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from service.domain.tenants.record import SUMMARY, ColumnDemand, new_record, with_asked
 from service.domain.tickets.ticket import Instant
-from service.store.ports.counter_store import CountQuery, Snapshot, StoreUnable
+from service.store.ports.errors import StoreUnable
+from service.store.ports.reading import CountQuery, Snapshot
 from tests.web.world import COUNT, FILTERS, QUERY, World
 
 

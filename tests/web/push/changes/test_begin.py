@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from service.domain.tickets.ticket import Ticket
-from service.store.ports.counter_store import CountQuery, Snapshot
+from service.store.ports.reading import CountQuery, Snapshot
 from tests.support.waiting import wait_until
 from tests.web.push.streaming.streams import Pushing
 from tests.web.world import QUERY, TICKETS

@@ -9,7 +9,7 @@ import pytest
 from service.domain.catalogue.catalogue import Filter, Status
 from service.domain.conditions.condition import Leaf
 from service.domain.tickets.ticket import Ticket
-from service.store.ports.counter_store import CountQuery, Snapshot
+from service.store.ports.reading import CountQuery, Snapshot
 from tests.web.push.streaming.asgi_stream import Stream
 from tests.web.push.streaming.event_stream import state_after
 from tests.web.push.streaming.streams import Pushing

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from service.domain.tickets.ticket import Ticket
-from service.store.ports.counter_store import CountQuery, Snapshot
+from service.store.ports.reading import CountQuery, Snapshot
 from tests.web.push.streaming.asgi_stream import Stream
 from tests.web.push.streaming.event_stream import Event
 from tests.web.push.streaming.streams import Pushing, later
