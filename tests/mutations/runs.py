@@ -92,17 +92,25 @@ def became(report: str, said: str) -> Run:
 
 
 def _ended(tree: Tree, command: Sequence[str], limit_s: float) -> tuple[int, str] | None:
-    """The run's exit status and its last line; None where it had to be ended."""
-    with subprocess.Popen(
-        command, cwd=tree.folder, env=tree.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    """The run's exit status and its last line; None where it had to be ended.
+
+    It writes to a file: a program that a failing test has left behind would hold a pipe open.
+    """
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, cwd=tree.folder, env=tree.environ, stdout=output, stderr=subprocess.STDOUT)
         try:
-            said, _ = process.communicate(timeout=limit_s)
+            status = process.wait(limit_s)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.communicate(timeout=END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            _end(process)
             return None
-        return process.returncode, next((line for line in reversed(said.splitlines()) if line.strip()), "")
+        output.seek(0)
+        return status, next((line for line in reversed(output.read().splitlines()) if line.strip()), "")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

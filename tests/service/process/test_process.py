@@ -1,6 +1,7 @@
 """`python -m service` as a process: starts, says its port, serves, and ends cleanly. No store is needed to start."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -63,13 +64,15 @@ def a_service(**settings: str) -> Iterator[Running]:
         env={"PATH": "", "TICKET_COUNTS_PORT": "0", **environ},
         cwd=Path(__file__).parents[3],
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     with process:
         try:
             yield Running(process)
         finally:
             if process.poll() is None:
-                process.kill()
+                # Its workers too: they would go on, and hold the pipe whose end is waited for.
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("workers", ["1", "3"])
