@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from service.config import environment
 from service.config.settings import ServiceSettings as ServiceSettings
-from service.config.settings import SharedSettings, is_host_and_port
+from service.config.shared_settings import SharedSettings, is_host_and_port
 
 PROGRAM = "python -m consumers"
 PURPOSE = "Keeps the counters in Redis equal to the ticket events and the catalogue in Kafka."

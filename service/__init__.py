@@ -1,4 +1,4 @@
 """The HTTP and SSE process, and what both processes share: clock, logs, time zones, turns of the event loop.
 
-Nothing here knows Kafka. `consumers` may import it, never the other way round.
+Never imports Kafka code or `consumers`: `consumers` imports this package.
 """

@@ -1,4 +1,4 @@
-"""`python -m service`: wires settings, store and application, and serves until SIGTERM. Never decides an answer."""
+"""`python -m service`: wires settings, store and application, and serves until SIGTERM. Never computes an answer."""
 
 import asyncio
 import gc
@@ -33,14 +33,14 @@ from service.web.push.hub import DRAIN_SPREAD_S, Hub
 from service.web.push.stream_limiter import StreamLimiter
 from service.web.server.server import HttpServer, new_server
 
-SPARE = 256
-"""Beside streams: answers under way, Redis, logs."""
+SPARE_FILES = 256
+"""File descriptors beside those of streams: requests under way, Redis, logs."""
 
 
-def allow(wanted: int) -> int:
-    """Raises this process's limit to `wanted` and some spare ones, or as far as it may; returns what it is then."""
+def raise_file_limit(streams: int) -> int:
+    """Raises the limit of open files to `streams` and SPARE_FILES, or to the hard limit; returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted + SPARE if hard == resource.RLIM_INFINITY else min(wanted + SPARE, hard)
+    most = streams + SPARE_FILES if hard == resource.RLIM_INFINITY else min(streams + SPARE_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         soft = most
@@ -50,69 +50,70 @@ def allow(wanted: int) -> int:
 log = structlog.stdlib.get_logger(__name__)
 
 GC_THRESHOLDS = (20_000, 20, 50)
-"""An answer makes hundreds of objects and no cycle: by default every second answer would look for some."""
+"""An answer allocates hundreds of objects and no cycle: with Python's thresholds every second answer would start a
+collection in vain."""
 
 LAYOUT_RETRY_S = 1.0
-"""Between looks for a store that was away at start: as often as a client polls."""
+"""Pause between tries to reach a store that was down at start: the interval at which clients poll."""
 
 
 def main() -> int:
-    """Returns the exit status."""
-    wanted = settings.load(sys.argv)
+    """Runs the service; returns the exit status."""
+    config = settings.load(sys.argv)
     gc.set_threshold(*GC_THRESHOLDS)
-    logs.set_up(wanted.log_level, wanted.log_format, process="service")
-    allowed = allow(wanted.streams)
-    if 0 <= allowed < wanted.streams:
-        log.warning("fewer files may be open than streams are allowed", files=allowed, streams=wanted.streams)
+    logs.set_up(config.log_level, config.log_format, process="service")
+    max_files = raise_file_limit(config.streams)
+    if 0 <= max_files < config.streams:
+        log.warning("fewer files may be open than streams are allowed", files=max_files, streams=config.streams)
     with ExitStack() as open_now:
         try:
-            listeners = reserved(wanted, open_now)
+            listeners = bound_sockets(config, open_now)
         except CantListen as error:
             print(error, file=sys.stderr)
             return 1
         urls = {name: url(listener) for name, listener in zip(("url", "metrics_url"), listeners, strict=False)}
-        log.info("listening", **urls, workers=wanted.workers, tzdata=timezones.version())
+        log.info("listening", **urls, workers=config.workers, tzdata=timezones.version())
         timezones.log_refused()
-        if wanted.workers == 1:
-            return run(wanted, listeners)
+        if config.workers == 1:
+            return run(config, listeners)
         ports = [port_of(listener) for listener in listeners]
         folder = Path(open_now.enter_context(TemporaryDirectory(prefix="ticket-counts-")))
-        return run_workers(wanted.workers, lambda number: run_worker(wanted, ports, number, folder), wanted.drain_s)
+        return run_workers(config.workers, lambda number: run_worker(config, ports, number, folder), config.drain_s)
 
 
-def reserved(wanted: ServiceSettings, open_now: ExitStack) -> list[socket.socket]:
-    """The sockets of PORT and, where it is set, of SERVICE_METRICS_PORT. Raises CantListen."""
-    ports = {"PORT": wanted.port, "SERVICE_METRICS_PORT": wanted.own_metrics_port}
+def bound_sockets(config: ServiceSettings, open_now: ExitStack) -> list[socket.socket]:
+    """Returns sockets bound to PORT and, where it is set, to SERVICE_METRICS_PORT. Raises CantListen."""
+    ports = {"PORT": config.port, "SERVICE_METRICS_PORT": config.own_metrics_port}
     listeners = []
     for name, port in ports.items():
         if port is not None:
             try:
-                listeners.append(open_now.enter_context(reserve(wanted.host, port, shared=wanted.workers > 1)))
+                listeners.append(open_now.enter_context(reserve(config.host, port, shared=config.workers > 1)))
             except OSError as error:
                 raise CantListen(f"TICKET_COUNTS_HOST, TICKET_COUNTS_{name}: can't listen there: {error}") from None
     return listeners
 
 
 class CantListen(Exception):
-    """The message names the settings and says why."""
+    """A port can't be bound. The message names the settings and gives the reason."""
 
 
-def run_worker(wanted: ServiceSettings, ports: Sequence[int], number: int, folder: Path) -> int:
-    """One of several: its own socket on each port, so that the kernel spreads connections evenly."""
+def run_worker(config: ServiceSettings, ports: Sequence[int], number: int, folder: Path) -> int:
+    """Runs one of several workers. Each has its own socket on each port: the kernel spreads connections evenly."""
     with ExitStack() as open_now:
-        listeners = [open_now.enter_context(listen(wanted.host, port, shared=True)) for port in ports]
-        return run(wanted, listeners, SharedMetrics(folder, number))
+        listeners = [open_now.enter_context(listen(config.host, port, shared=True)) for port in ports]
+        return run(config, listeners, SharedMetrics(folder, number))
 
 
 def run(
-    wanted: ServiceSettings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None = None
+    config: ServiceSettings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None = None
 ) -> int:
-    """Serves on the sockets; returns the exit status."""
+    """Serves on the sockets until the process is told to end; returns the exit status."""
     for listener in listeners:
         listener.listen(BACKLOG)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            status = runner.run(serving(wanted, listeners, shared_metrics))
+            status = runner.run(serving(config, listeners, shared_metrics))
         except StoreRefused as refused:
             log.error("the store can't be used", problem=str(refused))
             return 1
@@ -121,29 +122,29 @@ def run(
 
 
 async def serving(
-    wanted: ServiceSettings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None
+    config: ServiceSettings, listeners: Sequence[socket.socket], shared_metrics: SharedMetrics | None
 ) -> int:
-    """Opens everything, serves, closes everything; returns the exit status."""
+    """Opens the store, the hub and the server, serves, and closes them; returns the exit status."""
     clock = SystemClock()
-    async with open_store(wanted.redis, wanted.buckets, wanted.redis_timeout_s) as store:
+    async with open_store(config.redis, config.buckets, config.redis_timeout_s) as store:
         demands = DemandLimits(
-            wanted.profile_pairs,
-            wanted.dated_columns,
-            wanted.new_pairs_per_user_per_day,
-            wanted.new_pairs_per_tenant_per_hour,
+            config.profile_pairs,
+            config.dated_columns,
+            config.new_pairs_per_user_per_day,
+            config.new_pairs_per_tenant_per_hour,
         )
         queries = CountQueries(store, clock, limits=demands)
         limiter = StreamLimiter(
-            wanted.streams, wanted.streams_per_user, wanted.streams_per_tenant, wanted.streams_per_address
+            config.streams, config.streams_per_user, config.streams_per_tenant, config.streams_per_address
         )
-        hub = Hub(queries, limiter, clock, min(DRAIN_SPREAD_S, wanted.drain_s / 2))
+        hub = Hub(queries, limiter, clock, min(DRAIN_SPREAD_S, config.drain_s / 2))
         app = create_app(
-            queries, store, hub, store, wanted, clock, access_log() if wanted.access_log else None,
+            queries, store, hub, store, config, clock, access_log() if config.access_log else None,
             shared_metrics=shared_metrics,
-            operations_port=None if wanted.own_metrics_port is None else port_of(listeners[1]),
+            operations_port=None if config.own_metrics_port is None else port_of(listeners[1]),
         )  # fmt: skip
-        server = new_server(app, wanted.drain_s, hub.drain)
-        listening = hub.running(partial(listen_for_hints, wanted.redis))
+        server = new_server(app, config.drain_s, hub.drain)
+        listening = hub.running(partial(listen_for_hints, config.redis))
         answering = nullcontext() if shared_metrics is None else shared_metrics.running()
         async with listening, answering, asyncio.TaskGroup() as tasks:
             layout = tasks.create_task(check_layout(store, server))
@@ -153,16 +154,19 @@ async def serving(
 
 
 async def check_layout(store: RedisStore, server: HttpServer) -> bool:
-    """Whether the store is laid out as we are set, known once it could be asked; if it isn't, the server ends."""
-    said = ""
+    """Checks that the store's layout is the one of the settings, as soon as the store answers.
+
+    Returns whether it is. If it isn't, ends the server.
+    """
+    last_problem = ""
     while True:
         try:
             await store.ensure_layout()
             return True
         except StoreUnavailable as away:
-            if str(away) != said:  # once, not each second
+            if str(away) != last_problem:  # one line, not one each second
                 log.warning("the store is away", problem=str(away))
-            said = str(away)
+            last_problem = str(away)
             await asyncio.sleep(LAYOUT_RETRY_S)
         except StoreRefused as refused:
             log.error("the store can't be used", problem=str(refused))
@@ -171,7 +175,7 @@ async def check_layout(store: RedisStore, server: HttpServer) -> bool:
 
 
 def access_log() -> AccessLog | None:
-    """Off when lines of its level would not be written."""
+    """Returns the access log, or None when the log level suppresses its lines."""
     return AccessLog() if logging.getLogger(LOGGER).isEnabledFor(logging.INFO) else None
 
 

@@ -7,10 +7,10 @@ from service.domain.tickets.ticket import Instant
 
 
 class Clock(Protocol):
-    """Two implementations exist: the system's clock, and one that tests set."""
+    """A source of the current time. Two implementations exist: the system's clock, and one that tests set."""
 
     def now_us(self) -> Instant:
-        """This instant, in microseconds since the Unix epoch."""
+        """Returns the current instant, in microseconds since the Unix epoch."""
 
 
 class SystemClock:

@@ -1,7 +1,7 @@
 """`from service.local_api import local_api`: the form API for code on the same host. Never asks for credentials.
 
-The first call reads the same settings from the environment as the service does, and opens one connection to Redis on
-a thread of its own; later calls, from whatever thread, share it. Importing this opens nothing.
+The first call reads the service's settings from the environment, and opens one connection to Redis on a new thread.
+Later calls from any thread share that connection. Importing this module opens nothing.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from typing import Any
 
 from service.clock import SystemClock
 from service.config.environment import variable
-from service.config.settings import SharedSettings
+from service.config.shared_settings import SharedSettings
 from service.store.redis.store import open_store
 from service.web.form.local import LocalPanel
 
 CLOSE_S = 2.0
-"""Longest wait for the connection's end when the program ends: it has nothing to write any more."""
+"""Longest wait for the connection to close when the program ends. Short, because nothing is left to write."""
 
 
 def local_api(
@@ -29,19 +29,19 @@ def local_api(
     *,
     tenant: str | None = None,
 ) -> dict[str, Any]:
-    """What the form API answers to this action, `{"result": "error", "message": …}` where something is wrong.
+    """Returns the form API's answer to this action; an error is `{"result": "error", "message": …}`.
 
-    `values` are its fields, with any letter case in their names. With an admin's name their departments count and
-    their tickets are the flagged ones; without one all departments count. The tenant may be left out where the admin,
-    or there being only one, says it.
+    `values` are the action's fields, in any letter case. With an admin's name, the departments of that admin count,
+    and flagged tickets are those assigned to the admin. Without a name all departments count. `tenant` may be left
+    out where the admin's name determines it, or where only one tenant exists.
 
-    Raises SettingsError for a wrong setting and StoreRefused for a Redis that is laid out otherwise.
+    Raises SettingsError for a wrong setting, and StoreRefused when the layout of Redis doesn't match the settings.
     """
     return _shared().call(command, values or {}, admin_username, tenant)
 
 
 def close() -> None:
-    """Ends the connection, if there is one, and calls under way with it; the next call opens another."""
+    """Closes the connection, if one is open, and ends the calls under way. The next call opens a new one."""
     global _open
     with _opening:
         closing, _open = _open, None
@@ -52,17 +52,17 @@ def close() -> None:
 _Variables = tuple[tuple[str, str | None], ...]
 
 _NAMES = tuple(variable(name) for name in SharedSettings.model_fields)
-"""Looked at in every call: reading them as settings takes half a millisecond, as long as the answer itself."""
+"""The variables whose values every call compares. Parsing them takes half a millisecond, as long as an answer."""
 
 
 class _Connection:
-    """A panel over one connection, and the thread that its event loop runs on."""
+    """A panel over one connection to Redis, and the thread that runs its event loop."""
 
     def __init__(self, variables: _Variables) -> None:
         self.variables = variables
         self._settings = SharedSettings.read({name: value for name, value in variables if value})
         self._opened: Future[tuple[LocalPanel, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        # A daemon: a program that forgets about us must be able to end.
+        # A daemon thread: a program that never calls close() must still be able to end.
         self._thread = threading.Thread(target=self._run, name="ticket counts", daemon=True)
         self._thread.start()
 
@@ -81,7 +81,7 @@ class _Connection:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except Exception as error:  # told to whoever calls
+        except Exception as error:  # raised in the callers, which wait for the future
             if self._opened.done():
                 raise
             self._opened.set_exception(error)
@@ -99,7 +99,10 @@ _open: _Connection | None = None
 
 
 def _shared() -> _Connection:
-    """The connection by today's settings: a program may set its environment after it has imported this."""
+    """Returns the connection with the current settings.
+
+    Reads them in every call, because a program may set its environment after importing this module.
+    """
     global _open
     variables = tuple((name, os.environ.get(name)) for name in _NAMES)
     with _opening:
@@ -113,7 +116,7 @@ def _shared() -> _Connection:
 
 
 def _forget() -> None:
-    """In a forked child there is no thread, and the socket is the parent's."""
+    """Drops the connection in a forked child: its thread is missing there, and its socket is the parent's."""
     global _open, _opening
     _open, _opening = None, threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Log lines of both processes, our own and the libraries', on stderr. Never decides what is logged, only how."""
+"""Formats the log lines of both processes and their libraries, on stderr. Never decides what is logged."""
 
 import logging
 import sys
@@ -10,13 +10,13 @@ from structlog.typing import Processor
 LogFormat = Literal["json", "console"]
 
 QUIETED = {"aiokafka": logging.INFO, "asyncio": logging.INFO}
-"""Loggers kept from going below this level: at `debug` aiokafka prints whole records, hashes of secrets too."""
+"""The lowest level of these loggers: at `debug` aiokafka prints whole records, including hashes of secrets."""
 
 
 def set_up(level: str, log_format: LogFormat, process: str) -> None:
-    """From here on, structlog and the standard library write one line a message to stderr, tagged with `process`.
+    """Makes structlog and the standard library write each message as one line to stderr, tagged with `process`.
 
-    `level` is `debug`, `info`, `warning` or `error`. Calling it again replaces what was set up before.
+    `level` is `debug`, `info`, `warning` or `error`. A later call replaces the settings of an earlier one.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -34,7 +34,7 @@ def set_up(level: str, log_format: LogFormat, process: str) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,  # loggers made at import must follow a later set-up
+        cache_logger_on_first_use=False,  # loggers made at import must follow a later call
     )
     structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
@@ -52,7 +52,7 @@ def set_up(level: str, log_format: LogFormat, process: str) -> None:
 
 
 def _rendering(log_format: LogFormat) -> list[Processor]:
-    # Tracebacks without local variables: those hold tokens and tickets.
+    # Tracebacks leave out local variables, which hold tokens and tickets.
     if log_format == "console":
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

@@ -1,4 +1,4 @@
-"""A mapping with a fixed number of places that forgets what was not used for longest. Never asks how old a value is."""
+"""A bounded mapping that evicts the least recently used entries. Never evicts an entry by its age."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -13,10 +13,10 @@ def _one(value: object) -> int:
 
 
 class Lru(Generic[K, V]):
-    """Holds entries that weigh at most `limit` together; without `weight` each weighs 1, so that it is their number.
+    """Holds entries with a total weight of at most `limit`. Without `weight` each weighs 1: `limit` is their number.
 
-    The weight of a value must not change while it is held. One that alone is over the limit isn't kept; with a limit
-    of 0 nothing is.
+    The weight of a value must not change while it is held. A value that is heavier than `limit` isn't kept, and evicts
+    all others; with a limit of 0 nothing is kept.
     """
 
     def __init__(self, limit: int, weight: Callable[[V], int] = _one) -> None:
@@ -24,7 +24,7 @@ class Lru(Generic[K, V]):
         self._weight = weight
         self._entries: OrderedDict[K, V] = OrderedDict()
         self.weight = 0
-        """Of all entries together."""
+        """The total weight of all entries."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -33,14 +33,14 @@ class Lru(Generic[K, V]):
         return iter(self._entries)
 
     def get(self, key: K) -> V | None:
-        """The value, which counts as a use of it."""
+        """Returns the value, None where there is none, and marks the entry as used."""
         value = self._entries.get(key)
         if value is not None:
             self._entries.move_to_end(key)
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Remembers the value; whatever was not used for longest makes room."""
+        """Stores the value, and evicts the least recently used entries until the total weight is within the limit."""
         self.drop(key)
         self._entries[key] = value
         self.weight += self._weight(value)
@@ -49,7 +49,7 @@ class Lru(Generic[K, V]):
             self.weight -= self._weight(gone)
 
     def drop(self, key: K) -> None:
-        """Forgets the value, if there is one."""
+        """Removes the entry, if there is one."""
         gone = self._entries.pop(key, None)
         if gone is not None:
             self.weight -= self._weight(gone)

@@ -1,7 +1,7 @@
-"""Time zones of the `tzdata` package, whatever the system has. Never reads the system's own copy: those go stale.
+"""Time zones of the `tzdata` package. Never reads the system's own copy, which goes stale.
 
-Counts are kept by quarters of an hour, so every local day has to begin with one. Every zone's do today; one that ever
-didn't would be refused by name rather than counted a little wrongly.
+Time buckets are quarters of an hour in UTC, so every local day must begin at the start of one. Today all days of all
+zones do. A zone with another day would be refused by name, because its counts would be wrong.
 """
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -19,30 +19,31 @@ log = structlog.stdlib.get_logger(__name__)
 DEFAULT = "UTC"
 
 NO_PLACE = "Factory"
-"""In the package's list, but it means "not set up": no viewer lives there."""
+"""A name in the package's list that means "not set up". It isn't a place, so no viewer needs it."""
 
 YEARS_CHECKED = (-1, 3)
-"""From the year before the package's release: windows look back a month. After it only yearly rules repeat."""
+"""The years that are checked, relative to the package's release: from the year before it, because windows look back a
+month, up to the third year after it, exclusive. From then on only yearly rules repeat."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEK, _QUARTER = timedelta(days=7), timedelta(minutes=15)
 
 
 def version() -> str:
-    """Which release of the time zone database is in use."""
+    """Returns the release of the time zone database in use, such as 2025.2."""
     return metadata.version("tzdata")
 
 
 @cache
 def names() -> frozenset[str]:
-    """Every name that may be asked for, links included, in its exact letter case."""
+    """Returns every name that a request may have, links included, in its exact letter case."""
     return frozenset(_listed()) - refused()
 
 
 @cache
 def refused() -> frozenset[str]:
-    """Zones of the package where some day doesn't begin with a quarter of an hour in UTC: none today."""
-    uneven: dict[bytes, bool] = {}  # most names are links to others
+    """Returns the zones in which some day doesn't begin with a quarter of an hour in UTC. Today there are none."""
+    uneven: dict[bytes, bool] = {}  # by file content, because most names are links to others
     bad = set()
     for name in _listed():
         content = _file(name)
@@ -54,20 +55,23 @@ def refused() -> frozenset[str]:
 
 
 def log_refused() -> None:
-    """Says loudly which zones are refused."""
+    """Logs an error that names the refused zones, if there are any."""
     if refused():
         log.error("time zones refused: their days do not begin with a quarter of an hour", zones=sorted(refused()))
 
 
 def is_even(place: tzinfo, released: int) -> bool:
-    """Whether every local day of the years checked begins with a quarter of an hour in UTC."""
+    """Returns whether every local day of YEARS_CHECKED begins with a quarter of an hour in UTC.
+
+    `released` is the year of the package's release.
+    """
     first, beyond = (date(released + years, 1, 1) for years in YEARS_CHECKED)
     offset = _offset(place, first)
     if offset % _QUARTER:
         return False
     for week in range((beyond - first) // _WEEK):
         following = _offset(place, first + (week + 1) * _WEEK)
-        if following != offset:  # only there may a day begin with something else than the offset says
+        if following != offset:  # where the offset is constant, every day begins as the first one does
             days = (first + week * _WEEK + timedelta(days=number) for number in range(9))
             if any(first_instant(day, place) % QUARTER_US for day in days):
                 return False
@@ -93,21 +97,21 @@ def _file(name: str) -> bytes:
 
 @cache  # bounded: there are some 600 names
 def zone(name: str) -> tzinfo:
-    """The zone of that name in the package."""
+    """Returns the package's zone of this name."""
     with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
 
 
 def local_date(instant_us: Instant, name: str) -> date:
-    """The calendar date there at that instant; `name` is one of `names()`."""
+    """Returns the calendar date in a zone at that instant. `name` is one of `names()`."""
     return (_EPOCH + timedelta(microseconds=instant_us)).astimezone(zone(name)).date()
 
 
 def day_at(instant_us: Instant, name: str) -> LocalDay:
-    """What calendar words mean there at that instant; `name` is one of `names()`."""
+    """Returns the local day in a zone at that instant; `today` and its kin refer to it. `name` is one of `names()`."""
     return _day(name, local_date(instant_us, name))
 
 
-@lru_cache(maxsize=2_048)  # three dates of every zone
+@lru_cache(maxsize=2_048)  # three dates for every zone
 def _day(name: str, on: date) -> LocalDay:
     return local_day(name, zone(name), on)

@@ -1,4 +1,4 @@
-"""Long work in an event loop, in slices: whoever does it lets the others have their turn. Never waits for a time."""
+"""Runs long work in an event loop in slices, between which other tasks run. Never waits for a set time."""
 
 import asyncio
 import time
@@ -9,32 +9,33 @@ from service.domain.steps import Steps
 T = TypeVar("T")
 
 SLICE_S = 0.001
-"""Longest piece of work, if a step isn't longer."""
+"""Longest slice of work, unless a single step takes longer."""
 
 TURNS_OF_OTHERS = 4
-"""Turns of the loop between two slices: an answer takes some five, so long work delays one by a slice or two."""
+"""Iterations of the event loop between two slices. An answer takes some five, so long work delays it by one or two
+slices."""
 
 
 class Turns:
-    """Begins with a slice."""
+    """The current time slice. The first begins with the construction, each further one with `next`."""
 
     def __init__(self) -> None:
         self._end = time.perf_counter() + SLICE_S
 
     @property
     def over(self) -> bool:
-        """Whether the slice is used up."""
+        """Whether the time of the slice is used up."""
         return time.perf_counter() >= self._end
 
     async def next(self) -> None:
-        """Has everything else run that is ready, a few times, and begins a slice."""
+        """Lets all other ready tasks run for TURNS_OF_OTHERS iterations, then begins a slice."""
         for _ in range(TURNS_OF_OTHERS):
             await asyncio.sleep(0)
         self._end = time.perf_counter() + SLICE_S
 
 
 async def in_turns(steps: Steps[T]) -> T:
-    """The result of a computation in steps, run in slices."""
+    """Runs a computation in slices; returns its result."""
     turns = Turns()
     while True:
         try:

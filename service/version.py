@@ -1,6 +1,6 @@
-"""The version of this package, also where it runs from a clone and nothing is installed. Only a name."""
+"""The version of this package, also where it runs from a clone without an installation. Never reads metadata."""
 
 VERSION = "0.1.0"
 
 ABOUT = f"ticket-counts {VERSION}"
-"""What `--version` of every program prints."""
+"""The output of `--version`, the same for every program."""

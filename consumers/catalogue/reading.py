@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service.config.settings import SharedSettings
+from service.config.shared_settings import SharedSettings
 from service.store import keys
 from service.store.client.store_client import opened_client
 from service.store.ports.catalogue import StoredTenant

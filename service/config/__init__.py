@@ -1,1 +1,1 @@
-"""Settings of the HTTP process: read from the environment, checked, and explained. Opens nothing."""
+"""Settings of the HTTP process, and their shared base: read from the environment, checked, and explained."""

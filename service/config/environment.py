@@ -1,4 +1,4 @@
-"""Settings as environment variables: reads, checks and explains them. Opens nothing, and knows no setting by name."""
+"""Reads, checks and explains settings from environment variables. Knows no setting by name."""
 
 import difflib
 import os
@@ -19,17 +19,17 @@ from service.version import ABOUT
 PREFIX = "TICKET_COUNTS_"
 
 TESTS_OWN = f"{PREFIX}TEST_"
-"""Variables of the test suite; the processes leave them alone."""
+"""Prefix of the test suite's variables, which the processes ignore."""
 
 EXIT_WRONG_USE = 2
-"""Exit status of a wrong setting or argument: what argparse and the shells use for wrong use."""
+"""Exit status for a wrong setting or argument, as in argparse and the shells."""
 
 HELP_WIDTH = 100
-"""Columns of `--help`: readable, and narrow enough for half a screen."""
+"""Longest line of `--help`, in characters: fits into half a screen."""
 
 
 class SettingsError(ValueError):
-    """This environment or command line can't be used: show the message, which is one line, and end with status 2."""
+    """The environment or the command line is wrong: print the message, which is one line, and exit with status 2."""
 
 
 def _readable(path: str) -> str:
@@ -42,11 +42,11 @@ def _readable(path: str) -> str:
 
 
 ReadableFile = Annotated[str, AfterValidator(_readable)]
-"""A setting that names a file, "" for none: it is there and can be read when the process starts."""
+"""A setting that names a file, or "" for none. The file must be readable when the process starts."""
 
 
 class Environment(BaseSettings):
-    """Base of all settings: frozen, and built from what it is given alone; only `read` looks at variables."""
+    """Base of all settings: frozen, and built from arguments alone. Only `read` takes environment variables."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix=PREFIX, allow_inf_nan=False, hide_input_in_errors=True
@@ -61,14 +61,14 @@ class Environment(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is passed in: a test or a demo that builds settings must not meet the caller's variables."""
+        """Leaves only arguments: settings built by a test or a demo must not pick up the variables of its caller."""
         return (init_settings,)
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
-        """The settings these variables give; an empty variable is as good as none, as compose files write them.
+        """Returns the settings in `environ`. An empty variable counts as unset: compose files write unset ones so.
 
-        Raises SettingsError, which names every variable that is wrong.
+        Raises SettingsError, which names every wrong variable.
         """
         source = EnvSettingsSource(cls, case_sensitive=False, env_ignore_empty=True)
         source.env_vars = {name.lower(): value for name, value in environ.items() if value}
@@ -79,18 +79,18 @@ class Environment(BaseSettings):
 
 
 def variable(field: str) -> str:
-    """The environment variable of a field."""
+    """Returns the environment variable of a field."""
     return PREFIX + field.upper()
 
 
 def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
-    """A line for each variable with our prefix that no process reads, with the name that was probably meant."""
+    """Returns a warning for each variable with our prefix that no process reads, with the name most like it."""
     names = sorted(known)
     lines = []
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name.startswith(TESTS_OWN) or name in names:
             continue
-        # Without what all have in common, or everything would be close to everything.
+        # Compared without the prefix, which would make all names alike.
         near = difflib.get_close_matches(
             name.removeprefix(PREFIX), [other.removeprefix(PREFIX) for other in names], n=1
         )
@@ -99,20 +99,20 @@ def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> list[
 
 
 def refuse_arguments(argv: Sequence[str]) -> None:
-    """Raises SettingsError when there is anything behind the program's name."""
+    """Raises SettingsError when there are arguments behind the program's name."""
     if len(argv) > 1:
         raise SettingsError(f"unknown argument {argv[1]!r}: settings are environment variables, --help lists them")
 
 
 def table(settings: type[Environment], names: Container[str] | None = None) -> str:
-    """Every setting (or only those named) with its default and its meaning, in the order they are declared."""
+    """Returns the help of all settings, or of those in `names`: default and meaning, in the order of declaration."""
     fields = settings.model_fields.items()
     return "\n".join(_entry(name, field) for name, field in fields if names is None or name in names)
 
 
 def usage(settings: type[Environment], program: str, purpose: str) -> str:
-    """What `--help` of a process prints."""
-    lead = f"{purpose} All settings are environment variables; an empty one is as good as none."
+    """Returns the `--help` text of a process."""
+    lead = f"{purpose} All settings are environment variables; an empty one counts as unset."
     return f"usage: {program} [--help | --version]\n\n{textwrap.fill(lead, HELP_WIDTH)}\n\n{table(settings)}"
 
 
@@ -125,15 +125,15 @@ def load(
     help_text: Callable[[], str],
     known: Iterable[str],
 ) -> Settings:
-    """The settings of this process.
+    """Returns the settings of this process.
 
-    Ends it for `--help` and `--version` (status 0), and with one line on stderr when a setting is wrong (2).
+    Exits for `--help` and `--version` (status 0), and with one line on stderr for a wrong setting (status 2).
 
-    A variable with our prefix that isn't `known` costs a line on stderr, no more: an old one must not stop an upgrade.
+    A variable with our prefix that isn't `known` gets only a warning on stderr: an old one must not stop an upgrade.
     """
-    asked = {*argv[1:]}
-    if asked & {"-h", "--help", "--version"}:
-        print(ABOUT if "--version" in asked else help_text())
+    options = {*argv[1:]}
+    if options & {"-h", "--help", "--version"}:
+        print(ABOUT if "--version" in options else help_text())
         raise SystemExit(0)
     try:
         settings = parse(argv, os.environ)
@@ -162,7 +162,7 @@ def _complaint(settings: type[Environment], error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     value = str(error["input"])
     problem = f"{variable(name)}: must be {_requirement(settings.model_fields[name])}, not {value!r}"
-    # Kubernetes writes TICKET_COUNTS_PORT=tcp://… into every pod beside a Service named ticket-counts.
+    # Kubernetes sets TICKET_COUNTS_PORT=tcp://… in every pod where a Service is named ticket-counts.
     return problem + (" (a service link of Kubernetes: set enableServiceLinks: false)" if "tcp://" in value else "")
 
 
@@ -171,7 +171,7 @@ def _is_bounded(field: FieldInfo) -> bool:
 
 
 def _requirement(field: FieldInfo) -> str:
-    """What a value must be, in words; the bounds are those that are enforced."""
+    """Describes the values that a setting accepts, from the bounds that are enforced."""
     if get_origin(field.annotation) is Literal:
         *most, last = (str(choice) for choice in get_args(field.annotation))
         return f"{', '.join(most)} or {last}"

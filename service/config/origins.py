@@ -1,15 +1,15 @@
-"""Origins of web pages as browsers send them (RFC 6454), from a setting. Never decides what they may do."""
+"""Reads origins of web pages (RFC 6454) from a setting. Never decides what a page of an origin may do."""
 
 from urllib.parse import urlsplit
 
 
 def origins_in(setting: str) -> tuple[str, ...]:
-    """The origins of a setting, which has them with commas between."""
+    """Returns the origins of a comma-separated setting."""
     return tuple(filter(None, (part.strip() for part in setting.split(","))))
 
 
 def origin_problem(origin: str) -> str:
-    """What keeps this from being an origin as browsers send it, or "" for a good one."""
+    """Returns why browsers would never send this origin, "" for a valid one."""
     try:
         url = urlsplit(origin)
         exact = f"{url.scheme}://{url.netloc}"

@@ -1,1 +1,1 @@
-"""The process around the application: the listening socket and the workers. Knows no request."""
+"""The process around the application: the listening socket and the workers. Handles no request."""

@@ -1,4 +1,4 @@
-"""Several processes behind one port: starts them, and ends them all together. Never serves, never restarts one."""
+"""Starts several processes behind one port, and ends them together. Never serves, never restarts one."""
 
 import os
 import signal
@@ -13,26 +13,27 @@ log = structlog.stdlib.get_logger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 KILL_AFTER_S = 1.5
-"""How much longer than its drain a worker may take to end."""
+"""Time for a worker to end after its drain time, before it is killed."""
 
 POLL_S = 0.05
+"""Pause between checks of which workers have ended."""
 
 
 def run_workers(count: int, work: Callable[[int], int], drain_s: float) -> int:
-    """Runs `work` in `count` forked processes until a signal comes or one of them ends, which ends the others.
+    """Runs `work` in `count` forked processes until a signal comes or one of them ends, then ends them all.
 
-    Each is told its number, from 0. Nothing may be open and no thread may run yet. Returns the exit status: 0 when all
-    ended well after a signal.
+    Passes each its number, from 0. Call it before anything is opened and before any thread runs. Returns the exit
+    status: 0 when a signal ended them and all had status 0.
     """
-    # Blocked before the first fork, so that none is lost; each worker unblocks them for itself.
+    # Signals are blocked before the first fork, so that none is lost. Each worker unblocks them for itself.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     workers = {_forked(partial(work, number), before) for number in range(count)}
-    asked = _wait_for_signal()
-    if not asked:
+    told_to_end = _wait_for_signal()
+    if not told_to_end:
         log.error("a worker ended by itself, ending the others")
     _signal(workers, signal.SIGTERM)
     statuses = _reaped(workers, drain_s + KILL_AFTER_S)
-    return 0 if asked and not any(statuses) else 1
+    return 0 if told_to_end and not any(statuses) else 1
 
 
 def _forked(work: Callable[[], int], mask: set[int | signal.Signals]) -> int:
@@ -46,24 +47,24 @@ def _forked(work: Callable[[], int], mask: set[int | signal.Signals]) -> int:
     except Exception:
         log.exception("worker failed")
     finally:
-        os._exit(status)  # the parent's exit handlers are not this process's
+        os._exit(status)  # skips the exit handlers, which are the parent's
 
 
 def _wait_for_signal() -> bool:
-    """True when the process was asked to end, False when a worker ended."""
+    """Returns True when a signal told this process to end, False when a worker ended."""
     while signal.sigwait(SIGNALS) == signal.SIGCHLD:
         if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            return False  # else one was stopped or goes on, which is told by the same signal
+            return False  # otherwise a worker was stopped or continued, for which the same signal is sent
     return True
 
 
 def _signal(workers: set[int], number: signal.Signals) -> None:
     for worker in workers:
-        os.kill(worker, number)  # not reaped yet, so the number is still theirs
+        os.kill(worker, number)  # not reaped yet, so the system hasn't reused the process id
 
 
 def _reaped(workers: set[int], timeout_s: float) -> list[int]:
-    """The exit statuses; whoever is still there at the end of the wait is killed."""
+    """Waits for the workers to end; returns their exit statuses. Kills those that still run after `timeout_s`."""
     statuses: list[int] = []
     left = set(workers)
     deadline = time.monotonic() + timeout_s

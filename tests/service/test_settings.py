@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from consumers.settings import ConsumerSettings as ConsumerSettings
 from service.config import settings
 from service.config.environment import SettingsError, unknown_variables
-from service.config.settings import CONSUMERS_OWN, ServiceSettings, SharedSettings, redis_url_problem
+from service.config.settings import CONSUMERS_OWN, ServiceSettings
+from service.config.shared_settings import SharedSettings, redis_url_problem
 from tests.support.starting import start_here
 
 

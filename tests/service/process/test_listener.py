@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from service import __main__ as descriptors
+from service import __main__ as program
 from service.process.listener import listen, url
 
 PROMISED = {"TCP_NOTSENT_LOWAT": 16_384, "TCP_USER_TIMEOUT": 18_000, "TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5}
@@ -33,10 +33,10 @@ def test_as_many_files_may_be_open_as_streams_need_or_as_are_allowed() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-        assert descriptors.allow(100) == 356
-        assert descriptors.allow(10) == 356, "never lowered"
+        assert program.raise_file_limit(100) == 356
+        assert program.raise_file_limit(10) == 356, "never lowered"
         if hard != resource.RLIM_INFINITY:
-            assert descriptors.allow(hard * 2) == hard
+            assert program.raise_file_limit(hard * 2) == hard
             assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
