@@ -1,1 +1,1 @@
-"""The form API of billing panels. Shares no envelope with the JSON API."""
+"""The form API of billing panels. Never uses the JSON API's envelope."""

@@ -1,11 +1,11 @@
-"""What each action of the form API counts, and the body of its answer. Never asks the store, nor who is asking."""
+"""The actions of the form API: which tickets each counts, and its answer's body. Never reads the store."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
-from service.domain.catalogue.catalogue import Status, TenantSettings
+from service.domain.catalogue.catalogue import TenantSettings
 from service.domain.catalogue.departments import Department, assigned, departments, teams_in
 from service.domain.counting.status_counts import Slice
 from service.web.form.fields import Fields, flag
@@ -13,11 +13,11 @@ from service.web.form.fields import Fields, flag
 Body = dict[str, Any]
 
 StatusCounts = Mapping[str, int]
-"""Status id -> tickets."""
+"""Status id -> number of tickets."""
 
 
 class PanelCaller(msgspec.Struct, frozen=True):
-    """Whom the answer is for. `teams` None: departments of their own they have none, so all count."""
+    """The tenant and admin that a call acts for. `teams` None means all departments; a set limits them to its teams."""
 
     tenant: str
     teams: frozenset[str] | None = None
@@ -26,13 +26,13 @@ class PanelCaller(msgspec.Struct, frozen=True):
 
 
 class Action(Protocol):
-    """One call: first what it needs counted, then what it says of the counts."""
+    """One call: `slices` names the tickets to count, then `body` makes the answer from their counts."""
 
     def slices(self, settings: TenantSettings) -> Sequence[Slice]:
-        """The tickets to count."""
+        """Returns the slices of tickets to count."""
 
     def body(self, settings: TenantSettings, counts: Sequence[StatusCounts]) -> Body:
-        """The answer, from the same settings and the counts of its slices."""
+        """Returns the answer; `counts` has one entry per slice, made with the same settings."""
 
 
 class TicketCounts:
@@ -44,7 +44,7 @@ class TicketCounts:
         self._by_status = flag(fields, "includecountsbystatus")
 
     def slices(self, settings: TenantSettings) -> Sequence[Slice]:
-        # Tickets of teams without a department are nobody's: only who ignores departments sees them.
+        # Tickets of teams without a department count only for calls that ignore departments.
         teams = None if self._ignoring else teams_in(_departments(settings, self._caller, ignoring=False))
         flagged = [] if self._caller.admin is None else [Slice(teams, self._caller.admin)]
         return [Slice(teams), *flagged]
@@ -58,7 +58,7 @@ class TicketCounts:
             "awaitingReply": awaiting(settings, counts[0]),
             "flaggedTickets": active(settings, counts[1]) if len(counts) > 1 else 0,
         }
-        return body | {"status": _titled(settings, counts[0])} if self._by_status else body
+        return body | {"status": _counts_by_title(settings, counts[0])} if self._by_status else body
 
 
 class SupportStatuses:
@@ -95,10 +95,10 @@ class SupportDepartments:
             {
                 "id": str(department.id),
                 "name": department.name,
-                "awaitingreply": str(awaiting(settings, found)),
-                "opentickets": str(active(settings, found)),
+                "awaitingreply": str(awaiting(settings, of_department)),
+                "opentickets": str(active(settings, of_department)),
             }
-            for department, found in zip(self._chosen(settings), counts, strict=True)
+            for department, of_department in zip(self._chosen(settings), counts, strict=True)
         ]
         return {"result": "success", "totalresults": len(listed), "departments": {"department": listed}}
 
@@ -111,46 +111,45 @@ ACTIONS: Mapping[str, Callable[[PanelCaller, Fields], Action]] = {
     "getsupportstatuses": SupportStatuses,
     "getsupportdepartments": SupportDepartments,
 }
-"""By their names in lower case."""
+"""Action name in lower case -> the class of its calls."""
 
 
 def active(settings: TenantSettings, counts: StatusCounts) -> int:
-    """Tickets in statuses that are active ones."""
+    """Returns the number of tickets in active statuses."""
     return sum(counts[status.id] for status in settings.statuses if status.active)
 
 
 def awaiting(settings: TenantSettings, counts: StatusCounts) -> int:
-    """Tickets in statuses that await a reply."""
+    """Returns the number of tickets in statuses that await a reply."""
     return sum(counts[status.id] for status in settings.statuses if status.awaiting)
 
 
 def status_key(title: str) -> str:
-    """`customerreply` for "Customer-Reply": lower case, and nothing but letters of any script and digits."""
+    """Returns the letters (of any script) and digits of the title in lower case: "Customer-Reply": `customerreply`."""
     return "".join(character for character in title.lower() if character.isalpha() or character.isdigit())
 
 
 def number_in(text: str) -> int | None:
-    """The whole number that a field names, if it does."""
+    """Returns the whole number in the text; None for any other text."""
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdecimal() and len(digits) <= _INT64_DIGITS else None
 
 
 _INT64_DIGITS = 19
-"""Departments have numbers of 64 bits; what is longer is nobody's, and slow to read."""
+"""Department numbers have 64 bits. A longer number names no department, and would be slow to parse."""
 
 
 def _departments(settings: TenantSettings, caller: PanelCaller, *, ignoring: bool) -> Sequence[Department]:
     return departments(settings) if ignoring or caller.teams is None else assigned(settings, caller.teams)
 
 
-def _titled(settings: TenantSettings, counts: StatusCounts) -> dict[str, Body]:
-    """Every status in the tenant's order; those whose keys meet are one entry, with the first one's title."""
-    found: dict[str, Body] = {}
+def _counts_by_title(settings: TenantSettings, counts: StatusCounts) -> dict[str, Body]:
+    """Returns the statuses in the tenant's order. Statuses with the same key are one entry with the first one's title.
+
+    Example: "On Hold" with 2 tickets and "On-Hold" with 3 become `onhold`: title "On Hold", count 5.
+    """
+    by_key: dict[str, Body] = {}
     for status in settings.statuses:
-        entry = found.setdefault(status_key(status.name), _untitled(status))
+        entry = by_key.setdefault(status_key(status.name), {"title": status.name, "count": 0})
         entry["count"] += counts[status.id]
-    return found
-
-
-def _untitled(status: Status) -> Body:
-    return {"title": status.name, "count": 0}
+    return by_key

@@ -1,4 +1,4 @@
-"""From which addresses a credential is good. Never looks at a header: anybody can write those."""
+"""Checks a caller's address against a credential's allowed addresses. Never reads a header: any caller can forge it."""
 
 import ipaddress
 from collections.abc import MutableMapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def address_of(scope: MutableMapping[str, Any]) -> str:
-    """The caller's address as it is shown to them: IPv4 also where the socket speaks IPv6; "" where there is none."""
+    """Returns the caller's address: IPv4 also for an IPv4-mapped IPv6 address; "" for a connection without one."""
     client = scope.get("client")
     text = str(client[0]).partition("%")[0] if client else ""
     try:
@@ -18,11 +18,11 @@ def address_of(scope: MutableMapping[str, Any]) -> str:
 
 
 def is_allowed(address: str, allowed: Sequence[str] | None) -> bool:
-    """Whether the address is one of these, or in one of these networks; None allows every one."""
+    """Whether `allowed` has the address or a network that contains it; None allows every address."""
     if allowed is None:
         return True
     try:
-        known = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(known in ipaddress.ip_network(each, strict=False) for each in allowed)
+    return any(parsed in ipaddress.ip_network(each, strict=False) for each in allowed)

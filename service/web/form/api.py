@@ -1,4 +1,4 @@
-"""`/includes/api.php`: the form API, from a call to its answer in JSON or XML. Never counts."""
+"""Serves `/includes/api.php`, the form API: from a call to its answer in JSON or XML. Never counts tickets itself."""
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -17,7 +17,7 @@ from service.web.form.addresses import address_of
 from service.web.form.attempts import Attempts
 from service.web.form.authentication import Authentication
 from service.web.form.errors import get_is_off, invalid_action, method_not_allowed, not_permitted
-from service.web.form.failures import FORESEEN, refusal_of, unforeseen
+from service.web.form.failures import EXPECTED_ERRORS, internal_error, refusal_of
 from service.web.form.fields import Fields, fields_in_body, fields_in_query, readable
 from service.web.form.xml import xml_document
 from service.web.http.errors import ClientGone, rate_limited
@@ -32,11 +32,11 @@ PATH = "/includes/api.php"
 XML = (b"content-type", b"application/xml; charset=utf-8")
 
 NO_STORE: Headers = [(b"cache-control", b"no-store")]
-"""Some clients send GET: what a proxy keeps it might give to somebody else."""
+"""Some clients send GET, and a proxy must not give one client's answer to another."""
 
 
 class FormApi:
-    """An ASGI application: this API has a shape of its own for every error, a wrong method included."""
+    """An ASGI application, because every error of this API has its own shape, even that of a wrong method."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class FormApi:
     async def _reply(self, request: Request) -> Reply:
         fields: Fields = {}
         try:
-            fields = fields_in_query(request)  # an error before the body is read comes in the form asked for here
+            fields = fields_in_query(request)  # first, so that every later error has the requested `responsetype`
             self._check_method(request)
             self._gate.check_address(request)
             if request.scope["method"] == "POST":
@@ -71,11 +71,11 @@ class FormApi:
             return rendered(fields, 200, body, headers)
         except ClientGone:
             raise
-        except FORESEEN as error:
+        except EXPECTED_ERRORS as error:
             refused = refusal_of(error)
-        except Exception as error:  # the last resort: logged whole, answered without a word about it
+        except Exception as error:  # last resort: the traceback is logged, and the answer gives no details
             log.exception("request failed", path=PATH, method=request.scope["method"])
-            refused = unforeseen(error)
+            refused = internal_error(error)
         request.trace.refused, request.trace.reason = refused.code, refused.reason
         error_body = {"result": "error", "message": refused.message}
         headers = [(name.encode(), value.encode()) for name, value in refused.headers.items()]
@@ -102,12 +102,12 @@ class FormApi:
 
 
 def action_in(fields: Fields) -> str:
-    """The name of the action as answers say it."""
+    """Returns the name of the action in lower case and valid UTF-8, as answers repeat it."""
     return readable(fields.get("action", "")).lower()
 
 
 def permitted_action(fields: Fields, credential: Credential) -> str:
-    """The action asked for. Raises FormRefused for one that there is not, or that the credential may not do."""
+    """Returns the action of the call. Raises FormRefused for an unknown action, and for one that isn't allowed."""
     name = action_in(fields)
     if name not in ACTIONS:
         raise invalid_action(name)
@@ -118,7 +118,7 @@ def permitted_action(fields: Fields, credential: Credential) -> str:
 
 
 def rendered(fields: Fields, status: int, body: Body, headers: Headers) -> Reply:
-    """The body in the form asked for; anything but `xml` is JSON."""
+    """Returns the reply in the requested `responsetype`: `xml` is XML, anything else JSON."""
     if fields.get("responsetype", "").lower() == "xml":
         return Reply(status, [XML, *NO_STORE, *headers], xml_document(action_in(fields), body))
     return Reply(status, [JSON, *NO_STORE, *headers], encode(body))

@@ -1,6 +1,7 @@
-"""The fields of a call, from its query and its body, by their names in lower case. Never judges what they say.
+"""Reads the fields of a call from its query and its body. Never interprets their values.
 
-Where a field comes twice the last one counts, and the body's over the query's, as the clients are used to.
+Names are in lower case. Of a field that is sent twice the last one counts, and the body wins over the query, as the
+clients expect.
 """
 
 from collections.abc import Mapping
@@ -11,24 +12,25 @@ from service.web.http.requests import MAX_BODY_BYTES, Request
 from service.web.http.urlencoded import TooMany, pairs
 
 MAX_FIELDS = 1_000
-"""What PHP takes of one request by default (max_input_vars): no panel's client has ever sent more."""
+"""PHP's default limit (max_input_vars): panels never accepted more, so no client of theirs sends more."""
 
 Fields = Mapping[str, str]
-"""Name in lower case -> value. Bytes that are no UTF-8 stand as halves of surrogate pairs: a secret may have any."""
+"""Name in lower case -> value. Bytes that aren't UTF-8 are lone surrogates (`surrogateescape`): a secret may have any
+bytes."""
 
 TRUE = frozenset(("1", "true", "on", "yes"))
-"""In any letter case; everything else is false."""
+"""The values of a flag that mean yes, in any letter case. Every other value means no."""
 
 
 def fields_in_query(request: Request) -> Fields:
-    """The query's fields. Raises Refused."""
+    """Returns the query's fields. Raises Refused when they are too long or too many."""
     if len(request.query) > MAX_BODY_BYTES:
         raise Refused(Code.INVALID_REQUEST, f"The query must not be over {MAX_BODY_BYTES} bytes")
     return _urlencoded(request.query)
 
 
 async def fields_in_body(request: Request) -> Fields:
-    """The body's fields; none for a body of another kind than the two of forms. Raises Refused and ClientGone."""
+    """Returns the body's fields; none for a content type other than the two of forms. Raises Refused, ClientGone."""
     content_type = request.header(b"content-type") or b"application/x-www-form-urlencoded"
     kind = content_type.partition(b";")[0].strip().lower()
     if kind == b"application/x-www-form-urlencoded":
@@ -47,7 +49,7 @@ def flag(fields: Fields, name: str) -> bool:
 
 
 def readable(text: str) -> str:
-    """The text as it can be sent back: bytes that are no UTF-8 become replacement characters."""
+    """Returns the text with replacement characters for bytes that aren't UTF-8, so that an answer can repeat it."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -1,4 +1,4 @@
-"""The form API for code on the same host, which needs no credentials: a call in, a body out. Knows no HTTP."""
+"""Answers form API calls of code on the same host, which needs no credentials. Knows no HTTP."""
 
 import asyncio
 import logging
@@ -14,31 +14,31 @@ from service.queries.tallies import TallyQueries
 from service.store.ports.catalogue import Bucket
 from service.store.ports.reading import CounterReader
 from service.web.form.actions import ACTIONS, Body, PanelCaller
-from service.web.form.authentication import one_admin
+from service.web.form.authentication import is_one_admin
 from service.web.form.errors import authentication_failed, invalid_action
-from service.web.form.failures import FORESEEN, refusal_of
+from service.web.form.failures import EXPECTED_ERRORS, refusal_of
 from service.web.form.fields import Fields
 
 Found = TypeVar("Found")
 
 log = logging.getLogger(__name__)
-"""The host program's own: structlog would write to its output where nobody has set it up."""
+"""Standard logging, because structlog writes to the host program's output unless that program configures it."""
 
 
 class LocalStore(CounterReader, Protocol):
-    """What is needed of a store: it also says which tenants there are."""
+    """The store's interface for local calls: a counter reader that also lists tenants."""
 
     buckets: int
 
     async def tenants(self, bucket: Bucket) -> Sequence[str]:
-        """The tenants in force in a bucket."""
+        """Returns the tenants in force in a bucket."""
 
     async def ensure_layout(self) -> None:
-        """Raises StoreRefused when the store is laid out otherwise than we are set."""
+        """Raises StoreRefused when the store's layout is not that of this release and its settings."""
 
 
 class LocalPanel:
-    """Answers calls. What a credential allows is for callers from outside: here only its admin and teams count."""
+    """Answers calls. A credential's limits apply to remote callers only: here just its admin and teams matter."""
 
     def __init__(self, store: LocalStore, clock: Clock) -> None:
         self._store = store
@@ -48,7 +48,7 @@ class LocalPanel:
     async def answer(
         self, command: str, values: Mapping[str, object], admin_username: str | None, tenant: str | None
     ) -> Body:
-        """The body, an error's too. Raises StoreRefused, which an operator has to see to."""
+        """Returns the body of the answer, also of an error. Raises StoreRefused, which an operator has to resolve."""
         try:
             if not self._is_checked:
                 await self._store.ensure_layout()
@@ -60,7 +60,7 @@ class LocalPanel:
             action = ACTIONS[name](caller, fields_of(values))
             tally = await self._tallying.tally(caller.tenant, action.slices)
             return action.body(tally.view.settings, tally.counts)
-        except FORESEEN as error:
+        except EXPECTED_ERRORS as error:
             refused = refusal_of(error)
             log.info("local call of %s refused: %s", command, refused.reason)
         return {"result": "error", "message": refused.message}
@@ -68,37 +68,37 @@ class LocalPanel:
     async def _caller(self, admin_username: str | None, tenant: str | None) -> PanelCaller:
         if not admin_username:
             return PanelCaller(tenant or await self._only_tenant())
-        theirs = await self._confirmed(partial(self._of_admin, admin_username, tenant))
-        if not one_admin(theirs):
+        credentials = await self._confirmed(partial(self._credentials_of, admin_username, tenant))
+        if not is_one_admin(credentials):
             raise authentication_failed("no admin has this name, or several have")
-        teams = frozenset(team for credential in theirs for team in credential.teams)
-        return PanelCaller(theirs[0].tenant, teams, theirs[0].admin.id)
+        teams = frozenset(team for credential in credentials for team in credential.teams)
+        return PanelCaller(credentials[0].tenant, teams, credentials[0].admin.id)
 
-    async def _of_admin(self, username: str, tenant: str | None) -> Sequence[Credential]:
-        found = await self._store.credentials_of(username)
-        return [credential for credential in found if tenant in (None, credential.tenant)]
+    async def _credentials_of(self, username: str, tenant: str | None) -> Sequence[Credential]:
+        credentials = await self._store.credentials_of(username)
+        return [credential for credential in credentials if tenant in (None, credential.tenant)]
 
     async def _only_tenant(self) -> str:
         names = await self._confirmed(self._tenants)
         if len(names) != 1:
-            raise authentication_failed(f"one tenant has to be named: there are {len(names)}")
+            raise authentication_failed(f"the call must name a tenant: there are {len(names)}")
         return names[0]
 
     async def _tenants(self) -> Sequence[str]:
-        found = await asyncio.gather(*(self._store.tenants(bucket) for bucket in range(self._store.buckets)))
-        return [name for of_bucket in found for name in of_bucket]
+        buckets = await asyncio.gather(*(self._store.tenants(bucket) for bucket in range(self._store.buckets)))
+        return [name for bucket in buckets for name in bucket]
 
     async def _confirmed(self, read: Callable[[], Awaitable[Sequence[Found]]]) -> Sequence[Found]:
-        """What `read` finds. Raises Warming for nothing in a store that never had the whole catalogue."""
+        """Returns the result of `read`. Raises Warming if it is empty and the store never had the whole catalogue."""
 
-        async def anything() -> Sequence[Found] | None:
+        async def read_or_none() -> Sequence[Found] | None:
             return await read() or None
 
-        return await confirmed(anything, self._store.catalogue_read) or ()
+        return await confirmed(read_or_none, self._store.catalogue_read) or ()
 
 
 def fields_of(values: Mapping[str, object]) -> Fields:
-    """Values of the host's language as fields of a form; None is as if left out."""
+    """Converts Python values to form fields; None leaves the field out."""
     return {name.lower(): _text(value) for name, value in values.items() if value is not None}
 
 

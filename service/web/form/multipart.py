@@ -1,7 +1,6 @@
-"""The text parts of a multipart/form-data body (RFC 7578). Never keeps files, never decodes what a part says.
+"""Reads the text parts of a multipart/form-data body (RFC 7578). Never keeps files, never interprets a value.
 
-Parts are looked for in a body that is there as a whole and at most 1 MiB; a body that is cut off has the parts that
-are whole, as with PHP.
+The body is in memory as a whole, 1 MiB at most. Of a body that is cut off, only the complete parts count, as with PHP.
 """
 
 import re
@@ -16,23 +15,23 @@ _DISPOSITION = re.compile(rb"content-disposition\s*:\s*form-data\s*(;.*)", re.IG
 _ESCAPED = re.compile(rb'\\(["\\])')
 
 _ENCODED = {b"%22": b'"', b"%0D": b"\r", b"%0A": b"\n"}
-"""What browsers send for these three in names (HTML, section 4.10.22.7)."""
+"""The three escapes that browsers use in names (HTML, section 4.10.22.7)."""
 
 
 def boundary_of(content_type: bytes) -> bytes | None:
-    """What stands between the parts, by the `content-type` of the request."""
+    """Returns the boundary that the `content-type` of the request names; None if it names none."""
     match = _BOUNDARY.search(content_type)
     return (match[1] or match[2]) if match else None
 
 
-def multipart_fields(body: bytes, boundary: bytes, most: int) -> list[tuple[str, str]]:
-    """Name and value of each part that is no file, in order; stops one after `most`."""
+def multipart_fields(body: bytes, boundary: bytes, limit: int) -> list[tuple[str, str]]:
+    """Returns name and value of each part that isn't a file, in order. Stops after `limit` + 1 fields."""
     fields: list[tuple[str, str]] = []
-    # The first boundary has no line before it.
+    # The first boundary has no line end before it.
     for part in (b"\r\n" + body).split(b"\r\n--" + boundary)[1:]:
-        if part.startswith(b"--") or len(fields) > most:
+        if part.startswith(b"--") or len(fields) > limit:
             break
-        # Behind a boundary there may be blanks, then the line ends.
+        # After a boundary there may be blanks before the line end.
         head, separator, value = part.partition(b"\r\n")[2].partition(b"\r\n\r\n")
         name = _name_in(head) if separator else None
         if name is not None:
@@ -45,15 +44,15 @@ def _name_in(head: bytes) -> bytes | None:
         disposition = _DISPOSITION.fullmatch(line)
         if disposition is None:
             continue
-        said = {
+        parameters = {
             match[1].lower(): match[2] if match[2] is not None else match[3]
             for match in _PARAMETER.finditer(disposition[1])
         }
-        if b"filename" in said or b"filename*" in said or b"name" not in said:
+        if b"filename" in parameters or b"filename*" in parameters or b"name" not in parameters:
             return None
-        name = _ESCAPED.sub(rb"\1", said[b"name"])
-        for sent, meant in _ENCODED.items():
-            name = name.replace(sent, meant)
+        name = _ESCAPED.sub(rb"\1", parameters[b"name"])
+        for escape, character in _ENCODED.items():
+            name = name.replace(escape, character)
         return name
     return None
 
