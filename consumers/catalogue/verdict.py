@@ -7,8 +7,9 @@ from consumers.catalogue.explaining import Explained, asked_for, shown_column
 from consumers.catalogue.printing import instant, printed, value
 from service.domain.conditions.condition import AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
 from service.domain.conditions.fields import CUSTOM_PREFIX, FieldKind, kind_of
-from service.domain.counting.column_matcher import ColumnMatcher, compiled, getter
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.columns import QUESTIONS, Answers
+from service.domain.counting.compiling import compiled, getter
 from service.domain.counting.local_days import LocalDay
 from service.domain.counting.scopes import visible
 from service.domain.counting.viewer import Perspective, Role, Viewer

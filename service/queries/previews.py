@@ -211,7 +211,7 @@ async def _look(page: TicketPage, viewer_filter: ViewerFilter, counted: Distinct
         if ticket_state.ticket is not None:
             large = page.size_bytes > LARGE_BYTES * looked
             if (
-                await in_turns(viewer_filter.judging(ticket_state.ticket))
+                await in_turns(viewer_filter.counts_in_steps(ticket_state.ticket))
                 if large
                 else viewer_filter.counts(ticket_state.ticket)
             ):

@@ -52,7 +52,7 @@ def refuse_viewer(raw: object, path: str) -> None:
             raise _misplaced(member, where)
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Quotes an outside text for an error message, cut to 40 characters."""
     return repr(text if len(text) <= 40 else text[:40] + "…")
 
@@ -151,7 +151,7 @@ def _duration(raw: object, path: str) -> int:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise ConditionError(path, f"{error}: {shown(text)}") from None
+        raise ConditionError(path, f"{error}: {quoted(text)}") from None
 
 
 def _instant(raw: object, path: str) -> At | FromNow:

@@ -4,7 +4,7 @@ from typing import Any
 
 from service.domain.conditions.condition import AllOf, AnyOf, Asks, Condition, ConditionError, Leaf, Not, Question
 from service.domain.conditions.fields import kind_of
-from service.domain.conditions.leaf_values import json_type, leaf_value, refuse_viewer, shown
+from service.domain.conditions.leaf_values import json_type, leaf_value, quoted, refuse_viewer
 from service.domain.conditions.operators import EVERY_OPERATOR, MEMBERSHIP, OPERATORS, OPPOSITES, WITHOUT_VALUE
 from service.domain.json_reading import EXACT, Exact
 
@@ -69,7 +69,7 @@ def _check_keys(node: dict[Any, Any], path: str) -> None:
     """Raises ConditionError unless the node is a leaf, a `not`, or an `all`, an `any` or both."""
     for key in node:
         if key not in _LEAF_KEYS and key not in _TREE_KEYS:
-            raise ConditionError(path, f"unknown key {shown(str(key))}")
+            raise ConditionError(path, f"unknown key {quoted(str(key))}")
     if not node:
         raise ConditionError(path, "expected all, any, not, or a field with its op")
     trees = node.keys() & _TREE_KEYS
@@ -96,10 +96,10 @@ def _field_and_op(node: dict[Any, Any], path: str) -> tuple[str, str]:
     field = _name(node, "field", path)
     kind = kind_of(field)
     if kind is None:
-        raise ConditionError(f"{path}.field", f"unknown field {shown(field)}")
+        raise ConditionError(f"{path}.field", f"unknown field {quoted(field)}")
     op = _name(node, "op", path)
     if op not in EVERY_OPERATOR:
-        raise ConditionError(f"{path}.op", f"unknown operator {shown(op)}")
+        raise ConditionError(f"{path}.op", f"unknown operator {quoted(op)}")
     if op not in OPERATORS[kind]:
         raise ConditionError(f"{path}.op", f"{op} doesn't apply to {field}")
     return field, op

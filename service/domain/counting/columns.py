@@ -1,4 +1,4 @@
-"""Columns: plain conditions without any viewer in them, known by the hash of their meaning. Pure."""
+"""Columns: conditions without viewer questions, named by a hash of their content. Pure."""
 
 import hashlib
 from itertools import product
@@ -19,23 +19,23 @@ from service.domain.conditions.condition import (
 )
 
 SEMANTICS = 1
-"""Raise it whenever the same condition starts to mean something else: old columns are then filled anew."""
+"""The version of what conditions mean. Raise it when that changes: all columns are then filled again."""
 
 QUESTIONS = (Question.ASSIGNED, Question.REQUESTED, Question.TEAM)
 
 Answers = tuple[bool, bool, bool]
-"""What a ticket says to `QUESTIONS`, in their order."""
+"""A ticket's answers to `QUESTIONS`, in their order."""
 
 ALL_ANSWERS: tuple[Answers, ...] = tuple(product((False, True), repeat=3))  # type: ignore[arg-type]
 
 ColumnId = str
-"""The hash of a column's meaning and of the version of the semantics."""
+"""The hash of a column's condition and of `SEMANTICS`."""
 
 
 class Column(msgspec.Struct, frozen=True):
-    """Tickets that are counted together: those that fit a plain condition, of each quarter of an hour where `by` says.
+    """A count of the tickets that fit a condition without viewer questions.
 
-    `by` is the field whose instants the count is kept by, and None where it is one number.
+    With `by` it is kept by time: one count per quarter of an hour, by the instant in that field.
     """
 
     condition: Condition
@@ -46,14 +46,14 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 def written(*conditions: Condition) -> bytes:
-    """The conditions as a key: values of Python are equal that mean something else here, such as 1 and True."""
+    """Encodes conditions as a dictionary key. The conditions themselves won't do: Python has 1 == True."""
     return _encode((SEMANTICS, conditions))
 
 
 def column_id(column: Column) -> ColumnId:
-    """The name of a column whose condition is simplified; equal meanings written alike get one name.
+    """Returns the name of a column with a simplified condition. Equal simplified conditions have equal names.
 
-    "Every ticket" has the same name in all semantics: its number is 0 for ever.
+    The column of every ticket has a fixed name, also when `SEMANTICS` changes, so that its number stays 0.
     """
     if column == Column(ALWAYS):
         return EVERY_TICKET
@@ -61,27 +61,31 @@ def column_id(column: Column) -> ColumnId:
 
 
 EVERY_TICKET: ColumnId = "every ticket"
-"""The column each ticket counts in. Its number is always 0, which the packed counters rely on."""
+"""The column that every ticket counts in. Its number is always 0; the packed counters rely on that."""
 
 
 def residuals(condition: Condition) -> dict[Answers, Condition]:
-    """What is left of a lowered condition once the viewer's three answers are put in; `NEVER` where nothing is."""
-    asked = questions(condition)
-    if not asked:
+    """Returns the residual of a lowered condition for each combination of answers to the viewer questions.
+
+    Example: `assignee = @me and status = "open"` leaves `status = "open"` for each combination whose first answer is
+    True, and `NEVER` for the others.
+    """
+    relevant_questions = questions(condition)
+    if not relevant_questions:
         return dict.fromkeys(ALL_ANSWERS, simplify(condition))
-    plain: dict[Answers, Condition] = {}
+    residual: dict[Answers, Condition] = {}
     for answers in ALL_ANSWERS:
         relevant: Answers = tuple(  # type: ignore[assignment]
-            answer and question in asked for question, answer in zip(QUESTIONS, answers, strict=True)
+            answer and question in relevant_questions for question, answer in zip(QUESTIONS, answers, strict=True)
         )
-        if relevant not in plain:
-            plain[relevant] = simplify(condition, dict(zip(QUESTIONS, relevant, strict=True)))
-        plain[answers] = plain[relevant]
-    return plain
+        if relevant not in residual:
+            residual[relevant] = simplify(condition, dict(zip(QUESTIONS, relevant, strict=True)))
+        residual[answers] = residual[relevant]
+    return residual
 
 
 def questions(condition: Condition) -> frozenset[Question]:
-    """Which of the three questions about the viewer the condition asks anywhere."""
+    """Returns the viewer questions in the condition."""
     match condition:
         case Asks(question):
             return frozenset((question,))
@@ -93,7 +97,7 @@ def questions(condition: Condition) -> frozenset[Question]:
 
 
 def simplify(condition: Condition, answers: dict[Question, bool] | None = None) -> Condition:
-    """The same condition with answers put in, constants folded, nests flattened and children in a fixed order."""
+    """Replaces viewer questions by `answers`, folds constants, flattens nested lists, and sorts children."""
     match condition:
         case Asks(question) if answers is not None:
             return Const(answers[question])
@@ -131,5 +135,5 @@ def _joined(kind: type[AllOf] | type[AnyOf], children: list[Condition], neutral:
 
 
 def fields_of(condition: Condition) -> frozenset[str]:
-    """Names of the stored fields that the condition reads."""
+    """Returns the fields that the condition reads."""
     return frozenset(leaf.field for leaf in leaves_of(condition))

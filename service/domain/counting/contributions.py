@@ -1,4 +1,4 @@
-"""What a ticket adds to the counters, and what one change of it takes away and adds. Pure: no clock, no I/O."""
+"""The contributions of tickets to counters, and how changes of tickets change the counters. Pure: no clock, no I/O."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -13,16 +13,17 @@ Kind = TypeVar("Kind")
 Deltas = Mapping[str, Mapping[str, Mapping[int, int]]]
 """counter -> part -> mask -> change in the number of tickets with exactly this mask, without zeros.
 
-By mask and not by column: a change is two entries then, however many columns a tenant's filters need.
+Keyed by mask rather than by column, so that one changed ticket needs two entries for any number of columns. Example: a
+ticket whose mask goes from 0b101 to 0b110 adds `{0b101: -1, 0b110: 1}`.
 """
 
 
 TimeBuckets = Mapping[str, Mapping[str, Mapping[TimeBucket, int]]]
-"""counter -> part -> column kept by time and quarter of an hour -> change in the number of tickets, without zeros."""
+"""counter -> part -> time bucket -> change in the number of tickets, without zeros."""
 
 
 class Cell(NamedTuple):
-    """One count: a numbered column in a place, and of one that is kept by time the quarter of an hour."""
+    """One number: the tickets of a place that count in a column, in one quarter of an hour if it is kept by time."""
 
     column: int
     place: Place
@@ -30,13 +31,13 @@ class Cell(NamedTuple):
 
 
 def contributions(ticket: Ticket, columns: ColumnMatcher, now: Instant) -> frozenset[Cell]:
-    """Every cell this ticket adds one to at `now`."""
+    """Returns every cell that this ticket adds one to at `now`."""
     counted = columns.counted(ticket, now)
     return frozenset(cells(ticket, counted.mask, counted.time_buckets))
 
 
 def cells(ticket: Ticket | None, mask: int, time_buckets: Iterable[TimeBucket] = ()) -> Iterator[Cell]:
-    """Every cell a ticket with this mask and these moments adds one to; none for a deleted one."""
+    """Yields every cell that a ticket with this mask and these time buckets adds one to; none for a deleted ticket."""
     if ticket is None:
         return
     for place in places_of(ticket):
@@ -47,14 +48,14 @@ def cells(ticket: Ticket | None, mask: int, time_buckets: Iterable[TimeBucket] =
 
 
 class Changes:
-    """Sums what many changes do to the cells, so that a batch sends each cell once."""
+    """Adds up the changes of many tickets, so that a batch writes each cell once."""
 
     def __init__(self) -> None:
         self._masks = _ChangeSums[int]()
         self._time_buckets = _ChangeSums[TimeBucket]()
 
     def add(self, before: TicketState | None, after: TicketState | None) -> None:
-        """Takes away what `before` contributes and adds what `after` does."""
+        """Subtracts the contributions of `before` and adds those of `after`."""
         old = before.ticket if before is not None else None
         new = after.ticket if after is not None else None
         old_mask = before.mask if before is not None and old is not None else 0
@@ -72,22 +73,22 @@ class Changes:
             self._masks.count(new_places, new_mask, 1)
         if same and old_time_buckets == new_time_buckets:
             return
-        for moment in old_time_buckets:
-            self._time_buckets.count(old_places, moment, -1)
-        for moment in new_time_buckets:
-            self._time_buckets.count(new_places, moment, 1)
+        for time_bucket in old_time_buckets:
+            self._time_buckets.count(old_places, time_bucket, -1)
+        for time_bucket in new_time_buckets:
+            self._time_buckets.count(new_places, time_bucket, 1)
 
     def deltas(self) -> Deltas:
-        """The sums by mask."""
+        """Returns the changes by mask."""
         return self._masks.changed()
 
     def time_buckets(self) -> TimeBuckets:
-        """The sums of what is kept by time."""
+        """Returns the changes by time bucket."""
         return self._time_buckets.changed()
 
 
 class _ChangeSums(Generic[Kind]):
-    """Tickets of each kind that came to each place, less those that left it."""
+    """place -> mask or time bucket -> tickets that arrived minus tickets that left."""
 
     def __init__(self) -> None:
         self._sums: dict[str, dict[str, dict[Kind, int]]] = {}
@@ -104,7 +105,7 @@ class _ChangeSums(Generic[Kind]):
                 kinds[kind] = kinds.get(kind, 0) + change
 
     def changed(self) -> dict[str, dict[str, dict[Kind, int]]]:
-        """Those that didn't come out even."""
+        """Returns the sums that are not zero."""
         result: dict[str, dict[str, dict[Kind, int]]] = {}
         for counter, parts in self._sums.items():
             for part, kinds in parts.items():
@@ -115,16 +116,16 @@ class _ChangeSums(Generic[Kind]):
 
 
 def column_changes(masks: Mapping[int, int]) -> dict[int, int]:
-    """What changes of so many tickets with these masks come to in each column, without zeros.
+    """Turns changes by mask into changes by column, without zeros.
 
-    Added up in bit-slices: slice K has bit N set when the sum of column N has 2^K in it, so that one addition is a few
-    operations on whole masks, for 30 columns as for 500.
+    Example: `{0b101: -1, 0b110: 1}` gives `{0: -1, 1: 1}`; column 2 is unchanged. Sums are kept in bit-slices: bit N of
+    slice K is bit K of the sum of column N. One addition is then a few operations on whole masks, for 500 columns too.
     """
     gained: list[int] = []
     lost: list[int] = []
     for mask, change in masks.items():
         _add_slices(gained if change > 0 else lost, mask, abs(change))
-    for place in range(min(len(gained), len(lost))):  # most of what one mask loses another gains
+    for place in range(min(len(gained), len(lost))):  # most columns lose and gain the same number
         common = gained[place] & lost[place]
         gained[place] ^= common
         lost[place] ^= common
@@ -155,11 +156,11 @@ def _same_places(old: Ticket, new: Ticket) -> bool:
 
 
 WIDEST_REMEMBERED = 512
-"""Bits of masks that are remembered: some 45 MB in all at worst. Wider ones would take a hundred times as much."""
+"""The widest masks in the cache, in bits: at most some 45 MB. Wider masks would take a hundred times as much."""
 
 
 def numbers_in(mask: int) -> tuple[int, ...]:
-    """The columns in a mask, ascending."""
+    """Returns the numbers of the columns in a mask, ascending."""
     return _remembered_numbers(mask) if mask.bit_length() <= WIDEST_REMEMBERED else _numbers(mask)
 
 
@@ -167,5 +168,5 @@ def _numbers(mask: int) -> tuple[int, ...]:
     return tuple(number for number, bit in enumerate(reversed(f"{mask:b}")) if bit == "1")
 
 
-# Masks of persons' counters recur; slices of large batches don't, and take 15 µs for 500.
+# Masks of persons' counters repeat. Slices of large batches don't, and take 15 µs for 500 columns.
 _remembered_numbers = lru_cache(maxsize=4_096)(_numbers)

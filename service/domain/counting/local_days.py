@@ -1,6 +1,7 @@
-"""What calendar words mean as instants in a time zone. Pure: the zone is an argument, and none is known here.
+"""Calendar words as spans of instants in a time zone. Pure: the zone is an argument.
 
-A local day is [first instant of that date, first instant of the next), also where midnight is missing or occurs twice.
+A local day is [first instant of its date, first instant of the next date), also when midnight is missing or occurs
+twice. Example: in Asia/Kathmandu (UTC+05:45) 2026-11-21 runs from 2026-11-20T18:15Z to 2026-11-21T18:15Z.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -16,19 +17,19 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class LocalDay(msgspec.Struct, frozen=True):
-    """A date in a zone, and what the calendar words mean there that day."""
+    """A date in a time zone, and the calendar words' spans on that date."""
 
     zone: str
     date: str
-    """As in ISO 8601."""
+    """ISO 8601, `2026-11-21`."""
     windows: tuple[tuple[Instant, Instant], ...]
-    """For each of `operators.WORDS` the first instant inside, and the first one beyond.
+    """For each of `operators.WORDS`: the first instant inside, and the first instant after it.
 
-    Both are the same where the zone skipped the day.
+    They are equal when the zone skipped the day.
     """
 
     def window(self, word: str) -> tuple[Instant, Instant]:
-        """What one of the words means. Raises ValueError for another one."""
+        """Returns the span of a calendar word. Raises ValueError for any other word."""
         return self.windows[WORDS.index(word)]
 
     @property
@@ -38,24 +39,24 @@ class LocalDay(msgspec.Struct, frozen=True):
 
 
 def local_day(name: str, zone: tzinfo, on: date) -> LocalDay:
-    """That date in the zone of that name."""
+    """Returns the local day of a date in a zone called `name`."""
     windows = (tuple(first_instant(day, zone) for day in _dates(word, on)) for word in WORDS)
     return LocalDay(name, on.isoformat(), tuple(windows))  # type: ignore[arg-type]  # each has two
 
 
 def local_date(instant_us: Instant, zone: tzinfo) -> date:
-    """What a calendar in that zone shows."""
+    """Returns the date in the zone at an instant."""
     return (_EPOCH + timedelta(microseconds=instant_us)).astimezone(zone).date()
 
 
 def first_instant(day: date, zone: tzinfo) -> Instant:
-    """The first instant at which a calendar in that zone shows `day`, or a later date where it skipped `day`."""
+    """Returns the first instant whose date in the zone is `day`, or a later date when the zone skipped `day`."""
     midnight = datetime.combine(day, time.min, zone)
     first, again = _instant(midnight), _instant(midnight.replace(fold=1))
     if again >= first:  # it occurs once or twice
         return first
-    # PEP 495: a missing time is read by the offset before the jump, or with fold by the one after it. So the clock
-    # jumps over midnight somewhere after `again`, and `first` is no earlier than the jump.
+    # Midnight is missing. PEP 495 converts a missing time with the offset before the clock change, or with fold=1 with
+    # the offset after it. So the clock changes after `again`, and not later than `first`.
     while first - again > 1:
         middle = (first + again) // 2
         if local_date(middle, zone) < day:
@@ -70,7 +71,7 @@ def _instant(local: datetime) -> Instant:
 
 
 def _dates(word: str, today: date) -> tuple[date, date]:
-    """The first date of the word, and the first one after it."""
+    """Returns the first date of a calendar word, and the first date after it."""
     match word:
         case "today":
             return today, today + _DAY

@@ -1,4 +1,4 @@
-"""A plan: which counters one answer reads, and how they add up. Pure."""
+"""The plan of an answer: the counters to read, and how to add them up. Pure."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -14,64 +14,67 @@ Counter = Mapping[str, Mapping[int, int]]
 """part -> column number -> count."""
 
 
-Share = tuple[int, str]
-"""A scope: its counter, by its index in the plan, and which part of it."""
+ScopeRef = tuple[int, str]
+"""A scope: the index of its counter in the plan, and the part."""
 
 
-class Timed(msgspec.Struct, frozen=True):
-    """A count kept by time: a column's tickets over these scopes, which have none in common, within the region."""
+class TimedRead(msgspec.Struct, frozen=True):
+    """A read of a column kept by time: its tickets within the region, added over disjoint scopes."""
 
     column: int
     region: Region
-    scopes: tuple[Share, ...]
+    scopes: tuple[ScopeRef, ...]
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Scopes that are added (`plus`) and taken away (`minus`) together, for each of `columns`."""
+    """Scopes that are added (`plus`) and subtracted (`minus`), for several columns at once."""
 
-    plus: tuple[Share, ...]
-    minus: tuple[Share, ...]
+    plus: tuple[ScopeRef, ...]
+    minus: tuple[ScopeRef, ...]
     columns: tuple[int, ...]
 
     def totals(self, counters: Sequence[Counter]) -> list[int]:
-        """Per column: what the scopes come to."""
+        """Returns the total of each column over the scopes."""
         plus, minus = _found(self.plus, counters), _found(self.minus, counters)
         return [
-            # Lists, because a generator costs more than what it would go through here.
+            # Lists, because a generator costs more than these few items.
             sum([cells.get(column, 0) for cells in plus]) - sum([cells.get(column, 0) for cells in minus])
             for column in self.columns
         ]
 
 
 class Sum(NamedTuple):
-    """A sum over values by their places. Nearly all are one value as it is, `alone`; else `terms` are taken."""
+    """A sum over the values that a plan reads.
+
+    Nearly every sum is a single value: `terms` is None, and `alone` is the index of the value.
+    """
 
     alone: int
     terms: tuple[tuple[int, int], ...] | None
-    """(sign, place)."""
+    """(sign, index of a value)."""
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`columns` are read of the counter of all tickets, `counters` whole; then each sum is taken.
+    """Reads `columns` of the counter of all tickets, `counters` whole, and `timed`; then computes each sum.
 
-    Most sums of a viewer go over the same scopes, each in another column: those are looked up once, as a group.
+    Most sums of a viewer use the same scopes with different columns. A group looks up those scopes once.
     """
 
     columns: tuple[int, ...]
     counters: tuple[str, ...]
     groups: tuple[Group, ...]
     sums: tuple[Sum, ...]
-    """Over the values that are read: of `columns`, then of each group's columns, then of `timed`."""
+    """Indexes into the values: first those of `columns`, then of each group's columns, then of `timed`."""
     asked: int
-    """The columns that `groups` need, as a mask."""
+    """The mask of the columns that `groups` need."""
     timed_counters: tuple[str, ...] = ()
-    """Counters of which something kept by time is read."""
-    timed: tuple[Timed, ...] = ()
-    """Their scopes are by index into `timed_counters`."""
+    """The counters that `timed` reads."""
+    timed: tuple[TimedRead, ...] = ()
+    """Their scopes index into `timed_counters`."""
 
     @property
     def size(self) -> int:
-        """How many scopes, columns and summands it names."""
+        """The number of scopes, columns and summands in the plan."""
         grouped = sum(len(group.plus) + len(group.minus) + len(group.columns) for group in self.groups)
         timed = sum(2 + len(read.scopes) for read in self.timed)
         return (
@@ -79,7 +82,7 @@ class Plan(msgspec.Struct, frozen=True):
         )
 
     def evaluate(self, columns: Sequence[int], counters: Sequence[Counter], timed: Sequence[int]) -> list[int]:
-        """The sums, from counts read in the plan's order."""
+        """Computes the sums from the values that were read, in the plan's order."""
         values = [*columns]
         for group in self.groups:
             values += group.totals(counters)
@@ -90,21 +93,21 @@ class Plan(msgspec.Struct, frozen=True):
         ]
 
 
-def _found(scopes: Sequence[Share], counters: Sequence[Counter]) -> list[Mapping[int, int]]:
+def _found(scopes: Sequence[ScopeRef], counters: Sequence[Counter]) -> list[Mapping[int, int]]:
     return [cells for index, part in scopes for cells in parts_of(part, counters[index])]
 
 
 def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: Viewer) -> Plan:
-    """Turns signed sums into the fewest reads for this viewer."""
+    """Plans the fewest reads for these signed sums and this viewer. `numbers`: column id -> column number."""
     columns: dict[int, int] = {}
     counters: dict[str, int] = {}
-    groups: dict[tuple[tuple[Share, ...], tuple[Share, ...]], tuple[int, dict[int, int]]] = {}
+    groups: dict[tuple[tuple[ScopeRef, ...], tuple[ScopeRef, ...]], tuple[int, dict[int, int]]] = {}
     timed = _TimedReads(numbers, viewer)
     found_sums: list[_Found] = []
     for terms in sums:
         by_time = [(term.sign, timed.index(term)) for term in terms if term.region is not None]
         plain: list[tuple[int, int]] = []
-        signed: dict[int, tuple[list[Share], list[Share]]] = {}
+        signed: dict[int, tuple[list[ScopeRef], list[ScopeRef]]] = {}
         for term in terms:
             if term.region is not None:
                 continue
@@ -114,13 +117,13 @@ def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: V
                 plain.append((term.sign, columns.setdefault(number, len(columns))))
                 continue
             found = [(counters.setdefault(scope.counter, len(counters)), scope.part) for scope in scopes]
-            # A sign may be ±2 or more: then the scopes stand there so often.
+            # A sign of ±2 or more repeats the scopes.
             signed.setdefault(number, ([], []))[term.sign < 0].extend(found * abs(term.sign))
-        mine = []
+        grouped = []
         for number, (plus, minus) in signed.items():
             index, wanted = groups.setdefault((tuple(plus), tuple(minus)), (len(groups), {}))
-            mine.append((index, wanted.setdefault(number, len(wanted))))
-        found_sums.append(_Found(plain, mine, by_time))
+            grouped.append((index, wanted.setdefault(number, len(wanted))))
+        found_sums.append(_Found(plain, grouped, by_time))
     made = tuple(Group(plus, minus, tuple(wanted)) for (plus, minus), (_, wanted) in groups.items())
     asked = sum(1 << number for number in {number for group in made for number in group.columns})
     return Plan(
@@ -135,14 +138,14 @@ def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: V
 
 
 class _Found(NamedTuple):
-    """A sum while the plan is made."""
+    """A sum while the plan is being built."""
 
     plain: list[tuple[int, int]]
     """(sign, index into the columns)."""
     grouped: list[tuple[int, int]]
     """(index into the groups, index into that group's columns)."""
     by_time: list[tuple[int, int]]
-    """(sign, index into what is kept by time)."""
+    """(sign, index into the timed reads)."""
 
 
 def _placed(sums: Sequence[_Found], columns: int, groups: Sequence[Group]) -> tuple[Sum, ...]:
@@ -157,20 +160,20 @@ def _placed(sums: Sequence[_Found], columns: int, groups: Sequence[Group]) -> tu
 
 
 class _TimedReads:
-    """Collects what is read of counts kept by time, each once."""
+    """Collects the reads of columns kept by time, without duplicates."""
 
     def __init__(self, numbers: Mapping[str, int], viewer: Viewer) -> None:
         self._numbers = numbers
         self._viewer = viewer
         self.counters: dict[str, int] = {}
-        self.reads: dict[Timed, int] = {}
+        self.reads: dict[TimedRead, int] = {}
 
     def index(self, term: Term) -> int:
-        """Where among the reads this term's is."""
+        """Returns the index of the term's read."""
         assert term.region is not None
         scopes = tuple(
             (self.counters.setdefault(scope.counter, len(self.counters)), scope.part)
             for scope in scopes_for(term.questions, self._viewer)
         )
-        read = Timed(self._numbers[term.column], term.region, scopes)
+        read = TimedRead(self._numbers[term.column], term.region, scopes)
         return self.reads.setdefault(read, len(self.reads))

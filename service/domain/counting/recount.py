@@ -1,4 +1,4 @@
-"""What the stored contributions of a tenant's tickets come to, while tickets change. Pure; judges no contribution."""
+"""Adds up the stored contributions of a tenant's tickets, while tickets change. Pure; never evaluates a ticket."""
 
 from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar
@@ -10,7 +10,7 @@ Kind = TypeVar("Kind")
 
 
 class Contribution(NamedTuple):
-    """Where a ticket counts, and as what."""
+    """The places of a ticket, its mask and its time buckets."""
 
     places: tuple[Place, ...]
     mask: int
@@ -18,9 +18,9 @@ class Contribution(NamedTuple):
 
 
 class Recount:
-    """Sums by counter. Each ticket counts as it was last put, however often that was.
+    """Sums by counter. Each ticket counts with the state of its last `put`.
 
-    Places and times are shared between tickets, which leaves some 400 bytes a ticket.
+    Equal places and time buckets are stored once, which leaves some 400 bytes per ticket.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class Recount:
         self._time_buckets = _TicketSums[TimeBucket]()
 
     def __len__(self) -> int:
-        """How many tickets count anywhere."""
+        """The number of tickets that count anywhere."""
         return len(self._tickets)
 
     def put(self, ticket: str, ticket_state: TicketState | None) -> None:
-        """Takes a ticket as it is now; None: there is none."""
+        """Replaces the state of a ticket. None means that the ticket doesn't exist."""
         after = self._contribution(ticket_state)
         before = self._tickets.get(ticket)
         if before == after:
@@ -48,15 +48,15 @@ class Recount:
             self._count(after, 1)
 
     def counters(self) -> set[str]:
-        """Those that any ticket counts in."""
+        """Returns the counters that any ticket counts in."""
         return self._masks.counters() | self._time_buckets.counters()
 
     def masks(self, counter: str) -> Mapping[str, Mapping[int, int]]:
-        """part -> mask -> tickets."""
+        """Returns part -> mask -> number of tickets."""
         return self._masks.of(counter)
 
     def time_buckets(self, counter: str) -> Mapping[str, Mapping[TimeBucket, int]]:
-        """part -> column kept by time and quarter -> tickets."""
+        """Returns part -> time bucket -> number of tickets."""
         return self._time_buckets.of(counter)
 
     def _contribution(self, ticket_state: TicketState | None) -> Contribution | None:
@@ -71,12 +71,12 @@ class Recount:
         for place in contribution.places:
             if contribution.mask:
                 self._masks.add(place, contribution.mask, change)
-            for moment in contribution.time_buckets:
-                self._time_buckets.add(place, moment, change)
+            for time_bucket in contribution.time_buckets:
+                self._time_buckets.add(place, time_bucket, change)
 
 
 class _TicketSums(Generic[Kind]):
-    """counter -> part -> kind -> tickets, without zeros and without empty parts and counters."""
+    """counter -> part -> mask or time bucket -> number of tickets, without zeros, empty parts and empty counters."""
 
     def __init__(self) -> None:
         self._sums: dict[str, dict[str, dict[Kind, int]]] = {}

@@ -1,8 +1,8 @@
-"""Scopes: the slices of a tenant's tickets that counters are kept for, and which of them a viewer sums. Pure.
+"""Scopes: the slices of a tenant's tickets that have counters, and the signed sums of them that a viewer needs. Pure.
 
-Inclusion and exclusion over the three questions: the number of tickets with some answers in a column is a signed
-sum over products of questions, and each product is one kind of scope. A ticket has one team, so "my teams" is a
-plain sum over teams.
+The sums use inclusion and exclusion over the three viewer questions: each product of questions is one kind of scope.
+Example: an agent sees the tickets assigned to them (A) and those in their teams (T), so `A + T - (A and T)`. A ticket
+has one team, so "in my teams" is a plain sum over teams.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from service.domain.tickets.ticket import Ticket
 
 EVERYONE = "*"
 PERSONS = ("a:", "r:")
-"""What the counters of assignees and of requesters begin with; teams' begin with "t:"."""
+"""The prefixes of the counters of assignees and requesters. Those of teams begin with "t:"."""
 
 
 class Scope(NamedTuple):
-    """A slice of tickets: the counter it is kept in, and which of it (scopes of one person share a counter).
+    """A slice of tickets: a counter, and the part of it (all scopes of one person share a counter).
 
-    It is the sum of the places that `parts_of` finds for it.
+    Its count is the sum of the parts that `parts_of` returns.
     """
 
     counter: str
@@ -30,15 +30,15 @@ class Scope(NamedTuple):
 
 
 Place = tuple[str, str]
-"""Where a ticket is counted: a counter, and a part of it. The parts of a counter have no ticket in common."""
+"""A counter and a part of it, in which a ticket is counted. The parts of a counter have no ticket in common."""
 
 Part = TypeVar("Part")
 
 
 class Term(NamedTuple):
-    """One summand: `sign` times the column's count over the scopes that answer yes to all `questions`.
+    """One summand: `sign` times the column's count of the tickets that answer yes to all `questions`.
 
-    Of a column that is kept by time, what it counts in the region.
+    For a column kept by time, only the tickets within the region.
     """
 
     sign: int
@@ -48,10 +48,12 @@ class Term(NamedTuple):
 
 
 def places_of(ticket: Ticket) -> list[Place]:
-    """The one to four places this ticket is counted in, which say for each of the eight scopes whether it is there.
+    """Returns the one to four places that count this ticket.
 
-    Counting it in every scope instead would double what each event writes: a person's counter is cut by team, a
-    requester's also by whether the assignee is the same person, and its other scopes are sums of these.
+    All eight scopes are sums of such places. Counting a ticket in every scope instead would double what each event
+    writes. So an assignee's counter has a part per team, and a requester's also per "is the assignee, too": a ticket of
+    team `net`, assigned to and requested by `ann`, counts in `*`, in `t:net`, in part `t:net` of `a:ann`, and in part
+    `at:net` of `r:ann`.
     """
     places = [(EVERYONE, "")]
     in_team = ""
@@ -66,7 +68,10 @@ def places_of(ticket: Ticket) -> list[Place]:
 
 
 def parts_of(part: str, counter: Mapping[str, Part]) -> list[Part]:
-    """The parts of a counter that make up the scope which has `part` there."""
+    """Returns the values of the counter's parts that together are the scope (counter, `part`).
+
+    "" selects all parts, "a" those with the same assignee, and "t:net" the parts "t:net" and "at:net".
+    """
     if not part:
         return list(counter.values())
     if part == "a":
@@ -75,17 +80,17 @@ def parts_of(part: str, counter: Mapping[str, Part]) -> list[Part]:
     return [counter[name] for name in names if name in counter]
 
 
-def scopes_for(asked: frozenset[Question], viewer: Viewer) -> list[Scope]:
-    """The scopes whose plain sum counts the tickets that answer yes to all of `asked` for this viewer."""
+def scopes_for(product: frozenset[Question], viewer: Viewer) -> list[Scope]:
+    """Returns the scopes whose sum counts the tickets that answer yes to all questions for this viewer."""
     parts = [""]
-    if Question.REQUESTED in asked:
+    if Question.REQUESTED in product:
         counter = "r:" + viewer.user
-        prefix = "a" if Question.ASSIGNED in asked else ""
-        parts = [prefix + "t:" + team for team in sorted(viewer.teams)] if Question.TEAM in asked else [prefix]
-    elif Question.ASSIGNED in asked:
+        prefix = "a" if Question.ASSIGNED in product else ""
+        parts = [prefix + "t:" + team for team in sorted(viewer.teams)] if Question.TEAM in product else [prefix]
+    elif Question.ASSIGNED in product:
         counter = "a:" + viewer.user
-        parts = ["t:" + team for team in sorted(viewer.teams)] if Question.TEAM in asked else [""]
-    elif Question.TEAM in asked:
+        parts = ["t:" + team for team in sorted(viewer.teams)] if Question.TEAM in product else [""]
+    elif Question.TEAM in product:
         return [Scope("t:" + team) for team in sorted(viewer.teams)]
     else:
         counter = EVERYONE
@@ -93,7 +98,7 @@ def scopes_for(asked: frozenset[Question], viewer: Viewer) -> list[Scope]:
 
 
 def visible(role: Role, perspective: Perspective, answers: Answers) -> bool:
-    """Whether a ticket with these answers may be counted at all: the role's scope, narrowed by the perspective."""
+    """Whether the viewer sees a ticket with these answers: the role must allow it, and so must the perspective."""
     assigned, requested, team = answers
     by_role = {Role.USER: requested, Role.AGENT: assigned or team, Role.ADMIN: True}[role]
     by_perspective = {
@@ -105,9 +110,9 @@ def visible(role: Role, perspective: Perspective, answers: Answers) -> bool:
 
 
 def signed_sum(condition: Condition, role: Role, perspective: Perspective) -> tuple[Term, ...]:
-    """The lowered `condition` (a filter, or profile and filter) as a viewer of this role sees it."""
+    """Returns the signed sum of a lowered condition (a filter, or profile and filter) for a role and perspective."""
     counted: dict[tuple[str, Region | None], dict[Answers, int]] = {}
-    named: dict[int, list[tuple[int, str, Region | None]]] = {}  # most of the eight are one object
+    named: dict[int, list[tuple[int, str, Region | None]]] = {}  # by id(): most of the eight residuals are one object
     for answers, plain in residuals(condition).items():
         if plain == NEVER or not visible(role, perspective, answers):
             continue
@@ -125,9 +130,9 @@ def signed_sum(condition: Condition, role: Role, perspective: Perspective) -> tu
 
 
 def _products(chosen: Mapping[Answers, int]) -> Mapping[frozenset[Question], int]:
-    """Writes how often tickets count, by their answers, as a sum of products of questions (Moebius inversion)."""
+    """Turns answers -> times counted into product of questions -> sign, by Moebius inversion."""
     return {
-        frozenset(question for question, asked in zip(QUESTIONS, product, strict=True) if asked): sum(
+        frozenset(question for question, included in zip(QUESTIONS, product, strict=True) if included): sum(
             -times if (sum(product) - sum(answers)) % 2 else times
             for answers, times in chosen.items()
             if _within(answers, product)
@@ -137,4 +142,4 @@ def _products(chosen: Mapping[Answers, int]) -> Mapping[frozenset[Question], int
 
 
 def _within(answers: Answers, product: Answers) -> bool:
-    return all(asked or not answer for answer, asked in zip(answers, product, strict=True))
+    return all(included or not answer for answer, included in zip(answers, product, strict=True))

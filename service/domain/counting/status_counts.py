@@ -1,6 +1,6 @@
-"""Tickets by status for slices of a tenant: which counters are read, and how they add up. Pure.
+"""Ticket counts by status for slices of a tenant: the counters to read, and how to add them up. Pure.
 
-What the form API answers is sums of these: a status has one column, whoever asks.
+The answers of the form API are sums of these. A status has one column for all viewers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ from service.domain.counting.scopes import EVERYONE, Scope, parts_of
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """Tickets that are counted together: those of `teams` (None: of any team and of none), and of `assignee` if any."""
+    """A slice of tickets: those of `teams` (None: all, also without a team), and of `assignee` if it is set."""
 
     teams: tuple[str, ...] | None = None
     assignee: str | None = None
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """The scopes whose plain sum it is."""
+        """The scopes whose sum is the slice."""
         if self.assignee is not None:
             counter = "a:" + self.assignee
             return (Scope(counter),) if self.teams is None else tuple(Scope(counter, "t:" + t) for t in self.teams)
@@ -27,7 +27,7 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 class StatusPlan(msgspec.Struct, frozen=True):
-    """`columns` are read of the counter of all tickets, `counters` whole; then each slice is added up."""
+    """Reads `columns` of the counter of all tickets and `counters` whole, then adds up each slice."""
 
     statuses: tuple[tuple[str, int], ...]
     """Status id and column number, in the tenant's order."""
@@ -35,10 +35,10 @@ class StatusPlan(msgspec.Struct, frozen=True):
     columns: tuple[int, ...]
     counters: tuple[str, ...]
     asked: int
-    """The columns that `counters` are read for, as a mask."""
+    """The mask of the columns that are needed of `counters`."""
 
     def evaluate(self, columns: Sequence[int], counters: Sequence[Counter]) -> list[dict[str, int]]:
-        """Per slice: status id -> tickets, from counts read in the plan's order."""
+        """Returns status id -> number of tickets for each slice, from the values that were read in the plan's order."""
         read: dict[str, Counter] = dict(zip(self.counters, counters, strict=True))
         read[EVERYONE] = {"": dict(zip(self.columns, columns, strict=True))}
         return [
@@ -51,7 +51,7 @@ class StatusPlan(msgspec.Struct, frozen=True):
 
 
 def status_plan(columns: Mapping[str, int], slices: Sequence[Slice]) -> StatusPlan:
-    """The fewest reads for these slices; `columns` has the number of each status' column."""
+    """Plans the fewest reads for these slices. `columns`: status id -> column number."""
     scopes = tuple(each.scopes for each in slices)
     named = dict.fromkeys(scope.counter for each in scopes for scope in each)
     whole = tuple(columns.values()) if EVERYONE in named else ()

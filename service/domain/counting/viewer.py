@@ -1,4 +1,4 @@
-"""Who asks for counts. Pure values: no I/O."""
+"""The viewer of counts: user, role and teams. Pure values: no I/O."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Role(StrEnum):
-    """Roles a token may name, weakest first; the strongest one counts."""
+    """The known roles, weakest first. The strongest one in a token applies."""
 
     USER = "ticket_user"
     AGENT = "ticket_agent"
@@ -22,7 +22,7 @@ class Perspective(StrEnum):
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """A checked caller: `role` is the strongest known one, `roles` all the token named (for `sharedWith`)."""
+    """An authenticated viewer: `role` is the strongest known role, `roles` are all in the token (for `sharedWith`)."""
 
     user: str
     role: Role

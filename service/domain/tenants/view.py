@@ -26,7 +26,7 @@ from service.domain.tenants.record import (
     in_force,
     summary_conditions,
 )
-from service.domain.tenants.visibility import FilterDetail, Visibility, shown
+from service.domain.tenants.visibility import FilterDetail, Visibility, is_visible
 from service.lru import Lru
 
 SUMMARY_KEYS = ("totalOpen", "totalClosed", "slaBreached", "dueToday", "overdue")
@@ -238,11 +238,11 @@ def profile_entries(record: TenantRecord, profile_id: str, viewer: Viewer) -> En
     Raises InvalidIds, and Warming for a profile that the viewer sees only by an edit that isn't filled yet.
     """
     newest, serving = record.newest.profiles.get(profile_id), record.entries.profiles.get(profile_id)
-    if newest is None or not shown(newest, viewer):
+    if newest is None or not is_visible(newest, viewer):
         raise InvalidIds((profile_id,))
     if serving is None:
         return record.newest
-    if not shown(serving, viewer):
+    if not is_visible(serving, viewer):
         raise Warming(profile_id)
     return record.entries
 

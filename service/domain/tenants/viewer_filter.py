@@ -2,8 +2,9 @@
 
 from service.domain.catalogue.catalogue import TenantSettings
 from service.domain.conditions.condition import Condition
-from service.domain.counting.column_matcher import ColumnMatcher, holding
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.columns import QUESTIONS, Answers, Column, simplify
+from service.domain.counting.compiling import holding
 from service.domain.counting.local_days import LocalDay
 from service.domain.counting.scopes import visible
 from service.domain.counting.viewer import Perspective, Viewer
@@ -38,7 +39,7 @@ class ViewerFilter:
             columns = self._columns[answers] = self._compiled(answers)
         return columns.mask(ticket, self._now) != 0
 
-    def judging(self, ticket: Ticket) -> Steps[bool]:
+    def counts_in_steps(self, ticket: Ticket) -> Steps[bool]:
         """The same as `counts`, step by step, a leaf each: on a ticket of a megabyte a leaf takes milliseconds."""
         plain = self._plain(self._answers(ticket))
         return False if plain is None else (yield from holding(plain, ticket, self._now))

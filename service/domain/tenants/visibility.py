@@ -46,12 +46,12 @@ class Visibility:
         saved = self._filters.get(name)
         if saved is None or (saved.perspectives is not None and asking.perspective not in saved.perspectives):
             return False
-        return shown(saved, asking.viewer)
+        return is_visible(saved, asking.viewer)
 
     def has_profile(self, name: str, viewer: Viewer) -> bool:
         """Whether there is such a profile for this viewer."""
         profile = self.profiles.get(name)
-        return profile is not None and shown(profile, viewer)
+        return profile is not None and is_visible(profile, viewer)
 
 
 def details(entries: Entries) -> dict[str, FilterDetail]:
@@ -66,7 +66,7 @@ def details(entries: Entries) -> dict[str, FilterDetail]:
     return found
 
 
-def shown(entry: Filter | Profile, viewer: Viewer) -> bool:
+def is_visible(entry: Filter | Profile, viewer: Viewer) -> bool:
     """Whether a viewer sees a saved entry."""
     if entry.owner is None or viewer.role is Role.ADMIN or entry.owner == viewer.user:
         return True

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from service.domain.counting.local_days import LocalDay
-from service.domain.counting.plan import Plan, Share
+from service.domain.counting.plan import Plan, ScopeRef
 from service.domain.counting.windows import Span
 from service.domain.tenants.record import ColumnDemand
 from service.domain.tickets.ticket import Instant, TicketState
@@ -19,7 +19,7 @@ class Window(msgspec.Struct, frozen=True):
 
     column: int
     spans: tuple[Span, ...]
-    scopes: tuple[Share, ...]
+    scopes: tuple[ScopeRef, ...]
     """Each names its counter by the index in `timed_counters`."""
 
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.conditions.condition import ALWAYS, NEVER, AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
-from service.domain.counting import column_matcher
-from service.domain.counting.column_matcher import compiled
+from service.domain.counting import field_table
 from service.domain.counting.columns import simplify
+from service.domain.counting.compiling import compiled
 from service.domain.tickets.ticket import Ticket
 from tests.domain.random_trees import columns_of, means, plain_leaves, tickets, trees
 
@@ -47,10 +47,10 @@ def test_values_that_are_one_key_to_a_dict_are_not_confused_in_any_order(values:
 def test_the_memo_stays_bounded_and_right_over_many_values() -> None:
     columns = columns_of({0: ALWAYS, 5: Leaf("assignee", "eq", "u7"), 6: Leaf("assignee", "ne", "u7")})
     for _ in range(2):
-        for number in range(2 * column_matcher._MEMO_LIMIT + 10):
+        for number in range(2 * field_table._MEMO_LIMIT + 10):
             ticket = Ticket("1", 0, assignee=f"u{number}")
             assert columns.mask(ticket, 0) == (0b0100001 if number == 7 else 0b1000001)
-    assert all(len(memo) <= column_matcher._MEMO_LIMIT for _, memo, _ in columns._tables)
+    assert all(len(memo) <= field_table._MEMO_LIMIT for _, memo, _ in columns._tables)
 
 
 def test_a_condition_over_several_fields_is_asked_as_a_whole() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.conditions.condition import ALWAYS, NEVER, AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
-from service.domain.counting.column_matcher import compiled
 from service.domain.counting.columns import Column, column_id, residuals
+from service.domain.counting.compiling import compiled
 from service.domain.counting.scopes import EVERYONE, parts_of, places_of, scopes_for, signed_sum
 from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.tickets.ticket import Ticket

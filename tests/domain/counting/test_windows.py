@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from service.domain.conditions.condition import AllOf, AnyOf, Condition, FromNow, Leaf, Not
 from service.domain.conditions.operators import WORDS
-from service.domain.counting.column_matcher import ColumnMatcher, compiled
+from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.columns import Column, simplify
+from service.domain.counting.compiling import compiled
 from service.domain.counting.windows import Region, needs_day, on_day, summands, words_by_field
 from service.domain.tickets.ticket import QUARTER_US, Ticket
 from tests.support.days import NOON_US, day
