@@ -18,7 +18,7 @@ from consumers.engine.reevaluation import Reevaluation
 from consumers.kafka_errors import RETRIED
 from consumers.metrics import ConsumerMetrics
 from consumers.retrying import Retrying
-from service.domain.tenants.record import Backfill, begun, settling
+from service.domain.tenants.record import Backfill, backfill_for, backfilling
 from service.store.page_size import PageSize
 from service.store.ports.backfill import BackfillStore
 from service.store.ports.catalogue import Bucket, StoredTenant
@@ -99,7 +99,7 @@ class Backfiller:
         except StoreUnavailable:
             self._catalogue_sync.to_backfill.add(name)
             raise
-        sweep = None if stored is None else begun(stored.record)
+        sweep = None if stored is None else backfill_for(stored.record)
         if stored is not None and sweep is not None and await self._may(name):
             await self._turn(name, stored, sweep)
 
@@ -160,7 +160,7 @@ class Backfiller:
     async def _settle(self, name: str, generation: str, sweep: Backfill) -> None:
         redoing = before_redoing()
         while (stored := await self._store.tenant(name)) is not None and stored.generation == generation:
-            new = StoredTenant(new_random_id(), generation, await in_turns(settling(stored.record, sweep)))
+            new = StoredTenant(new_random_id(), generation, await in_turns(backfilling(stored.record, sweep)))
             if await self._store.put_tenant(name, stored.record_version, new):
                 return
             await redoing.pause()

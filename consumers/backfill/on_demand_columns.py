@@ -13,7 +13,7 @@ from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.metrics import ConsumerMetrics
 from service import timezones
 from service.clock import Clock
-from service.domain.tenants.record import ColumnDemand, Dated, Entries, adopting, with_asked
+from service.domain.tenants.record import ColumnDemand, Dated, Entries, adopting, with_demands
 from service.domain.tickets.ticket import Instant
 from service.queries.column_demands import RECENT_US, DemandMeaning, meaning
 from service.store.ports.backfill import DemandStore
@@ -87,7 +87,7 @@ class OnDemandColumns:
             await redoing.pause()
 
     async def _forget(self, name: str, asked: Mapping[ColumnDemand, Instant], entries: Entries) -> None:
-        kept = {(*pair, "") for pair in entries.pairs} | {dated.ask for dated in entries.dated}
+        kept = {(*pair, "") for pair in entries.pairs} | {dated.demand for dated in entries.dated}
         gone = [ask for ask in asked if ask not in kept]
         if gone:
             self._metrics.asks_dropped.inc(len(gone))
@@ -104,16 +104,16 @@ def chosen(
     refuses whoever asks for what there is no room for.
     """
     fresh = {ask: at for ask, at in asked.items() if now - at < UNUSED_US}
-    pairs = with_asked(entries, [ask[:2] for ask in fresh if not ask[2]], ()).pairs
+    pairs = with_demands(entries, [ask[:2] for ask in fresh if not ask[2]], ()).pairs
     in_use = {pair for pair in pairs & entries.pairs if now - fresh[(*pair, "")] < RECENT_US}
     newest = sorted(pairs, key=lambda pair: (pair not in in_use, -fresh[(*pair, "")], pair))[:most_pairs]
-    counted = {dated.ask for dated in entries.dated}
+    counted = {dated.demand for dated in entries.dated}
     zoned = [ask for ask in fresh if ask[2] in timezones.names()]
     meanings: dict[DemandMeaning, list[ColumnDemand]] = {}
     for ask in sorted(zoned, key=lambda ask: (ask not in counted, fresh[ask], ask)):
         meanings.setdefault(meaning(ask, now), []).append(ask)
     kept = [ask for demands in [*meanings.values()][:most_dated] for ask in demands]
-    dated = with_asked(entries, (), [day for ask in kept for day in _days(ask, now)]).dated
+    dated = with_demands(entries, (), [day for ask in kept for day in _days(ask, now)]).dated
     return msgspec.structs.replace(entries, pairs=frozenset(newest), dated=dated)
 
 

@@ -15,10 +15,10 @@ from service.domain.tenants.record import (
     Entries,
     TenantRecord,
     adopting,
-    begun,
+    backfill_for,
     new_record_in_steps,
     shadowed,
-    with_asked,
+    with_demands,
 )
 from service.store.ports.backfill import OrphanStore
 from service.store.ports.catalogue import CatalogueStore, Position, StoredTenant
@@ -146,7 +146,7 @@ class CatalogueSync:
             elif kind == "profile" and entry in last.profiles:
                 profiles.setdefault(entry, last.profiles[entry])
         merged = msgspec.structs.replace(entries, filters=filters, profiles=profiles)
-        return with_asked(merged, last.pairs, last.dated)
+        return with_demands(merged, last.pairs, last.dated)
 
     def _note_refused(self, name: str, entries: Entries, version: int, record: TenantRecord) -> None:
         if record.newest_version != version:  # another consumer has read more
@@ -168,7 +168,7 @@ class CatalogueSync:
         """Remembers what is to be done about a record that was seen in the store; gives it back."""
         if stored is not None and (stored.record.newest.pairs or stored.record.newest.dated):
             self.asked.add(name)
-        if stored is not None and begun(stored.record) is not None:
+        if stored is not None and backfill_for(stored.record) is not None:
             self.to_backfill.add(name)
         return stored
 

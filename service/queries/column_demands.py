@@ -127,7 +127,7 @@ class ColumnDemands:
             raise OverBudget(f"{recent} pairs of profile and filter are in use", FULL_RETRY_S)
 
     def _check_dated(self, view: TenantView, new: Iterable[ColumnDemand], now: Instant) -> None:
-        counted = {meaning(one.ask, now) for one in view.dated}
+        counted = {meaning(one.demand, now) for one in view.dated}
         added = {meaning(ask, now) for ask in new} - counted
         if added and len(counted) + len(added) > self._limits.dated_columns:
             raise OverBudget(f"{len(counted)} filters are counted for a day", FULL_RETRY_S)

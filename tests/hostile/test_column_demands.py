@@ -12,7 +12,7 @@ import pytest
 from service import timezones
 from service.domain.catalogue.catalogue import Filter, Profile
 from service.domain.conditions.condition import AllOf, Leaf
-from service.domain.tenants.record import adopted, begun, swept
+from service.domain.tenants.record import adopted, backfill_for, backfilled
 from service.store.ports.catalogue import StoredTenant
 from tests.hostile.attacker import attacked, attacker
 from tests.hostile.neighbour import COUNT, beside, neighbour, neighbour_of
@@ -62,9 +62,11 @@ async def enlarge(service: Serving) -> None:
         stored.record.entries, filters=filters | {"both": Filter("both", "B", "custom", TODAY)}, profiles=profiles
     )
     edited = adopted(stored.record, entries, 30)
-    sweep = begun(edited)
+    sweep = backfill_for(edited)
     assert sweep is not None
-    assert await service.store.put_tenant("acme", stored.record_version, StoredTenant("t2", "g1", swept(edited, sweep)))
+    assert await service.store.put_tenant(
+        "acme", stored.record_version, StoredTenant("t2", "g1", backfilled(edited, sweep))
+    )
 
 
 def demands(headers: dict[str, str], **body: Any) -> dict[str, Any]:

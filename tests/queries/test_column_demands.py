@@ -13,10 +13,10 @@ from service.domain.tenants.record import (
     Entries,
     TenantRecord,
     adopted,
-    begun,
+    backfill_for,
+    backfilled,
     new_record,
-    swept,
-    with_asked,
+    with_demands,
 )
 from service.domain.tenants.view import CountRequest, TenantView
 from service.queries.column_demands import RECENT_US, ColumnDemands, DemandLimits
@@ -69,7 +69,7 @@ async def test_the_users_of_a_tenant_share_its_budget() -> None:
 async def test_new_pairs_are_refused_while_those_in_use_take_all_the_room() -> None:
     store = MemoryStore()
     wanting = demands(store, profile_pairs=5)
-    counted = TenantView(new_record(with_asked(ENTRIES, [ask[:2] for ask in pairs(4)], ()), 1))
+    counted = TenantView(new_record(with_demands(ENTRIES, [ask[:2] for ask in pairs(4)], ()), 1))
     await store.note_demands("acme", pairs(4), NOW, missing=False)
     with pytest.raises(OverBudget):
         await wanting.demand("acme", counted, "ann", pairs(2, "p1"), NOW)
@@ -79,9 +79,9 @@ async def test_new_pairs_are_refused_while_those_in_use_take_all_the_room() -> N
 
 def dated_view(*zones: str) -> TenantView:
     dated = {Dated("", "both", timezones.day_at(NOW, zone)) for zone in zones}
-    record: TenantRecord = adopted(new_record(ENTRIES, 1), with_asked(ENTRIES, (), dated), 1)
-    sweep = begun(record)
-    return TenantView(record if sweep is None else swept(record, sweep))
+    record: TenantRecord = adopted(new_record(ENTRIES, 1), with_demands(ENTRIES, (), dated), 1)
+    sweep = backfill_for(record)
+    return TenantView(record if sweep is None else backfilled(record, sweep))
 
 
 async def test_zones_with_the_same_days_take_one_place_and_out_of_room_is_no_invalid_id() -> None:

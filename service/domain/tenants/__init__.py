@@ -1,1 +1,1 @@
-"""One tenant's catalogue in force: its columns, their numbers, and what each viewer sees of it."""
+"""One tenant's catalogue in force: its columns, their numbers, and the entries that each viewer sees."""

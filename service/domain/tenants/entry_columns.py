@@ -1,7 +1,7 @@
-"""Conditions of catalogue entries: lowered, their columns, and their signed sums. Pure; remembers what it worked out.
+"""Lowers the conditions of catalogue entries, and computes their columns and signed sums. Pure; keeps caches.
 
-A tenant's entries are looked at again with each edit of one of them, and hardly any has changed: working out the
-columns of a filter takes 200 µs, and looking them up by what it says two.
+Each edit of one entry computes the columns of all entries of the tenant, and hardly any has changed. Computing the
+columns of a filter takes 200 µs; looking them up in the cache takes 2 µs.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ from service.domain.tenants.lowering import lower
 from service.lru import Lru
 
 REMEMBERED_BYTES = 32 << 20
-"""For each of the three memories, in one process: some 8,000 filters of ten leaves."""
+"""For each of the three caches in a process: some 8,000 filters of ten leaves."""
 
 _ENTRY_BYTES, _BYTES_PER_WRITTEN = 1_000, 10
-"""What remembering one takes besides, and for each byte that it is long when written down. Measured, roughly."""
+"""The bytes of a cache entry, and those for each byte of the encoded condition. Measured, roughly."""
 
 
 class _Lowered(NamedTuple):
@@ -57,10 +57,10 @@ class Lowering:
         priorities = [(priority.id, priority.rank) for priority in settings.priorities]
         packed = msgspec.msgpack.encode((statuses, priorities))
         self._decides = hashlib.blake2b(packed, digest_size=16).digest()
-        """Names all of the settings that lowering looks at."""
+        """The hash of all settings that lowering reads."""
 
     def of(self, where: Condition) -> Condition:
-        """The same as `lower`."""
+        """Returns `lower(where, settings)`, cached."""
         key = (self._decides, written(where))
         found = _lowered.get(key)
         if found is None:
@@ -70,15 +70,15 @@ class Lowering:
 
 
 def columns_for(condition: Condition) -> Mapping[ColumnId, Column]:
-    """The columns that all viewers of a lowered condition together need. Raises ValueError for one that needs a day."""
+    """Returns the columns that a lowered condition needs for all viewers. Raises ValueError if it `needs_day`."""
     found = columns_if_undated(condition)
     if found is None:
-        raise ValueError(f"{condition!r} needs columns for a day")
+        raise ValueError(f"{condition!r} needs the columns of one day")
     return found
 
 
 def columns_if_undated(condition: Condition) -> Mapping[ColumnId, Column] | None:
-    """The columns that all viewers of a lowered condition together need; None for one that `needs_day`."""
+    """Returns the columns that a lowered condition needs for all viewers, or None if it `needs_day`."""
     key = written(condition)
     found = _columns.get(key)
     if found is None:
@@ -89,7 +89,7 @@ def columns_if_undated(condition: Condition) -> Mapping[ColumnId, Column] | None
 
 
 def terms_of(condition: Condition, role: Role, perspective: Perspective) -> tuple[Term, ...]:
-    """The same as `signed_sum`."""
+    """Returns `signed_sum(condition, role, perspective)`, cached."""
     key = (written(condition), role, perspective)
     found = _sums.get(key)
     if found is None:
@@ -99,7 +99,7 @@ def terms_of(condition: Condition, role: Role, perspective: Perspective) -> tupl
 
 
 def _needed(condition: Condition) -> dict[ColumnId, Column]:
-    # Most of the eight are one object, and naming one costs more than all the rest.
+    # Most of the eight residuals are one object, and computing its id costs more than everything else.
     plains = {id(one): one for one in residuals(condition).values()}.values()
     return {column_id(one.column): one.column for plain in plains for one in summands(plain)}
 

@@ -1,7 +1,8 @@
-"""How much of a catalogue one tenant may have: up to this nothing of a tenant delays the others. Pure.
+"""The limits of one tenant's catalogue. Within them no tenant delays the others. Pure.
 
-Measured on a machine with two cores: with all of it an edit holds a process for at most 10 ms at a time, an event costs
-a tenth of a millisecond, and a ticket's mask takes a kilobyte. Beyond it an entry is refused, and stays as it was.
+Measured on two cores, with a tenant at its limits: an edit blocks the process for at most 10 ms at a time, an event
+costs a tenth of a millisecond, and a ticket's mask takes a kilobyte. An entry beyond the limits is refused, and its
+previous version stays.
 """
 
 from typing import TypeVar
@@ -17,7 +18,7 @@ MOST_FILTERS = 2_000
 MOST_PROFILES = 500
 
 MOST_WRITTEN_BYTES = 2 << 20
-"""Of the conditions of all filters and profiles of a tenant, packed: some 250 bytes for one of ten leaves."""
+"""Encoded size of the conditions of all filters and profiles of a tenant. Ten leaves take some 250 bytes."""
 
 BEYOND_LIMITS = (
     f"beyond what one tenant may have: {MOST_FILTERS} filters and {MOST_PROFILES} profiles, "
@@ -28,9 +29,9 @@ _Saved = TypeVar("_Saved", bound=Filter | Profile)
 
 
 def limiting(entries: Entries, before: Entries | None) -> Steps[Entries]:
-    """The entries but for filters and profiles that are too many or too large: those stay as they were `before`.
+    """Returns the entries without the filters and profiles that exceed the limits. Those stay as they were `before`.
 
-    What there was before goes first, so that nothing new takes an older entry's place.
+    Entries that existed before come first, so that a new entry never displaces an older one.
     """
     last = before or Entries(entries.settings)
     profiles, left = yield from _fitting(entries.profiles, last.profiles, MOST_PROFILES, MOST_WRITTEN_BYTES)
@@ -41,7 +42,7 @@ def limiting(entries: Entries, before: Entries | None) -> Steps[Entries]:
 def _fitting(
     entries: dict[str, _Saved], before: dict[str, _Saved], most: int, most_bytes: int
 ) -> Steps[tuple[dict[str, _Saved], int]]:
-    """Those that fit, and how many bytes are left."""
+    """Returns the entries that fit, and the bytes that are left."""
     old: list[str] = [name for name in entries if name in before]
     new: list[str] = [name for name in entries if name not in before]
     fitting: dict[str, _Saved] = {}

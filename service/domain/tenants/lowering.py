@@ -1,7 +1,7 @@
-"""Rewrites a condition over one tenant's catalogue into a plain one: ranks, `state` and `slaBreached` become facts.
+"""Lowers conditions: replaces ranks, `state` and `slaBreached` by conditions on stored fields. Pure.
 
-What is left names only stored fields, so that equal meanings get equal columns and an edited status or rank
-gives a new column by itself. Pure.
+The replacement contains the tenant's statuses and ranks. So equal meanings give equal columns, and an edited status or
+rank gives a new column. Example: `priority >= "high"` becomes `priority in ("high", "urgent")`.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ BREACHED_FLAG = Leaf("slaBreached", "is_true")
 
 
 def lower(condition: Condition, settings: TenantSettings) -> Condition:
-    """The same condition with everything the catalogue decides written out."""
+    """Replaces every leaf that depends on the catalogue by one on stored fields."""
     return with_leaves(condition, lambda leaf: _written_out(leaf, settings))
 
 
@@ -38,21 +38,21 @@ def _written_out(leaf: Leaf, settings: TenantSettings) -> Condition:
     return leaf
 
 
-@lru_cache(maxsize=8)  # each filter of a tenant asks, some of them often
+@lru_cache(maxsize=8)  # needed for every filter of a tenant
 def closed(settings: TenantSettings) -> Leaf:
-    """A ticket is closed when its status entry says so; one the catalogue doesn't know, when its last event did."""
+    """Returns the condition "closed": the status entry decides; for an unknown status, the ticket's last event."""
     shut = tuple(sorted(status.id for status in settings.statuses if status.closed))
     known = tuple(sorted(status.id for status in settings.statuses))
     return Leaf("state", "closed", (shut, known))
 
 
 def breached(settings: TenantSettings) -> Condition:
-    """What `slaBreached` says of a ticket: its flag, or it is open past its SLA's deadline."""
+    """Returns the condition `slaBreached`: the flag is set, or the ticket is open after its SLA deadline."""
     return AnyOf((BREACHED_FLAG, AllOf((Not(closed(settings)), Leaf("slaDueAt", "before", FromNow(0))))))
 
 
 def _two_valued(leaf: Leaf, like: str, holds: Condition, yes: object, no: object) -> Condition:
-    """A leaf on a field that has only two values: asks it about both, as about values of the field `like`."""
+    """Lowers a leaf on a field with two values: evaluates it for both, with the operators of the field `like`."""
     if leaf.op in ("is_empty", "is_not_empty"):
         return NEVER if leaf.op == "is_empty" else ALWAYS
     fits = predicate(Leaf(like, leaf.op, leaf.value))

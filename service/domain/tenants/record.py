@@ -1,8 +1,8 @@
-"""What is in force for one tenant, what is still being filled, and the number of each column. Pure values and steps.
+"""The record of one tenant: entries in force and pending, and the number and state of each column. Pure.
 
-A changed catalogue never changes a count half-way: entries that need new columns wait as `pending` until every
-ticket has been gone over (a sweep), then they come into force in one step. Retired column numbers are reused only
-after a whole sweep has taken them out of every ticket.
+A changed catalogue never changes a count half-way. Entries that need new columns are `pending` until a backfill has
+gone over every ticket; then they come into force in one step. The number of a retired column is reused only after a
+whole backfill has cleared it in every ticket.
 """
 
 from collections import Counter
@@ -21,31 +21,31 @@ from service.domain.tenants.entry_columns import Lowering, columns_if_undated
 from service.domain.tenants.lowering import breached, closed
 
 Pair = tuple[str, str]
-"""A profile's id, and a filter's id or `SUMMARY`: what is counted together because somebody asked for it."""
+"""A profile's id, and a filter's id or `SUMMARY`, that have columns together because a viewer requested them."""
 
 ColumnDemand = tuple[str, str, str]
-"""What was asked for and has columns only for that: a profile's id ("" for none), a filter's id or `SUMMARY`, and where
-the days of two fields decide a time zone ("" where they don't)."""
+"""A request that needs columns of its own: a profile's id ("" for none), a filter's id or `SUMMARY`, and a time zone if
+the condition has calendar words on two fields ("" if not)."""
 
 SUMMARY = ""
-"""Stands in a pair for the summary's conditions; no filter has this id."""
+"""Stands for the summary's conditions in place of a filter's id; no filter has this id."""
 
 
 class Dated(msgspec.Struct, frozen=True):
-    """What looks at the days of two fields, counted for one day: a profile ("" for none), a filter or `SUMMARY`."""
+    """A profile ("" for none) with a filter or `SUMMARY` that needs columns for one local day."""
 
     profile_id: str
     target: str
     day: LocalDay
 
     @property
-    def ask(self) -> ColumnDemand:
-        """What it answers, whatever the date."""
+    def demand(self) -> ColumnDemand:
+        """The column demand that it fulfils on this day."""
         return self.profile_id, self.target, self.day.zone
 
 
 class Entries(msgspec.Struct, frozen=True):
-    """The newest good catalogue entries of one tenant, and what is counted because it is asked for."""
+    """The newest valid catalogue entries of one tenant, and the on-demand columns that were requested."""
 
     settings: TenantSettings
     filters: dict[str, Filter] = {}
@@ -55,11 +55,12 @@ class Entries(msgspec.Struct, frozen=True):
 
 
 class TenantRecord(msgspec.Struct, frozen=True):
-    """One tenant's catalogue as stored: `version` and `entries` are what is in force.
+    """The stored record of one tenant. `version` and `entries` are those in force.
 
-    Versions are offsets in the catalogue topic. `filling` are columns that not every ticket has been asked about yet,
-    `retired` are numbers that tickets may still hold; each with the change of the record that made it so: a sweep that
-    began before that change has not settled it, whatever it settled under the same name.
+    Versions are offsets in the catalogue topic. `filling` are columns that are not evaluated for every ticket yet;
+    `retired` are numbers that tickets may still hold. Each has the number of the change that made it so. Example: a
+    column is retired at change 3 and needed again, so it starts filling at change 4. A backfill that began at change 3
+    doesn't end that.
     """
 
     version: int
@@ -71,33 +72,33 @@ class TenantRecord(msgspec.Struct, frozen=True):
     retired: dict[int, int] = {}
     semantics: int = SEMANTICS
     changes: int = 0
-    """How often columns were numbered or dropped so far."""
+    """How often columns have been numbered or dropped."""
 
     @property
     def newest_version(self) -> int:
-        """The newest catalogue offset this record knows, in force or not yet."""
+        """The catalogue offset of `newest`."""
         return self.version if self.pending_version is None else self.pending_version
 
     @property
     def newest(self) -> Entries:
-        """The newest entries known, in force or not yet: they decide which ids exist and who may see them."""
+        """The pending entries, else those in force. They decide which ids exist, and which viewers see them."""
         return self.entries if self.pending is None else self.pending
 
 
 class Backfill(msgspec.Struct, frozen=True):
-    """What one pass over all tickets will have settled when it ends."""
+    """The columns that a pass over all tickets fills, and the numbers that it clears."""
 
     filling: dict[ColumnId, int]
     retired: dict[int, int]
 
 
 def columns_of(entries: Entries) -> dict[ColumnId, Column]:
-    """Every column needed to answer any viewer about these entries."""
+    """Returns every column that answers about these entries need, for any viewer."""
     return at_once(finding_columns(entries))
 
 
 def finding_columns(entries: Entries) -> Steps[dict[ColumnId, Column]]:
-    """The same as `columns_of`, step by step."""
+    """Runs `columns_of` step by step."""
     filters = yield from counting(entries)
     bases = yield from _lowering_profiles(entries)
     columns = {EVERY_TICKET: Column(ALWAYS)}
@@ -110,12 +111,12 @@ def finding_columns(entries: Entries) -> Steps[dict[ColumnId, Column]]:
 def _conditions(
     entries: Entries, filters: Mapping[str, Condition], bases: Mapping[str, Condition]
 ) -> Iterator[Condition]:
-    """All that is asked for, lowered; what needs a day only for the days that are asked for."""
+    """Yields every lowered condition to count. One that `needs_day` only for the days in `dated`."""
     summary = summary_conditions(entries.settings)
-    asked = [("", name) for name in (*filters, SUMMARY)]
-    for pair in (*asked, *entries.pairs):
+    without_profile = [("", name) for name in (*filters, SUMMARY)]
+    for pair in (*without_profile, *entries.pairs):
         yield from _wholes(pair, bases, filters, summary)
-    # A status whose id `all` has taken can't be asked for, but the form API counts it like the others.
+    # A status with the id `all` can't be requested, but the form API counts it like the others.
     yield from (plain for name, plain in by_status(entries.settings).items() if filters[name] != plain)
     for dated in entries.dated:
         for whole in _wholes((dated.profile_id, dated.target), bases, filters, summary):
@@ -124,16 +125,16 @@ def _conditions(
 
 
 def _wholes(
-    asked: Pair, bases: Mapping[str, Condition], filters: Mapping[str, Condition], summary: Mapping[str, Condition]
+    pair: Pair, bases: Mapping[str, Condition], filters: Mapping[str, Condition], summary: Mapping[str, Condition]
 ) -> Iterator[Condition]:
-    """Profile and filter as one condition each; what no profile narrows as it is."""
-    profile_id, target = asked
+    """Yields the conditions of the filter or the summary, each joined with the profile's if there is one."""
+    profile_id, target = pair
     for condition in summary.values() if target == SUMMARY else (filters[target],):
         yield AllOf((bases[profile_id], condition)) if profile_id else condition
 
 
-def with_asked(entries: Entries, pairs: Iterable[Pair], dated: Iterable[Dated]) -> Entries:
-    """The entries with what is asked for, as far as there are such profiles and filters."""
+def with_demands(entries: Entries, pairs: Iterable[Pair], dated: Iterable[Dated]) -> Entries:
+    """Returns the entries with these on-demand pairs and days, without those whose profile or filter is gone."""
     targets = {SUMMARY, *ids_of(entries)}
     return msgspec.structs.replace(
         entries,
@@ -145,7 +146,7 @@ def with_asked(entries: Entries, pairs: Iterable[Pair], dated: Iterable[Dated]) 
 
 
 def ids_of(entries: Entries) -> Iterator[str]:
-    """Every id that may be asked for, some twice."""
+    """Yields every filter id that can be requested. Colliding ids come twice."""
     settings = entries.settings
     yield "all"
     yield from (status.id for status in settings.statuses)
@@ -154,12 +155,12 @@ def ids_of(entries: Entries) -> Iterator[str]:
 
 
 def counted(entries: Entries) -> dict[str, Condition]:
-    """Filter id -> lowered condition. Where ids collide `all`, then a status, a priority, a filter wins."""
+    """Returns filter id -> lowered condition. Of colliding ids `all` wins, then a status, a priority, a filter."""
     return at_once(counting(entries))
 
 
 def counting(entries: Entries) -> Steps[dict[str, Condition]]:
-    """The same as `counted`, step by step."""
+    """Runs `counted` step by step."""
     settings, lowering = entries.settings, Lowering(entries.settings)
     conditions: dict[str, Condition] = {"all": ALWAYS}
     for name, condition in by_status(settings).items():
@@ -182,17 +183,17 @@ def _lowering_profiles(entries: Entries) -> Steps[dict[str, Condition]]:
 
 
 def by_status(settings: TenantSettings) -> dict[str, Condition]:
-    """Status id -> the condition that a ticket has this status, in the tenant's order."""
+    """Returns status id -> condition "has this status", in the tenant's order."""
     return {status.id: Leaf("status", "eq", status.id) for status in settings.statuses}
 
 
 def shadowed(entries: Entries) -> list[str]:
-    """Ids of statuses, priorities and filters that can't be asked for: something else has the id."""
+    """Returns the ids that a status, priority or filter shares with another one, so that only one can be requested."""
     return sorted(name for name, times in Counter(ids_of(entries)).items() if times > 1)
 
 
 def summary_conditions(settings: TenantSettings) -> dict[str, Condition]:
-    """The summary's keys, and what each counts."""
+    """Returns the condition of each key of the summary."""
     shut = closed(settings)
     return {
         "totalOpen": Not(shut),
@@ -204,49 +205,49 @@ def summary_conditions(settings: TenantSettings) -> dict[str, Condition]:
 
 
 def numbered(record: TenantRecord) -> dict[int, Column]:
-    """Every column a ticket must be asked about now, in force or being filled, by its number."""
+    """Returns column number -> column, for every column that is in force or filling."""
     return at_once(numbering(record))
 
 
 def numbering(record: TenantRecord) -> Steps[dict[int, Column]]:
-    """The same as `numbered`, step by step."""
+    """Runs `numbered` step by step."""
     columns = yield from finding_columns(record.entries)
     if record.pending is not None:
         columns |= yield from finding_columns(record.pending)
-    # Columns of older semantics stay what they were: their numbers are known here only until they are retired.
+    # Columns of older semantics are left out: this code can't evaluate them. Their numbers stay until they are retired.
     return {record.numbers[name]: column for name, column in columns.items() if name in record.numbers}
 
 
 def evaluated_by(record: TenantRecord) -> dict[ColumnId, int]:
-    """The columns that a ticket judged by this record is asked about, with their numbers."""
+    """Returns column id -> number, for the columns that are evaluated for a ticket with this record."""
     numbers = numbered(record)
     return {name: number for name, number in record.numbers.items() if number in numbers}
 
 
 def in_force(record: TenantRecord) -> dict[ColumnId, int]:
-    """The columns that answers may be made of now, with their numbers: those that every ticket was asked about."""
+    """Returns column id -> number, for the columns that answers may use: those evaluated for every ticket."""
     return {name: number for name, number in record.numbers.items() if name not in record.filling}
 
 
 def new_record(entries: Entries, version: int) -> TenantRecord:
-    """The record of a tenant that has no tickets yet: everything is in force at once."""
+    """Returns the record of a tenant without tickets: everything is in force at once."""
     return at_once(new_record_in_steps(entries, version))
 
 
 def new_record_in_steps(entries: Entries, version: int) -> Steps[TenantRecord]:
-    """The same as `new_record`, step by step."""
+    """Runs `new_record` step by step."""
     others = sorted(set((yield from finding_columns(entries))) - {EVERY_TICKET})
     numbers = {EVERY_TICKET: 0} | {name: number for number, name in enumerate(others, 1)}
     return TenantRecord(version, entries, numbers, semantics=SEMANTICS)
 
 
 def adopted(record: TenantRecord, entries: Entries, version: int) -> TenantRecord:
-    """The record after newer entries: in force at once when they need no new column, else pending."""
+    """Returns the record with newer entries: in force at once when they need no new column, else pending."""
     return at_once(adopting(record, entries, version))
 
 
 def adopting(record: TenantRecord, entries: Entries, version: int) -> Steps[TenantRecord]:
-    """The same as `adopted`, step by step."""
+    """Runs `adopted` step by step."""
     needed = set((yield from finding_columns(entries)))
     change = record.changes + 1
     if record.semantics == SEMANTICS:
@@ -274,20 +275,20 @@ def adopting(record: TenantRecord, entries: Entries, version: int) -> Steps[Tena
     return _in_force(entries, version, needed, kept, retired, change)
 
 
-def begun(record: TenantRecord) -> Backfill | None:
-    """The sweep that this record calls for, and None when there is nothing to settle."""
+def backfill_for(record: TenantRecord) -> Backfill | None:
+    """Returns the backfill that this record needs, or None when nothing is filling or retired."""
     return Backfill(record.filling, record.retired) if record.filling or record.retired else None
 
 
-def swept(record: TenantRecord, sweep: Backfill) -> TenantRecord:
-    """The record after `sweep`, begun when the record was perhaps an older one, has gone over every ticket."""
-    return at_once(settling(record, sweep))
+def backfilled(record: TenantRecord, backfill: Backfill) -> TenantRecord:
+    """Returns the record after `backfill` has gone over every ticket. It may have begun with an older record."""
+    return at_once(backfilling(record, backfill))
 
 
-def settling(record: TenantRecord, sweep: Backfill) -> Steps[TenantRecord]:
-    """The same as `swept`, step by step."""
-    filling = {name: since for name, since in record.filling.items() if sweep.filling.get(name) != since}
-    retired = {number: since for number, since in record.retired.items() if sweep.retired.get(number) != since}
+def backfilling(record: TenantRecord, backfill: Backfill) -> Steps[TenantRecord]:
+    """Runs `backfilled` step by step."""
+    filling = {name: since for name, since in record.filling.items() if backfill.filling.get(name) != since}
+    retired = {number: since for number, since in record.retired.items() if backfill.retired.get(number) != since}
     if record.pending is None or record.pending_version is None or filling:
         return msgspec.structs.replace(record, filling=filling, retired=retired)
     needed = set((yield from finding_columns(record.pending)))
@@ -308,5 +309,5 @@ def _in_force(
 
 
 def _dropped(numbers: dict[ColumnId, int], kept: dict[ColumnId, int], change: int) -> dict[int, int]:
-    """The numbers of columns that are no longer kept, retired since this change."""
+    """Returns the numbers of columns that are not kept, as retired by this change."""
     return {number: change for name, number in numbers.items() if name not in kept}

@@ -1,4 +1,4 @@
-"""One tenant as viewers see it: which ids they may ask for, and the signed sums behind each. Pure; memoizes."""
+"""One tenant as viewers see it: the ids that they may request, and the plans of their answers. Pure; caches plans."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -33,7 +33,7 @@ SUMMARY_KEYS = ("totalOpen", "totalClosed", "slaBreached", "dueToday", "overdue"
 
 
 class InvalidIds(Exception):
-    """These ids don't exist for this viewer, in the order of the request, the profile's last."""
+    """Some ids don't exist for this viewer. `ids` are in request order, with the profile's last."""
 
     def __init__(self, ids: Sequence[str]) -> None:
         super().__init__(", ".join(ids))
@@ -41,9 +41,10 @@ class InvalidIds(Exception):
 
 
 class Warming(Exception):
-    """What was asked for exists but is still being filled: ask again soon.
+    """A requested filter exists, but its columns are not filled yet: try again soon.
 
-    `demands` are what has columns only for who asks, and nobody has lately: it has to be wanted first.
+    `demands` are the on-demand columns that the request needs and that do not exist yet: the caller must record them.
+    `loading` is set when the tenant is being imported.
     """
 
     def __init__(self, what: str, demands: Iterable[ColumnDemand] = (), *, loading: bool = False) -> None:
@@ -53,7 +54,7 @@ class Warming(Exception):
 
 
 class CountRequest(NamedTuple):
-    """What one viewer asks for."""
+    """One viewer's request for counts."""
 
     viewer: Viewer
     perspective: Perspective
@@ -62,20 +63,20 @@ class CountRequest(NamedTuple):
 
 
 class TenantView:
-    """A compiled tenant record. Build one per token; it never changes."""
+    """A compiled tenant record. Build one per record version; it never changes."""
 
     def __init__(self, record: TenantRecord, conditions: Mapping[str, Condition] | None = None) -> None:
-        """`conditions` are the `counted` ones of the entries in force, where somebody knows them already."""
+        """`conditions`: `counted(record.entries)`, if the caller has computed it."""
         self.version = record.version
         self.settings = record.entries.settings
         self.loading = record.newest.settings.loading
         self.pairs = record.newest.pairs
-        """What is counted together because it was asked for."""
+        """The pairs of profile and filter that have columns."""
         self.dated = record.newest.dated
-        """What is counted for a day because it was asked for."""
+        """The filters that have columns for one day."""
         self._serving = Visibility(record.entries)
         self._newest = self._serving if record.pending is None else Visibility(record.pending)
-        # A newer release no longer asks tickets about this one's columns: what is in them stands still or crumbles.
+        # Consumers of a newer release no longer update the columns of this release, so their counts are stale.
         self._numbers = in_force(record) if record.semantics <= SEMANTICS else {}
         self._conditions = counted(record.entries) if conditions is None else conditions
         self._summary = summary_conditions(self.settings)
@@ -84,7 +85,7 @@ class TenantView:
 
     @classmethod
     def building(cls, record: TenantRecord) -> Steps["TenantView"]:
-        """The same step by step."""
+        """Builds a view step by step."""
         conditions = yield from counting(record.entries)
         for condition in by_status(record.entries.settings).values():
             columns_for(condition)
@@ -93,11 +94,11 @@ class TenantView:
 
     @property
     def size(self) -> int:
-        """How many ids it knows, for whoever keeps many views."""
+        """The number of ids in the view, as its weight in a cache."""
         return len(self._serving.details) + (0 if self._newest is self._serving else len(self._newest.details))
 
     def check(self, count_request: CountRequest) -> None:
-        """Raises InvalidIds with every id that doesn't exist for this viewer, the profile's last."""
+        """Raises InvalidIds with every id that doesn't exist for this viewer."""
         bad = [name for name in count_request.filter_ids if not self._newest.has_filter(name, count_request)]
         if count_request.profile_id is not None and not self._newest.has_profile(
             count_request.profile_id, count_request.viewer
@@ -107,14 +108,14 @@ class TenantView:
             raise InvalidIds(bad)
 
     def plan(self, count_request: CountRequest, day: LocalDay) -> Plan:
-        """What to read and how to add it up on that day: the filters in request order, then the summary's keys.
+        """Returns the plan for that day. Its sums: the filters in request order, then the summary's keys.
 
-        Raises InvalidIds, and Warming for what is still being filled.
+        Raises InvalidIds, and Warming when a needed column is still filling.
         """
         return at_once(self.planning(count_request, day))
 
     def planning(self, count_request: CountRequest, day: LocalDay) -> Steps[Plan]:
-        """The same step by step: a first plan of 500 filters takes 50 ms."""
+        """Runs `plan` step by step: a first plan of 500 filters takes 50 ms."""
         key = (self._number, count_request, day.zone, day.date)
         found = _plans.get(key)
         if found is None:
@@ -122,13 +123,13 @@ class TenantView:
             if self.loading:
                 raise Warming(self.settings.id, loading=True)
             self._check_seen_before(count_request)
-            made = yield from self._planned(count_request, day)
-            found = _Planned(made, len(count_request.filter_ids))
+            new_plan = yield from self._planned(count_request, day)
+            found = _Planned(new_plan, len(count_request.filter_ids))
             _plans.put(key, found)
         return found.plan
 
     def demands(self, count_request: CountRequest, zone: str) -> list[ColumnDemand]:
-        """Which of what is asked for there has columns only for that. For ids that `check` took."""
+        """Returns the column demands of a request. `check` must have accepted its ids."""
         targets = [(name, self._conditions.get(name)) for name in count_request.filter_ids]
         targets += [(SUMMARY, condition) for condition in self._summary.values()]
         base = self._base_or_none(count_request.profile_id)
@@ -142,12 +143,12 @@ class TenantView:
         return list(found)
 
     def details(self, filter_ids: Iterable[str]) -> dict[str, FilterDetail]:
-        """Names and colours in request order, for ids that `plan` took."""
+        """Returns names and colours in request order. `plan` must have accepted the ids."""
         return {name: self._serving.details[name] for name in filter_ids}
 
     @cached_property
     def status_columns(self) -> dict[str, int]:
-        """Status id -> the number of its column, in the tenant's order. Raises Warming while one isn't filled."""
+        """Status id -> column number, in the tenant's order. Raises Warming while one of the columns is filling."""
         names = {status: next(iter(columns_for(plain))) for status, plain in by_status(self.settings).items()}
         missing = [status for status, name in names.items() if name not in self._numbers]
         if missing:
@@ -155,17 +156,17 @@ class TenantView:
         return {status: self._numbers[name] for status, name in names.items()}
 
     def listing(self, viewer: Viewer, perspective: Perspective) -> tuple[list[FilterDetail], list[Profile]]:
-        """What this viewer may ask for: `all`, statuses, priorities, then filters and profiles by name.
+        """Returns the filters (`all`, statuses, priorities, then by name) and profiles that this viewer may request.
 
-        An edited entry is named as before until it is filled, to those who could see it before.
+        While the new columns of an edited entry are filling, viewers that could see it before get its previous name.
         """
-        asked, serving, newest = CountRequest(viewer, perspective, ()), self._serving, self._newest
+        request, serving, newest = CountRequest(viewer, perspective, ()), self._serving, self._newest
         builtin: list[FilterDetail] = []
         saved: list[FilterDetail] = []
         for name, detail in newest.details.items():
-            if newest.has_filter(name, asked):
-                named = serving.details[name] if serving.has_filter(name, asked) else detail
-                (builtin if name in newest.builtin else saved).append(named)
+            if newest.has_filter(name, request):
+                current = serving.details[name] if serving.has_filter(name, request) else detail
+                (builtin if name in newest.builtin else saved).append(current)
         profiles = [
             serving.profiles[name] if serving.has_profile(name, viewer) else profile
             for name, profile in newest.profiles.items()
@@ -177,7 +178,10 @@ class TenantView:
         )
 
     def _check_seen_before(self, count_request: CountRequest) -> None:
-        """Raises Warming for what this viewer sees only by an edit whose new meaning isn't filled yet."""
+        """Raises Warming for an entry that this viewer sees only since an edit that is still pending.
+
+        The viewer must not get counts of the entry's previous condition, which was hidden from them.
+        """
         serving = self._serving
         if serving is self._newest:
             return
@@ -218,7 +222,7 @@ class TenantView:
 
     def _base(self, profile_id: str | None) -> Condition | None:
         base = self._base_or_none(profile_id)
-        if base is None and profile_id is not None:  # newer than what is in force
+        if base is None and profile_id is not None:  # the profile is still pending
             raise Warming(profile_id)
         return base
 
@@ -227,15 +231,15 @@ class TenantView:
         return None if profile is None else self._lowering.of(profile.where)
 
     def _sum(self, condition: Condition, count_request: CountRequest) -> tuple[Term, ...] | None:
-        """The signed sum of a filter, or of a key of the summary; None while a column of it is not filled."""
+        """Returns the signed sum of a condition, or None while one of its columns is missing or filling."""
         terms = terms_of(condition, count_request.viewer.role, count_request.perspective)
         return terms if all(term.column in self._numbers for term in terms) else None
 
 
 def profile_entries(record: TenantRecord, profile_id: str, viewer: Viewer) -> Entries:
-    """The entries whose profile of this id a viewer gets: those in force, or newer ones with a profile that is new.
+    """Returns the entries whose profile of this id applies: those in force, or the pending ones for a new profile.
 
-    Raises InvalidIds, and Warming for a profile that the viewer sees only by an edit that isn't filled yet.
+    Raises InvalidIds, and Warming for a profile that the viewer sees only since an edit that is still pending.
     """
     newest, serving = record.newest.profiles.get(profile_id), record.entries.profiles.get(profile_id)
     if newest is None or not is_visible(newest, viewer):
@@ -257,16 +261,16 @@ class _Planned(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """Bytes, roughly, with the question that it answers."""
+        """Rough bytes of the plan and of its key."""
         return _PLAN_BYTES + _PLAN_FILTER_BYTES * self.filters + _PLAN_PART_BYTES * self.plan.size
 
 
 _views = count()
 
 PLANS_BYTES = 64 << 20
-"""Plans that one process remembers, of all tenants together: a plan takes some milliseconds to make again."""
+"""For the plan cache of a process, of all tenants together. A missing plan takes some milliseconds to compute."""
 
 _PLAN_BYTES, _PLAN_FILTER_BYTES, _PLAN_PART_BYTES = 3_000, 100, 100
-"""Measured, roughly: of a plan as such, for each filter asked for, and for each scope and summand in it."""
+"""Bytes of a plan, of each requested filter, and of each scope, column and summand. Measured, roughly."""
 
 _plans: Lru[tuple[int, CountRequest, str, str], _Planned] = Lru(PLANS_BYTES, lambda planned: planned.weight)

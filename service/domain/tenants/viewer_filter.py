@@ -1,4 +1,4 @@
-"""Which tickets one viewer's condition counts at one instant, ticket by ticket. Pure; needs no column filled before."""
+"""The viewer filter: a condition applied to single tickets, for one viewer and instant. Pure; needs no columns."""
 
 from service.domain.catalogue.catalogue import TenantSettings
 from service.domain.conditions.condition import Condition
@@ -15,7 +15,7 @@ from service.domain.tickets.ticket import Instant, Ticket
 
 
 class ViewerFilter:
-    """`condition` over one tenant's settings, with the viewer and the instant put in; build one for each question."""
+    """A condition of one tenant, compiled for one viewer, perspective and instant. Build one per preview."""
 
     def __init__(
         self,
@@ -28,11 +28,11 @@ class ViewerFilter:
     ) -> None:
         self._condition = on_day(lower(condition, settings), day)
         self._viewer, self._perspective, self._now = viewer, perspective, now
-        # Made when a ticket first answers so: all at once would take up to 50 ms for the largest condition there is.
+        # Compiled when the first ticket has these answers: all eight take up to 50 ms for the largest condition.
         self._columns: dict[Answers, ColumnMatcher] = {}
 
     def counts(self, ticket: Ticket) -> bool:
-        """Whether the viewer may see the ticket, in this perspective, and it fits the condition."""
+        """Whether the viewer sees the ticket in this perspective, and it fits the condition."""
         answers = self._answers(ticket)
         columns = self._columns.get(answers)
         if columns is None:
@@ -40,7 +40,7 @@ class ViewerFilter:
         return columns.mask(ticket, self._now) != 0
 
     def counts_in_steps(self, ticket: Ticket) -> Steps[bool]:
-        """The same as `counts`, step by step, a leaf each: on a ticket of a megabyte a leaf takes milliseconds."""
+        """Runs `counts` with one leaf per step: on a ticket of a megabyte a leaf takes milliseconds."""
         plain = self._plain(self._answers(ticket))
         return False if plain is None else (yield from holding(plain, ticket, self._now))
 
@@ -49,12 +49,12 @@ class ViewerFilter:
         return (ticket.assignee == user, ticket.requester == user, ticket.team in self._viewer.teams)
 
     def _plain(self, answers: Answers) -> Condition | None:
-        """What is left to be asked of a ticket with these answers; None where it can't count."""
+        """Returns the residual for these answers; None when the viewer doesn't see such tickets."""
         if not visible(self._viewer.role, self._perspective, answers):
             return None
         return simplify(self._condition, dict(zip(QUESTIONS, answers, strict=True)))
 
     def _compiled(self, answers: Answers) -> ColumnMatcher:
-        """What is left to be asked of a ticket with these answers: one column, or none where it can't count."""
+        """Compiles the residual for these answers: one column, or none when the viewer doesn't see such tickets."""
         plain = self._plain(answers)
         return ColumnMatcher({} if plain is None else {0: Column(plain)})

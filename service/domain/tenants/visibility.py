@@ -1,4 +1,4 @@
-"""Which of a tenant's entries a viewer sees, and what they are called. Pure; knows one version of the entries."""
+"""The entries of a tenant that a viewer sees, with names and colours. Pure; knows one version of the entries."""
 
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from service.domain.tenants.record import Entries
 
 
 class FilterDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An entry of `filterDetails` and of the list of filters."""
+    """One entry of `filterDetails`, and of the list of filters."""
 
     id: str
     name: str
@@ -19,7 +19,7 @@ class FilterDetail(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Asking(Protocol):
-    """Who asks, and in which perspective."""
+    """A request with a viewer and a perspective."""
 
     @property
     def viewer(self) -> Viewer: ...
@@ -29,18 +29,18 @@ class Asking(Protocol):
 
 
 class Visibility:
-    """What the entries show to whom."""
+    """Decides which entries a viewer sees."""
 
     def __init__(self, entries: Entries) -> None:
         settings = entries.settings
         self.builtin = frozenset(("all", *(s.id for s in settings.statuses), *(p.id for p in settings.priorities)))
-        """Ids that everybody sees, and that win over filters with the same."""
+        """Ids that every viewer sees. They win over filters with the same id."""
         self.details = details(entries)
         self.profiles = entries.profiles
         self._filters = entries.filters
 
     def has_filter(self, name: str, asking: Asking) -> bool:
-        """Whether there is such an id for this viewer, in this perspective."""
+        """Whether the filter id exists for this viewer in this perspective."""
         if name in self.builtin:
             return True
         saved = self._filters.get(name)
@@ -49,13 +49,13 @@ class Visibility:
         return is_visible(saved, asking.viewer)
 
     def has_profile(self, name: str, viewer: Viewer) -> bool:
-        """Whether there is such a profile for this viewer."""
+        """Whether the profile exists for this viewer."""
         profile = self.profiles.get(name)
         return profile is not None and is_visible(profile, viewer)
 
 
 def details(entries: Entries) -> dict[str, FilterDetail]:
-    """Every id that may be asked for. Where ids collide `all`, then a status, a priority, a filter wins."""
+    """Returns every filter id with its details. Of colliding ids `all` wins, then a status, a priority, a filter."""
     found = {"all": FilterDetail("all", "All Tickets", "system")}
     for status in entries.settings.statuses:
         found.setdefault(status.id, FilterDetail(status.id, status.name, "status", status.color))
@@ -67,7 +67,7 @@ def details(entries: Entries) -> dict[str, FilterDetail]:
 
 
 def is_visible(entry: Filter | Profile, viewer: Viewer) -> bool:
-    """Whether a viewer sees a saved entry."""
+    """Whether a viewer sees an entry: it has no owner, or the viewer is its owner, an admin, or in its sharing."""
     if entry.owner is None or viewer.role is Role.ADMIN or entry.owner == viewer.user:
         return True
     shared: Sharing = entry.shared_with

@@ -6,7 +6,7 @@ import pytest
 
 from consumers.backfill import backfiller
 from service.domain.counting.contributions import column_changes
-from service.domain.tenants.record import begun
+from service.domain.tenants.record import backfill_for
 from service.domain.tenants.view import Warming
 from service.store.ports.catalogue import StoredTenant
 from service.store.ports.errors import StoreUnavailable
@@ -198,7 +198,7 @@ async def test_half_a_sweep_of_one_generation_is_none_of_the_next(monkeypatch: p
     await consumer.sweep()
     stored = await world.store.tenant(TENANT)
     assert stored is not None
-    sweep = begun(stored.record)
+    sweep = backfill_for(stored.record)
     assert sweep is not None
     assert (await consumer.sweeper._mark(TENANT, stored.generation, sweep)).cursor == 4
     assert (await consumer.sweeper._mark(TENANT, "the next", sweep)).cursor == 0

@@ -3,7 +3,7 @@
 from consumers.backfill.on_demand_columns import chosen
 from service.domain.catalogue.catalogue import Filter, Profile, TenantSettings
 from service.domain.conditions.condition import AllOf, Leaf
-from service.domain.tenants.record import ColumnDemand, Entries, with_asked
+from service.domain.tenants.record import ColumnDemand, Entries, with_demands
 from service.queries.column_demands import RECENT_US
 
 NOW_US = 1_795_256_100_000_000
@@ -23,7 +23,7 @@ def pairs_of(entries: Entries, asked: dict[ColumnDemand, int], most: int) -> set
 
 
 def test_a_pair_in_use_does_not_give_way_to_a_new_one() -> None:
-    counted = with_asked(ENTRIES, [("p", "a"), ("p", "b")], ())
+    counted = with_demands(ENTRIES, [("p", "a"), ("p", "b")], ())
     asked = {
         pair("a"): NOW_US - 20 * MINUTE_US,
         pair("b"): NOW_US - RECENT_US,

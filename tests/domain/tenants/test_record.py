@@ -16,12 +16,12 @@ from service.domain.tenants.record import (
     Entries,
     TenantRecord,
     adopted,
-    begun,
+    backfill_for,
+    backfilled,
     columns_of,
     counted,
     new_record,
     numbered,
-    swept,
 )
 from service.domain.tickets.ticket import Ticket
 from tests.support.examples import examples
@@ -72,7 +72,7 @@ class Tenant:
         self.masks[index] = ColumnMatcher(numbered(self.record)).mask(TICKETS[index], 0)
 
     def begin(self) -> None:
-        sweep = begun(self.record)
+        sweep = backfill_for(self.record)
         if sweep is not None:
             self.sweeps.append((sweep, 0))
 
@@ -83,7 +83,7 @@ class Tenant:
             self.touch(place)
             self.sweeps.insert(which, (sweep, place + 1))
         else:
-            self.record = swept(self.record, sweep)
+            self.record = backfilled(self.record, sweep)
 
     def check(self) -> None:
         record = self.record
@@ -123,7 +123,7 @@ def test_any_interleaving_of_adoptions_events_and_sweeps_keeps_what_is_in_force_
                 tenant.go_on(data.draw(st.integers(0, len(tenant.sweeps) - 1)))
         tenant.check()
     settle(tenant)
-    assert begun(tenant.record) is None
+    assert backfill_for(tenant.record) is None
     assert tenant.record.version == tenant.newest
     assert tenant.record.numbers.keys() == columns_of(tenant.record.entries).keys()
 
@@ -132,7 +132,7 @@ def settle(tenant: Tenant) -> None:
     while tenant.sweeps:
         tenant.go_on(0)
         tenant.check()
-    while begun(tenant.record) is not None:
+    while backfill_for(tenant.record) is not None:
         tenant.begin()
         while tenant.sweeps:
             tenant.go_on(0)
@@ -164,7 +164,7 @@ def test_a_sweep_that_ends_long_after_another_finished_its_work_settles_nothing_
     tenant.adopt(entries(()))
     settle(tenant)
     tenant.adopt(entries("b"))
-    tenant.record = swept(tenant.record, zombie)
+    tenant.record = backfilled(tenant.record, zombie)
     tenant.check()
     assert tenant.record.pending is not None
 
@@ -184,9 +184,9 @@ def test_entries_that_need_a_new_column_wait_and_come_into_force_in_one_step() -
     assert (after.version, after.newest_version) == (3, 8)
     assert after.entries == record.entries
     assert after.newest == after.pending == entries("ab", frozenset(("s1",)))
-    sweep = begun(after)
+    sweep = backfill_for(after)
     assert sweep is not None
-    done = swept(after, sweep)
+    done = backfilled(after, sweep)
     assert (done.version, done.pending, done.pending_version) == (8, None, None)
     assert done.entries == entries("ab", frozenset(("s1",)))
 

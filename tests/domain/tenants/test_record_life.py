@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
-from service.domain.tenants.record import Backfill, TenantRecord, adopted, begun, new_record, swept
+from service.domain.tenants.record import Backfill, TenantRecord, adopted, backfill_for, backfilled, new_record
 from tests.domain.tenants.test_record import VALUES, entries
 
 PAGE = Path(__file__).parents[3] / "docs/filters.md"
@@ -35,11 +35,11 @@ def arrows(record: TenantRecord, sweep: Backfill | None, steps: int) -> Iterator
     for edited in EDITS:
         newer = adopted(record, edited, record.newest_version + 1)
         yield before, state(newer), "entry"
-        yield from arrows(newer, sweep or begun(newer), steps - 1)
+        yield from arrows(newer, sweep or backfill_for(newer), steps - 1)
     if sweep is not None:
-        settled = swept(record, sweep)
+        settled = backfilled(record, sweep)
         yield before, state(settled), "backfill"
-        yield from arrows(settled, begun(settled), steps - 1)
+        yield from arrows(settled, backfill_for(settled), steps - 1)
 
 
 def test_the_diagram_has_the_arrows_of_the_code() -> None:

@@ -8,7 +8,16 @@ import pytest
 from service.domain.catalogue.catalogue import Filter, Priority, Profile, Sharing, Status, TenantSettings
 from service.domain.conditions.condition import AllOf, Asks, Condition, Leaf, Question
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.record import SUMMARY, Entries, TenantRecord, adopted, begun, new_record, swept, with_asked
+from service.domain.tenants.record import (
+    SUMMARY,
+    Entries,
+    TenantRecord,
+    adopted,
+    backfill_for,
+    backfilled,
+    new_record,
+    with_demands,
+)
 from service.domain.tenants.view import SUMMARY_KEYS, CountRequest, InvalidIds, TenantView, Warming, profile_entries
 from service.domain.tenants.visibility import FilterDetail
 from tests.support.days import day
@@ -39,8 +48,8 @@ def wanted(
 
 
 def completed(record: TenantRecord) -> TenantRecord:
-    sweep = begun(record)
-    return record if sweep is None else swept(record, sweep)
+    sweep = backfill_for(record)
+    return record if sweep is None else backfilled(record, sweep)
 
 
 def invalid(view: TenantView, asked: CountRequest) -> list[str]:
@@ -177,7 +186,7 @@ def test_a_profile_s_pairs_are_warming_until_they_are_wanted_and_filled() -> Non
     with pytest.raises(Warming) as warming:
         TenantView(record).plan(wanted("a", "all", profile="base"), day())
     assert set(warming.value.demands) == {("base", "a", ""), ("base", "all", ""), ("base", SUMMARY, "")}
-    paired = adopted(record, with_asked(both, [ask[:2] for ask in warming.value.demands], ()), 1)
+    paired = adopted(record, with_demands(both, [ask[:2] for ask in warming.value.demands], ()), 1)
     with pytest.raises(Warming):
         TenantView(paired).plan(wanted("a", profile="base"), day())
     TenantView(completed(paired)).plan(wanted("a", "all", profile="base"), day())
@@ -186,7 +195,7 @@ def test_a_profile_s_pairs_are_warming_until_they_are_wanted_and_filled() -> Non
 def test_pairs_of_what_there_is_not_are_dropped() -> None:
     both = entries(saved("a"), profiles=(Profile("base", "B", AllOf(())),))
     asked = [("base", "a"), ("base", "gone"), ("gone", "a"), ("base", SUMMARY), ("base", "1")]
-    assert with_asked(both, asked, ()).pairs == {("base", "a"), ("base", SUMMARY), ("base", "1")}
+    assert with_demands(both, asked, ()).pairs == {("base", "a"), ("base", SUMMARY), ("base", "1")}
 
 
 def test_what_looks_at_two_fields_days_is_asked_for_with_its_zone() -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from service.domain.tenants.record import SUMMARY, ColumnDemand, new_record, with_asked
+from service.domain.tenants.record import SUMMARY, ColumnDemand, new_record, with_demands
 from service.domain.tickets.ticket import Instant
 from service.store.ports.errors import StoreUnable
 from service.store.ports.reading import CountQuery, Snapshot
@@ -44,7 +44,7 @@ async def test_a_note_that_the_store_refuses_takes_no_answer_away(
 
     if counted:
         entries = (await world.record()).entries
-        await world.put_tenant(new_record(with_asked(entries, [("urgent", "all"), ("urgent", SUMMARY)], ()), 19))
+        await world.put_tenant(new_record(with_demands(entries, [("urgent", "all"), ("urgent", SUMMARY)], ()), 19))
     asked = {"templateProfileFilterId": "urgent"}
     expected = await world.post(**asked)
     assert expected.is_success == counted

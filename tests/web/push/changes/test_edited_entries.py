@@ -7,7 +7,7 @@ import pytest
 
 from service.domain.catalogue.catalogue import Filter, Profile, Sharing
 from service.domain.conditions.condition import Leaf
-from service.domain.tenants.record import SUMMARY, adopted, begun, swept
+from service.domain.tenants.record import SUMMARY, adopted, backfill_for, backfilled
 from tests.web.push.streaming.streams import Pushing
 from tests.web.world import COUNT, QUERY, World, a_world
 
@@ -26,8 +26,8 @@ async def edited(**world: Any) -> World:
         pairs=frozenset((("p", "all"), ("p", SUMMARY))),
     )
     old = adopted(record, before, 20)
-    sweep = begun(old)
-    old = old if sweep is None else swept(old, sweep)
+    sweep = backfill_for(old)
+    old = old if sweep is None else backfilled(old, sweep)
     shared: Any = {"owner": "boss", "shared_with": Sharing(frozenset(("ticket_agent",)))}
     after = msgspec.structs.replace(
         before,
@@ -42,9 +42,9 @@ async def edited(**world: Any) -> World:
 
 async def filled(world: World) -> None:
     record = await world.record()
-    sweep = begun(record)
+    sweep = backfill_for(record)
     assert sweep is not None
-    await world.put_tenant(swept(record, sweep))
+    await world.put_tenant(backfilled(record, sweep))
 
 
 @pytest.mark.parametrize("body", [{"ids": ["f"]}, {"ids": ["all"], "templateProfileFilterId": "p"}])
