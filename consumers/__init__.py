@@ -1,1 +1,1 @@
-"""Kafka to counters: the process, its commands, and what all its rooms share (settings, errors, metrics)."""
+"""Kafka to counters: the consumer process, its commands, and the settings, errors and metrics that they share."""

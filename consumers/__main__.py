@@ -1,4 +1,4 @@
-"""`python -m consumers`: builds every part once, runs them together, and ends them in order."""
+"""`python -m consumers`: builds every part once, runs them in one task group, and stops them in order."""
 
 import asyncio
 import gc
@@ -65,20 +65,19 @@ STOPPING: Mapping[type[BaseException], str] = {
     StoreRefused: "store",
     TopicsUnusable: "topics",
 }
-"""What an operator has to decide: the process stays, unready, and says why; a restart alone would change nothing. Each
-with its name in metrics."""
+"""Errors that an operator has to resolve, with their `reason` in metrics. The process stays up, unready, and reports
+the error: a restart alone would change nothing."""
 
 STOP_LIMIT_S = 3.0
-"""Longest wait for a Kafka client to leave: a broker that hangs must not hold SIGTERM."""
-
+"""Longest wait for a Kafka client to stop: a broker that hangs must not delay SIGTERM."""
 
 GC_THRESHOLDS = (50_000, 20, 50)
-"""A batch makes tens of thousands of objects and hardly a cycle: by default a seventh of the CPU went into looking for
-them, 60 ms at a time."""
+"""A batch creates tens of thousands of objects and hardly a cycle. With the defaults the garbage collector took a
+seventh of the CPU, in pauses of 60 ms."""
 
 
 async def main(settings: ConsumerSettings) -> None:
-    """Runs until SIGTERM or SIGINT; the round at hand is finished first."""
+    """Runs until SIGTERM or SIGINT, then finishes the current round."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -91,7 +90,7 @@ async def main(settings: ConsumerSettings) -> None:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
         stop.set()
-        # The loop ends by itself; what still waits for Redis or Kafka by then is cut off: it will be read again.
+        # The loop ends by itself. A call that still waits for Redis or Kafka is cancelled: its records are read again.
         await asyncio.wait((work,), timeout=settings.drain_s)
         work.cancel()
         await asyncio.gather(work, stopping, return_exceptions=True)
@@ -103,7 +102,7 @@ async def main(settings: ConsumerSettings) -> None:
 async def _work(settings: ConsumerSettings, metrics: ConsumerMetrics, health: Health, stop: asyncio.Event) -> None:
     try:
         async with open_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
-            topics, clock = await _foundations(settings, store, health)
+            topics, clock = await _wait_for_servers(settings, store, health)
             await _run(settings, store, clock, topics, metrics, health, stop)
     except* tuple(STOPPING) as group:
         health.stopped = "; ".join(str(error) for error in group.exceptions)
@@ -115,10 +114,12 @@ async def _work(settings: ConsumerSettings, metrics: ConsumerMetrics, health: He
         await stop.wait()
 
 
-async def _foundations(settings: ConsumerSettings, store: RedisStore, health: Health) -> tuple[TopicIds, StoreClock]:
-    """Waits for Redis and Kafka, makes the topics if absent.
+async def _wait_for_servers(
+    settings: ConsumerSettings, store: RedisStore, health: Health
+) -> tuple[TopicIds, StoreClock]:
+    """Waits for Redis and Kafka and creates absent topics.
 
-    The ids of those topics whose offsets are in the store, and the clock to count by.
+    Returns the ids of the events and catalogue topics, and the clock to count by.
     """
     retrying = Retrying("start", health.trouble)
     while True:
@@ -186,8 +187,10 @@ async def _run(
             retrying("events"),
             live,
         )
-        pulse = Liveness(health, reader, assignment, fetches, Fetches(catalogue_topic), catalogue_partition)
-        wanted = OnDemandColumns(store, catalogue_sync, clock, metrics, settings.profile_pairs, settings.dated_columns)
+        liveness = Liveness(health, reader, assignment, fetches, Fetches(catalogue_topic), catalogue_partition)
+        on_demand = OnDemandColumns(
+            store, catalogue_sync, clock, metrics, settings.profile_pairs, settings.dated_columns
+        )
         leases = Leases(store)
         timers = Timers(store, reevaluation, leases, clock, metrics, range(settings.buckets), retrying("timers"), live)
         audits = AuditSchedule(
@@ -200,14 +203,14 @@ async def _run(
             retrying("audit"),
             live,
         )
-        sweeper = Backfiller(
-            store, catalogue_sync, reevaluation, wanted, leases, metrics, retrying("backfill"), live, away
+        backfiller = Backfiller(
+            store, catalogue_sync, reevaluation, on_demand, leases, metrics, retrying("backfill"), live, away
         )
         async with leases.given_back(), asyncio.TaskGroup() as tasks:
             others = [
                 tasks.create_task(reader.run(), name="catalogue"),
-                tasks.create_task(pulse.run(), name="pulse"),
-                tasks.create_task(sweeper.run(), name="sweeper"),
+                tasks.create_task(liveness.run(), name="liveness"),
+                tasks.create_task(backfiller.run(), name="backfiller"),
                 tasks.create_task(timers.run(), name="timers"),
                 tasks.create_task(clock.follow(store, metrics), name="clock"),
                 tasks.create_task(audits.run(), name="audits"),
@@ -250,7 +253,7 @@ async def _running(
 
 
 def run() -> None:
-    """Reads the settings, then runs."""
+    """Reads the settings, then runs `main`. Exits with status 1 when the metrics port can't be opened."""
     settings = load(sys.argv)
     gc.set_threshold(*GC_THRESHOLDS)
     logs.set_up(settings.log_level, settings.log_format, "consumers")

@@ -1,6 +1,6 @@
-"""Errors of the consumers, each named by what its catcher does next. Imports nothing but the store's types.
+"""Errors of the consumers, each named by the caller's next action. Imports nothing but the store's types.
 
-An exception that only one command knows stays with that command.
+An exception that only one command raises lives in that command's module.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from service.store.ports.catalogue import Bucket, Position
 
 
 class Rewind(Exception):
-    """The store lost acknowledged writes: start again from its positions, in a new epoch."""
+    """The store lost acknowledged writes: read again from its positions, in a new epoch."""
 
     def __init__(self, bucket: Bucket, positions: Mapping[int, Position]) -> None:
         super().__init__(f"bucket {bucket} is back at {dict(positions)}")
@@ -17,40 +17,40 @@ class Rewind(Exception):
 
 
 class ForeignTopic(Exception):
-    """The store's positions belong to another events topic of this name: an operator has to decide."""
+    """The topic isn't the one that the store's offsets belong to: an operator has to decide."""
 
 
 class OlderCode(Exception):
-    """The store's columns were made by a newer release: this one must not write. Upgrade it, or stop it."""
+    """A newer release built the store's columns, so this process must not write. Upgrade it or stop it."""
 
 
 class Incurable(Exception):
-    """No retry cures this error of Kafka: an operator has to act. The message names it."""
+    """A Kafka error that no retry fixes: an operator has to act. The message names the error."""
 
 
 class Flood(Exception):
-    """Too many bad records: something is wrong with the publisher or with this program. Stop, and call somebody."""
+    """Too many bad records: the publisher or this program must be wrong. Stop and alert an operator."""
 
 
 class RetentionOvertook(Exception):
-    """The log no longer has what the store still needs: counting on would lose events silently."""
+    """Retention deleted records that aren't counted yet: to go on would lose events silently."""
 
 
 class LogShrank(Exception):
-    """The log ends before what was counted: whatever is written into the gap would never be read."""
+    """The log ends before the stored position: new records below that position would never be read."""
 
 
 class TopicsUnusable(Exception):
-    """A topic can't be made, or isn't what the consumers need: the operator has to act. The message says on what."""
+    """A topic can't be created or has the wrong configuration. The message says what the operator has to change."""
 
 
 class BuildingChanged(Exception):
-    """The generation being built is not what this process knew: read it again, and go on from there."""
+    """Another process changed the generation being built: read it again and continue from there."""
 
 
 class RebuildRefused(Exception):
-    """A rebuild doesn't begin or go on; what serves is unchanged. The message says why and what can be done."""
+    """A rebuild can't start or continue; the serving generation is unchanged. The message gives cause and remedy."""
 
 
 class LogSilent(Exception):
-    """Records that the log has don't arrive: wait, and try again."""
+    """The log has records that don't arrive: wait and try again."""

@@ -1,4 +1,4 @@
-"""What helps against each error that a loop of the consumers meets: one table. Sends nothing and waits for nothing.
+"""Classifies each Kafka error as retry, dead letter or stop, in one table. Never retries by itself.
 
 Sources: `aiokafka.errors`, and `org.apache.kafka.common.protocol.Errors` for what each code means.
 """
@@ -12,7 +12,7 @@ from service.store.client.redis_errors import Remedy
 from service.store.ports.errors import StoreDenied, StoreUnavailable
 
 KAFKA_ERRORS: Mapping[str, Remedy] = {
-    # A broker, the network, a leader, a coordinator or a group is changing.
+    # A broker, the network, a leader, a coordinator or the group is changing.
     "BrokerNotAvailableError": Remedy.AGAIN,
     "Cancelled": Remedy.AGAIN,
     "CommitFailedError": Remedy.AGAIN,
@@ -49,20 +49,20 @@ KAFKA_ERRORS: Mapping[str, Remedy] = {
     "StaleLeaderEpochCodeError": Remedy.AGAIN,
     "StaleMetadata": Remedy.AGAIN,
     "TooManyInFlightRequests": Remedy.AGAIN,
-    "TopicAlreadyExistsError": Remedy.AGAIN,  # another process was quicker
-    "UnknownError": Remedy.AGAIN,  # also every code that aiokafka doesn't know, and most of those pass
+    "TopicAlreadyExistsError": Remedy.AGAIN,  # another process was first
+    "UnknownError": Remedy.AGAIN,  # also every code that aiokafka doesn't know; most of those are temporary
     "UnknownMemberIdError": Remedy.AGAIN,
-    "KafkaError": Remedy.AGAIN,  # how the group's coordinator hands on a code that it doesn't expect
-    # A partition was taken away, or its log has changed: positioning decides, and may stop (`LogShrank` and the like).
+    "KafkaError": Remedy.AGAIN,  # aiokafka's group coordinator raises it for a code that it doesn't expect
+    # A partition was revoked, or its log changed: positioning decides, and may raise LogShrank or RetentionOvertook.
     "IllegalStateError": Remedy.AGAIN,
     "NoOffsetForPartitionError": Remedy.AGAIN,
     "OffsetOutOfRangeError": Remedy.AGAIN,
     "UnknownTopicOrPartitionError": Remedy.AGAIN,
-    # The bytes of a record or a batch.
+    # A record or a batch is broken.
     "CorruptRecordException": Remedy.PARK,
     "RecordTooLargeError": Remedy.PARK,
     "UnsupportedCodecError": Remedy.PARK,
-    # The brokers refuse us.
+    # The brokers refuse this client.
     "AuthenticationFailedError": Remedy.STOP,
     "AuthenticationMethodNotSupported": Remedy.STOP,
     "ClusterAuthorizationFailedError": Remedy.STOP,
@@ -80,7 +80,7 @@ KAFKA_ERRORS: Mapping[str, Remedy] = {
     "TopicAuthorizationFailedError": Remedy.STOP,
     "TransactionalIdAuthorizationFailed": Remedy.STOP,
     "UnsupportedSaslMechanismError": Remedy.STOP,
-    # Broker, topic or group are set up otherwise than this program needs.
+    # Broker, topic or group have a configuration that doesn't work for this program.
     "GroupIdNotFound": Remedy.STOP,
     "IncompatibleBrokerVersion": Remedy.STOP,
     "InconsistentGroupProtocolError": Remedy.STOP,
@@ -101,7 +101,7 @@ KAFKA_ERRORS: Mapping[str, Remedy] = {
     "UnrecognizedBrokerVersion": Remedy.STOP,
     "UnsupportedForMessageFormatError": Remedy.STOP,
     "UnsupportedVersionError": Remedy.STOP,
-    # A fault of this program or of its client.
+    # A bug in this program or in aiokafka.
     "BrokerResponseError": Remedy.STOP,
     "ConsumerStoppedError": Remedy.STOP,
     "DuplicateSequenceNumber": Remedy.STOP,
@@ -123,21 +123,21 @@ KAFKA_ERRORS: Mapping[str, Remedy] = {
     "TransactionCoordinatorFenced": Remedy.STOP,
     "UnknownProducerId": Remedy.STOP,
 }
-"""By the name of the class in `aiokafka.errors`; one that isn't here has the remedy of its nearest base class."""
+"""The remedy by class name in `aiokafka.errors`; a class that isn't listed has the remedy of its nearest base class."""
 
 RETRIED = (StoreUnavailable, KafkaError, TimeoutError)
-"""What a loop catches, to try again or to stop by `check_retry`. Anything else is a fault of this program."""
+"""The errors that a loop catches and passes to `check_retry`. Any other exception is a bug in this program."""
 
 
 def remedy_of(error: Exception) -> Remedy:
-    """What helps against an error of Kafka or of the store."""
+    """Returns the remedy for an error of Kafka or of the store."""
     if isinstance(error, KafkaError):
         return next(KAFKA_ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in KAFKA_ERRORS)
     return Remedy.STOP if isinstance(error, StoreDenied) else Remedy.AGAIN
 
 
 def check_retry(error: Exception) -> None:
-    """Returns where another try may help. Raises Incurable, or the StoreDenied that it was given."""
+    """Returns when a retry may help. Otherwise raises Incurable, or `error` itself if it is a StoreDenied."""
     if remedy_of(error) is not Remedy.AGAIN:
         if isinstance(error, StoreDenied):
             raise error
@@ -145,7 +145,7 @@ def check_retry(error: Exception) -> None:
 
 
 def cause_of(error: Exception) -> str:
-    """One line for people: where it comes from, its class, and what it says."""
+    """Returns one line for operators: the error's source, class and message."""
     if isinstance(error, StoreUnavailable):
         return str(error)
     where = "Kafka: " if isinstance(error, KafkaError) else ""

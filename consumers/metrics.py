@@ -1,4 +1,4 @@
-"""What the consumers measure of themselves. Counts only; decides nothing."""
+"""Prometheus metrics of the consumer. Only records values; never changes what the consumer does."""
 
 import math
 from collections.abc import Iterator
@@ -20,125 +20,125 @@ EVENT_RESULTS = (
 
 
 class ReadCounter(Collector):
-    """A counter that another process keeps, shown as it was read: from the beginning again where that one restarted."""
+    """A counter that Redis keeps, exported as it was read last. It starts at 0 again when Redis restarts."""
 
     def __init__(self, name: str, text: str) -> None:
         self._name, self._text = name, text
         self._value = 0
 
     def set(self, value: int) -> None:
-        """What it is now."""
+        """Sets the value that was read."""
         self._value = value
 
     def collect(self) -> Iterator[Metric]:
-        """The metric as it was read last."""
+        """Yields the metric with the last value."""
         yield CounterMetricFamily(self._name, self._text, self._value)
 
 
 class ConsumerMetrics:
-    """One set per process, in a registry of its own so that tests can have many."""
+    """The metrics of one process, in a registry of their own so that a test can create several."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         events = Counter(
             "ticket_counts_events_total",
-            "Events by what became of them: conflicting ones repeat a sequence with other content, a gap before a "
-            "patch means that something may be missing.",
+            "Events by result. conflicting: repeats a sequence with other content. applied_after_gap: a patch after a "
+            "gap in the sequence, so an earlier change may be missing.",
             ["result"],
             registry=self.registry,
         )
         self.events = {result: events.labels(result) for result in EVENT_RESULTS}
         unknown = Counter(
             "ticket_counts_unknown_ids_total",
-            "Statuses, priorities and teams in applied events that the catalogue doesn't know: the log, and `python -m "
-            "consumers.catalogue unknown`, say which.",
+            "Statuses, priorities and teams in applied events that the catalogue doesn't know. The log and `python -m "
+            "consumers.catalogue unknown` list them.",
             ["kind"],
             registry=self.registry,
         )
         self.unknown_ids = {kind: unknown.labels(kind) for kind in ("status", "priority", "team")}
         self.shadowed = self._counter(
-            "shadowed_entries_total", "Statuses, priorities and filters adopted whose id something else has already."
+            "shadowed_entries_total", "Adopted statuses, priorities and filters with an id that another entry has."
         )
         self.dead_letters = self._counter("dead_letters_total", "Records parked as dead letters.")
-        self.conflicts = self._counter("conflicts_total", "Steps done again because a ticket had changed meanwhile.")
-        self.stale_catalogue = self._counter("stale_catalogue_total", "Steps done again because a catalogue changed.")
-        self.store_failures = self._counter("store_failures_total", "Steps done again because the store was away.")
-        self.negative_cells = self._counter("negative_cells_total", "Counters seen below zero: proof of drift.")
-        self.rewinds = self._counter("rewinds_total", "Times the store had lost acknowledged writes.")
+        self.conflicts = self._counter("conflicts_total", "Steps retried because a ticket changed after it was read.")
+        self.stale_catalogue = self._counter(
+            "stale_catalogue_total", "Steps retried because a tenant's record changed."
+        )
+        self.store_failures = self._counter("store_failures_total", "Steps that failed because Redis was away.")
+        self.negative_cells = self._counter("negative_cells_total", "Counters found below zero: proof of drift.")
+        self.rewinds = self._counter("rewinds_total", "Times that Redis had lost acknowledged writes.")
         self.lost_records = self._counter(
             "lost_records_total",
-            "Records that the log no longer had when they were to be counted, and that were passed over.",
+            "Records that retention deleted from the log before they were counted, and that were skipped.",
         )
-        self.assignments = self._counter("assignments_total", "Times partitions were assigned to this consumer.")
-        self.swept = self._counter("swept_tickets_total", "Tickets gone over to fill new columns or clear old ones.")
+        self.assignments = self._counter("assignments_total", "Times that this consumer was assigned partitions.")
+        self.swept = self._counter("swept_tickets_total", "Tickets that backfills have read.")
         self.sweep_left = Gauge(
             "ticket_counts_sweep_tickets_left",
-            "Tickets that the sweep at hand still has to go over.",
+            "Tickets that the current backfill still has to read.",
             registry=self.registry,
         )
         self.asks_dropped = self._counter(
             "asked_columns_dropped_total",
-            "Pairs of profile and filter, and filters by the days of two fields, dropped: unused, or over the limit.",
+            "Column demands (pairs of profile and filter, dated filters) dropped as unused or over the limit.",
         )
         self.audit_drift = Gauge(
             "ticket_counts_audit_drift_cells",
-            "Counts, and tickets' own contributions, that this consumer's last audit found wrong.",
+            "Wrong counters and wrong stored contributions of tickets that this consumer's last audit found.",
             registry=self.registry,
         )
         self.audit_finished = Gauge(
             "ticket_counts_audit_finished_timestamp_seconds",
-            "When this consumer's last audit ended that could prove all of its tenants, in seconds since 1970.",
+            "End of this consumer's last audit that checked all of its tenants, in seconds since 1970.",
             registry=self.registry,
         )
-        self.timers_fired = self._counter("timers_fired_total", "Tickets applied again because time changed them.")
+        self.timers_fired = self._counter("timers_fired_total", "Due tickets that the timers applied again.")
         self.timers_late = Gauge(
             "ticket_counts_timers_late_seconds",
-            "How long the first ticket that is due has been so at the last look, of the buckets at hand.",
+            "How long the oldest due ticket of the buckets with this consumer's lease was overdue at the last poll.",
             registry=self.registry,
         )
         Info("ticket_counts_tzdata", "The time zones in use.", registry=self.registry).info(
             {"version": timezones.version()}
         )
         self.lag = self._gauge(
-            "oldest_unapplied_seconds", "Age of the oldest record not applied yet, by partition; of those at hand."
+            "oldest_unapplied_seconds", "Age of the oldest record that isn't applied, per assigned partition."
         )
         self.ready = self._plain("ready", "1 while /readyz answers 200, else 0.")
-        self.flood = Gauge(
-            "ticket_counts_flood_stopped", "1 while a flood of bad records has stopped it.", registry=self.registry
-        )
+        self.flood = self._plain("flood_stopped", "1 while the consumer is stopped by a flood of bad records, else 0.")
         self.stopped = Gauge(
             "ticket_counts_stopped",
-            "1 while it waits for an operator to decide, by what on.",
+            "1 while the consumer is stopped until an operator decides, by reason.",
             ["reason"],
             registry=self.registry,
         )
         self.paused = Gauge(
             "ticket_counts_paused",
-            "1 while nothing is written because Redis must not or can not take it, by why.",
+            "1 while the consumer writes nothing because Redis may evict keys or refuses writes, by reason.",
             ["reason"],
             registry=self.registry,
         )
         self.buckets_away = self._plain(
-            "buckets_away", "Buckets that take nothing now, while those of other servers do, and wait to be read again."
+            "buckets_away", "Buckets skipped because their Redis server takes no writes, while other servers do."
         )
-        self.redis_used = self._plain("redis_memory_bytes", "What Redis uses of its limit.")
-        self.redis_limit = self._plain("redis_memory_limit_bytes", "The limit of Redis (maxmemory), 0 for none.")
+        self.redis_used = self._plain("redis_memory_bytes", "Memory that Redis uses.")
+        self.redis_limit = self._plain("redis_memory_limit_bytes", "Memory limit of Redis (maxmemory), 0 for none.")
         self.redis_evicted = ReadCounter(
-            "ticket_counts_redis_evicted_keys", "Keys that Redis dropped to make room since its start: proof of loss."
+            "ticket_counts_redis_evicted_keys", "Keys that Redis has evicted since its start: proof of loss."
         )
         self.registry.register(self.redis_evicted)
         self.redis_persistent = self._plain(
             "redis_persistent",
-            "1 where Redis keeps what it has on disk, by AOF or RDB; 0 where it doesn't; NaN where it doesn't tell.",
+            "1 if Redis persists its data to disk (AOF or RDB), 0 if it doesn't, NaN if that can't be read.",
         )
-        self.redis_persistent.set(math.nan)  # before the first look nothing is known either
+        self.redis_persistent.set(math.nan)  # unknown until the first poll
         self.redis_persistence_unknown = self._plain(
-            "redis_persistence_unknown", "1 where Redis doesn't tell whether it keeps what it has on disk, else 0."
+            "redis_persistence_unknown", "1 if it can't be read whether Redis persists its data to disk, else 0."
         )
         self.clock_ahead = self._plain(
             "clock_ahead_seconds",
-            "How far this machine's clock is ahead of Redis', which then counts instead; below 0 where it is behind.",
+            "How far this machine's clock is ahead of Redis' clock, which is then used instead; negative if behind.",
         )
         self.batch_events = Histogram(
             "ticket_counts_batch_events",
@@ -148,7 +148,7 @@ class ConsumerMetrics:
         )
         self.batch_seconds = Histogram(
             "ticket_counts_batch_seconds",
-            "From records in hand to counters written.",
+            "Time from fetched records to written counters.",
             buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
             registry=self.registry,
         )

@@ -1,22 +1,22 @@
-"""What a command says while it works: a line now and then on stderr. Decides nothing."""
+"""Progress of a command: a line on stderr every few seconds. Never changes what the command does."""
 
 import sys
 import time
 from collections.abc import Callable
 
 SAY_S = 5.0
-"""Seconds between two lines of progress: often enough to see that it moves."""
+"""Seconds between two lines of progress: often enough to see that the command isn't stuck."""
 
 Say = Callable[[str], None]
 
 
 def say_on_stderr(message: str) -> None:
-    """Where it doesn't mix with data."""
+    """Prints a message on stderr, since stdout may carry data."""
     print(message, file=sys.stderr, flush=True)
 
 
 class ProgressReport:
-    """Of one piece of work that has so many steps."""
+    """Progress of a job with `total` steps, in percent and steps a second."""
 
     def __init__(self, say: Say, what: str, total: int) -> None:
         self._say = say
@@ -26,7 +26,7 @@ class ProgressReport:
         self._began = self._said = time.monotonic()
 
     def add(self, steps: int) -> bool:
-        """So many more are done; whether a line was said."""
+        """Counts finished steps; returns whether it printed a line."""
         self.done += steps
         now = time.monotonic()
         if now < self._said + SAY_S:

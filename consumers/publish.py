@@ -1,4 +1,4 @@
-"""NDJSON into the events and catalogue topics: `python -m consumers.publish`. Never changes a line, nor their order."""
+"""`python -m consumers.publish`: sends NDJSON to the events and catalogue topics. Never changes or reorders lines."""
 
 import argparse
 import asyncio
@@ -32,27 +32,27 @@ from service.version import ABOUT
 
 SETTINGS_USED = (
     *("kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "partitions", "replication_factor"),
-    *("redis", "buckets", "redis_timeout_s"),  # to wait until all is applied
+    *("redis", "buckets", "redis_timeout_s"),  # for --until-applied
 )
 
 REASONS_SHOWN = 10
-"""Of why records became dead letters, those that most have: enough to see what is wrong."""
+"""Most reasons for dead letters that are printed, the most frequent first."""
 
 EXIT_STOPPED = 1
 EXIT_INTERRUPTED = 130
-"""What shells report for a program that Ctrl-C ended."""
+"""The exit status that shells report after Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What was published, each record acknowledged by all in-sync replicas; `entries` counts removals too."""
+    """Numbers of a run. Each counted record is acknowledged by all in-sync replicas; `entries` includes removals."""
 
     events: int
     entries: int
     skipped: int
     seconds: float
     dead_letters: Mapping[str, int] = field(default_factory=dict)
-    """Those of the records that could not be applied, by reason; known only where that was waited for."""
+    """The number of published records that became dead letters, by reason. Known only with `wait_applied`."""
 
     def __str__(self) -> str:
         rate = (self.events + self.entries) / max(self.seconds, 0.001)
@@ -64,7 +64,7 @@ class Totals:
 
 
 class PublishStopped(Exception):
-    """Publishing ended early: all that was taken before is acknowledged, unless the message says otherwise."""
+    """Publishing stopped early: all earlier lines are acknowledged, unless the message says otherwise."""
 
 
 async def publish(
@@ -76,17 +76,17 @@ async def publish(
     wait_applied: bool = False,
     say: Say = say_on_stderr,
 ) -> Totals:
-    """Publishes every line, at most `rate` a second, and returns once all are acknowledged. Makes absent topics.
+    """Publishes every line, at most `rate` a second, and returns once all are acknowledged. Creates absent topics.
 
-    With `wait_applied` it returns only when the consumers have applied all of it, and counts what became dead letters.
-    Blank lines count for nothing. Raises PublishStopped at the first bad line (unless `skip_bad`) or when Kafka fails.
+    With `wait_applied` it returns when the consumers have applied all lines, and counts the dead letters among them.
+    Ignores blank lines. Raises PublishStopped at the first bad line (unless `skip_bad`) or when Kafka fails.
     """
     async with aclosing(_numbered(lines)) as numbered:
         return await _Job(settings, rate, skip_bad, wait_applied, say).run(numbered)
 
 
 class _Job:
-    """One run: its options and what came of it so far."""
+    """One run: its options and its progress."""
 
     def __init__(
         self, settings: ConsumerSettings, rate: float | None, skip_bad: bool, wait_applied: bool, say: Say
@@ -103,14 +103,14 @@ class _Job:
         self._next_progress = self._began + SAY_S
 
     def totals(self) -> Totals:
-        """Of the records acknowledged until now."""
+        """Returns the numbers of the records that are acknowledged now."""
         events, entries = (self._outbox.events, self._outbox.entries) if self._outbox else (0, 0)
         return Totals(events, entries, self._skipped, time.monotonic() - self._began)
 
     async def run(self, lines: AsyncIterator[Line]) -> Totals:
         try:
             async with AsyncExitStack() as store_open:
-                store = await self._store(store_open)  # before anything is sent: a wrong address is found out at once
+                store = await self._store(store_open)  # before sending, so that a wrong address fails at once
                 await ensure_topics(self._settings)
                 letters_end = {} if store is None else await named_ends(self._settings)
                 async with open_outbox(self._settings, self._say) as outbox:
@@ -139,7 +139,7 @@ class _Job:
         await until_applied(store, range(settings.buckets), ends, self._say, catalogue_end=catalogue_end)
 
     async def _store(self, open_now: AsyncExitStack) -> RedisStore | None:
-        """The store whose positions are waited for, if they are."""
+        """Opens the store for `wait_applied`; None without it."""
         if not self._wait_applied:
             return None
         settings = self._settings
@@ -178,7 +178,7 @@ class _Job:
             self._next_progress = time.monotonic() + SAY_S
 
     async def _pace(self) -> None:
-        """Waits until the next record is due by the clock: what a delay cost is made up."""
+        """Waits until the next record is due by `rate`. After a delay it catches up."""
         if self._rate is None:
             return
         wait_s = self._began + self._taken / self._rate - time.monotonic()
@@ -200,7 +200,7 @@ async def _numbered(lines: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncGener
 
 async def _run_files(job: _Job, names: Sequence[str]) -> Totals:
     task = asyncio.current_task()
-    # asyncio's own handler wakes a loop that waits, not one that is just about to: Ctrl-C would do nothing for minutes.
+    # asyncio's own SIGINT handler doesn't wake a loop that is just about to wait: Ctrl-C would do nothing for minutes.
     if task is not None and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
     async with aclosing(lines_of(names)) as lines:
@@ -208,11 +208,11 @@ async def _run_files(job: _Job, names: Sequence[str]) -> Totals:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command line.
+    """Runs the command line and returns its exit status.
 
-    Returns the exit status: 0, 1 when it stopped early or there are dead letters, 2 for wrong use, 130 after Ctrl-C.
+    0 for success, 1 after an early stop or with dead letters, 2 for wrong use, 130 after Ctrl-C.
     """
-    asked = _parser().parse_args(argv[1:])
+    options = _parser().parse_args(argv[1:])
     try:
         settings = ConsumerSettings.read(os.environ)
     except SettingsError as error:
@@ -221,11 +221,11 @@ def main(argv: Sequence[str]) -> int:
     for warning in environment.unknown_variables(os.environ, known_variables()):
         say_on_stderr(warning)
     logs.set_up("warning", "console", "publish")
-    # Whatever the client meets ends in a message of ours; its own would come on top, for what is then mended too.
+    # We report every client error ourselves, so the client's own log lines would be duplicates.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    job = _Job(settings, asked.rate, asked.skip_bad, asked.until_applied, say_on_stderr)
+    job = _Job(settings, options.rate, options.skip_bad, options.until_applied, say_on_stderr)
     try:
-        totals = asyncio.run(_run_files(job, asked.files or [STDIN]))
+        totals = asyncio.run(_run_files(job, options.files or [STDIN]))
     except PublishStopped as error:
         say_on_stderr(f"{error}\nstopped; published before that: {job.totals()}")
         return EXIT_STOPPED
@@ -234,13 +234,13 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     if totals.dead_letters:
         say_on_stderr(f"published {totals}")
-        _say_refused(totals.dead_letters)
+        _say_dead_letters(totals.dead_letters)
         return EXIT_STOPPED
-    say_on_stderr(f"published {totals}" + (", and all of it is applied" if asked.until_applied else ""))
+    say_on_stderr(f"published {totals}" + (", and all of it is applied" if options.until_applied else ""))
     return 0
 
 
-def _say_refused(reasons: Mapping[str, int]) -> None:
+def _say_dead_letters(reasons: Mapping[str, int]) -> None:
     by_count = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
     for reason, count in by_count[:REASONS_SHOWN]:
         say_on_stderr(f"  {count:,} × {reason}")
@@ -272,21 +272,22 @@ def _parser() -> argparse.ArgumentParser:
   {"kind": …, "value": {…}}                                a catalogue entry, to the catalogue topic
   {"kind": …, "tenant": …, "id": …, "value": null}         the removal of one
 
-Lines are sent in order and as they are; a catalogue line is acknowledged before an event after it is sent, and the
-other way round. The first bad line stops it: what came before is published, nothing after it is. What the consumers
-would refuse in a well-formed event isn't checked here; it becomes a dead letter. Absent topics are made.""",
+Lines are sent in order and unchanged. Where an event follows a catalogue line, or a catalogue line an event, the first
+one is acknowledged before the second is sent. The first bad line stops the command: the lines before it are published,
+the lines after it aren't. A well-formed event that the consumers refuse isn't found here; it becomes a dead letter.
+Absent topics are created.""",
         epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
     )
     parser.add_argument("--version", action="version", version=ABOUT)
-    parser.add_argument("files", nargs="*", metavar="FILE", help="NDJSON, or NDJSON packed as .gz; none, or -: stdin")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="NDJSON, or NDJSON as .gz; - or no file: stdin")
     parser.add_argument(
-        "--rate", type=_rate, metavar="N", help="records a second at most (default: as fast as they go)"
+        "--rate", type=_rate, metavar="N", help="records a second at most (default: as fast as possible)"
     )
-    parser.add_argument("--skip-bad", action="store_true", help="report bad lines, leave them out and go on")
+    parser.add_argument("--skip-bad", action="store_true", help="report and skip bad lines instead of stopping")
     parser.add_argument(
         "--until-applied",
         action="store_true",
-        help="end only when the consumers have applied it all, by Redis; with status 1 where some became dead letters",
+        help="wait until Redis says that the consumers have applied all lines; status 1 if some became dead letters",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""What the consumers can be told, each setting with its unit and reason. Opens nothing, reads only when asked."""
+"""Settings of the consumers, each with its unit and reason. Importing this module reads no environment variable."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,138 +14,138 @@ PROGRAM = "python -m consumers"
 PURPOSE = "Keeps the counters in Redis equal to the ticket events and the catalogue in Kafka."
 
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
-"""What Kafka takes as a topic's name (org.apache.kafka.common.internals.Topic), but for `.` and `..`."""
-
+"""Legal topic names in Kafka (org.apache.kafka.common.internals.Topic), except `.` and `..`."""
 
 PLACE = re.compile(r"[0-9]{1,9}:[0-9]{1,18}")
-"""A partition and an offset in it."""
+"""`partition:offset`."""
 
 
 class ConsumerSettings(SharedSettings):
-    """Settings of `python -m consumers` and of the programs beside it."""
+    """Settings of `python -m consumers` and of the `consumers` commands."""
 
     kafka: str = Field(
         default="127.0.0.1:9092",
-        description="Brokers to ask first, host:port,host:port,…; they name the others.",
+        description="Bootstrap brokers, host:port,host:port,…; they name the other brokers.",
     )
     events_topic: str = Field(
         default="ticket-events",
-        description="Topic of ticket events. Made with unlimited retention if absent: it is the truth, and a rebuild "
-        "reads it from its start.",
+        description="Topic of ticket events. Created with unlimited retention if absent: it is the source of truth, "
+        "and a rebuild reads it from its start.",
     )
     catalogue_topic: str = Field(
         default="ticket-catalogue",
-        description="Topic of realms, tenants, filters, profiles and credentials. Made compacted, with one partition, "
-        "if absent: its offsets are the catalogue's versions.",
+        description="Topic of realms, tenants, filters, profiles and credentials. Created compacted, with one "
+        "partition, if absent: its offsets are the catalogue's versions.",
     )
     dead_letter_topic: str = Field(
         default="ticket-events-dead-letters",
-        description="Topic for records that can't be applied. Made with unlimited retention if absent.",
+        description="Topic for records that can't be applied. Created with unlimited retention if absent.",
     )
     accept_topic_id: str = Field(
         default="",
-        description="Id of an events or catalogue topic that was made anew under its old name and is to be read from "
-        "its start, on top of what was counted before; ids of both with a comma between. Without it such a topic is "
-        "refused: its offsets mean something else.",
+        description="Id of an events or catalogue topic that was deleted and created again under the same name: the "
+        "consumers read it from its start and add it to the existing counts. For both topics, two ids with a comma. "
+        "Without the id a new topic is refused, because the stored offsets are those of the old one.",
     )
     accept_log_start: str = Field(
         default="",
-        description="Where the log begins too late and is to be read on from there all the same, as "
-        "partition:offset,partition:offset,…: what was lost below these offsets stays uncounted. Without it a log that "
-        "retention has cut before everything was counted stops the consumer.",
+        description="First offsets from which to go on after retention has deleted records that weren't counted, as "
+        "partition:offset,partition:offset,…: the deleted records stay uncounted. Without it such a loss stops the "
+        "consumer.",
     )
     group: str = Field(
         default="ticket-counts",
         min_length=1,
-        description="Consumer group: consumers with the same one share the partitions.",
+        description="Consumer group: consumers of the same group share the partitions.",
     )
     partitions: int = Field(
         default=8,
         ge=1,
         le=10_000,
-        description="Partitions of an events topic that is made here, and so the most consumers that can share the "
-        "work. Eight consumers are more than one Redis can follow; each partition costs a position in every bucket. "
-        "More can be added later.",
+        description="Partitions of the events topic when the consumers create it, and so the most consumers that can "
+        "share the work. Eight consumers write more than one Redis can take; each partition costs a position in every "
+        "bucket. Partitions can be added later.",
     )
     replication_factor: int = Field(
         default=0,
         ge=0,
         le=100,
-        description="Copies of each topic that is made here; 0 takes as many as there are brokers, at most 3, which "
-        "outlives the loss of one broker without a pause.",
+        description="Replication factor of each topic that the consumers create. 0 means one replica per broker, at "
+        "most 3: three survive the loss of one broker without a pause.",
     )
     batch_records: int = Field(
         default=10_000,
         ge=1,
         le=100_000,
-        description="Most records taken from Kafka at once. With 50 tenants, 10,000 cost a fifth less per event than "
-        "4,000; more would keep SIGTERM waiting for over a second. Only a backlog fills it.",
+        description="Most records in one batch from Kafka. With 50 tenants, batches of 10,000 cost a fifth less per "
+        "event than batches of 4,000; larger ones would delay SIGTERM by over a second. Only a backlog fills a batch.",
     )
     largest_batch_bytes: int = Field(
         default=67_108_864,
         ge=4_194_304,
         le=1_073_741_824,
-        description="Most bytes of one batch of a producer when it is unpacked; a larger one becomes a dead letter as "
-        "it is, with all records in it: 2 MiB of packed zeros would be gigabytes. As much is held for each partition "
-        "while its batch is read.",
+        description="Most bytes of a producer's batch after decompression. A larger batch becomes one dead letter, "
+        "still compressed: 2 MiB of compressed zeros would be gigabytes. Each partition may hold that much memory "
+        "while a batch is read.",
     )
     apply_events: int = Field(
         default=256,
         ge=1,
         le=10_000,
-        description="Most events in one script call. Redis answers nobody else meanwhile: some 40 ms at 200 events, "
-        "228 ms at 2,000.",
+        description="Most events in one script call. The call blocks Redis: for some 40 ms with 200 events, for "
+        "228 ms with 2,000.",
     )
     session_timeout_s: float = Field(
         default=10.0,
         ge=1,
         le=1_800,
-        description="Silence after which the group gives a consumer's partitions to the others, in seconds. Brokers "
-        "refuse less than 6 by default; more means a longer stop after a crash.",
+        description="Seconds without a heartbeat after which the group assigns a consumer's partitions to others. "
+        "Brokers refuse less than 6 by default; a longer time-out means a longer stop after a crash.",
     )
     metadata_max_age_s: float = Field(
         default=5.0,
         ge=0.5,
         le=3_600,
-        description="How often the brokers are asked for new partitions, in seconds: those in a new one wait as long.",
+        description="Seconds between two metadata refreshes: events in a new partition wait that long.",
     )
     bad_records_in_a_row: int = Field(
         default=1_000,
         ge=1,
         le=1_000_000_000,
-        description="Bad records one after another that stop the consumer with an alarm: so many mean that the "
-        "publisher or this program is wrong, and the topic must not be emptied into the dead letters.",
+        description="Consecutive bad records that stop the consumer with an alarm. That many mean that the publisher "
+        "or this program is wrong, and then the topic must not be moved to the dead letters.",
     )
     bad_records_window: int = Field(
         default=10_000,
         ge=1,
         le=10_000_000,
-        description="Last records in which the share of bad ones is watched; nothing is concluded from fewer.",
+        description="Number of latest records over which the share of bad records is computed, once there are as many.",
     )
     bad_records_share: float = Field(
         default=0.5,
         ge=0.001,
         le=1,
-        description="Share of bad ones among those last records that stops the consumer with an alarm, from 0 to 1.",
+        description="Share of bad records among the latest ones that stops the consumer with an alarm, from 0 to 1.",
     )
     audit_every_s: float = Field(
         default=0.0,
         ge=0,
         le=31_536_000,
-        description="How often each consumer recounts the tenants of its buckets and compares their counters, in "
-        "seconds; 0 means never. It repairs nothing. A day is usual: it reads every stored ticket once, at half speed.",
+        description="Seconds between two audits, in which each consumer recounts the tenants of its buckets and "
+        "compares their counters; 0 means never. An audit repairs nothing. Once a day is usual: it reads every stored "
+        "ticket, and rests half of the time.",
     )
     metrics_host: str = Field(
         default="127.0.0.1",
         min_length=1,
-        description="Address on which /metrics, /healthz and /readyz are served; 0.0.0.0 for all of IPv4.",
+        description="Address that serves /metrics, /healthz and /readyz; 0.0.0.0 for all of IPv4.",
     )
     metrics_port: int = Field(
         default=9464,
         ge=0,
         le=65_535,
-        description="Port of /metrics, /healthz and /readyz; 0 takes any free one. 9464 is what OpenTelemetry's "
-        "Prometheus exporters use.",
+        description="Port of /metrics, /healthz and /readyz; 0 picks a free port. 9464 is the usual port of "
+        "OpenTelemetry's Prometheus exporters.",
     )
 
     @field_validator("kafka")
@@ -171,12 +171,12 @@ class ConsumerSettings(SharedSettings):
 
     @property
     def accepted_topics(self) -> frozenset[str]:
-        """`accept_topic_id`, one by one."""
+        """The topic ids in `accept_topic_id`."""
         return frozenset(one.strip() for one in self.accept_topic_id.split(",") if one.strip())
 
     @property
     def accepted_starts(self) -> Mapping[int, int]:
-        """`accept_log_start`, by partition."""
+        """The first offset by partition, from `accept_log_start`."""
         places = (place.split(":") for place in self.accept_log_start.split(",") if place)
         return {int(partition): int(offset) for partition, offset in places}
 
@@ -196,23 +196,23 @@ def _same(name: str, other: str, topic: str) -> str:
 
 
 def known_variables() -> frozenset[str]:
-    """Every variable that some process of this system reads."""
+    """Returns every environment variable that the service or the consumers read."""
     return frozenset(
         environment.variable(name) for name in (*ConsumerSettings.model_fields, *ServiceSettings.model_fields)
     )
 
 
 def help_text() -> str:
-    """What `python -m consumers --help` prints."""
+    """Returns the text of `python -m consumers --help`."""
     return environment.usage(ConsumerSettings, PROGRAM, PURPOSE)
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ConsumerSettings:
-    """The settings in `environ`; `argv` begins with the program's name. Raises SettingsError with one line."""
+    """Reads the settings from `environ`; `argv[0]` is the program's name. Raises SettingsError with one line."""
     environment.refuse_arguments(argv)
     return ConsumerSettings.read(environ)
 
 
 def load(argv: Sequence[str]) -> ConsumerSettings:
-    """The settings of this process, which ends here for `--help` (status 0) or a wrong setting or argument (2)."""
+    """Reads this process' settings. Exits after `--help` (status 0) or a wrong setting or argument (status 2)."""
     return environment.load(argv, parse, help_text, known_variables())

@@ -1,4 +1,4 @@
-"""Values that the consumers' parts hand to each other. Does nothing, and knows no Kafka client."""
+"""Values that the consumers' modules pass to each other. Contains no logic, and knows no Kafka client."""
 
 import math
 import time
@@ -11,43 +11,43 @@ from service.domain.tickets.event import TicketEvent
 from service.store.ports.catalogue import Position
 
 Note = Callable[[str, str], None]
-"""Takes a part and the cause of its trouble; "" once it is well."""
+"""Reports the error that a part of the consumer retries: (part, error), with "" once the part works again."""
 
 
 class RecordBytes(Protocol):
-    """A record without its place; aiokafka's ConsumerRecord is one."""
+    """The content of a Kafka record, without topic and offset. aiokafka's ConsumerRecord implements it."""
 
     @property
     def key(self) -> bytes | None:
-        """As it was written."""
+        """The original key."""
 
     @property
     def value(self) -> bytes | None:
-        """As it was written."""
+        """The original value."""
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """As they were written; a name that isn't UTF-8 has surrogates."""
+        """The original headers; bytes of a name that aren't UTF-8 are surrogates."""
 
     @property
     def timestamp(self) -> int:
-        """Kafka's, in milliseconds."""
+        """Kafka's timestamp of the record, in milliseconds."""
 
 
 class Letter(RecordBytes, Protocol):
-    """A record as it was read."""
+    """A Kafka record with the topic, partition and offset that it was read from."""
 
     @property
     def topic(self) -> str:
-        """Where it was read."""
+        """The topic."""
 
     @property
     def partition(self) -> int:
-        """Where it was read."""
+        """The partition."""
 
     @property
     def offset(self) -> int:
-        """Where it was read."""
+        """The offset."""
 
 
 Place: TypeAlias = tuple[str, int, int]
@@ -55,19 +55,19 @@ Place: TypeAlias = tuple[str, int, int]
 
 
 class Parking(Protocol):
-    """What applies events needs of the dead letters, which are sent by a Kafka client."""
+    """The dead-letter sender, as the engine sees it: without the Kafka producer."""
 
     def good(self, records: int = 1) -> None:
-        """So many records were fine."""
+        """Counts records that are no dead letters, for the flood guard."""
 
     async def park(self, letter: Letter, reason: str) -> Place:
-        """Sends a letter; it is safe only once `has` or `acknowledged` says so of its place. Raises Flood."""
+        """Sends a dead letter. It is safe once `has` or `acknowledged` confirms the returned place. Raises Flood."""
 
     def has(self, places: Collection[Place]) -> bool:
-        """Whether all letters with these places are with the broker."""
+        """Returns whether the broker has acknowledged the dead letters of all these places."""
 
     async def acknowledged(self, places: Collection[Place]) -> None:
-        """Waits until all letters with these places are with the broker, and raises where one isn't."""
+        """Waits until the broker has acknowledged the dead letters of all these places. Raises when one failed."""
 
     def close(self) -> None:
         """Stops sending."""
@@ -83,15 +83,15 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """Where a partition stands once the step is done.
+    """The position that a step stores for a partition.
 
-    `through_s` is an instant of the monotonic clock: everything that was in the log then is below the position. None
-    where nothing is known of that.
+    `through_s` is an instant of the monotonic clock: every record that was in the log then is below the position. None
+    when no such instant is known.
     """
 
     position: Position
     through_s: float | None
 
     def lag_ms(self) -> int | None:
-        """The most that the oldest record above the position can be old now. A step may be tried for minutes."""
+        """Upper bound of the age of the oldest record above the position, now: a step may be retried for minutes."""
         return None if self.through_s is None else math.ceil((time.monotonic() - self.through_s) * 1000)

@@ -1,1 +1,1 @@
-"""Background work: new columns, columns on demand, what generations left behind. Yields to live work."""
+"""Background work: backfills, on-demand columns, generation garbage collection. Yields to live work."""

@@ -1,4 +1,4 @@
-"""Goes over all tickets of a tenant to fill new columns and to clear retired ones. Small bites, through the step."""
+"""Backfill: reads all tickets of a tenant to fill new columns and clear retired ones. Never blocks events for long."""
 
 import asyncio
 import hashlib
@@ -29,15 +29,18 @@ from service.turns import in_turns
 log = structlog.get_logger()
 
 SLICE_S = 1.0
-"""How long one tenant is swept before the next one gets a turn: a million tickets must not keep ten waiting."""
+"""Longest turn of one tenant: a tenant with a million tickets must not keep one with ten waiting."""
 
 POLL_INTERVAL_S = 0.2
-"""How often to look for tenants to sweep and columns that are wanted: viewers wait for the first fill."""
+"""Pause between two polls for backfills and column demands: viewers wait for the first fill."""
 
 
 class BackfillProgress(msgspec.Struct, frozen=True):
-    """How far a sweep is. Good for the same sweep, over the same generation, and in one run of the store: another
-    orders hashes otherwise."""
+    """The stored progress of a backfill.
+
+    Valid only for the same backfill (`sweep` is its digest) and in the same `run` of the store, since a restarted Redis
+    orders hashes differently.
+    """
 
     sweep: str
     run: str
@@ -46,36 +49,36 @@ class BackfillProgress(msgspec.Struct, frozen=True):
 
 
 class Backfiller:
-    """Sweeps what this consumer has seen to need it, turn by turn, where it gets the bucket's lease."""
+    """Runs the backfills that this consumer knows of, in turns, where it holds the bucket's lease."""
 
     def __init__(
         self,
         store: BackfillStore,
         catalogue_sync: CatalogueSync,
         reevaluation: Reevaluation,
-        wanted: OnDemandColumns,
+        on_demand: OnDemandColumns,
         leases: Leases,
         metrics: ConsumerMetrics,
         retrying: Retrying | None = None,
         live: LiveWork | None = None,
         away: Container[Bucket] = (),
     ) -> None:
-        """`away`: buckets whose server takes nothing now; their tenants wait."""
+        """`away`: buckets whose server takes no writes; their tenants wait."""
         self._away = away
         self._store = store
         self._catalogue_sync = catalogue_sync
         self._reevaluation = reevaluation
-        self._wanted = wanted
+        self._on_demand = on_demand
         self._leases = leases
         self._metrics = metrics
         self._retrying = retrying or Retrying("backfill")
         self._live = live or LiveWork()
 
     async def run(self) -> None:
-        """Looks for ever. Raises what no retry cures."""
+        """Runs for ever. Raises errors that no retry fixes."""
         while True:
             try:
-                await self._wanted.look(self._may)
+                await self._on_demand.look(self._may)
                 for name in sorted(self._catalogue_sync.to_backfill):
                     if not self._is_away(name):
                         await self._tenant(name)
@@ -86,14 +89,14 @@ class Backfiller:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _may(self, tenant: str) -> bool:
-        """Whether this consumer is the one to change the tenant's columns."""
+        """Whether this consumer may change the tenant's columns: it holds the lease, and the bucket isn't away."""
         return not self._is_away(tenant) and await self._leases.take(self._store.bucket(tenant))
 
     def _is_away(self, tenant: str) -> bool:
         return self._store.bucket(tenant) in self._away
 
     async def _tenant(self, name: str) -> None:
-        self._catalogue_sync.to_backfill.discard(name)  # before it is read: what is adopted meanwhile notes it again
+        self._catalogue_sync.to_backfill.discard(name)  # before the read, so that a newer record adds it again
         try:
             stored = self._catalogue_sync.noted(name, await self._store.tenant(name))
         except StoreUnavailable:
@@ -104,7 +107,7 @@ class Backfiller:
             await self._turn(name, stored, sweep)
 
     async def _collect(self) -> None:
-        """Removes what removed tenants and given up generations left."""
+        """Collects the generations of removed tenants and of rebuilds that were given up."""
         orphans = frozenset(orphan for orphan in self._catalogue_sync.orphans if not self._is_away(orphan[0]))
         await collect(self._store, orphans, self._live.give_way)
         self._catalogue_sync.orphans -= orphans
@@ -112,50 +115,52 @@ class Backfiller:
             log.info("generation that serves nobody collected", tenant=name, generation=generation)
 
     async def _turn(self, name: str, stored: StoredTenant, sweep: Backfill) -> None:
-        """Goes on with a sweep for a while, and settles it when it has been everywhere."""
-        mark = await self._mark(name, stored.generation, sweep)
-        if mark.cursor == 0:
+        """Continues a backfill for one turn, and marks its columns as in force when all tickets are done."""
+        progress = await self._progress(name, stored.generation, sweep)
+        if progress.cursor == 0:
             log.info("sweep begins", tenant=name, filling=len(sweep.filling), clearing=len(sweep.retired))
         loop = asyncio.get_running_loop()
         turn_ends, size = loop.time() + SLICE_S, PageSize(FIRST_SCAN_BATCH, SCAN_BATCH, SCAN_BATCH_S)
         while True:
             await self._live.give_way()
             began = loop.time()
-            mark = await self._bite(name, stored.generation, mark, size.tickets)
+            progress = await self._scan_batch(name, stored.generation, progress, size.tickets)
             size.note(loop.time() - began)
-            if mark.cursor == 0:
+            if progress.cursor == 0:
                 break
-            await self._store.set_backfill_progress(name, msgspec.json.encode(mark).decode())
+            await self._store.set_backfill_progress(name, msgspec.json.encode(progress).decode())
             if loop.time() >= turn_ends or not await self._may(name):
                 total = await self._store.ticket_count(name, stored.generation)
-                self._metrics.sweep_left.set(max(0, total - mark.tickets))
-                log.info("sweep goes on", tenant=name, tickets=mark.tickets, of=total)
+                self._metrics.sweep_left.set(max(0, total - progress.tickets))
+                log.info("sweep goes on", tenant=name, tickets=progress.tickets, of=total)
                 return
             await asyncio.sleep(REST_SHARE * (loop.time() - began))
         await self._store.set_backfill_progress(name, "")
-        if await run_of(self._store, name) != mark.run:
+        if await run_of(self._store, name) != progress.run:
             log.warning("another run of the store, sweep starts again", tenant=name)
             return
         await self._settle(name, stored.generation, sweep)
         self._metrics.sweep_left.set(0)
-        log.info("sweep ended", tenant=name, tickets=mark.tickets)
+        log.info("sweep ended", tenant=name, tickets=progress.tickets)
 
-    async def _mark(self, name: str, generation: str, sweep: Backfill) -> BackfillProgress:
-        """Where to go on: what somebody noted for this very sweep, or its beginning."""
+    async def _progress(self, name: str, generation: str, sweep: Backfill) -> BackfillProgress:
+        """Returns the stored progress of this backfill, or its beginning."""
         run = await run_of(self._store, name)
         beginning = BackfillProgress(_digest(generation, sweep), run)
-        noted = await self._store.backfill_progress(name)
-        if not noted:
+        stored = await self._store.backfill_progress(name)
+        if not stored:
             return beginning
-        mark = msgspec.json.decode(noted, type=BackfillProgress)
-        return mark if (mark.sweep, mark.run) == (beginning.sweep, run) else beginning
+        progress = msgspec.json.decode(stored, type=BackfillProgress)
+        return progress if (progress.sweep, progress.run) == (beginning.sweep, run) else beginning
 
-    async def _bite(self, name: str, generation: str, mark: BackfillProgress, tickets: int) -> BackfillProgress:
-        cursor, found = await self._store.scan(name, generation, mark.cursor, tickets)
+    async def _scan_batch(
+        self, name: str, generation: str, progress: BackfillProgress, tickets: int
+    ) -> BackfillProgress:
+        cursor, found = await self._store.scan(name, generation, progress.cursor, tickets)
         if found:
             await self._reevaluation.touch(name, sorted(set(found)))
         self._metrics.swept.inc(len(found))
-        return msgspec.structs.replace(mark, cursor=cursor, tickets=mark.tickets + len(found))
+        return msgspec.structs.replace(progress, cursor=cursor, tickets=progress.tickets + len(found))
 
     async def _settle(self, name: str, generation: str, sweep: Backfill) -> None:
         redoing = before_redoing()
@@ -167,6 +172,6 @@ class Backfiller:
 
 
 def _digest(generation: str, sweep: Backfill) -> str:
-    """Names what a sweep settles, and where: with anything more to fill, or in a rebuilt tenant, it begins anew."""
+    """Identifies a backfill by generation and columns: with another column, or after a rebuild, it starts again."""
     settled = (generation, sorted(sweep.filling.items()), sorted(sweep.retired.items()))
     return hashlib.blake2b(msgspec.json.encode(settled), digest_size=16).hexdigest()

@@ -1,6 +1,6 @@
-"""Removes what generations that serve nobody have left in the store: tickets, counters, what was due. In small bites.
+"""Generation garbage collection: deletes tickets, counters and due entries of orphaned generations, in small batches.
 
-Two at once do no harm, and one that is killed leaves the rest to the next.
+Never touches a serving generation. Concurrent collectors are harmless, and the next one continues after a crash.
 """
 
 import asyncio
@@ -11,38 +11,38 @@ from service.store.page_size import PageSize
 from service.store.ports.backfill import OrphanStore
 
 SCAN_BATCH, FIRST_SCAN_BATCH = 200, 20
-"""Most tickets per bite, and those of the first one, which shows how large they are."""
+"""Most tickets per batch, and tickets of the first batch, which measures how large they are."""
 
 SCAN_BATCH_S = 0.02
-"""How long a bite may take before the next one is smaller: events wait no longer behind one."""
+"""A batch that takes longer makes the next one smaller: events wait for a batch that long."""
 
 REST_SHARE = 1.0
-"""Rest after each bite, as a share of what it took: whoever counts or answers goes first."""
+"""Rest after each batch, as a share of its duration, so that events and queries have half of the time."""
 
 NAMES = 1_000
-"""Keys looked at in one read: half a millisecond of Redis."""
+"""Keys per SCAN call: half a millisecond of Redis."""
 
 Orphan = tuple[str, str]
 """Tenant and generation."""
 
 
 async def _at_once() -> None:
-    """Gives way to nothing."""
+    """Waits for nothing."""
 
 
 GiveWay = Callable[[], Awaitable[None]]
-"""Waits for whatever goes before a bite."""
+"""Waits for live work before the next batch."""
 
 
 async def collect(store: OrphanStore, orphans: Collection[Orphan], give_way: GiveWay = _at_once) -> None:
-    """Removes all that these have left, and forgets them. Raises StoreUnavailable."""
+    """Deletes everything of these generations, and then removes them from the list. Raises StoreUnavailable."""
     for orphan in sorted(orphans):
         await collect_tickets(store, orphan, give_way)
     await collect_counters(store, orphans)
 
 
 async def collect_tickets(store: OrphanStore, orphan: Orphan, give_way: GiveWay = _at_once) -> None:
-    """Removes an orphan's tickets, and the counters they are in: nearly all of it. Raises StoreUnavailable."""
+    """Deletes an orphan's tickets and the counters that they are in: nearly all its keys. Raises StoreUnavailable."""
     loop, size = asyncio.get_running_loop(), PageSize(FIRST_SCAN_BATCH, SCAN_BATCH, SCAN_BATCH_S)
     while True:
         await give_way()
@@ -55,10 +55,9 @@ async def collect_tickets(store: OrphanStore, orphan: Orphan, give_way: GiveWay 
 
 
 async def collect_counters(store: OrphanStore, orphans: Collection[Orphan]) -> None:
-    """Removes the counters of orphans whose tickets are gone: those that no ticket led to, as drift leaves them.
+    """Deletes the remaining counters of orphans without tickets: counters that no ticket is in, left by drift.
 
-    Nothing else names them, so this is one walk over the names of all keys, for however many orphans. Raises
-    StoreUnavailable.
+    Only their key names identify them, so this scans all keys once for all orphans. Raises StoreUnavailable.
     """
     loop, backoff = asyncio.get_running_loop(), Backoff()
     while orphans:
@@ -68,7 +67,7 @@ async def collect_counters(store: OrphanStore, orphans: Collection[Orphan]) -> N
             await asyncio.sleep(REST_SHARE * (loop.time() - began))
             began = loop.time()
             cursor = await store.collect_counters(orphans, cursor, NAMES)
-        if await store.run() == run:  # another one orders its keys otherwise
+        if await store.run() == run:  # a restarted Redis orders keys differently, so the scan may have missed some
             await store.forget_orphans(orphans)
             return
         await backoff.pause()

@@ -1,6 +1,7 @@
-"""Columns for what is asked for only: made when first asked for, for days to come in time, dropped when unused.
+"""On-demand columns: created by the first column demand, in advance for coming days, and dropped when unused.
 
-These are pairs of profile and filter, and what looks at the days of two fields, which is counted for a date in a zone.
+Demands are pairs of profile and filter, and dated filters: filters that compare the days of two fields, which are
+counted for one date in a time zone. Never changes any other column.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -26,20 +27,20 @@ log = structlog.get_logger()
 _SECOND_US = 1_000_000
 
 UNUSED_US = 24 * 3_600 * _SECOND_US
-"""What nobody has asked for in a day is dropped: a dashboard on the wall asks every few minutes."""
+"""A demand that isn't repeated for a day is dropped: a dashboard on a wall repeats its own every few minutes."""
 
 POLL_INTERVAL_US = 600 * _SECOND_US
-"""Between looks for what to drop, and for the days that come."""
+"""Pause between two checks for unused demands and coming days."""
 
 AHEAD_US = 3_600 * _SECOND_US
-"""A day's columns are made this long before it begins: long enough to fill them for millions of tickets."""
+"""A day's columns are created this long before it begins: long enough to fill them for millions of tickets."""
 
 BEHIND_US = 60 * _SECOND_US
-"""And are kept this long after its end, for readers whose clocks are behind."""
+"""A day's columns are kept this long after its end, for readers whose clocks are behind."""
 
 
 class OnDemandColumns:
-    """Looks at what was asked for, and changes tenants' records accordingly."""
+    """Reads column demands from the store and adds or drops columns in tenants' records."""
 
     def __init__(
         self,
@@ -59,7 +60,10 @@ class OnDemandColumns:
         self._looked_at: Instant = 0
 
     async def look(self, may: Callable[[str], Awaitable[bool]]) -> None:
-        """Takes up what is newly asked for, and now and then drops what isn't. `may` says whose tenants are ours."""
+        """Creates columns for new demands, and drops unused ones every `POLL_INTERVAL_US`.
+
+        `may` says whether this consumer may change a tenant's columns.
+        """
         now = self._clock.now_us()
         due: Iterable[str] = await self._store.tenants_with_demands()
         if now - self._looked_at >= POLL_INTERVAL_US:
@@ -67,15 +71,15 @@ class OnDemandColumns:
             due = {*due, *self._catalogue_sync.asked}
         for tenant in due:
             if await may(tenant):
-                await self._store.settle_demands(tenant)  # before it is looked at: what is asked meanwhile comes again
+                await self._store.settle_demands(tenant)  # before the read, so that a newer demand flags it again
                 await self._tenant(tenant, now)
 
     async def _tenant(self, name: str, now: Instant) -> None:
-        asked, redoing = await self._store.demands(name), before_redoing()
+        demands, redoing = await self._store.demands(name), before_redoing()
         while (stored := await self._store.tenant(name)) is not None:
             newest = stored.record.newest
-            entries = chosen(newest, asked, now, self._most_pairs, self._most_dated)
-            await self._forget(name, asked, entries)
+            entries = chosen(newest, demands, now, self._most_pairs, self._most_dated)
+            await self._forget(name, demands, entries)
             if (entries.pairs, entries.dated) == (newest.pairs, newest.dated):
                 return
             record = await in_turns(adopting(stored.record, entries, stored.record.newest_version))
@@ -86,38 +90,38 @@ class OnDemandColumns:
                 return
             await redoing.pause()
 
-    async def _forget(self, name: str, asked: Mapping[ColumnDemand, Instant], entries: Entries) -> None:
+    async def _forget(self, name: str, demands: Mapping[ColumnDemand, Instant], entries: Entries) -> None:
         kept = {(*pair, "") for pair in entries.pairs} | {dated.demand for dated in entries.dated}
-        gone = [ask for ask in asked if ask not in kept]
-        if gone:
-            self._metrics.asks_dropped.inc(len(gone))
-            await self._store.forget_demands(name, gone)
+        dropped = [demand for demand in demands if demand not in kept]
+        if dropped:
+            self._metrics.asks_dropped.inc(len(dropped))
+            await self._store.forget_demands(name, dropped)
 
 
 def chosen(
-    entries: Entries, asked: Mapping[ColumnDemand, Instant], now: Instant, most_pairs: int, most_dated: int
+    entries: Entries, demands: Mapping[ColumnDemand, Instant], now: Instant, most_pairs: int, most_dated: int
 ) -> Entries:
-    """The entries with what is to have columns: asked for within a day, and at most so much.
+    """Returns the entries with the on-demand columns to keep or create, at most `most_pairs` and `most_dated`.
 
-    Beyond the limits pairs give way that were asked for least recently, but none that is in use to a new one. What is
-    counted by days already never gives way to what isn't, and zones with the same days count as one. The service
-    refuses whoever asks for what there is no room for.
+    `demands` maps each demand to its latest instant; demands older than a day are dropped. Over the limit the least
+    recent pairs are dropped, but a pair in use never makes room for a new one. A counted dated filter never makes room
+    for a new one either, and time zones with the same days count once. The service refuses demands beyond the limits.
     """
-    fresh = {ask: at for ask, at in asked.items() if now - at < UNUSED_US}
-    pairs = with_demands(entries, [ask[:2] for ask in fresh if not ask[2]], ()).pairs
+    fresh = {demand: at for demand, at in demands.items() if now - at < UNUSED_US}
+    pairs = with_demands(entries, [demand[:2] for demand in fresh if not demand[2]], ()).pairs
     in_use = {pair for pair in pairs & entries.pairs if now - fresh[(*pair, "")] < RECENT_US}
     newest = sorted(pairs, key=lambda pair: (pair not in in_use, -fresh[(*pair, "")], pair))[:most_pairs]
     counted = {dated.demand for dated in entries.dated}
-    zoned = [ask for ask in fresh if ask[2] in timezones.names()]
-    meanings: dict[DemandMeaning, list[ColumnDemand]] = {}
-    for ask in sorted(zoned, key=lambda ask: (ask not in counted, fresh[ask], ask)):
-        meanings.setdefault(meaning(ask, now), []).append(ask)
-    kept = [ask for demands in [*meanings.values()][:most_dated] for ask in demands]
-    dated = with_demands(entries, (), [day for ask in kept for day in _days(ask, now)]).dated
+    zoned = [demand for demand in fresh if demand[2] in timezones.names()]
+    by_meaning: dict[DemandMeaning, list[ColumnDemand]] = {}
+    for demand in sorted(zoned, key=lambda demand: (demand not in counted, fresh[demand], demand)):
+        by_meaning.setdefault(meaning(demand, now), []).append(demand)
+    kept = [demand for same in [*by_meaning.values()][:most_dated] for demand in same]
+    dated = with_demands(entries, (), [day for demand in kept for day in _days(demand, now)]).dated
     return msgspec.structs.replace(entries, pairs=frozenset(newest), dated=dated)
 
 
-def _days(ask: ColumnDemand, now: Instant) -> set[Dated]:
-    profile_id, target, zone = ask
+def _days(demand: ColumnDemand, now: Instant) -> set[Dated]:
+    profile_id, target, zone = demand
     days = {timezones.day_at(at, zone) for at in (now - BEHIND_US, now, now + AHEAD_US)}
     return {Dated(profile_id, target, day) for day in days}

@@ -1,1 +1,1 @@
-"""Who works on a bucket, and when: leases, live work, Redis runs. Applies nothing."""
+"""Coordinates background work: bucket leases, priority of live work, restarts of Redis. Never applies events."""

@@ -1,16 +1,16 @@
-"""Whether events or deadlines are being applied just now: backfills and audits give way, whoever's they are."""
+"""Gives events and due tickets priority over backfills and audits of the same process. Never delays live work."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 LONGEST_WAIT_S = 0.5
-"""Longest wait of a backfill or an audit for its next bite: under a load without end it does some hundred tickets a
-second."""
+"""Longest wait of a backfill or an audit before its next batch: under constant load it still does some hundred tickets
+a second."""
 
 
 class LiveWork:
-    """Of one process. The store tells of others' by being slower: bites shrink then."""
+    """Counts the live work of one process. Other processes' load makes batches slower, and so smaller (`PageSize`)."""
 
     def __init__(self) -> None:
         self._under_way = 0
@@ -19,7 +19,7 @@ class LiveWork:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Around the work."""
+        """Marks live work as running while the context is open."""
         self._under_way += 1
         self._quiet.clear()
         try:
@@ -30,7 +30,7 @@ class LiveWork:
                 self._quiet.set()
 
     async def give_way(self) -> None:
-        """Returns when nothing live is under way, after `LONGEST_WAIT_S` at the latest."""
+        """Waits until no live work is running, for at most `LONGEST_WAIT_S`."""
         try:
             async with asyncio.timeout(LONGEST_WAIT_S):
                 await self._quiet.wait()

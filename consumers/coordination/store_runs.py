@@ -1,4 +1,4 @@
-"""Notices that the store, or a part of it, restarted, failed over or moved. Never decides whether anything was lost."""
+"""Notices that Redis, or a bucket's server, restarted, failed over or moved. Never decides whether writes were lost."""
 
 import asyncio
 
@@ -13,11 +13,11 @@ from service.store.ports.steps import EventStore, Runs, StorePlacement
 log = structlog.get_logger()
 
 POLL_INTERVAL_S = 1.0
-"""How often to look: how long what a store that went back has lost of the catalogue may be missing."""
+"""Pause between two polls: catalogue entries that a failover lost are missing for at most that long."""
 
 
 async def run_of(store: StorePlacement, tenant: str) -> str:
-    """The run that a tenant's bucket is in: a cursor over its tickets is good only there. Raises StoreUnavailable."""
+    """Returns the run id of a tenant's Redis server; scan cursors are valid in one run. Raises StoreUnavailable."""
     run = (await store.runs()).buckets[store.bucket(tenant)]
     if not run:
         raise StoreUnavailable(f"the bucket of tenant {tenant} doesn't answer")
@@ -25,7 +25,7 @@ async def run_of(store: StorePlacement, tenant: str) -> str:
 
 
 class StoreRuns:
-    """Remembers in which run of the store everything is."""
+    """Watches the run ids of the catalogue's and the buckets' Redis servers."""
 
     def __init__(self, store: EventStore, catalogue_sync: CatalogueSync) -> None:
         self._store = store
@@ -33,7 +33,7 @@ class StoreRuns:
         self._known: Runs | None = None
 
     async def run(self) -> None:
-        """Looks for ever."""
+        """Polls for ever. Raises errors that no retry fixes."""
         retrying = Retrying("store runs")
         while True:
             try:
@@ -44,15 +44,15 @@ class StoreRuns:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def look(self) -> None:
-        """Where something is in another run than before, brings the catalogue in again. Raises StoreUnavailable.
+        """Syncs the whole catalogue again when a run id has changed. Raises StoreUnavailable.
 
-        What doesn't answer is compared once it does. Readers see the run in the epoch. A bucket that moves to a server
-        and back would show them an epoch again that they had left, so one that has moved gets a new epoch where there
-        is more than one server.
+        A server that doesn't answer is compared once it does. The epoch that clients see contains the run id. A bucket
+        that moves to another server and back would return to an old epoch, so with several servers each moved bucket
+        gets a new epoch.
         """
         runs = await self._store.runs()
         if self._known is not None:
-            runs = _where_silent(runs, self._known)
+            runs = _with_last_known(runs, self._known)
         if self._known is not None and runs != self._known:
             pairs = enumerate(zip(runs.buckets, self._known.buckets, strict=True))
             moved = [bucket for bucket, (now, before) in pairs if now != before]
@@ -64,7 +64,7 @@ class StoreRuns:
         self._known = runs
 
 
-def _where_silent(runs: Runs, known: Runs) -> Runs:
-    """These runs, and where there is none, the one that was known before."""
+def _with_last_known(runs: Runs, known: Runs) -> Runs:
+    """Returns `runs`, with the last known run id for each server that didn't answer."""
     buckets = tuple(now or before for now, before in zip(runs.buckets, known.buckets, strict=True))
     return Runs(buckets, runs.catalogue or known.catalogue)

@@ -1,1 +1,1 @@
-"""Records of the events topic as checked events. Never knows what came before."""
+"""Decodes records of the events topic to validated events. Keeps no state between records."""

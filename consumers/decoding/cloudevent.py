@@ -1,6 +1,6 @@
-"""CloudEvents 1.0 in a Kafka record, structured or binary: its attributes, and its data as far as they say what it is.
+"""Reads a CloudEvents 1.0 event from a Kafka record, in structured or binary mode. Validates only `specversion`.
 
-Never judges the attributes' values but `specversion`. Source: the CloudEvents Kafka protocol binding, 1.0.2.
+Source: the CloudEvents Kafka protocol binding, 1.0.2.
 """
 
 import base64
@@ -15,7 +15,7 @@ from service.domain.json_reading import EXACT, Exact
 from service.domain.tickets.event import PoisonEvent
 
 Headers = Sequence[tuple[str, bytes | None]]
-"""A record's headers as the Kafka client gives them; Kafka allows a null value, which says nothing."""
+"""A record's headers, as the Kafka client returns them. Kafka allows null values; they are ignored."""
 
 _FORMATS = "application/cloudevents"
 _JSON_FORMAT = "application/cloudevents+json"
@@ -24,7 +24,7 @@ _MERGE_PATCH = "application/merge-patch+json"
 
 
 class Attributes(msgspec.Struct, gc=False):
-    """The context attributes we read; what an event hasn't is None, like what it has as null."""
+    """The context attributes that we use. None for an absent attribute and for null."""
 
     specversion: str | None = None
     id: str | None = None
@@ -44,14 +44,14 @@ _HEADERS = frozenset({*_ATTRIBUTE_HEADERS, "content-type"})
 
 
 class DataKind(Enum):
-    """How `data` is to be read."""
+    """How to interpret `data`."""
 
     WHOLE = "the whole ticket"
     PATCH = "an RFC 7396 merge patch"
 
 
 class CloudEvent(msgspec.Struct, gc=False):
-    """An event whose data is read already (a TicketData), or not yet (a JSON document, empty where there is none)."""
+    """An event. `data` is decoded (a TicketData) or not decoded yet (a JSON document, empty without data)."""
 
     attributes: Attributes
     kind: DataKind
@@ -59,14 +59,14 @@ class CloudEvent(msgspec.Struct, gc=False):
 
 
 class _Structured(Attributes, gc=False):
-    """The usual event, read in one go."""
+    """The usual event, decoded with its data in one pass."""
 
     data: TicketData | None = None
     data_base64: str | None = None
 
 
 class _Envelope(Attributes, gc=False):
-    """Any event, its data left for later."""
+    """Any event, with its data still encoded."""
 
     data: msgspec.Raw = msgspec.Raw()
     data_base64: str | None = None
@@ -77,7 +77,7 @@ _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 
 def read_event(value: bytes, headers: Headers) -> CloudEvent:
-    """The event in a record. Raises PoisonEvent when it is none, or not one with JSON or a merge patch as its data."""
+    """Reads the event in a record. Raises PoisonEvent unless it is a CloudEvent with JSON or a merge patch as data."""
     binary = binary_headers(headers) if headers else {}
     content_type = binary.get("content-type")
     if content_type is None:
@@ -86,16 +86,19 @@ def read_event(value: bytes, headers: Headers) -> CloudEvent:
     if not media_type.startswith(_FORMATS):
         return _binary_event(value, binary)
     if media_type != _JSON_FORMAT:
-        raise PoisonEvent(f"content-type: of the CloudEvents formats only {_JSON_FORMAT} is read")
+        raise PoisonEvent(f"content-type: of the CloudEvents formats only {_JSON_FORMAT} is supported")
     event = _structured_event(value)
-    header = binary.get("ce_datacontenttype")  # the binding allows copies of the attributes
+    header = binary.get("ce_datacontenttype")  # the binding allows copies of the attributes as headers
     if header is not None and _data_kind(header) is not event.kind:
         raise PoisonEvent("ce_datacontenttype: contradicts datacontenttype")
     return event
 
 
 def binary_headers(headers: Headers) -> dict[str, str]:
-    """`content-type` and the `ce_` headers we read, by lower-case name. Raises PoisonEvent when one says two things."""
+    """Returns `content-type` and the known `ce_` headers by lower-case name.
+
+    Raises PoisonEvent when two headers of one name differ, or a value isn't UTF-8.
+    """
     found: dict[str, str] = {}
     for name, value in headers:
         name = name.lower()
@@ -111,14 +114,14 @@ def binary_headers(headers: Headers) -> dict[str, str]:
 
 
 def header_attributes(binary: dict[str, str]) -> Attributes:
-    """The attributes in a binary record's headers, all of them text."""
+    """Returns the attributes in a binary record's headers. All values are text."""
     return Attributes(*map(binary.get, _ATTRIBUTE_HEADERS))
 
 
 def check_specversion(specversion: str | None) -> None:
-    """Raises PoisonEvent unless it is 1.0, which includes 1.0.1 and 1.0.2."""
+    """Raises PoisonEvent unless `specversion` is 1.0, which also stands for CloudEvents 1.0.1 and 1.0.2."""
     if specversion != "1.0":
-        raise PoisonEvent("specversion: missing" if specversion is None else "specversion: only 1.0 is read")
+        raise PoisonEvent("specversion: missing" if specversion is None else "specversion: only 1.0 is supported")
 
 
 def _structured_event(value: bytes) -> CloudEvent:
@@ -126,7 +129,7 @@ def _structured_event(value: bytes) -> CloudEvent:
     try:
         event = _STRUCTURED.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _structured_event_in_parts(value)  # which says what is wrong
+        return _structured_event_in_parts(value)  # finds the exact error
     check_specversion(event.specversion)
     kind = _data_kind(event.datacontenttype)
     if kind is DataKind.PATCH or event.data is None or event.data_base64 is not None:
@@ -141,7 +144,7 @@ def _structured_event_in_parts(value: bytes) -> CloudEvent:
     data = bytes(event.data)
     if event.data_base64 is not None:
         if data and data != b"null":
-            raise PoisonEvent("data_base64: beside data")
+            raise PoisonEvent("data_base64: not allowed together with data")
         data = _decoded(event.data_base64)
     return CloudEvent(event, kind, data)
 
@@ -149,7 +152,7 @@ def _structured_event_in_parts(value: bytes) -> CloudEvent:
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except ValueError:  # binascii.Error is one, and text beyond ASCII raises another
+    except ValueError:  # binascii.Error for wrong characters or padding, plain ValueError for non-ASCII text
         raise PoisonEvent("data_base64: not base64") from None
 
 
@@ -160,7 +163,7 @@ def _binary_event(value: bytes, binary: dict[str, str]) -> CloudEvent:
 
 
 def _binary_kind(content_type: str | None, attribute: str | None) -> DataKind:
-    """The binding names the type of `data` by `content-type`; clients are met that give the attribute instead."""
+    """Takes the type from `content-type`, as the binding says. Some clients send only `ce_datacontenttype`."""
     if content_type is None:
         return _data_kind(attribute)
     if attribute is not None and _media_type(attribute) != _media_type(content_type):
@@ -169,7 +172,7 @@ def _binary_kind(content_type: str | None, attribute: str | None) -> DataKind:
 
 
 def _data_kind(content_type: str | None) -> DataKind:
-    """Only these two, not all of `+json`: a suffix names a syntax, and each such type has a meaning of its own."""
+    """Returns the kind for a media type. Refuses other `+json` types: they share JSON's syntax, not the meaning."""
     media_type = _JSON if content_type is None else _media_type(content_type)
     if media_type == _JSON:
         return DataKind.WHOLE
@@ -179,5 +182,5 @@ def _data_kind(content_type: str | None) -> DataKind:
 
 
 def _media_type(content_type: str) -> str:
-    """Without its parameters, such as `; charset=utf-8`, and in lower case (RFC 9110, section 8.3.1)."""
+    """Returns the media type in lower case, without parameters such as `; charset=utf-8` (RFC 9110, section 8.3.1)."""
     return content_type.partition(";")[0].strip().lower()

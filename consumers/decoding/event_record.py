@@ -1,8 +1,11 @@
-"""A Kafka record of the events topic → a TicketEvent, checked whole. Never knows what came before, nor who is a tenant.
+"""Decodes a record of the events topic to a validated TicketEvent. Never looks at earlier events or at the catalogue.
 
-Decided here, where the contract leaves it open: an empty key isn't a missing one; a JSON `sequence` is written as a
-whole number (not 1.0 or 1e3), as text in ASCII digits, leading zeros allowed; an empty `time` is a missing one; a
-delete's data is checked, but needs no status and no createdAt.
+Rules that the contract leaves open:
+
+- An empty key is a key, not a missing one.
+- `sequence` is a JSON integer (not 1.0 or 1e3), or a string of ASCII digits, in which leading zeros are allowed.
+- An empty `time` counts as missing.
+- The data of a delete event is validated, but needs no status and no createdAt.
 """
 
 from consumers.decoding.cloudevent import (
@@ -24,16 +27,16 @@ from service.domain.tickets.instant import LAST_INSTANT, parse_instant
 from service.domain.tickets.ticket import Instant, Ticket
 
 LARGEST_VALUE_BYTES = 1024 * 1024
-"""Of a record's value: what the contract lets in, and a broker's default limit."""
+"""Largest record value: the contract's limit, and a broker's default."""
 
 _SEQUENCE_DIGITS = len(str(LARGEST_SEQUENCE))
 _TYPES = {str(type_): type_ for type_ in EventType}
 
 
 def decode(key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int) -> TicketEvent:
-    """What this record says; `timestamp_ms` is Kafka's, the event's time where it brings none itself.
+    """Decodes a record. `timestamp_ms` is Kafka's, and is the event's time when the event has none.
 
-    Raises PoisonEvent, with a reason that begins with the name of what is wrong.
+    Raises PoisonEvent; its reason begins with the name of the wrong attribute or member.
     """
     if value is None:
         return _tombstone(key, header_attributes(binary_headers(headers)), timestamp_ms)
@@ -48,7 +51,7 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers, timestamp_m
     type_ = _event_type(attributes.type)
     tenant, ticket = _tenant_and_ticket(attributes)
     if key is not None and key != f"{tenant}/{ticket}".encode():
-        raise PoisonEvent("key: says otherwise than tenantid and subject")
+        raise PoisonEvent("key: differs from tenantid and subject")
     if attributes.sequence is None:
         raise PoisonEvent("sequence: missing")
     sequence = read_sequence(attributes.sequence)
@@ -57,21 +60,21 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers, timestamp_m
 
 
 def _tombstone(key: bytes | None, attributes: Attributes, timestamp_ms: int) -> TicketEvent:
-    """A null value: it deletes whatever its type says, and needs no more than to name its ticket."""
+    """Decodes a record with a null value: a delete, whatever its type. It only has to name its ticket."""
     if attributes.specversion is not None:
         check_specversion(attributes.specversion)
     if key is not None and not (attributes.tenantid and attributes.subject):
         _complete_from_key(attributes, key)
     tenant, ticket = _tenant_and_ticket(attributes)
     if key is not None and key != f"{tenant}/{ticket}".encode():
-        raise PoisonEvent("key: says otherwise than ce_tenantid and ce_subject")
+        raise PoisonEvent("key: differs from ce_tenantid and ce_subject")
     sequence = None if attributes.sequence is None else read_sequence(attributes.sequence)
     return TicketEvent(tenant, ticket, sequence, EventType.DELETED, _time(attributes.time, timestamp_ms), None)
 
 
 def _complete_from_key(attributes: Attributes, key: bytes) -> None:
     try:
-        tenant, slash, ticket = key.decode().partition("/")  # a tenant has none, a ticket may
+        tenant, slash, ticket = key.decode().partition("/")  # only a ticket id may contain a slash
     except UnicodeDecodeError:
         raise PoisonEvent("key: not UTF-8") from None
     if not slash:
@@ -97,16 +100,16 @@ def _tenant_and_ticket(attributes: Attributes) -> tuple[str, str]:
     return attributes.tenantid, attributes.subject
 
 
-def read_sequence(given: int | str) -> int:
-    """The sequence that is written so. Raises PoisonEvent."""
-    if isinstance(given, str):
-        if not (given.isascii() and given.isdigit()):
+def read_sequence(value: int | str) -> int:
+    """Returns the sequence as a number. Raises PoisonEvent."""
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit()):
             raise PoisonEvent("sequence: must be a whole number, in digits alone")
-        digits = given.lstrip("0") or "0"
-        given = int(digits) if len(digits) <= _SEQUENCE_DIGITS else LARGEST_SEQUENCE + 1
-    if not 0 <= given <= LARGEST_SEQUENCE:
+        digits = value.lstrip("0") or "0"
+        value = int(digits) if len(digits) <= _SEQUENCE_DIGITS else LARGEST_SEQUENCE + 1
+    if not 0 <= value <= LARGEST_SEQUENCE:
         raise PoisonEvent(f"sequence: must be 0 to {LARGEST_SEQUENCE}")
-    return given
+    return value
 
 
 def _time(text: str | None, timestamp_ms: int) -> Instant:
@@ -115,7 +118,7 @@ def _time(text: str | None, timestamp_ms: int) -> Instant:
             return parse_instant(text)
         except ValueError as error:
             raise PoisonEvent(f"time: {error}") from None
-    if not 0 <= timestamp_ms * 1_000 <= LAST_INSTANT:  # Kafka's -1: the record has none
+    if not 0 <= timestamp_ms * 1_000 <= LAST_INSTANT:  # Kafka's -1 means no timestamp
         raise PoisonEvent(f"time: missing, and the record's timestamp is {timestamp_ms}")
     return timestamp_ms * 1_000
 

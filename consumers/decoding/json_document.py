@@ -1,4 +1,4 @@
-"""Reads one JSON document strictly, or says in one line why it is none. Never knows what the document means."""
+"""Decodes one JSON document strictly, with a one-line reason on failure. Never interprets the document."""
 
 import re
 from itertools import accumulate
@@ -12,19 +12,19 @@ from service.domain.tickets.event import PoisonEvent
 T = TypeVar("T")
 
 DEEPEST_LEVEL = 100
-"""Levels of objects and lists in one record. What can be nested up to the interpreter's recursion limit is read by
-one process and not by another whose stack is a few calls deeper, and then their counts differ."""
+"""Most levels of objects and lists in one record. Without a limit of our own, the interpreter's recursion limit would
+decide: one process could read a record that another one, a few calls deeper, can't, and their counts would differ."""
 
-# Never gives anything back, and takes a string without its end too: else a record of `\"` alone costs hours.
+# Possessive, and also matches a string without its end: backtracking over a record of many `\"` would take hours.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_LEVELS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one up, one down as signed bytes
+_LEVELS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # +1 and -1 as signed bytes
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def read_document(decoder: msgspec.json.Decoder[T], document: bytes, name: str, exact: Exact) -> T:
-    """What the decoder makes of the document, which passed `check_document`; see `read_json` for `exact`.
+    """Decodes a document that passed `check_document`; see `read_json` for `exact`.
 
-    Raises PoisonEvent with the path of what is wrong: below the member `name`, or by itself where that is empty.
+    Raises PoisonEvent; its reason begins with the path of the wrong member, below `name` unless that is empty.
     """
     try:
         return read_json(decoder, document, exact)
@@ -37,12 +37,12 @@ def read_document(decoder: msgspec.json.Decoder[T], document: bytes, name: str, 
 
 
 def check_document(document: bytes, name: str) -> None:
-    """Raises PoisonEvent unless all of it is UTF-8 (members that nobody reads too) and no deeper than DEEPEST_LEVEL."""
+    """Raises PoisonEvent unless the whole document, unused members too, is UTF-8 and at most DEEPEST_LEVEL deep."""
     if not document.isascii():
         try:
             document.decode()
         except UnicodeDecodeError as error:
-            raise PoisonEvent(f"{name}: not JSON: byte {error.start} is no UTF-8") from None
+            raise PoisonEvent(f"{name}: not JSON: byte {error.start} is not UTF-8") from None
     if document.count(b"{") + document.count(b"[") > DEEPEST_LEVEL and _deepest_level(document) > DEEPEST_LEVEL:
         raise PoisonEvent(f"{name}: nested deeper than {DEEPEST_LEVEL} levels")
 
@@ -53,7 +53,10 @@ def _deepest_level(document: bytes) -> int:
 
 
 def _misfit(error: msgspec.ValidationError, name: str) -> str:
-    """`data.tags[1]: expected str, got null` for "Expected `str`, got `null` - at `$.data.tags[1]`"."""
+    """Converts msgspec's message to a reason.
+
+    Example: "Expected `str`, got `null` - at `$.data.tags[1]`" → "data.tags[1]: expected str, got null".
+    """
     problem, _, path = str(error).partition(" - at `$")
     member = (name + path.rstrip("`")).removeprefix(".") or "value"
     return f"{member}: {problem[:1].lower()}{problem[1:].replace('`', '')}"

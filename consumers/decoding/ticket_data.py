@@ -1,4 +1,4 @@
-"""The `data` of an event: a whole ticket, or a merge patch. Checks every member; never sees what the ticket was."""
+"""Decodes the `data` of an event, a whole ticket or a merge patch. Validates all members; never sees the old ticket."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ _Id = Annotated[str, msgspec.Meta(max_length=LONGEST_ID)]
 
 
 class TicketData(msgspec.Struct, rename="camel", gc=False):
-    """`data` as it is written: JSON types are right, but ids and instants are still unchecked text."""
+    """`data` with the right JSON types. Ids and instants are text that isn't validated yet."""
 
     status: _Id | None = None
     created_at: str | None = None
@@ -40,13 +40,13 @@ class TicketData(msgspec.Struct, rename="camel", gc=False):
 
 _MEMBERS = {field.name: field for field in msgspec.structs.fields(TicketData)}
 
-# The same members with the same types, but in a patch one that is missing isn't one that is null.
+# The same members and types. A merge patch distinguishes a missing member (UNSET) from null.
 _PatchData = msgspec.defstruct(
     "_PatchData", [(name, field.type | UNSET.__class__, UNSET) for name, field in _MEMBERS.items()], rename="camel"
 )
 
 EXACT_DATA = {field.encode_name: EXACT for name, field in _MEMBERS.items() if name not in ("tags", "fields")}
-"""Ids and instants: half a character more or less would make them others."""
+"""Members that are read exactly: an id or instant with an unpaired surrogate is refused, not repaired."""
 
 _TICKET_DATA = msgspec.json.Decoder(TicketData)
 _PATCH_DATA = msgspec.json.Decoder(_PatchData)
@@ -54,17 +54,17 @@ _STORED_NUMBERS = msgspec.msgpack.Encoder()
 
 
 def read_ticket(document: bytes, closed_by_event: bool) -> Ticket:
-    """The whole ticket in this JSON document; raises PoisonEvent."""
+    """Decodes a whole ticket from a JSON document. Raises PoisonEvent."""
     return whole_ticket(read_document(_TICKET_DATA, document, "data", EXACT_DATA), closed_by_event)
 
 
 def whole_ticket(data: TicketData, closed_by_event: bool) -> Ticket:
-    """The ticket that `data` says: `""` is None, null tags and fields are empty. Raises PoisonEvent."""
+    """Returns the ticket: `""` becomes None, null tags and fields become empty. Raises PoisonEvent."""
     if not data.status:
         raise PoisonEvent("data.status: missing")
     if not data.created_at:
         raise PoisonEvent("data.createdAt: missing")
-    # Together first: one look at all ids is a third of a look at each, and control characters are rare.
+    # One check of all ids together costs a third of single checks, and control characters are rare.
     if not f"{data.status}{data.priority}{data.category}{data.team}{data.assignee}{data.requester}".isprintable():
         _check_ids(data)
     return Ticket(
@@ -87,22 +87,23 @@ def whole_ticket(data: TicketData, closed_by_event: bool) -> Ticket:
 
 
 def check_unread(data: TicketData | bytes) -> None:
-    """Checks the data of an event that deletes: it may be absent or say anything less than a whole ticket.
+    """Validates the unused data of a delete event: it may be absent, or lack members of a whole ticket.
 
-    Raises PoisonEvent: a record is checked whole, also where nothing is read of it.
+    Raises PoisonEvent: a record is validated whole, including the parts that aren't used.
     """
     if not data or data == b"null":
         return
-    given = data if isinstance(data, TicketData) else read_document(_TICKET_DATA, data, "data", EXACT_DATA)
+    if isinstance(data, bytes):
+        data = read_document(_TICKET_DATA, data, "data", EXACT_DATA)
     whole_ticket(
-        msgspec.structs.replace(given, status=given.status or "-", created_at=given.created_at or _ANY_INSTANT), False
+        msgspec.structs.replace(data, status=data.status or "-", created_at=data.created_at or _ANY_INSTANT), False
     )
 
 
 def read_patch(document: bytes) -> Patch:
-    """The RFC 7396 merge patch in this JSON document; raises PoisonEvent, also for one that isn't an object.
+    """Decodes an RFC 7396 merge patch. Raises PoisonEvent, also when the patch isn't an object.
 
-    `members` has attribute names of Ticket and their values, None where it removes; `fields` is itself a patch.
+    `Patch.members` maps attribute names of Ticket to values, None to remove one; `fields` is itself a merge patch.
     """
     data = read_document(_PATCH_DATA, document, "data", EXACT_DATA)
     members: dict[str, Any] = {}
@@ -126,7 +127,7 @@ def _check_ids(data: TicketData) -> None:
 
 
 def _storable_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with every number as the store keeps it."""
+    """Returns the fields with integers beyond 64 bits converted by `json_number`: MessagePack can't store them."""
     try:
         _STORED_NUMBERS.encode(fields)
     except OverflowError:

@@ -1,2 +1,1 @@
-"""Applies batches to buckets: load, change in memory, write, match the outcome. Knows no Kafka client and no
-command."""
+"""Applies batches to buckets: load, change in memory, write, match the outcome. Uses no Kafka client."""

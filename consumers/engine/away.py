@@ -1,8 +1,8 @@
-"""Buckets that take nothing now, while those of other servers do: left out of the loop until they were read again.
+"""Buckets whose Redis server takes no writes while other servers do. The loop never writes to them.
 
-All depends on one rule: a bucket that is away has missed records, so the loop raises no position there. It keeps its
-own, lower ones in the store. Once it takes writes again, the partitions are positioned anew, at the lowest position of
-any bucket; the others pass over what they have.
+One rule keeps this exact: a bucket that is away misses records, so the loop raises no position there, and the store
+keeps the bucket's older positions. Once the bucket takes writes again, every partition is positioned again, at the
+lowest position of any bucket. Buckets with a higher position skip the records that they have applied.
 """
 
 import asyncio
@@ -21,28 +21,28 @@ from service.store.ports.steps import Batch, BucketState, EventStore
 log = structlog.get_logger()
 
 PATIENCE_S = 1.0
-"""How long a step waits for its bucket while other servers answer: longer than a hiccup, no longer than others should
-wait for it."""
+"""How long a step waits for its bucket while other servers answer. A short stall should pass; the other buckets wait as
+long."""
 
 PROBE_S = 0.5
-"""Between looks whether a bucket takes writes again."""
+"""Pause between probes whether a bucket takes writes again, and the shortest rest."""
 
 LONGEST_REST_S = 30.0
-"""Between tries of a bucket that goes away again as soon as it is back: each holds up the others for a moment."""
+"""Longest rest of a bucket that keeps failing soon after it is back: each return delays the other buckets."""
 
-WELL_S = 60.0
-"""A bucket that was back for so long begins with the shortest rest when it goes away the next time."""
+STABLE_S = 60.0
+"""A bucket that worked for this long starts with the shortest rest again at its next failure."""
 
 
 class _Rest(NamedTuple):
-    """How long a bucket isn't asked, and until when."""
+    """The pause before a bucket is probed again: its length, and its end by the loop's clock."""
 
     length_s: float
     until: float
 
 
 class AwayBuckets:
-    """Of one loop. Only the loop itself takes buckets in and out; `watch` finds those that could come back."""
+    """The away buckets of one loop. Only the loop adds and removes them; `watch` finds buckets that could return."""
 
     def __init__(
         self,
@@ -61,36 +61,37 @@ class AwayBuckets:
         self._back: set[Bucket] = set()
         self._rests: dict[Bucket, _Rest] = {}
         self.returned: frozenset[Bucket] = frozenset()
-        """Those that the last look at states has taken in again."""
+        """The buckets that the last call of `states` brought back."""
 
     def __contains__(self, bucket: object) -> bool:
         return bucket in self._why
 
     @property
     def live(self) -> tuple[Bucket, ...]:
-        """Those that aren't away."""
+        """The buckets that aren't away."""
         return tuple(bucket for bucket in self._buckets if bucket not in self._why)
 
     @property
     def some_back(self) -> bool:
-        """Whether some that are away take writes again: the partitions have to be positioned anew for them."""
+        """Whether an away bucket takes writes again: then the partitions have to be positioned again."""
         return bool(self._back)
 
     @property
     def patience_s(self) -> float:
-        """How long a step waits for its bucket. Where there is one server, nothing is gained by going on without it."""
+        """How long a step waits for its bucket. For ever with a single server, since no other bucket could go on."""
         return PATIENCE_S if len(self._servers(self._buckets)) > 1 else math.inf
 
     async def states(self) -> Mapping[Bucket, BucketState]:
-        """Takes in all that answer now, for partitions that are positioned anew: the states of those that aren't away.
+        """Brings back the buckets that take writes again, and returns the states of all buckets that aren't away.
 
-        Nothing may be applied by older positions afterwards. Raises StoreUnavailable where no server answers.
+        The caller has to position all partitions by these states before it applies anything. Raises StoreUnavailable
+        when no server answers.
         """
-        asked = [bucket for bucket in self._buckets if bucket not in self._why or bucket in self._back]
-        answers = await asyncio.gather(*(self._store.states([bucket]) for bucket in asked), return_exceptions=True)
+        buckets = [bucket for bucket in self._buckets if bucket not in self._why or bucket in self._back]
+        answers = await asyncio.gather(*(self._store.states([bucket]) for bucket in buckets), return_exceptions=True)
         states: dict[Bucket, BucketState] = {}
         failed: dict[Bucket, StoreUnavailable] = {}
-        for bucket, answer in zip(asked, answers, strict=True):
+        for bucket, answer in zip(buckets, answers, strict=True):
             if isinstance(answer, StoreUnavailable):
                 failed[bucket] = answer
             elif isinstance(answer, BaseException):
@@ -103,7 +104,7 @@ class AwayBuckets:
         return states
 
     def leave(self, failed: Mapping[Bucket, StoreUnavailable]) -> None:
-        """From now on these are away. Raises StoreUnavailable where no server is left: then all have to wait."""
+        """Marks buckets as away. Raises StoreUnavailable when no server is left: then none is away and all wait."""
         now = asyncio.get_running_loop().time()
         for bucket, error in failed.items():
             if isinstance(error, StoreDenied):
@@ -114,15 +115,15 @@ class AwayBuckets:
         if failed and self._servers(self._why) >= self._servers(self._buckets):
             self._why.clear()
             self._back.clear()
-            self._say()
+            self._report()
             raise next(iter(failed.values()))
         if failed:
             first = str(next(iter(failed.values())))
             log.warning("buckets are away, the others go on", buckets=len(self._why), error=first)
-        self._say()
+        self._report()
 
     async def watch(self) -> None:
-        """Looks for ever which of them take writes again. Raises what no retry cures."""
+        """Probes for ever which away buckets take writes again. Raises StoreDenied."""
         while True:
             now = asyncio.get_running_loop().time()
             due = [bucket for bucket in self._why if bucket not in self._back and self._rests[bucket].until <= now]
@@ -132,7 +133,7 @@ class AwayBuckets:
             await asyncio.sleep(PROBE_S)
 
     async def _takes_writes(self, bucket: Bucket) -> bool:
-        try:  # a step that changes nothing; whatever else the store has to say of it, it answers
+        try:  # an empty batch: any outcome, even a refusal, shows that the server takes writes
             await self._store.apply(Batch(bucket, self._topic_id, {}))
         except StoreDenied:
             raise
@@ -143,7 +144,7 @@ class AwayBuckets:
     def _servers(self, buckets: Iterable[Bucket]) -> frozenset[str]:
         return frozenset(self._store.server(bucket) for bucket in buckets)
 
-    def _say(self) -> None:
+    def _report(self) -> None:
         self._metrics.buckets_away.set(len(self._why))
         if self._note is not None:
             cause = next(iter(self._why.values()), "")
@@ -151,5 +152,5 @@ class AwayBuckets:
 
 
 def _next_rest(last: _Rest | None, now: float) -> _Rest:
-    length_s = PROBE_S if last is None or now > last.until + WELL_S else min(2 * last.length_s, LONGEST_REST_S)
+    length_s = PROBE_S if last is None or now > last.until + STABLE_S else min(2 * last.length_s, LONGEST_REST_S)
     return _Rest(length_s, now + length_s)

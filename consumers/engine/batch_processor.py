@@ -1,4 +1,4 @@
-"""Decodes fetched records, groups their events by bucket, and applies them. Knows no Kafka client."""
+"""Decodes fetched records, groups their events by bucket, and applies them. Uses no Kafka client."""
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,39 +21,39 @@ from service.store.ports.steps import BucketState, StorePlacement
 from service.store.ports.unknown_ids import UnknownIdStore
 
 YIELD_EVERY = 500
-"""Records decoded before other tasks, the group's heartbeat among them, get a turn: some 10 ms."""
+"""Records decoded, in some 10 ms, before other tasks get a turn, such as the consumer group's heartbeat."""
 
 LETTERS_AT_ONCE = 50
-"""Dead letters of one partition before the other partitions have their turn: each takes a fraction of a millisecond to
-log and to send."""
+"""Most dead letters of one partition before other partitions get a turn: each takes a fraction of a millisecond to log
+and send."""
 
 EventsByBucket = dict[Bucket, list[Incoming]]
 
 
 class Sorted(msgspec.Struct):
-    """Some records of one partition, one after the other, as work for buckets."""
+    """Consecutive records of one partition, decoded and grouped by bucket."""
 
     first: Position
     """Offset of the first record."""
     end: Position
-    """What the position becomes once all of it is applied."""
+    """The partition's position once all of these records are applied."""
     newest_ms: int
     """Timestamp of the last record."""
     records: int
     by_bucket: EventsByBucket
-    """A bucket without events is named where it has to take the position all the same."""
+    """Includes a bucket without events when it has to store the position anyway."""
     letters: list[Place]
-    """Dead letters that have to be acknowledged before the position moves."""
+    """Dead letters that must be acknowledged before the position is raised."""
 
 
 class _Destination(msgspec.Struct, frozen=True, gc=False):
-    """Where the events of one tenant in one partition go."""
+    """The target of the events that one tenant has in one partition."""
 
     incoming: list[Incoming]
     applied: Position
-    """The tenant's bucket has every event below it."""
+    """The position of the tenant's bucket: it has applied all events below."""
     is_unknown: bool = False
-    """No tenant has that name."""
+    """Whether the catalogue has no tenant of this name."""
 
 
 class ProcessorStore(StorePlacement, UnknownIdStore, Protocol):
@@ -61,7 +61,7 @@ class ProcessorStore(StorePlacement, UnknownIdStore, Protocol):
 
 
 class BatchProcessor:
-    """Applies batches of records; each partition's records have to come in order."""
+    """Applies batches of records. Each partition's records have to come in offset order."""
 
     def __init__(
         self,
@@ -80,17 +80,17 @@ class BatchProcessor:
         self._away = away
         self._apply_events = apply_events
         self._read_before: dict[int, Position] = {}
-        """Per partition the highest position of any bucket: records below it were read before."""
+        """By partition, the highest position of any bucket: records below it were read before."""
         self._validated: dict[int, Position] = {}
-        """Records below it are known to be good or bad: read again, they count no more for a flood."""
+        """By partition, the end of the records that the flood guard has counted. Read again, they don't count twice."""
 
     def start_at(self, states: Mapping[Bucket, BucketState], partitions: Collection[int]) -> None:
-        """The next records of these partitions are read by these states of the buckets that aren't away.
+        """Takes over new positions: `states` are those of the buckets that aren't away, for the assigned partitions.
 
-        Raises Rewind where a bucket that was away has less than was stored there before.
+        Raises Rewind when a bucket that was away has a lower position than the one stored there before.
         """
         lost = went_back({bucket: states[bucket] for bucket in self._away.returned}, self._step.known)
-        if lost:  # a replica that hadn't everything stood in meanwhile
+        if lost:  # after a failover to a replica without the latest writes
             bucket = min(lost)
             raise Rewind(bucket, states[bucket].positions)
         for partition in partitions:
@@ -99,7 +99,7 @@ class BatchProcessor:
         self._step.start_at(states, partitions)
 
     async def grouped(self, batches: Mapping[int, Sequence[Letter]]) -> EventsByBucket:
-        """The events of these partitions' records by bucket. Bad records are dead letters, acknowledged on return.
+        """Returns the events of the records by bucket. Bad records are sent as dead letters and acknowledged on return.
 
         Raises Flood, KafkaError and StoreUnavailable.
         """
@@ -114,9 +114,10 @@ class BatchProcessor:
         return by_bucket
 
     async def apply(self, by_bucket: Mapping[Bucket, Sequence[Incoming]], goals: Mapping[int, Goal]) -> None:
-        """Applies all buckets at once that aren't away; each bucket's events in order. Those that fail are away then.
+        """Applies the events of all buckets that aren't away concurrently; each bucket's events in order.
 
-        Raises any other failure, and StoreUnavailable where no server is left, after all have ended.
+        Marks a bucket as away when its step raises StoreUnavailable. Once all buckets have ended, raises the first
+        other error, or StoreUnavailable when no server is left.
         """
         live = {bucket: incoming for bucket, incoming in by_bucket.items() if bucket not in self._away}
         results = await asyncio.gather(
@@ -131,22 +132,23 @@ class BatchProcessor:
         self._away.leave(failed)
 
     async def tick(self, goals: Mapping[int, Goal]) -> None:
-        """Raises positions and freshness of every bucket that isn't away, and stores which unknown ids were met."""
+        """Raises positions and freshness of every bucket that isn't away, and stores new unknown ids."""
         if goals:
             await self.apply({bucket: [] for bucket in self._away.live}, goals)
         await self._step.unknown_ids.store(self._store, lambda tenant: self._store.bucket(tenant) in self._away)
 
     async def sort(self, partition: int, records: Sequence[Letter], end: Position) -> Sorted:
-        """The work of these records, or of the first of them up to `LETTERS_AT_ONCE` letters; waits for no letter.
+        """Decodes and groups records, and sends dead letters without waiting for their acknowledgements.
 
-        `end` is the position after all of them. Raises Flood and StoreUnavailable.
+        Stops early after `LETTERS_AT_ONCE` dead letters; `Sorted.records` is the number of records done. `end` is the
+        position after all `records`. Raises Flood and StoreUnavailable.
         """
         self._tenants.forget_unknown()
         read_before, validated = self._read_before.get(partition, 0), self._validated.get(partition, 0)
         by_bucket: EventsByBucket = {}
         letters: list[Place] = []
         done = len(records)
-        destinations: dict[str, _Destination] = {}  # of this batch: what changes meanwhile is the step's to find out
+        destinations: dict[str, _Destination] = {}  # per batch; the step notices later changes of a tenant
         good = 0
         for place, record in enumerate(records):
             if place % YIELD_EVERY == YIELD_EVERY - 1:
@@ -168,7 +170,7 @@ class BatchProcessor:
             except PoisonEvent as poison:
                 self.dead_letters.good(good)
                 good = 0
-                # A record without a tenant belongs to no bucket: it was read before where any bucket is farther.
+                # A record without a tenant has no bucket: any bucket's higher position means that it was read before.
                 if record.offset >= (read_before if destination is None else destination.applied):
                     letters.append(await self.dead_letters.park(record, str(poison)))
                 continue
@@ -181,7 +183,7 @@ class BatchProcessor:
         return Sorted(records[0].offset, end, last.timestamp, done, by_bucket, letters)
 
     async def _destination(self, partition: int, tenant: str, by_bucket: EventsByBucket) -> _Destination:
-        """Events of a bucket that is away go nowhere: they are read again once it is back."""
+        """Returns the tenant's target. Drops events of a bucket that is away: they are read again when it is back."""
         bucket = self._store.bucket(tenant)
         applied = self._step.known.get((bucket, partition), 0)
         try:
@@ -198,7 +200,7 @@ class BatchProcessor:
 
 
 def merge(by_bucket: EventsByBucket, part: Sorted) -> None:
-    """Adds the events of one partition to those of others."""
+    """Adds the events of `part` to `by_bucket`."""
     for bucket, incoming in part.by_bucket.items():
         by_bucket.setdefault(bucket, []).extend(incoming)
 
@@ -206,7 +208,11 @@ def merge(by_bucket: EventsByBucket, part: Sorted) -> None:
 def portions(
     incoming: Sequence[Incoming], goals: Mapping[int, Goal], size: int
 ) -> Iterator[tuple[Sequence[Incoming], Mapping[int, Goal]]]:
-    """Cuts a bucket's events into calls, each with the positions that are true once it is done."""
+    """Splits a bucket's events into script calls of `size` events, each with the positions that are true after it.
+
+    Example: events at offsets 3, 5 and 8 of partition 0, goal 10, size 2. The first call has 3 and 5 and stores
+    position 8, the second has 8 and stores 10.
+    """
     last = max(len(incoming) - 1, 0) // size
     for number in range(last + 1):
         part, rest = incoming[number * size : (number + 1) * size], incoming[(number + 1) * size :]

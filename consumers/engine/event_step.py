@@ -1,4 +1,4 @@
-"""Applies events to buckets: the sequence rule, dead letters, positions and unknown ids. Writes by the step engine."""
+"""Applies events to buckets: sequences, dead letters, positions, unknown ids. Writes only through the step engine."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +20,7 @@ _APPLIED = ("applied", "applied_after_gap")
 
 
 class EventStep:
-    """Remembers, per bucket and partition, the last position it wrote or read there."""
+    """Applies the events of one bucket at a time. `known` holds the last position written or read per partition."""
 
     def __init__(
         self,
@@ -41,12 +41,11 @@ class EventStep:
         self.known: Positions = {}
 
     def start_at(self, states: Mapping[Bucket, BucketState], partitions: Collection[int]) -> None:
-        """From now on these partitions are at hand, and what the store says of them is known; nothing else is.
+        """Replaces the known positions by those in `states`, for the assigned `partitions` only.
 
-        Of buckets without a state, which are away, what was known stays: it tells whether they lose writes meanwhile.
-
-        What others write is theirs to watch over: of a partition that was at hand once, the store may be behind what
-        is remembered for as long as its new owner needs to apply it again, or has the same to say of ours.
+        Buckets without a state are away; their known positions stay, to tell later whether they lost writes. Positions
+        of partitions that are no longer assigned are dropped: after a failover their new owner may still be applying
+        records again, and a lower position there is no new loss.
         """
         away = {place: position for place, position in self.known.items() if place[0] not in states}
         self.known = away | {
@@ -59,10 +58,10 @@ class EventStep:
     async def events(
         self, bucket: Bucket, incoming: Sequence[Incoming], goals: Mapping[int, Goal], patience_s: float = math.inf
     ) -> None:
-        """Applies events of one bucket, then everything below `goals` is applied there.
+        """Applies events of one bucket and stores the positions of `goals`, atomically. Retries until it is written.
 
-        Returns only when that is so. Raises Rewind, ForeignTopic, OlderCode, and StoreUnavailable once the store was
-        away for `patience_s`.
+        Raises Rewind, ForeignTopic, OlderCode, KafkaError for a dead letter that isn't acknowledged, and
+        StoreUnavailable when the store is away for `patience_s`.
         """
 
         async def change(read: TargetRead, builders: Builders) -> None:
@@ -78,9 +77,12 @@ class EventStep:
     def _advance(
         self, incoming: Sequence[Incoming], applied: Mapping[int, Position], builders: Builders
     ) -> list[tuple[Incoming, str]]:
-        """Applies those events that aren't applied yet, and counts what became of them; returns bad ones, and why."""
+        """Applies the events at or above the stored positions and counts the results.
+
+        Returns the events that can't be applied, each with the reason.
+        """
         bad: list[tuple[Incoming, str]] = []
-        became: dict[str, int] = {}
+        results: dict[str, int] = {}
         for one in incoming:
             if one.offset < applied.get(one.partition, 0):
                 continue
@@ -93,16 +95,19 @@ class EventStep:
             except PoisonEvent as poison:
                 bad.append((one, str(poison)))
                 continue
-            became[result] = became.get(result, 0) + 1
+            results[result] = results.get(result, 0) + 1
             change = one.event.change
             if result in _APPLIED and (not isinstance(change, Ticket) or builder.tenant.unknown(change)):
                 self._note_unknown(one.event, builder)
-        for result, count in became.items():
+        for result, count in results.items():
             self._metrics.events[result].inc(count)
         return bad
 
     def _note_unknown(self, event: TicketEvent, builder: TenantBatchBuilder) -> None:
-        """Counts and keeps the ids that an applied event names and the catalogue doesn't."""
+        """Counts and records the ids in an applied event that the catalogue doesn't know.
+
+        For a patch only the ids that the patch itself sets.
+        """
         change = event.change
         ticket = builder.ticket(event.ticket) if isinstance(change, Patch) else change
         if ticket is None:
@@ -113,6 +118,6 @@ class EventStep:
                 self.unknown_ids.met(event.tenant, event.ticket, field, id_)
 
     async def _park(self, bad: Sequence[tuple[Incoming, str]]) -> None:
-        """Dead letters are acknowledged before the position moves, and a second attempt doesn't send them twice."""
+        """Sends dead letters and waits until they are acknowledged, before the step may raise the position."""
         places = [await self._dead_letters.park(one.letter, reason) for one, reason in bad]
         await self._dead_letters.acknowledged(places)

@@ -1,4 +1,4 @@
-"""Evaluates stored tickets again without an event: due ones, those of a backfill, and those that an audit repairs."""
+"""Evaluates stored tickets again without an event: for timers, backfills and audit repairs. Never changes a ticket."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,11 +12,11 @@ from service.store.ports.catalogue import Bucket
 from service.store.ports.steps import DueTicket, TimerStore
 
 PAGE = 100
-"""Most due tickets applied in one call: some 5 ms of Redis, so that events wait no longer behind one."""
+"""Most due tickets in one script call: it blocks Redis for some 5 ms, and events wait that long."""
 
 
 class Reevaluation:
-    """Each call raises StoreUnavailable, ForeignTopic and OlderCode."""
+    """Reevaluates tickets of serving generations. Each method raises StoreUnavailable, ForeignTopic and OlderCode."""
 
     def __init__(
         self, store: TimerStore, tenants: Tenants, clock: Clock, metrics: ConsumerMetrics, topic_id: str
@@ -27,13 +27,13 @@ class Reevaluation:
         self._engine = StepEngine(clock, metrics)
 
     async def fire(self, bucket: Bucket, due: Sequence[DueTicket], at: Instant, *, partial_due_batch: bool) -> int:
-        """One attempt to apply tickets as they are at an instant by which they are due; how many were written.
+        """Makes one attempt to apply due tickets as of the instant `at`; returns how many it wrote.
 
-        What was changed meanwhile by somebody else stays due.
+        Tickets that another writer changed meanwhile stay due.
         """
         target = self._target(bucket)
         compiled = await self._tenants.synchronized({one.tenant for one in due})
-        # A tenant that was rebuilt a moment ago has tickets due in a generation that isn't known here yet.
+        # After a rebuild the due tickets belong to a generation that this process doesn't know yet.
         other = {one.tenant for one in due if one.tenant in compiled and not _is_of(one, compiled[one.tenant])}
         if other:
             await self._engine.reload(target, other)
@@ -53,7 +53,7 @@ class Reevaluation:
         return len(current) if current and await self._engine.attempt(target, step) else 0
 
     async def touch(self, tenant: str, tickets: Sequence[str]) -> None:
-        """Evaluates tickets by their tenant's columns again, as if an event had changed nothing."""
+        """Evaluates tickets by their tenant's current columns and writes those whose contributions change."""
 
         async def change(_: TargetRead, builders: Builders) -> None:
             for builder in builders.values():
@@ -63,7 +63,7 @@ class Reevaluation:
             await self._engine.run(self._target(self._store.bucket(tenant)), Step({tenant: tickets}, change))
 
     async def repair(self, tenant: str, generation: str, tickets: Iterable[str]) -> None:
-        """One attempt to write anew what tickets contribute and when they are due. See `tenant_audit.Mender`."""
+        """Makes one attempt to rewrite the contributions and due instants of tickets. See `tenant_audit.Mender`."""
         due = [DueTicket(tenant, generation, ticket, 0) for ticket in tickets]
         await self.fire(self._store.bucket(tenant), due, 0, partial_due_batch=False)
 
@@ -74,10 +74,14 @@ class Reevaluation:
 def fired_together(
     page: Sequence[DueTicket], now: Instant, page_size: int
 ) -> tuple[Sequence[DueTicket], Instant, bool]:
-    """What to pass to `fire`: tickets, the instant, and whether more are due at it than fit a page.
+    """Returns the arguments for `fire`: tickets, instant, and whether the page is a partial due batch.
 
-    A page that isn't full goes whole, at `now`. A full one may have only some of those due at its last instant, so only
-    those before it go, at the microsecond before it. Where all are due at one instant, they go as a part of many.
+    A page that isn't full is fired whole, at `now`. A full page may have only some of the tickets due at its last
+    instant, so only the earlier ones are fired, a microsecond before that instant. When the whole page is due at one
+    instant, it is fired as a partial due batch.
+
+    Example with 3 tickets a page: due at 1, 2, 2 → fires the first, at instant 1. Due at 2, 2, 2 → fires all three at
+    2, and the bucket's timers don't move past 2 until the rest is fired.
     """
     if len(page) < page_size:
         return page, now, False

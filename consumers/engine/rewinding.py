@@ -1,6 +1,6 @@
-"""What is done where the store lost acknowledged writes, before it is read on from where it is. Applies no event.
+"""Repairs a store that lost acknowledged writes, before the log is read again from its positions. Applies no event.
 
-Readers compare versions only within an epoch, so each bucket that went back gets a new one first.
+Clients compare versions only within an epoch, so each bucket that went back gets a new epoch first.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class Rewinding:
-    """Makes a store that went back fit to be read and written again."""
+    """Handles Rewind: new epochs for buckets that went back, and a full catalogue sync."""
 
     def __init__(
         self,
@@ -38,10 +38,10 @@ class Rewinding:
         self._away = away
 
     async def run(self, rewind: Rewind) -> None:
-        """Returns once every bucket that went back and isn't away has a new epoch, and the store all of the catalogue.
+        """Returns once every bucket that went back and isn't away has a new epoch and the catalogue is synced.
 
-        A store that goes away on the way, as one that failed over a moment ago may, is waited for; all is then done
-        again, since it may have gone back once more.
+        When the store goes away meanwhile, as after a failover, it waits and then does everything again, since the
+        store may have gone back once more. Raises StoreDenied.
         """
         self._metrics.rewinds.inc()
         log.error("the store lost acknowledged writes: rewinding", reason=str(rewind))
@@ -57,7 +57,7 @@ class Rewinding:
                 await backoff.pause()
 
     async def _once(self, named: Bucket) -> None:
-        """`named` is the bucket that was found first; it may stand where it should by now, but was seen behind."""
+        """`named` gets a new epoch in any case: its positions may be right again by now, but it has gone back."""
         states = await self._store.states(self._away.live)
         for bucket in sorted({named, *went_back(states, self._step.known)}):
             await self._store.new_epoch(bucket)
@@ -65,7 +65,7 @@ class Rewinding:
 
 
 def went_back(states: Mapping[Bucket, BucketState], known: Mapping[tuple[Bucket, int], Position]) -> frozenset[Bucket]:
-    """Of these buckets those with a position below one that is known to have been stored."""
+    """Returns the buckets with a position below the known one, which was stored before."""
     return frozenset(
         bucket
         for (bucket, partition), position in known.items()

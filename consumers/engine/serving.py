@@ -1,4 +1,4 @@
-"""The serving generations of one bucket, as a target of steps."""
+"""The serving generations of one bucket, as a step target. Never builds a generation."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,12 +13,15 @@ Positions = dict[tuple[Bucket, int], Position]
 
 
 class ServingBucket:
-    """See `Target`. Its own errors are ForeignTopic, OlderCode and, where it has positions, Rewind."""
+    """See `StepTarget`. Also raises ForeignTopic, OlderCode and, with `positions`, Rewind."""
 
     def __init__(
         self, store: EventStore, tenants: Tenants, topic_id: str, bucket: Bucket, positions: Positions | None = None
     ) -> None:
-        """`positions`: what was last written or read of the partitions at hand, kept up to date. None: no events."""
+        """`positions`: the last known positions of the assigned partitions, updated by each write.
+
+        None when the steps apply no events.
+        """
         self.bucket = bucket
         self.topic_id = topic_id
         self.names_unchanged = positions is None

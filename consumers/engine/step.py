@@ -1,7 +1,7 @@
 """The step engine: load tickets of one bucket, change them in memory, write what changed, match the outcome.
 
-Events, due tickets, backfills, repairs and rebuilds are all written by it. It never trusts what it read to be still
-true: the store compares, writes all or nothing, and says what to do next. It knows no Kafka client.
+Events, due tickets, backfills, repairs and rebuilds are all written this way. The engine never assumes that its read is
+still current: the store compares the revisions, writes all or nothing, and returns the outcome. Uses no Kafka client.
 """
 
 import asyncio
@@ -37,13 +37,13 @@ log = structlog.get_logger()
 
 
 class TargetRead(msgspec.Struct, frozen=True):
-    """One read of a target."""
+    """The result of one read of a target."""
 
     loaded: Loaded
     latest: Instant | None = None
-    """Tickets may not be evaluated later than this; None for now."""
+    """The latest instant at which tickets may be evaluated; None for now."""
     served: Mapping[str, TicketState | None] = {}
-    """Of a building: the tickets in the generation that serves, where the target was asked for them."""
+    """For a generation that is being built: the same tickets in the serving generation, if the target reads them."""
 
 
 Builders = Mapping[str, TenantBatchBuilder]
@@ -53,14 +53,15 @@ _NOTHING_READ = TargetRead(Loaded(BucketState("", {}), {}, {}))
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What is done to which tickets. Each attempt calls `change` with what it has read."""
+    """A change to tickets of one bucket. Each attempt reads the tickets and calls `change` with the result."""
 
     tickets: Mapping[str, Sequence[str]]
-    """Ids by tenant. Without a tenant nothing is read and only positions are raised."""
+    """Ticket ids by tenant. When empty, the step reads nothing and only raises positions."""
     change: Callable[[TargetRead, Builders], Awaitable[None]] | None = None
     goals: Mapping[int, Goal] = {}
+    """The positions to store, by partition."""
     at: Instant | None = None
-    """When tickets are evaluated, or at the target's timers where those are later. None: see `evaluated_at`."""
+    """The instant to evaluate tickets at, or the bucket's timers instant if that is later. None: `evaluated_at`."""
     partial_due_batch: bool = False
     """See `Batch`."""
 
@@ -68,7 +69,7 @@ class Step(msgspec.Struct, frozen=True):
 class StepTarget(Protocol):
     """What a step reads and writes: the serving generations of a bucket, or one generation that is being built.
 
-    Each method raises StoreUnavailable, and the target's own error where no further attempt helps.
+    Each method may raise StoreUnavailable, or an error of the target's own when no further attempt helps.
     """
 
     @property
@@ -77,44 +78,44 @@ class StepTarget(Protocol):
 
     @property
     def topic_id(self) -> str:
-        """The events topic that its positions belong to."""
+        """The id of the events topic that the positions belong to."""
 
     @property
     def names_unchanged(self) -> bool:
-        """Whether a write names tenants of which nothing changed, so that the store compares their records too."""
+        """Whether a batch includes tenants without changes, so that the store compares their record versions too."""
 
     async def tenants(self, names: Iterable[str]) -> Mapping[str, CompiledTenant]:
-        """The tenants of these names; those that there are."""
+        """Returns the compiled tenants of these names, without those that don't exist."""
 
     async def reload(self, names: Iterable[str]) -> None:
-        """The records of these tenants have changed: compiles them anew."""
+        """Compiles these tenants again, because their records have changed."""
 
     async def load(self, tickets: Mapping[str, Sequence[str]], tenants: Mapping[str, CompiledTenant]) -> TargetRead:
-        """One atomic read."""
+        """Reads the tickets atomically."""
 
     def known(self, partition: int, loaded: Loaded) -> Position | None:
-        """The position below which the store can't be without having lost writes."""
+        """Returns the partition's last known position: a store below it has lost writes. None if unknown."""
 
     async def apply(self, batch: Batch) -> Outcome:
-        """One atomic write."""
+        """Writes the batch atomically."""
 
 
 class StepEngine:
-    """Attempts steps until they are written. The retry policy of everything that writes tickets is here."""
+    """Attempts steps until they are written: the retry policy of every write to tickets."""
 
     def __init__(self, clock: Clock, metrics: ConsumerMetrics) -> None:
         self._clock = clock
         self._metrics = metrics
 
     async def run(self, target: StepTarget, step: Step, patience_s: float = 0.0) -> None:
-        """Returns once the step is written. Raises StoreUnavailable once the store was away for `patience_s`."""
+        """Returns once the step is written. Raises StoreUnavailable when the store is away for `patience_s`."""
         await self.retry(lambda: self.attempt(target, step), target.bucket, patience_s)
 
     async def retry(self, attempt: Callable[[], Awaitable[bool]], bucket: Bucket, patience_s: float = 0.0) -> None:
         """Repeats an attempt until it returns True.
 
-        An attempt that the store refused is repeated after some milliseconds, since somebody else was quicker. One that
-        didn't reach the store is repeated with longer pauses, for `patience_s`.
+        After a refusal by the store, when another writer was first, it pauses for milliseconds. While the store is away
+        it backs off, and raises StoreUnavailable after `patience_s`.
         """
         loop = asyncio.get_running_loop()
         backoff, redoing, away_since = Backoff(), before_redoing(), math.inf
@@ -135,7 +136,7 @@ class StepEngine:
                 await backoff.pause()
 
     async def attempt(self, target: StepTarget, step: Step) -> bool:
-        """One attempt; False when the store refused it, and it has to be repeated on what is stored by then."""
+        """Makes one attempt. Returns False when the store refused it: the next attempt has to read again."""
         tenants = await target.tenants(step.tickets)
         read = _NOTHING_READ
         if step.tickets:
@@ -158,7 +159,7 @@ class StepEngine:
         if step.change is not None:
             await step.change(read, builders)
         written = [await builder.build() for builder in builders.values() if builder.changed or target.names_unchanged]
-        progress = {  # last, since the age in it grows
+        progress = {  # computed last, because lag_ms grows
             partition: PartitionProgress(target.known(partition, loaded), goal.position, goal.lag_ms())
             for partition, goal in step.goals.items()
         }
@@ -166,7 +167,7 @@ class StepEngine:
         return await self._is_written(target, await target.apply(batch))
 
     async def reload(self, target: StepTarget, names: Iterable[str]) -> None:
-        """The records of these tenants have changed."""
+        """Counts and compiles tenants whose records have changed."""
         self._metrics.stale_catalogue.inc()
         await target.reload(names)
 

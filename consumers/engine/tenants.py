@@ -1,4 +1,4 @@
-"""Compiled tenants: what a step needs to know of a tenant to count its tickets. Caches; decides nothing."""
+"""Compiled tenants: the columns and ids that a step needs to count a tenant's tickets. Only compiles and caches."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
@@ -15,16 +15,16 @@ from service.store.ports.catalogue import StoredTenant
 from service.turns import in_turns
 
 COMPILED_BYTES = 128 << 20
-"""Compiled tenants that one process remembers: thousands of usual ones. A tenant without events makes room first."""
+"""Size of the cache in one process: thousands of usual tenants. The least recently used tenant is evicted first."""
 
 _TENANT_BYTES, _ID_BYTES, _COLUMN_BYTES = 10_000, 200, 600
-"""Of a compiled tenant as such, of each id that it knows, and of each column. Measured, roughly."""
+"""Memory of a compiled tenant: base, per id and per column. Roughly, as measured."""
 
 _NOTHING_UNKNOWN: Mapping[str, str] = {}
 
 
 class CompiledTenant(msgspec.Struct, frozen=True):
-    """A tenant's columns, and exactly which state of its record they were compiled from."""
+    """A tenant's columns and known ids, with the record version that they were compiled from."""
 
     name: str
     record_version: str
@@ -36,29 +36,29 @@ class CompiledTenant(msgspec.Struct, frozen=True):
 
     @property
     def weight(self) -> int:
-        """Bytes, roughly."""
+        """Estimated bytes in memory."""
         ids = len(self.statuses) + len(self.priorities) + len(self.teams)
         return _TENANT_BYTES + _ID_BYTES * ids + _COLUMN_BYTES * len(self.columns.numbers)
 
     def unknown(self, ticket: Ticket) -> Mapping[str, str]:
-        """Ids in the ticket that the catalogue doesn't know, by field; they still count in `all`."""
+        """Returns the ticket's ids that the catalogue doesn't know, by field. Such a ticket still counts in `all`."""
         if ticket.status in self.statuses and ticket.priority in self.priorities and ticket.team in self.teams:
-            return _NOTHING_UNKNOWN  # nearly always
+            return _NOTHING_UNKNOWN  # the usual case
         known = (("status", self.statuses), ("priority", self.priorities), ("team", self.teams))
         return {field: getattr(ticket, field) for field, ids in known if getattr(ticket, field) not in ids}
 
 
 class Tenants:
-    """Compiled tenants by name. `get` only looks; `synchronized` and `synchronize` ask for the record."""
+    """Compiled tenants by name. `get` reads the cache; `synchronized` and `synchronize` read records."""
 
     def __init__(
         self,
         synchronize: Callable[[str], Awaitable[StoredTenant | None]],
         catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`synchronize` gives a tenant's record in the store, no older than the catalogue that was read so far.
+        """`synchronize` returns a tenant's record in the store, at least as new as the catalogue that was read so far.
 
-        `catch_up` reads the catalogue to its end; without it the store's records are all there are.
+        `catch_up` reads the catalogue to its end. Without it, a tenant without a record is unknown at once.
         """
         self._synchronize = synchronize
         self._catch_up = catch_up
@@ -66,17 +66,17 @@ class Tenants:
         self._unknown: set[str] = set()
 
     def get(self, name: str) -> CompiledTenant | None:
-        """The tenant as it was compiled last, if it is still in memory."""
+        """Returns the tenant as it was compiled last; None when it isn't in the cache."""
         return self._compiled.get(name)
 
     def forget_unknown(self) -> None:
-        """Records fetched from now on may belong to tenants that were unknown so far."""
+        """Forgets which names are unknown: tenants may have been added since."""
         self._unknown.clear()
 
     async def synchronized(self, names: Iterable[str]) -> Mapping[str, CompiledTenant]:
-        """The tenants of these names; those that aren't in memory are synchronized first.
+        """Returns the tenants of these names, and synchronizes those that aren't in the cache first.
 
-        A name is left out only after the catalogue was read to its end and doesn't have it. Raises OlderCode.
+        Omits a name only when the catalogue, read to its end, doesn't have it. Raises OlderCode.
         """
         found = {}
         for name in names:
@@ -88,7 +88,7 @@ class Tenants:
         return found
 
     async def synchronize(self, name: str) -> CompiledTenant | None:
-        """Compiles the tenant's record anew, brought up to the catalogue. Raises OlderCode."""
+        """Updates the tenant's record from the catalogue and compiles it. None if unknown. Raises OlderCode."""
         stored = await self._synchronize(name)
         if stored is None and self._catch_up is not None:
             await self._catch_up()
@@ -103,12 +103,12 @@ class Tenants:
 
 
 def compile_tenant(name: str, stored: StoredTenant) -> CompiledTenant:
-    """Compiles a record. Raises OlderCode when it was made by newer semantics than this code's."""
+    """Compiles a record. Raises OlderCode when a release with newer semantics wrote it."""
     return at_once(compiling(name, stored))
 
 
 def compiling(name: str, stored: StoredTenant) -> Steps[CompiledTenant]:
-    """The same step by step: for 2,000 filters it takes half a second."""
+    """Like `compile_tenant`, but in steps that can yield: 2,000 filters take half a second."""
     if stored.record.semantics > SEMANTICS:
         raise OlderCode(
             f"tenant {name} is counted by semantics {stored.record.semantics}; this release has {SEMANTICS}"

@@ -1,1 +1,1 @@
-"""The loop of records and the clock of deadlines. Decides nothing about what an event means."""
+"""The poll loop, partition assignment, freshness and the due-ticket timers. Never interprets an event."""

@@ -1,7 +1,7 @@
-"""Which partitions this consumer may apply: paused when given, ready once they stand where the store says.
+"""Positions assigned partitions by the store's positions. Never uses Kafka's committed offsets.
 
-Kafka's committed offsets play no part. aiokafka hands out records before an async listener has finished, so the
-listener only pauses, and records of partitions that aren't ready are thrown away.
+aiokafka returns records before an async rebalance listener has finished. So the listener only pauses new partitions,
+and the loop drops records of partitions that aren't ready.
 """
 
 import asyncio
@@ -22,21 +22,22 @@ log = structlog.get_logger()
 
 
 SHRANK_S = 10.0
-"""How long an offset is refused that isn't before the log's start until that is believed: an election takes less."""
+"""How long the brokers refuse an offset above the log's start before we conclude that the log shrank. A leader election
+takes less."""
 
 
 class _Refusal(NamedTuple):
-    """An offset that a partition's log doesn't have."""
+    """An offset that the brokers refused as out of range."""
 
     offset: Position
     fetched: int | None
-    """When the last fetch before it was answered, as the client notes it."""
+    """Time stamp of the last successful fetch before the refusal, in the client's milliseconds."""
     since: float
-    """When it was first refused, by the loop's clock."""
+    """The first refusal, by the loop's clock."""
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    """The partitions at hand. `ready` ones have been positioned; `waiting` ones are paused."""
+    """The assigned partitions: `waiting` ones are paused until they are positioned, `ready` ones are positioned."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         metrics: ConsumerMetrics,
         accepted: Mapping[int, Position] = MappingProxyType({}),
     ) -> None:
-        """`accepted`: by partition, below which offset lost records may stay uncounted, as an operator has said."""
+        """`accepted`: by partition, the first offset after lost records that an operator has accepted as uncounted."""
         self._consumer = consumer
         self._away = away
         self._metrics = metrics
@@ -54,13 +55,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self.waiting: set[TopicPartition] = set()
         self.ready: set[TopicPartition] = set()
         self.seen: dict[TopicPartition, Position] = {}
-        """Per partition the highest position of any bucket: records below it were looked at before."""
+        """By partition, the highest position of any bucket: records below it were read before."""
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        self._consumer.pause(*assigned)  # before anything else, and before any await: see the module
+        self._consumer.pause(*assigned)  # before any await: see the module docstring
         self.ready.clear()
         self.waiting = set(assigned)
-        self._metrics.lag.clear()  # of partitions that somebody else has now, it would say the same for ever
+        self._metrics.lag.clear()  # the gauge of a partition that is assigned elsewhere would never change again
         self._metrics.assignments.inc()
         log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
 
@@ -70,8 +71,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         log.info("partitions revoked", partitions=sorted(tp.partition for tp in revoked))
 
     def out_of_range(self, refused: Mapping[TopicPartition, Position]) -> None:
-        """The log has nothing at these offsets. Where it begins later, positioning says so; else raises LogShrank,
-        once it has been so for long, without a fetch that the log answered in between."""
+        """Notes that the brokers refused these offsets as out of range.
+
+        If retention overtook the position, `position` notices that. If the offset is above the log's end instead, this
+        raises LogShrank after `SHRANK_S` without a successful fetch in between.
+        """
         now = asyncio.get_running_loop().time()
         for tp, offset in refused.items():
             fetched = self._consumer.last_poll_timestamp(tp) if tp in self._consumer.assignment() else None
@@ -85,15 +89,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
                 )
 
     def restart(self) -> None:
-        """Every partition has to be positioned again."""
+        """Pauses every partition until it is positioned again."""
         self._consumer.pause(*self.ready)
         self.waiting |= self.ready
         self.ready.clear()
 
     async def position(self) -> Mapping[int, BucketState]:
-        """Puts waiting partitions at the lowest position of all buckets that aren't away and lets them run.
+        """Seeks each waiting partition to the lowest position of all buckets that aren't away, and resumes it.
 
-        Returns the states they were positioned by. Raises RetentionOvertook, StoreUnavailable, KafkaError.
+        Example: bucket 0 is at 40 and bucket 1 at 25, so the partition is read from 25, and bucket 0 skips 25 to 39.
+        Returns the buckets' states. Raises RetentionOvertook, StoreUnavailable, KafkaError.
         """
         waiting = frozenset(self.waiting)
         states = await self._away.states()
@@ -110,7 +115,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     def _starts(
         self, states: Mapping[int, BucketState], beginnings: Mapping[TopicPartition, Position]
     ) -> Mapping[TopicPartition, Position]:
-        """Where each partition goes on. Raises RetentionOvertook, which names all that can't."""
+        """Returns the start offset of each partition. Raises RetentionOvertook, naming all that lost records."""
         starts: dict[TopicPartition, Position] = {}
         overtaken: dict[TopicPartition, Position] = {}
         for tp, beginning in beginnings.items():
@@ -126,17 +131,17 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
                 self._metrics.lost_records.inc(beginning - lowest)
                 log.error("records lost before they were counted", partition=tp.partition, at=lowest, start=beginning)
         if overtaken:
-            raise RetentionOvertook(_told(overtaken, starts))
+            raise RetentionOvertook(_overtaken_message(overtaken, starts))
         return starts
 
 
-def _told(overtaken: Mapping[TopicPartition, Position], starts: Mapping[TopicPartition, Position]) -> str:
-    where = [
+def _overtaken_message(overtaken: Mapping[TopicPartition, Position], starts: Mapping[TopicPartition, Position]) -> str:
+    gaps = [
         f"partition {tp.partition} begins at {starts[tp]} and is counted up to {lowest}"
         for tp, lowest in sorted(overtaken.items())
     ]
     accepting = ",".join(f"{tp.partition}:{starts[tp]}" for tp in sorted(overtaken))
     return (
-        f"the log lost records before they were counted: {', '.join(where)}. "
+        f"the log lost records before they were counted: {', '.join(gaps)}. "
         f"Set TICKET_COUNTS_ACCEPT_LOG_START={accepting} to go on without them"
     )

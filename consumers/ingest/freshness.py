@@ -1,8 +1,11 @@
-"""How old the oldest record of a partition that isn't applied can be. Judges by what the broker says of the log's end.
+"""Freshness of a partition: an upper bound of the age of its oldest unapplied record. Never uses publishers' clocks.
 
-Neither publishers' clocks nor silence have a say. Each fetch says where the log ended at that moment; once everything
-below that end is applied, everything is that was in the log then. So the age is never understated, and overstated by no
-more than the time between two fetches. Records of open transactions are in the log.
+Each fetch returns the log's end at that moment. Once the position reaches that end, every record that was in the log at
+that moment is applied. So the age is never understated, and overstated by at most the time between two fetches. Records
+of open transactions are in the log too, and can't be applied yet.
+
+Example: a fetch at 10:00:00 returns end 100, the next at 10:00:01 returns end 120. At position 110 everything through
+10:00:00 is applied: the unapplied records 110 to 119 came later. At position 120 it is everything through 10:00:01.
 """
 
 import time
@@ -16,22 +19,22 @@ from consumers.kafka.fetches import Fetch, Fetches
 from consumers.metrics import ConsumerMetrics
 
 MOST_ENDS = 600
-"""Ends remembered per partition, some 5 min of backlog to the half second; older ones are then thinned out."""
+"""Most log ends remembered per partition: 5 min of backlog at two fetches a second. Beyond it every other one goes."""
 
 UNKNOWN_AT_LEAST_S = 5.001
-"""What the metric says at least where nothing is known yet: no smaller than what is called stale."""
+"""Lowest value of the metric while the age is unknown: more than the five seconds that still count as fresh."""
 
 
 class _Log(msgspec.Struct):
-    """What is known of one partition since it was positioned."""
+    """The log ends of one partition since it was positioned."""
 
     ends: deque[Fetch]
-    """Fetches that told of an end that isn't applied yet, both ends and times rising."""
+    """Fetches whose end isn't applied yet, in rising order of time and of end."""
     through_s: float | None = None
 
 
 class Freshness:
-    """Per partition the instant through which everything in the log is applied."""
+    """Tracks for each partition the instant through which all records of the log are applied."""
 
     def __init__(
         self,
@@ -48,15 +51,15 @@ class Freshness:
         self._positioned_at_s = monotonic_s()
 
     def forget(self) -> None:
-        """The partitions are read again from positions that may be lower: what was known of them no longer holds."""
+        """Forgets everything, because the partitions were positioned again and may be read from lower offsets."""
         self._logs.clear()
         self._positioned_at_s = self._monotonic_s()
 
     def through_s(self, tp: TopicPartition, position: int, newest_applied_ms: int | None = None) -> float | None:
-        """The latest instant of the monotonic clock at which nothing was in the log from `position` on; None for none.
+        """Returns the latest monotonic instant at which the log had no record from `position` on; None if unknown.
 
-        `newest_applied_ms` is the newest applied record's timestamp, with which the metric alone makes do until the
-        end that the first fetch told of is reached.
+        `newest_applied_ms` is the timestamp of the newest applied record. Only the metric uses it, until the position
+        reaches the first fetched end.
         """
         log = self._logs.setdefault(tp, _Log(deque()))
         fetch = self._fetches.last(tp)
@@ -76,7 +79,7 @@ class Freshness:
 
 
 def _note(log: _Log, fetch: Fetch) -> None:
-    """Adds a fetch to those whose end isn't applied yet. Of fetches with the same end the last one counts."""
+    """Adds a fetch. Of fetches with the same end only the latest is kept."""
     if log.through_s is not None and fetch.at_s <= log.through_s:
         return
     while log.ends and log.ends[-1].end >= fetch.end:

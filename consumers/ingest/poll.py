@@ -1,4 +1,4 @@
-"""The loop: records in, positions up. Takes bounded batches, and never decides what an event means."""
+"""The poll loop: takes bounded batches of records and has them applied. Never interprets an event."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,13 +28,13 @@ from service.store.ports.catalogue import Position
 log = structlog.get_logger()
 
 POLL_MS = 200
-"""Longest wait for records in one poll: how late a tick or a stop may be."""
+"""Longest wait for records in one poll: it delays ticks and SIGTERM."""
 
 TICK_S = 1.0
-"""How often idle buckets' positions are raised: what bounds the age of `X-Counts-Position` and `X-Counts-Fresh`."""
+"""Pause between two updates of idle buckets' positions: bounds the age of `X-Counts-Position` and `X-Counts-Fresh`."""
 
 COMMIT_S, COMMIT_LIMIT_S = 5.0, 2.0
-"""Commits are for monitoring only, and a broker that hangs must not hold the loop."""
+"""Pause between two commits, and longest wait for one. Commits are for monitoring only and must not block the loop."""
 
 PENDING_POLL_MS = 10
 """Longest wait while some partitions wait for their dead letters, which takes some milliseconds."""
@@ -59,7 +59,7 @@ class Poll:
         retrying: Retrying | None = None,
         live: LiveWork | None = None,
     ) -> None:
-        """`same_topic` raises ForeignTopic where the topic is another one by now, and KafkaError."""
+        """`same_topic` raises ForeignTopic when a topic was created again, and KafkaError."""
         self._consumer = consumer
         self._assignment = assignment
         self._away = away
@@ -78,7 +78,10 @@ class Poll:
         self._committing: asyncio.Future[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; what was taken is applied first. Raises what an operator has to decide."""
+        """Runs until `stop` is set, then applies the records that it has taken.
+
+        Raises errors that an operator has to resolve, such as Flood, LogShrank, RetentionOvertook and ForeignTopic.
+        """
         try:
             await self._run(stop)
         finally:
@@ -102,7 +105,7 @@ class Poll:
                 self._assignment.out_of_range(error.args[0])
                 self._assignment.restart()
                 await self._retrying.pause(error)
-            except NoOffsetForPartitionError:  # fetched for before it was positioned
+            except NoOffsetForPartitionError:  # the client fetched before the partition was positioned
                 self._assignment.restart()
                 await backoff.pause()
             except Rewind as rewind:
@@ -119,7 +122,7 @@ class Poll:
         await self._commit()
 
     async def _finish(self) -> None:
-        """Applies what was taken, before the process ends. What fails is read again by the partitions' next owner."""
+        """Applies pending records before the process ends. If that fails, the partitions' next owner applies them."""
         try:
             while self._pending:
                 await self._pending.wait()
@@ -130,7 +133,7 @@ class Poll:
             log.info("left for the next start", error=str(error))
 
     async def _taken(self) -> Mapping[TopicPartition, Sequence[Read]]:
-        """Records of the partitions of which nothing is pending."""
+        """Polls the partitions without pending records."""
         if not self._pending:
             return await self._getmany(timeout_ms=POLL_MS)
         free = [tp for tp in self._assignment.ready if tp not in self._pending]
@@ -146,9 +149,9 @@ class Poll:
     async def _position_partitions(self) -> None:
         if not self._assignment.waiting and not self._away.some_back:
             return
-        self._assignment.restart()  # all of them: which buckets are away holds for every partition
+        self._assignment.restart()  # all partitions, since each depends on which buckets are away
         states = await self._assignment.position()
-        # Whatever a topic that is made anew does to its readers, it ends here: its partitions are given or read anew.
+        # A topic that was created again always leads here: its partitions are assigned or positioned again.
         await self._same_topic()
         self._pending.keep(())
         for tp in self._assignment.ready:
@@ -212,9 +215,9 @@ class Poll:
         self._stored()
 
     async def _commit(self) -> None:
-        """Tells Kafka how far it is. A commit that hangs is left to itself, and no other is begun meanwhile.
+        """Commits positions to Kafka. A commit that hangs keeps running, and no other is started meanwhile.
 
-        Cancelled, it would go on inside the client all the same, and what becomes of it would be nobody's.
+        Cancelling it would be no use: it goes on inside the client, and then nobody would see its result.
         """
         offsets = {tp: position for tp, position in self._positions.items() if tp in self._assignment.ready}
         if not offsets or (self._committing is not None and not self._committing.done()):

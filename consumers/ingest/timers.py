@@ -1,6 +1,6 @@
-"""The clock: applies tickets again when their contributions change by themselves. An event without a record.
+"""Timers: apply due tickets again, when time alone changes their contributions. Never before a ticket is due.
 
-Never decides what a ticket counts in, and never early: a ticket is looked at when it is due, not before.
+A fired ticket is like an event without a record.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from service.store.ports.errors import StoreUnavailable
 from service.store.ports.steps import DueTicket, TimerStore
 
 POLL_INTERVAL_S = 0.2
-"""How often to look for what is due: how late a change may be, and how old the timers get meanwhile."""
+"""Pause between two polls for due tickets: the most that a change by time is late."""
 
 REST_SHARE = 1.0
-"""Rest after a round of full pages, as a share of what it took: a crowd at one instant gets half of the consumer."""
+"""Pause after a poll with a full page, as a share of its duration: many tickets due at once get half of the time."""
 
 REST_S = 2.0
-"""How long a bucket that failed is left alone: a server that hangs must not hold up the deadlines of all others."""
+"""Pause before a failed bucket is polled again: a server that hangs must not delay the timers of other buckets."""
 
 
 class Timers:
-    """The clocks of those buckets whose lease this consumer has."""
+    """The timers of the buckets whose lease this consumer holds."""
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class Timers:
         self._retrying = retrying or Retrying("timers")
         self._live = live or LiveWork()
         self._rests: dict[Bucket, float] = {}
-        """Until when buckets that failed are left alone, by the loop's clock."""
+        """When each failed bucket is polled again, by the loop's clock."""
 
     async def run(self) -> None:
-        """Looks for ever. Raises what no retry cures."""
+        """Polls for ever. Raises errors that no retry fixes."""
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
@@ -68,16 +68,16 @@ class Timers:
             await asyncio.sleep(REST_SHARE * took if more else max(0.0, POLL_INTERVAL_S - took))
 
     async def look(self) -> bool:
-        """Applies what is due now, a page of each bucket; True when there may be more. Raises what RETRIED names.
+        """Applies one page of due tickets of each bucket; returns True when more may be due. Raises errors in RETRIED.
 
-        A bucket that fails rests for a while, and is heard of only where no other one answers.
+        A bucket that fails pauses for `REST_S`. Its error is raised only when every bucket failed.
         """
         now, now_s = self._clock.now_us(), asyncio.get_running_loop().time()
-        asked = [bucket for bucket in self._buckets if self._rests.get(bucket, 0.0) <= now_s]
-        answers = await asyncio.gather(*(self._page(bucket, now) for bucket in asked), return_exceptions=True)
+        buckets = [bucket for bucket in self._buckets if self._rests.get(bucket, 0.0) <= now_s]
+        answers = await asyncio.gather(*(self._page(bucket, now) for bucket in buckets), return_exceptions=True)
         pages: dict[Bucket, Sequence[DueTicket]] = {}
         failed: dict[Bucket, StoreUnavailable] = {}
-        for bucket, answer in zip(asked, answers, strict=True):
+        for bucket, answer in zip(buckets, answers, strict=True):
             if isinstance(answer, StoreUnavailable):
                 failed[bucket] = answer
             elif isinstance(answer, BaseException):
@@ -91,17 +91,18 @@ class Timers:
                 await self._fire(bucket, page, now)
             except StoreUnavailable as error:
                 failed[bucket] = error
-        self._rest(failed, of=len(asked))
+        self._rest(failed, polled=len(buckets))
         return any(len(page) == PAGE for page in pages.values())
 
     async def _page(self, bucket: Bucket, now: Instant) -> Sequence[DueTicket]:
-        """What is due in a bucket; nothing where its clock is another consumer's."""
+        """Returns a page of due tickets of a bucket; none when another consumer holds its lease."""
         return await self._store.due(bucket, now, PAGE) if await self._leases.mine(bucket) else ()
 
-    def _rest(self, failed: Mapping[Bucket, StoreUnavailable], of: int) -> None:
+    def _rest(self, failed: Mapping[Bucket, StoreUnavailable], polled: int) -> None:
+        """Starts the pause of failed buckets. Raises an error when all of the polled buckets failed."""
         for error in failed.values():
             check_retry(error)
-        if failed and len(failed) == of:
+        if failed and len(failed) == polled:
             raise next(iter(failed.values()))
         until = asyncio.get_running_loop().time() + REST_S
         self._rests = dict.fromkeys(failed, until) | {

@@ -1,6 +1,7 @@
-"""Whether topics are the ones that the store's offsets are of: one made anew under an old name has others.
+"""Checks that the topics are the ones that the store's offsets belong to. Never accepts a new topic by itself.
 
-Refused until an operator has said so, by the id of exactly that topic.
+A topic that was deleted and created again under its name has a new id and new offsets. The consumers refuse it until an
+operator accepts its id in TICKET_COUNTS_ACCEPT_TOPIC_ID.
 """
 
 import msgspec
@@ -18,28 +19,28 @@ from service.store.random_id import new_random_id
 log = structlog.get_logger()
 
 NO_VERSION = -1
-"""Before every offset: whatever the catalogue says is newer."""
+"""Below every offset, so that every catalogue entry is newer."""
 
 
 class TopicIds(msgspec.Struct, frozen=True):
-    """Ids of the two topics whose offsets are in the store; a topic's name where the broker gives none."""
+    """Ids of the events and catalogue topics; a topic's name when the broker has no ids."""
 
     events: str
     catalogue: str
 
 
 async def current_ids(settings: ConsumerSettings) -> TopicIds:
-    """The ids that the topics have now. Raises KafkaError, also while one of them isn't there."""
+    """Returns the current ids of the topics. Raises KafkaError, also when a topic doesn't exist."""
     names = (settings.events_topic, settings.catalogue_topic)
     ids = await topic_ids(settings.kafka, names)
     for name in names:
-        if name not in ids:  # made or removed a moment ago, and this broker hasn't heard all of it
+        if name not in ids:  # created or deleted just now, and this broker's metadata is older
             raise UnknownTopicOrPartitionError(name)
     return TopicIds(*(ids[name] or name for name in names))
 
 
 async def check_same(settings: ConsumerSettings, known: TopicIds) -> None:
-    """Raises ForeignTopic when a topic isn't the one that this process began with, and KafkaError."""
+    """Raises ForeignTopic when a topic isn't the one that this process started with. Raises KafkaError."""
     current = await current_ids(settings)
     if current.events != known.events:
         raise _foreign(settings.events_topic, known.events, current.events)
@@ -48,7 +49,7 @@ async def check_same(settings: ConsumerSettings, known: TopicIds) -> None:
 
 
 async def check_store(settings: ConsumerSettings, store: OffsetStore, current: TopicIds) -> None:
-    """Raises ForeignTopic when the store has offsets of other topics and nobody has accepted the new ones."""
+    """Raises ForeignTopic when the store's offsets belong to other topics and the new ones aren't accepted."""
     await _check_events(settings, store, current.events)
     await _check_catalogue(settings, store, current.catalogue)
 
@@ -81,7 +82,7 @@ async def _check_catalogue(settings: ConsumerSettings, store: CatalogueStore, cu
 
 
 async def _make_older(store: CatalogueStore, name: str) -> None:
-    """Has a tenant's record be older than anything that the catalogue says."""
+    """Makes a tenant's record older than every catalogue entry."""
     redoing = before_redoing()
     while (stored := await store.tenant(name)) is not None:
         record = msgspec.structs.replace(stored.record, version=NO_VERSION)

@@ -1,1 +1,1 @@
-"""Kafka clients, topics and their metadata. Knows no record's meaning."""
+"""Kafka clients, topics and their metadata. Never interprets a record."""

@@ -1,4 +1,4 @@
-"""The Kafka clients of the consumer, each with the defaults changed that would lose, skip or repeat records."""
+"""Creates the Kafka clients of the consumers. Never uses a client default that could lose, skip or repeat records."""
 
 import asyncio
 from typing import Any
@@ -11,17 +11,17 @@ from consumers.settings import ConsumerSettings
 from consumers.types import Note
 
 FETCH_BYTES = 2 * EVENTS_MAX_MESSAGE_BYTES
-"""Per partition and fetch: no record that the topic takes is larger."""
+"""Most bytes per partition in one fetch: as large as the largest batch that the topic accepts."""
 
 REBALANCE_TIMEOUT_MS = 30_000
-"""A round that waits for Redis must not cost the partitions; aiokafka's 10 s would."""
+"""The group waits this long for a consumer that waits for Redis. With aiokafka's 10 s it would lose its partitions."""
 
 POLL_INTERVAL_MS = 24 * 3_600 * 1_000
-"""The loop may wait for Redis as long as it takes; a hung loop is found by its missing heartbeats."""
+"""Practically unlimited: the loop may wait for Redis for long, and missing heartbeats reveal a loop that hangs."""
 
 
 def events_consumer(settings: ConsumerSettings, note: Note | None = None) -> RecordReader:
-    """A member of the group, without a topic yet. Positions are the store's alone."""
+    """Returns a member of the consumer group without a subscription. It starts at no offset until positioned."""
     return RecordReader(
         largest_batch_bytes=settings.largest_batch_bytes,
         note=note,
@@ -40,17 +40,17 @@ def events_consumer(settings: ConsumerSettings, note: Note | None = None) -> Rec
 
 
 def events_reader(settings: ConsumerSettings) -> RecordReader:
-    """A reader of the events from any offset, outside of any group. It never jumps over what is no longer there."""
+    """Returns a reader of events without a group. It raises an error at an offset that is gone, and never skips it."""
     return _reader(settings, "none")
 
 
 def catalogue_consumer(settings: ConsumerSettings, note: Note | None = None) -> RecordReader:
-    """A reader of the whole catalogue, outside of any group."""
+    """Returns a reader of the whole catalogue, without a group."""
     return _reader(settings, "earliest", note=note)
 
 
 def letters_reader(settings: ConsumerSettings) -> RecordReader:
-    """A reader of all dead letters, outside of any group. A letter is a whole batch and what parking adds."""
+    """Returns a reader of all dead letters, without a group. A letter may hold a whole batch and its added headers."""
     return _reader(settings, "earliest", DEAD_LETTER_MAX_MESSAGE_BYTES, 2 * settings.largest_batch_bytes)
 
 
@@ -61,7 +61,7 @@ def _reader(
     largest_batch_bytes: int | None = None,
     note: Note | None = None,
 ) -> RecordReader:
-    """Outside of any group; `start` says where to go on where an offset isn't there."""
+    """Returns a reader without a group. `start` is aiokafka's `auto_offset_reset`, for an offset that doesn't exist."""
     return RecordReader(
         largest_batch_bytes=largest_batch_bytes or settings.largest_batch_bytes,
         note=note,
@@ -75,12 +75,12 @@ def _reader(
 
 
 class LetterProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no types
-    """Takes records with neither key nor value too, which brokers let through, and aiokafka's `send` doesn't."""
+    """A producer that also sends records with neither key nor value. Brokers accept them, aiokafka's `send` doesn't."""
 
     async def send(
         self, topic: str, value: bytes | None = None, key: bytes | None = None, **more: Any
     ) -> "asyncio.Future[object]":
-        """As aiokafka's."""
+        """Like aiokafka's `send`."""
         if value is None and key is None:
             batch = self.create_batch()
             batch.append(timestamp=more["timestamp_ms"], key=None, value=None, headers=more["headers"])
@@ -92,9 +92,10 @@ class LetterProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships 
 
 
 def dead_letter_producer(settings: ConsumerSettings) -> LetterProducer:
-    """Sends what can't be applied; a letter counts as sent when every in-sync replica has it.
+    """Returns the producer of dead letters: a letter is acknowledged when every in-sync replica has it.
 
-    Packed, because its record may have come so: 20 KB of gzip are 20 MB of zeros. A large one is alone in its batch.
+    It compresses, because the original may have been compressed: 20 KB of gzip can hold 20 MB of zeros. A large letter
+    is alone in its batch.
     """
     return LetterProducer(
         bootstrap_servers=settings.kafka,

@@ -1,18 +1,18 @@
-"""Closes Kafka clients without losing a cancellation. Opens none."""
+"""Closes Kafka clients without losing a cancellation. Never opens one."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
 CLOSED_WITHIN_S = 5.0
-"""Longest wait for a client's end: where the broker is gone it may never come."""
+"""Longest wait for a client to close: without its broker it may never return."""
 
 
 async def closed(closing: Coroutine[Any, Any, None]) -> None:
-    """Waits for `client.close()` in a task of its own, for at most CLOSED_WITHIN_S.
+    """Waits for `client.close()`, for at most CLOSED_WITHIN_S. Raises the errors of `closing`.
 
-    `AIOKafkaClient.close` of aiokafka 0.14 awaits a task of its own with `suppress(CancelledError)`: a cancellation of
-    the caller that came meanwhile would be lost, and the caller would go on for ever.
+    `AIOKafkaClient.close` in aiokafka 0.14 awaits its own task with `suppress(CancelledError)`. Awaited directly, it
+    would swallow a cancellation of the caller, which would then run for ever. So it runs in a task.
     """
     task = asyncio.ensure_future(closing)
     try:

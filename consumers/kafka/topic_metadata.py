@@ -1,7 +1,7 @@
-"""What the brokers say of topics: ids, partitions, leaders. Only asks: never makes a topic, not by accident either.
+"""Reads topic metadata from the brokers: ids, partitions, leaders. Never creates a topic, not even by auto-creation.
 
-aiokafka 0.14 knows Metadata up to version 5, which has no topic ids and makes absent topics where brokers allow that;
-so version 12 of KIP-516 is spelled out here. Apache Kafka has it since 2.8, Tansu too.
+aiokafka 0.14 implements Metadata requests up to version 5, which return no topic ids and may auto-create topics. So
+this module defines version 12 (KIP-516), which Apache Kafka 2.8 and newer and Tansu implement.
 """
 
 import base64
@@ -26,20 +26,20 @@ from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16,
 from consumers.kafka.closing import closed
 
 NO_ID = bytes(16)
-"""What a broker sends for "unknown", and a client for "by name"."""
+"""The null id: a broker sends it for "no id", a client for "look up by name"."""
 
 ANSWER_TIMEOUT_MS = 10_000
-"""Longest wait for one broker before the next is asked."""
+"""Longest wait for one broker before the request goes to the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicMetadata:
-    """One existing topic. `id` is as `kafka-topics.sh --describe` prints it, and "" from a broker that has none."""
+    """One existing topic. `id` is in the form of `kafka-topics.sh --describe`; "" when the broker has no topic ids."""
 
     id: str
     partitions: int
     has_leaders: bool
-    """Every partition can be written to and read from."""
+    """Whether every partition has a leader, so that it can be written and read."""
 
 
 class _Uuid(AbstractType):  # type: ignore[misc]  # aiokafka ships no types
@@ -117,7 +117,7 @@ class _MetadataRequest(Request[_MetadataRequestV12]):  # type: ignore[misc]
 
 
 async def describe_topics(bootstrap: str, topics: Collection[str]) -> Mapping[str, TopicMetadata]:
-    """Those of the topics that exist. `bootstrap` is `host:port,…`.
+    """Returns the metadata of the topics that exist. `bootstrap` is `host:port,…`.
 
     Raises KafkaConnectionError when no broker answers, another KafkaError when a topic may not be described.
     """
@@ -143,18 +143,18 @@ async def describe_topics(bootstrap: str, topics: Collection[str]) -> Mapping[st
 
 
 async def _ask_any_broker(client: AIOKafkaClient, request: _MetadataRequest) -> _MetadataResponseV12:
-    failure: KafkaError = KafkaConnectionError("the brokers named none among them")
+    failure: KafkaError = KafkaConnectionError("the cluster's metadata lists no brokers")
     for broker in client.cluster.brokers():
         try:
             response: _MetadataResponseV12 = await client.send(broker.nodeId, request)
             return response
         except NotImplementedError:
-            raise IncompatibleBrokerVersion("Kafka 2.8 or newer is needed: this one knows no topic ids") from None
-        except KafkaError as error:  # this one is away; another may know
+            raise IncompatibleBrokerVersion("Kafka 2.8 or newer is needed: this broker has no topic ids") from None
+        except KafkaError as error:  # this broker is away; another may answer
             failure = error
     raise failure
 
 
 def _printed(topic_id: bytes) -> str:
-    """Kafka's own way to write an id: base64url without padding."""
+    """Formats an id as Kafka does: base64url without padding."""
     return "" if topic_id == NO_ID else base64.urlsafe_b64encode(topic_id).rstrip(b"=").decode()

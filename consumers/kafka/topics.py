@@ -1,4 +1,4 @@
-"""The three topics: made if absent, with what each needs to keep the promises. Never changes one that exists."""
+"""Creates the three topics if absent, with the configuration that they need. Never changes an existing topic."""
 
 import asyncio
 import time
@@ -13,29 +13,29 @@ from consumers.kafka.topic_metadata import TopicMetadata, describe_topics
 from consumers.settings import ConsumerSettings
 
 MAX_EVENT_BYTES = 1_048_576
-"""A record with a larger value is a dead letter (the contract's 1 MiB)."""
+"""The contract's limit of 1 MiB: a record with a larger value is a dead letter."""
 
 EVENTS_MAX_MESSAGE_BYTES = 2 * MAX_EVENT_BYTES
-"""Largest batch the events and catalogue topics take. Kafka counts value, key, headers and 80 bytes around them, so a
-legal event needs more than 1 MiB; and one over the limit should get in and be dead-lettered where people look, rather
+"""Largest batch that the events and catalogue topics accept. Kafka counts value, key, headers and 80 bytes of overhead,
+so a legal event needs more than 1 MiB. An event over the limit should become a dead letter, which operators see, rather
 than fail in a publisher that may drop it."""
 
 DEAD_LETTER_MAX_MESSAGE_BYTES = 8 * EVENTS_MAX_MESSAGE_BYTES
-"""Largest batch of dead letters. Whatever got in must fit beside `reason`, `topic`, `partition` and `offset`. Letters
-go out packed; one whose record came by a better codec is larger than it was, and this leaves room."""
+"""Largest batch of dead letters. Every accepted record must fit, with the headers `reason`, `topic`, `partition` and
+`offset`. Letters are compressed; the extra room is for a record whose original codec compressed better."""
 
 MOST_COPIES = 3
-"""Copies when the setting leaves it open: with 3, one broker may be lost and `acks=all` still means two disks."""
+"""Default replication factor: after the loss of one of 3 brokers, `acks=all` still means two disks."""
 
 TOMBSTONES_KEPT_MS = 30 * 24 * 3_600 * 1_000
-"""How long a removal stays in the compacted catalogue: a consumer switched off for less still learns of it. Kafka's own
-24 h would be over before a weekend is."""
+"""How long a removal stays in the compacted catalogue: a consumer that is off for less still reads it. Kafka's default
+of 24 h is shorter than a weekend."""
 
 CREATE_TIMEOUT_MS = 15_000
-"""Longest wait for brokers to make a topic; in a busy cluster it takes seconds."""
+"""Longest wait for brokers to create a topic; in a busy cluster it takes seconds."""
 
 LEADERS_TIMEOUT_S = 30.0
-"""Longest wait for new partitions to get leaders; above what electing takes after a broker was lost."""
+"""Longest wait for new partitions to get leaders; longer than an election after the loss of a broker."""
 
 LEADERS_POLL_S = 0.1
 
@@ -43,10 +43,10 @@ UNLIMITED = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes"
 
 
 async def ensure_topics(settings: ConsumerSettings) -> None:
-    """Makes those of the three topics that are absent, and returns when every partition of all has a leader.
+    """Creates the absent topics, and returns when every partition of all three topics has a leader.
 
-    Safe to call from many processes at once. Topics that exist keep their configuration.
-    Raises TopicsUnusable, and KafkaError (KafkaConnectionError when no broker answers).
+    Safe to call from many processes at once. Existing topics keep their configuration. Raises TopicsUnusable, and
+    KafkaError (KafkaConnectionError when no broker answers).
     """
     names = (settings.events_topic, settings.catalogue_topic, settings.dead_letter_topic)
     present = await describe_topics(settings.kafka, names)
@@ -63,18 +63,19 @@ async def ensure_topics(settings: ConsumerSettings) -> None:
 
 
 async def topic_ids(bootstrap: str, topics: Collection[str]) -> dict[str, str]:
-    """The id of every topic that the broker asked knows: it changes when a topic is made anew under the same name.
+    """Returns the ids of the topics that exist; "" when the broker has no topic ids. Raises KafkaError.
 
-    "" from a broker that gives none. Raises KafkaError.
+    A topic that was deleted and created again under the same name has a new id.
     """
     described = await describe_topics(bootstrap, topics)
     return {topic: found.id for topic, found in described.items()}
 
 
 def new_topics(settings: ConsumerSettings, brokers: int) -> dict[str, NewTopic]:
-    """What each of the three topics is made as in a cluster of so many brokers, by name."""
+    """Returns the specifications of the three topics by name, for a cluster with this many brokers."""
     copies = settings.replication_factor or min(MOST_COPIES, brokers)
-    # Without this a write counts as safe with a single copy left; with fewer than 3 copies it would stop at one loss.
+    # Without min.insync.replicas a write with a single replica left counts as safe. With fewer than 3 replicas, it
+    # would block writes after the loss of one broker.
     durable = {"min.insync.replicas": "2"} if copies >= MOST_COPIES else {}
     wide = {"max.message.bytes": str(EVENTS_MAX_MESSAGE_BYTES)}
     compacted = {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONES_KEPT_MS)}
@@ -102,8 +103,8 @@ async def _create(settings: ConsumerSettings, names: Collection[str]) -> None:
         await closed(admin.close())
     for name, code, *reason in response.topic_errors:
         error: type[KafkaError] = for_code(code)
-        if error not in (NoError, TopicAlreadyExistsError):  # another process was quicker: as good
-            raise TopicsUnusable(f"topic {name} can't be made: {(reason and reason[0]) or error.__name__}")
+        if error not in (NoError, TopicAlreadyExistsError):  # another process may create it at the same time
+            raise TopicsUnusable(f"topic {name} can't be created: {(reason and reason[0]) or error.__name__}")
 
 
 async def _with_leaders(bootstrap: str, names: Collection[str]) -> Mapping[str, TopicMetadata]:

@@ -200,8 +200,8 @@ async def test_half_a_sweep_of_one_generation_is_none_of_the_next(monkeypatch: p
     assert stored is not None
     sweep = backfill_for(stored.record)
     assert sweep is not None
-    assert (await consumer.sweeper._mark(TENANT, stored.generation, sweep)).cursor == 4
-    assert (await consumer.sweeper._mark(TENANT, "the next", sweep)).cursor == 0
+    assert (await consumer.sweeper._progress(TENANT, stored.generation, sweep)).cursor == 4
+    assert (await consumer.sweeper._progress(TENANT, "the next", sweep)).cursor == 0
 
 
 async def test_a_tenant_that_goes_during_its_sweep_ends_it() -> None:

@@ -30,7 +30,7 @@ from tests.consumers.records import (
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"data_base64": "e30="}, "data_base64: beside data"),
+        ({"data_base64": "e30="}, "data_base64: not allowed together with data"),
         ({"data": ..., "data_base64": "e30@="}, "data_base64: not base64"),
         ({"data": ..., "data_base64": "é"}, "data_base64: not base64"),
         ({"data": ..., "data_base64": "e30"}, "data_base64: not base64"),

@@ -112,7 +112,7 @@ async def test_only_the_holder_of_the_lease_looks() -> None:
     assert await world.counts("late") == (0,)
     world.store._clock_ms = lambda: 60_000  # the first one is gone
     world.store._leases = {}
-    second.leases._asked = {}
+    second.leases._known = {}
     await at(second, NOW_US + SECOND)
     assert await world.counts("late") == (1,)
 

@@ -165,7 +165,7 @@ async def test_a_catalogue_of_several_partitions_is_refused(settings: ConsumerSe
 @pytest.mark.usefixtures("apache_kafka")
 async def test_more_copies_than_brokers_are_refused_by_name(settings: ConsumerSettings) -> None:
     greedy = settings.model_copy(update={"replication_factor": 9})
-    with pytest.raises(TopicsUnusable, match=f"topic {settings.events_topic} can't be made: .*replicat"):
+    with pytest.raises(TopicsUnusable, match=f"topic {settings.events_topic} can't be created: .*replicat"):
         await ensure_topics(greedy)
 
 
