@@ -1,1 +1,1 @@
-"""How it runs: image, locked requirements, alerts, and the programs that compose and `make demo` start."""
+"""Deployment: image, locked requirements, alerts, and the programs that compose and `make demo` start."""

@@ -1,11 +1,11 @@
-"""`python -m deploy.local`, which `make demo` runs: the whole system on this machine. Only sees that it can run."""
+"""`python -m deploy.local`, which `make demo` runs: the whole system on this machine. Only checks the requirements."""
 
 import signal
 import sys
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are loaded: nothing runs yet, nothing to say
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports ends the process without a traceback
 
-if sys.version_info < (3, 11):  # noqa: UP036  # an older Python is told, not shown a syntax error of another module
+if sys.version_info < (3, 11):  # noqa: UP036  # a message is clearer than the syntax error of another module
     sys.exit("the demo needs Python 3.11 or newer, and this is %d.%d" % sys.version_info[:2])  # noqa: UP031
 
 try:

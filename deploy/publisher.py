@@ -1,4 +1,4 @@
-"""`python -m deploy.publisher`: sample tickets for a system that runs already, such as compose's. Starts nothing."""
+"""`python -m deploy.publisher`: publishes sample tickets to a running system, such as compose's. Starts no process."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ from deploy.demo.arguments import add_feed_arguments
 from deploy.demo.desk.histories import Histories
 from deploy.demo.feed import publish_catalogue, publish_live, publish_stock
 from deploy.demo.sign_in import realm_key, tokens
-from deploy.demo.signals import asked_to_end, unless_asked
+from deploy.demo.signals import end_signals, until_set
 from deploy.demo.welcome import welcome
 from service import logs
 from service.config import environment
@@ -25,38 +25,40 @@ from service.token import KeyFileUnusable
 STOPPED = 1
 
 
-async def publish(asked: argparse.Namespace, settings: ConsumerSettings) -> None:
-    """Until it is asked to end. Raises KeyFileUnusable, PublishStopped."""
-    with asked_to_end() as ending:
-        await unless_asked(ending, feed(settings, asked))
+async def publish(arguments: argparse.Namespace, settings: ConsumerSettings) -> None:
+    """Publishes until a signal ends it. Raises KeyFileUnusable, PublishStopped."""
+    with end_signals() as end:
+        await until_set(end, feed(settings, arguments))
 
 
-async def feed(settings: ConsumerSettings, asked: argparse.Namespace) -> None:
+async def feed(settings: ConsumerSettings, arguments: argparse.Namespace) -> None:
     """Publishes for ever. Raises KeyFileUnusable, PublishStopped."""
-    key = realm_key(asked.key)
+    key = realm_key(arguments.key)
     now_s = int(time.time())
-    histories = Histories(asked.seed, now_s * 1_000_000)
+    histories = Histories(arguments.seed, now_s * 1_000_000)
     await publish_catalogue(settings, key)
     stock = await publish_stock(settings, histories)
-    print(welcome(asked.url, tokens(key, now_s), f"{stock:,} tickets published, --seed {asked.seed}."), flush=True)
-    if asked.ready:
-        asked.ready.touch()
-    await publish_live(settings, histories, asked.rate)
+    print(
+        welcome(arguments.url, tokens(key, now_s), f"{stock:,} tickets published, --seed {arguments.seed}."), flush=True
+    )
+    if arguments.ready:
+        arguments.ready.touch()
+    await publish_live(settings, histories, arguments.rate)
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command line. Returns the exit status: 0 when it was asked to end, 1 when it had to, 2 for wrong use."""
-    asked = _parser().parse_args(argv[1:])
+    """Runs the command. Returns the exit status: 0 after a signal, 1 after an error, 2 for wrong use."""
+    arguments = _parser().parse_args(argv[1:])
     try:
         settings = ConsumerSettings.read(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return environment.EXIT_WRONG_USE
     logs.set_up("error", "console", "publisher")
-    # What the client meets ends in a message of ours; its own would come on top, for what is then mended too.
+    # We report every client error ourselves, so the client's own log lines would be duplicates.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        asyncio.run(publish(asked, settings))
+        asyncio.run(publish(arguments, settings))
     except (KeyFileUnusable, PublishStopped) as error:
         print(error, file=sys.stderr)
         return STOPPED
@@ -66,15 +68,15 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.publisher",
-        description="Publishes a tenant with sample tickets and then keeps inventing what happens to them. Brokers and "
-        "topics are settings in the environment, as for python -m consumers.",
+        description="Publishes a tenant with sample tickets, and then keeps changing them. The environment sets "
+        "brokers and topics, as for python -m consumers.",
     )
     parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="the realm's key, made if absent")
     parser.add_argument(
-        "--ready", type=Path, metavar="FILE", help="made once the first tickets are published, for a health check"
+        "--ready", type=Path, metavar="FILE", help="make this file when the first tickets are published (health check)"
     )
     parser.add_argument(
-        "--url", default="http://127.0.0.1:8080", help="of the service, to print (default: %(default)s)"
+        "--url", default="http://127.0.0.1:8080", help="address of the service to print (default: %(default)s)"
     )
     add_feed_arguments(parser)
     return parser

@@ -1,4 +1,4 @@
-"""`python -m deploy.ready PORT`: whether the process at this port of loopback does its work, for health checks."""
+"""`python -m deploy.ready PORT`: a health check that asks `/readyz` at a port of loopback. Never retries."""
 
 import http.client
 import sys
@@ -10,7 +10,7 @@ ANSWER_S = 2.0
 
 
 def is_ready(port: int) -> bool:
-    """Whether `/readyz` there says yes within two seconds."""
+    """Whether `/readyz` at the port answers 200 within two seconds."""
     connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_S)
     try:
         connection.request("GET", "/readyz")
@@ -22,7 +22,7 @@ def is_ready(port: int) -> bool:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command line. Returns the exit status: 0 when it is ready, 1 when not."""
+    """Runs the command. Returns the exit status: 0 when the process is ready, else 1."""
     return 0 if is_ready(int(argv[1])) else 1
 
 

@@ -1,1 +1,1 @@
-"""The demo: what it publishes, whom it signs in, and what it says. Starts no process itself."""
+"""The demo: its sample data, sign-in tokens and printed texts. Only `processes` starts processes."""

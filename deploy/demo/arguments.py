@@ -1,4 +1,4 @@
-"""Arguments that the demo and its publisher share. Only reads them."""
+"""The command line options that the demo and its publisher share. Only parses them."""
 
 import argparse
 import random
@@ -6,25 +6,25 @@ import random
 from service.version import ABOUT
 
 RATE = 4.0
-"""Events a second: so that something changes whenever one looks, and a person can still follow."""
+"""Events a second: often enough to see a change at any time, and slow enough for a person to follow."""
 
 
 def add_feed_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--seed`, `--rate` and `--version`."""
+    """Adds `--seed`, `--rate` and `--version`."""
     parser.add_argument("--version", action="version", version=ABOUT)
     parser.add_argument(
         "--seed",
         type=int,
         default=random.SystemRandom().randrange(10_000),
         metavar="N",
-        help="invent the same histories again (default: a new one each time)",
+        help="repeat the sample tickets of an earlier run (default: a random seed)",
     )
     parser.add_argument(
         "--rate",
         type=_rate,
         default=RATE,
         metavar="N",
-        help="live events a second while the invented desk is busy, half of it at night (default: %(default)g)",
+        help="live events a second in office hours, half of it outside them (default: %(default)g)",
     )
 
 
@@ -35,4 +35,4 @@ def _rate(text: str) -> float:
     return rate
 
 
-_rate.__name__ = "number of events a second up to 1,000"  # how argparse names it in "invalid … value"
+_rate.__name__ = "number of events a second up to 1,000"  # argparse prints the name in "invalid … value"

@@ -1,4 +1,4 @@
-"""The request of the API's example: as text to paste into a shell, and sent once. Never interprets the answer."""
+"""The API's example request: as a shell command, and sent once. Checks no number of the answer but the total."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ from deploy.demo.desk.example import EXAMPLE_IDS, PROFILE, REALM, TENANT, VIP, Z
 PATH = "/api/v2/ticketing/ticket/count?type=template&module=ticketing"
 
 IDS_WIDTH = 90
-"""Keeps the printed command within 100 columns."""
+"""Columns of the filter ids: the printed command stays within 100."""
 
 ANSWER_S = 10.0
 """Longest wait for the answer; it takes milliseconds."""
@@ -28,14 +28,14 @@ class ExampleRequest:
     body: str
 
     def curl(self) -> str:
-        """The same request as a command for a shell."""
+        """Returns the request as a shell command."""
         lines = [f"--url '{self.base_url}{PATH}'"]
         lines += [f"--header '{name}: {value}'" for name, value in self.headers.items()]
         lines.append(f"--data '{self.body}'")
         return " \\\n  ".join(["curl --silent --show-error --request POST", *lines])
 
     def send(self) -> tuple[int, Message, str]:
-        """Status, headers and body of the answer. Raises OSError, http.client.HTTPException."""
+        """Sends it and returns status, headers and body. Raises OSError, http.client.HTTPException."""
         connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=ANSWER_S)
         try:
             connection.request("POST", PATH, self.body.encode(), dict(self.headers))
@@ -45,13 +45,33 @@ class ExampleRequest:
             connection.close()
 
 
+def all_counted(request: ExampleRequest, tickets: int) -> bool:
+    """Whether the service answers with fresh counts and this total of tickets."""
+    try:
+        status, headers, body = request.send()
+    except (OSError, http.client.HTTPException):
+        return False
+    if status != http.client.OK or headers.get("X-Counts-Fresh") != "true":
+        return False
+    return bool(json.loads(body)["data"]["counts"]["all"] == tickets)
+
+
+def printed_answer(request: ExampleRequest) -> tuple[bool, str]:
+    """Sends the request. Returns whether its status is 200, and the answer formatted for a person."""
+    try:
+        status, _, body = request.send()
+    except (OSError, http.client.HTTPException) as error:
+        return False, f"no answer: {error!r}"
+    return status == http.client.OK, json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+
+
 def example_request(base_url: str, token: str) -> ExampleRequest:
-    """The example's request, signed in with `token`."""
+    """Returns the example's request with `token`."""
     return ExampleRequest(base_url, _headers(token), _body(EXAMPLE_IDS, None))
 
 
 def profile_request(base_url: str, token: str) -> ExampleRequest:
-    """The same for two filters, with the demo's profile as their base filter."""
+    """Returns a request for two filters with the demo's profile as base filter."""
     return ExampleRequest(base_url, _headers(token), _body(("all", VIP), PROFILE["id"]))
 
 

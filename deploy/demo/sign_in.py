@@ -1,4 +1,4 @@
-"""The demo's identity realm: its key, and a token for each role. Stands in for an identity provider, checks nothing."""
+"""The demo's realm: its key, and a token for each role. Stands in for an identity provider, and checks nothing."""
 
 import json
 from collections.abc import Mapping
@@ -8,25 +8,25 @@ from deploy.demo.desk.example import ISSUER, PEOPLE, REALM, TENANT, TENANT_NAME,
 from service.token import PrivateKey, load_key, mint, new_key
 
 TOKENS_LAST_S = 30 * 24 * 3_600
-"""A dashboard on a wall is signed in once; the key ends with the demo anyway."""
+"""Long enough for a wall display that signs in once. The key is deleted with the demo anyway."""
 
 
 def realm_key(path: Path) -> PrivateKey:
-    """The key in the file, made with mode 0600 if there is none. Raises KeyFileUnusable."""
+    """Returns the key in the file. Makes the file, with mode 0600, if it is absent. Raises KeyFileUnusable."""
     return load_key(path) if path.exists() else new_key(path)
 
 
 def tokens(key: PrivateKey, now_s: int) -> Mapping[str, str]:
-    """Role -> token of the demo's person in it."""
+    """Returns role -> token of the demo's person with that role."""
     return {person.role: _token(key, person, now_s) for person in PEOPLE}
 
 
 NOBODY_YET = json.dumps({"viewers": []})
-"""What the page finds until everything is counted."""
+"""The page's sign-in file until everything is counted."""
 
 
-def page_sign_in(signed_in: Mapping[str, str]) -> str:
-    """What the page at / signs in with by itself, as JSON."""
+def page_sign_in(by_role: Mapping[str, str]) -> str:
+    """Returns the JSON from which the page at / signs in by itself; `by_role` has the tokens."""
     viewers = [
         {
             "role": person.role,
@@ -34,7 +34,7 @@ def page_sign_in(signed_in: Mapping[str, str]) -> str:
             "realm": REALM,
             "tenant": TENANT,
             "tenantName": TENANT_NAME,
-            "token": signed_in[person.role],
+            "token": by_role[person.role],
         }
         for person in PEOPLE
     ]

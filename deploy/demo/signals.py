@@ -1,4 +1,4 @@
-"""Asking a program of this package to end. Installs handlers only while its context is open."""
+"""Ends a program at a signal. Installs signal handlers only while its context is open."""
 
 import asyncio
 import signal
@@ -9,28 +9,28 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a service manager, and a closed terminal."""
+"""Sent by Ctrl-C, by a service manager, and when the terminal is closed."""
 
 
 @contextmanager
-def asked_to_end() -> Iterator[asyncio.Event]:
-    """An event that is set by the first of these signals; more of them change nothing."""
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+def end_signals() -> Iterator[asyncio.Event]:
+    """Yields an event that the first of the signals sets. Further signals have no effect."""
+    loop, end = asyncio.get_running_loop(), asyncio.Event()
     for number in ENDING:
-        loop.add_signal_handler(number, asked.set)
+        loop.add_signal_handler(number, end.set)
     try:
-        yield asked
+        yield end
     finally:
         for number in ENDING:
             loop.remove_signal_handler(number)
 
 
-async def unless_asked(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What `work` returns, or None when the end was asked for: then it is cancelled, and what it raises is nothing."""
-    ended = asyncio.ensure_future(ending.wait())
-    worked = asyncio.ensure_future(work)
-    await asyncio.wait((ended, worked), return_when=asyncio.FIRST_COMPLETED)
-    for task in (ended, worked):
+async def until_set(end: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Returns the result of `work`; None once `end` is set, which cancels `work` and drops its errors."""
+    waiting = asyncio.ensure_future(end.wait())
+    working = asyncio.ensure_future(work)
+    await asyncio.wait((waiting, working), return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiting, working):
         task.cancel()
-    await asyncio.gather(ended, worked, return_exceptions=True)
-    return None if ending.is_set() else worked.result()
+    await asyncio.gather(waiting, working, return_exceptions=True)
+    return None if end.is_set() else working.result()

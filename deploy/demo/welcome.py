@@ -1,4 +1,4 @@
-"""What the demo says once it answers: where, with which tokens, and what to paste. Only texts."""
+"""The text that the demo prints when it is ready: addresses, tokens, and commands to paste. Prints nothing itself."""
 
 import shlex
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from deploy.demo.request import example_request, profile_request
 
 
 def welcome(url: str, tokens: Mapping[str, str], first_line: str, *last_lines: str, kafka: str = "") -> str:
-    """The whole text; `tokens` by role, other lines as they come. `kafka` is where the broker is, and for whom."""
+    """Returns the text. `tokens` is role -> token, `kafka` the line about the broker; other lines are put in as is."""
     return "\n".join(
         [
             "",
@@ -34,10 +34,10 @@ def welcome(url: str, tokens: Mapping[str, str], first_line: str, *last_lines: s
     )
 
 
-def environment(told: Mapping[str, str], url: str, key_file: Path, tokens: Mapping[str, str]) -> str:
-    """What another terminal needs to take part, as commands for its shell."""
+def environment(settings: Mapping[str, str], url: str, key_file: Path, tokens: Mapping[str, str]) -> str:
+    """Returns `export` commands with which the shell of another terminal can use the demo."""
     values = {
-        **told,
+        **settings,
         "DEMO_URL": url,
         "DEMO_TENANT": TENANT,
         "DEMO_REALM": REALM,

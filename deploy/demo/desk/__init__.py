@@ -1,1 +1,1 @@
-"""An invented help desk: its people, its hours, its tickets. Knows no clock and opens nothing."""
+"""An invented help desk: its people, office hours and tickets. Reads no clock, and does no I/O."""

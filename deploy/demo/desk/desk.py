@@ -1,4 +1,4 @@
-"""An invented help desk: opens tickets and moves them on. Knows no clock: instants are arguments."""
+"""Opens invented tickets and moves them on. Reads no clock: instants are arguments."""
 
 import random
 
@@ -16,7 +16,7 @@ TEAM_OF = {
     "7478": "security",
     "7480": "applications",
 }
-"""Who solves what; the service desk sees more than half of it first."""
+"""Category -> the team that solves its tickets. The service desk gets more than half of them first."""
 
 CATEGORY_WEIGHTS = (22, 29, 17, 14, 6, 12)
 
@@ -33,17 +33,17 @@ PRODUCTS = tuple(f"P-{number}" for number in (108, 215, 317, 424, 502, 640, 733,
 
 
 class Desk:
-    """The same seed, asked for the same things, does the same again."""
+    """The random choices of the help desk. The same seed and calls give the same tickets."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
 
     def open(self, id_: str, at_us: int, sequence: int, category: str | None = None) -> DemoTicket:
-        """A new ticket, of the `category` of an outage if there is one."""
+        """Returns a new ticket; `category` is that of an outage, None for a random one."""
         rng = self.rng
-        [usual] = rng.choices(tuple(CATEGORIES), CATEGORY_WEIGHTS)
+        [random_category] = rng.choices(tuple(CATEGORIES), CATEGORY_WEIGHTS)
         [priority] = rng.choices(tuple(TIME_TO_RESOLVE_US), PRIORITY_WEIGHTS)
-        category = category or usual
+        category = category or random_category
         requester = any_requester(rng)
         allowed_us = TIME_TO_RESOLVE_US[priority]
         return DemoTicket(
@@ -63,12 +63,12 @@ class Desk:
         )
 
     def next_move(self, ticket: DemoTicket) -> Move:
-        """What will happen to the ticket."""
+        """Returns a random next move for the ticket's status."""
         moves = MOVES[ticket.status]
         return self.rng.choices(moves, [move.weight for move in moves])[0]
 
     def make(self, move: Move, ticket: DemoTicket, at_us: int) -> str:
-        """Lets it happen; returns what to call the event: `updated` or `closed`."""
+        """Applies the move to the ticket, and returns the kind of its event: `updated` or `closed`."""
         ticket.sla_breached = ticket.sla_breached or (not ticket.done and at_us > ticket.sla_due_us)
         move.step(ticket, at_us, self.rng)
         ticket.sequence += 1

@@ -1,4 +1,4 @@
-"""The tenant of the demo: the statuses, priorities, teams, filters and names of the API's example. Opens nothing."""
+"""The demo's catalogue: the statuses, priorities, teams, filters and names of the API's example. Only data."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ZONE = "Asia/Calcutta"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who signs in to the demo."""
+    """A user who can sign in to the demo."""
 
     role: str
     user: str
@@ -25,7 +25,7 @@ class Person:
 
 
 ADMIN = Person("ticket_admin", "agent-01", ("service-desk",))
-"""Leads the service desk and takes what is escalated, so that "Assigned to Me" counts something for an admin too."""
+"""Leads the service desk and gets escalated tickets, so that "Assigned to Me" isn't 0 for an admin either."""
 AGENT = Person("ticket_agent", "agent-04", ("network", "workplace"))
 USER = Person("ticket_user", "user-001")
 PEOPLE = (ADMIN, AGENT, USER)
@@ -121,7 +121,7 @@ PROFILE: Json = {
     "name": "Critical and High",
     "where": {"field": "priority", "op": "in", "value": [CRITICAL, HIGH]},
 }
-"""A base filter to be put under any of the others."""
+"""A base filter that can narrow each of the filters."""
 
 EXAMPLE_IDS = (
     "all", OPEN, IN_PROGRESS, PENDING, RESOLVED, CLOSED, CANCELLED, CRITICAL, HIGH, MEDIUM, LOW, PLANNED,
@@ -129,12 +129,12 @@ EXAMPLE_IDS = (
     "7693", VIP, "01a12ac1-8f14-4600-a4ee-c930ee4057bf",
     "004ce44d-b69d-4acb-becd-78c3359e0002",
 )  # fmt: skip
-"""What the example asks for, in its order."""
+"""The filter ids of the example request, in its order."""
 
 
 def entries(jwks: Json) -> Iterator[Json]:
-    """The catalogue entries of the demo, as `consumers.publish` takes them; `jwks` are the realm's public keys."""
-    claims = {"tenants": "tenants"}  # a token is good for the tenants that it names, and for no other of the realm
+    """Yields the demo's catalogue entries for `consumers.publish`; `jwks` are the realm's public keys."""
+    claims = {"tenants": "tenants"}  # a token is valid only for the tenants that it names
     yield {"kind": "realm", "value": {"name": REALM, "issuer": ISSUER, "jwks": jwks, "claims": claims}}
     tenant = {
         "id": TENANT,

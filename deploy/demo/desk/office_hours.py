@@ -1,4 +1,4 @@
-"""When a help desk works: Monday to Friday, eight to six. Pure, in UTC, and knows no holiday."""
+"""The help desk's office hours: Monday to Friday, 8 to 18 h UTC. Pure; knows no holidays."""
 
 import random
 
@@ -7,19 +7,20 @@ HOUR_US = 3_600 * US
 DAY_US = 24 * HOUR_US
 
 OPENS, CLOSES = 8, 18
-"""Hours of the day."""
+"""Hours of the day, in UTC."""
 
 THURSDAY = 3
-"""The weekday of 1970-01-01, counted from Monday."""
+"""The weekday of 1970-01-01; Monday is 0."""
 
 OUT_OF_HOURS = 0.08
-"""How much comes in outside of these hours, against the busiest: alarms, and people who work late."""
+"""Activity outside office hours: alarms, and people who work late."""
 
 LUNCH = 0.6
+"""Activity from 12 to 13 h."""
 
 
 def activity(at_us: int) -> float:
-    """How busy the desk is at an instant, from 0 to 1."""
+    """Returns how busy the desk is at an instant: 1 is the busiest."""
     hour = at_us % DAY_US / HOUR_US
     if _weekday(at_us) > 4 or not OPENS <= hour < CLOSES:
         return OUT_OF_HOURS
@@ -27,7 +28,7 @@ def activity(at_us: int) -> float:
 
 
 def busy_instant(rng: random.Random, from_us: int, to_us: int) -> int:
-    """An instant of the span, more often one at which the desk is busy."""
+    """Returns a random instant of the span, weighted by activity."""
     while True:
         at_us = rng.randrange(from_us, to_us)
         if rng.random() < activity(at_us):
@@ -35,7 +36,7 @@ def busy_instant(rng: random.Random, from_us: int, to_us: int) -> int:
 
 
 def within_hours(at_us: int) -> int:
-    """The instant itself during office hours, else the next opening."""
+    """Returns the instant if it is in office hours, else the next opening."""
     while _weekday(at_us) > 4 or at_us % DAY_US >= CLOSES * HOUR_US:
         at_us = at_us - at_us % DAY_US + DAY_US
     return max(at_us, at_us - at_us % DAY_US + OPENS * HOUR_US)

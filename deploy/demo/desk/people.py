@@ -1,4 +1,4 @@
-"""Who works at the invented help desk and who asks it for help. Only names and chances."""
+"""The agents and requesters of the invented help desk, and their random choice. Only names and chances."""
 
 import random
 
@@ -7,32 +7,32 @@ from deploy.demo.desk.example import ADMIN, AGENT, TEAMS, USER
 AGENTS_PER_TEAM = 5
 REQUESTERS = 240
 VIP_EVERY = 20
-"""One requester in so many is a VIP."""
+"""Every 20th requester is a VIP."""
 
-_LEADING_ASKERS = 6
-"""The smaller, the more of all requests come from the few who ask most."""
+_FLATNESS = 6
+"""Requester number r has the weight 1 / (r + 6). A smaller number would give more requests to the first requesters."""
 
 _agents = [f"agent-{number:02}" for number in range(1, AGENTS_PER_TEAM * len(TEAMS) + 1)]
 AGENTS = {
     team["id"]: (
         *_agents[at * AGENTS_PER_TEAM : (at + 1) * AGENTS_PER_TEAM],
-        # Those who sign in to the demo work for their teams too, wherever the row of names put them.
+        # The people who sign in to the demo are in their own teams, whatever team the numbering gave them.
         *(person.user for person in (ADMIN, AGENT) if team["id"] in person.teams),
     )
     for at, team in enumerate(TEAMS)
 }
-"""Team -> whom its tickets are given to."""
+"""Team -> its agents."""
 
 _requesters = (USER.user, *(f"user-{number:03}" for number in range(2, REQUESTERS + 1)))
-_weights = tuple(1 / (rank + _LEADING_ASKERS) for rank in range(REQUESTERS))
+_weights = tuple(1 / (rank + _FLATNESS) for rank in range(REQUESTERS))
 VIPS = frozenset(_requesters[3::VIP_EVERY])
 
 
 def any_requester(rng: random.Random) -> str:
-    """Somebody with a problem; a few people have many."""
+    """Returns a random requester; the first ones are chosen most often."""
     return rng.choices(_requesters, _weights)[0]
 
 
 def any_agent(rng: random.Random, team: str, other_than: str | None = None) -> str:
-    """Somebody of the team."""
+    """Returns a random agent of the team, but not `other_than`."""
     return rng.choice([agent for agent in AGENTS[team] if agent != other_than])

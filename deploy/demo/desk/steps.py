@@ -1,4 +1,4 @@
-"""What people do to a ticket next: one function a step, and how often each is taken. Never opens a ticket."""
+"""The steps that change a ticket, one function each, with their frequencies. Never opens a ticket."""
 
 import random
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from deploy.demo.desk.people import AGENTS, any_agent
 from deploy.demo.desk.ticket import DemoTicket
 
 WAITING_ADDS_US = 3 * DAY_US
-"""The clock stands still while the customer is asked; this is what that is worth."""
+"""Added to the due times while a ticket waits for the customer's answer: the clock stands still then."""
 
 PROMISED_US = HOUR_US // 2
-"""What "soon" means on average. In a running demo, where days are not waited for, this is what gets overdue."""
+"""Average time until a hurried ticket is due. Short, so that tickets become overdue while the demo runs."""
 
 TAGS = ("phone", "onsite", "vendor", "known-error", "change")
 
@@ -22,7 +22,7 @@ Step = Callable[[DemoTicket, int, random.Random], None]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A step, how often it is taken against the others of its status, and after how long on average."""
+    """A step, its weight among the steps of a status, and the average time until it is taken."""
 
     step: Step
     weight: int
@@ -30,26 +30,26 @@ class Move:
 
 
 def take(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """An agent begins; often the owning team was wrong at first."""
+    """An agent takes the ticket, and mostly starts working on it."""
     ticket.assignee = any_agent(rng, ticket.team)
     if rng.random() < 0.8:
         ticket.status = IN_PROGRESS
 
 
 def move(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """Another team takes over, and nobody of it has looked yet."""
+    """The ticket goes to another team, unassigned."""
     ticket.team = rng.choice([team for team in AGENTS if team != ticket.team])
     ticket.assignee = None
     ticket.status = OPEN
 
 
 def hand_over(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """A colleague goes on."""
+    """Another agent of the team takes over."""
     ticket.assignee = any_agent(rng, ticket.team, other_than=ticket.assignee)
 
 
 def escalate(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """It gets urgent, and often the lead's own."""
+    """The ticket becomes urgent, and in half of the cases goes to the lead."""
     ticket.priority = CRITICAL if ticket.priority == HIGH else HIGH
     ticket.tags.add("escalated")
     ticket.sla_due_us = min(ticket.sla_due_us, at_us + DAY_US)
@@ -58,18 +58,18 @@ def escalate(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
 
 
 def touch(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """Somebody notes something."""
+    """An agent adds a tag."""
     ticket.tags.add(rng.choice(TAGS))
 
 
 def hurry(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """The lead has promised it sooner."""
+    """The due times move forward, because the lead has promised it sooner."""
     ticket.due_us = min(ticket.due_us, at_us + int(rng.expovariate(1 / PROMISED_US)))
     ticket.sla_due_us = min(ticket.sla_due_us, ticket.due_us)
 
 
 def ask(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """The customer has to answer first."""
+    """The ticket waits for the customer's answer."""
     ticket.status = PENDING
     ticket.due_us += WAITING_ADDS_US
     ticket.sla_due_us += WAITING_ADDS_US
@@ -81,23 +81,23 @@ def answered(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
 
 
 def resolve(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """It works again, says the desk."""
+    """The agent resolves the ticket."""
     ticket.assignee = ticket.assignee or any_agent(rng, ticket.team)
     ticket.status, ticket.closed_us = RESOLVED, at_us
 
 
 def close(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """The customer agrees."""
+    """The customer confirms the solution."""
     ticket.status = CLOSED
 
 
 def cancel(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """Nobody needs it any more."""
+    """The ticket isn't needed any more."""
     ticket.status, ticket.closed_us = CANCELLED, at_us
 
 
 def reopen(ticket: DemoTicket, at_us: int, rng: random.Random) -> None:
-    """It doesn't work after all."""
+    """The problem is back."""
     ticket.status, ticket.closed_us = (IN_PROGRESS if ticket.assignee else OPEN), None
     ticket.reopen_count += 1
     ticket.due_us = max(ticket.due_us, at_us + DAY_US)
@@ -131,4 +131,4 @@ MOVES: dict[str, tuple[Move, ...]] = {
     CLOSED: (Move(reopen, 1, 3 * DAY_US),),
     CANCELLED: (Move(reopen, 1, 3 * DAY_US),),
 }
-"""Status -> what may happen to a ticket in it."""
+"""Status -> the possible moves of its tickets."""

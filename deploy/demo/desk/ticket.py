@@ -1,4 +1,4 @@
-"""One ticket of the demo and what can be said of it. Decides nothing: the desk does."""
+"""A ticket of the demo and its events. Decides nothing: the desk does."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ class DemoTicket:
     due_us: int
     sla_due_us: int
     sequence: int
-    """Of the last event."""
+    """The sequence of the last event."""
     assignee: str | None = None
     sla_breached: bool = False
     closed_us: int | None = None
@@ -37,11 +37,11 @@ class DemoTicket:
 
     @property
     def done(self) -> bool:
-        """Whether nobody works on it any more."""
+        """Whether it is resolved, closed or cancelled."""
         return self.status in DONE
 
     def event(self, kind: str) -> bytes:
-        """The CloudEvent that says all of its state, as one line of NDJSON; `kind` as in `ticket.updated`."""
+        """Returns the CloudEvent with the ticket's whole state as a line of NDJSON; `kind` as in `ticket.updated`."""
         envelope: dict[str, Any] = {
             "specversion": "1.0",
             "id": f"{self.id}-{self.sequence}",

@@ -1,1 +1,1 @@
-"""The processes of the demo: found, started, watched and ended together. Knows nothing of tickets."""
+"""Finds, starts, watches and ends the demo's processes. Knows nothing of tickets."""

@@ -1,4 +1,4 @@
-"""The processes of the demo: started, watched and ended together. Knows nothing of what they do."""
+"""Starts, watches and ends child processes. Knows nothing of their work."""
 
 import asyncio
 import os
@@ -11,11 +11,11 @@ from typing import NamedTuple, NoReturn
 from deploy.demo.processes.reaper import Reaper
 
 TAIL_LINES = 20
-"""Of the log of a process that ended by itself: the reason is in the last ones."""
+"""The number of log lines in the message about a child that ended by itself: its reason is in the last ones."""
 
 
 class ChildEnded(Exception):
-    """A process ended though nobody asked it to; the message says which, how, and the end of its log."""
+    """A child ended by itself; the message has its name, its status and the end of its log."""
 
 
 class _Child(NamedTuple):
@@ -26,11 +26,11 @@ class _Child(NamedTuple):
 
 
 class Children:
-    """Each child is in a session of its own: Ctrl-C reaches the demo alone, which ends them in its order."""
+    """The children of the demo. Each has its own session, so that Ctrl-C reaches only the demo, which ends them."""
 
     def __init__(self, folder: Path, reaper: Reaper) -> None:
         self._folder = folder
-        self._guardian = reaper
+        self._reaper = reaper
         self._started: list[_Child] = []
         self._waiting: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[_Child] = asyncio.get_running_loop().create_future()
@@ -38,7 +38,7 @@ class Children:
     async def start(
         self, name: str, command: Sequence[str], *, environ: Mapping[str, str] | None = None, grace_s: float
     ) -> None:
-        """Starts a program that logs into the folder; `grace_s` is how long its end may take. Raises OSError."""
+        """Starts a program that logs to `<name>.log`. `end` kills it `grace_s` after SIGTERM. Raises OSError."""
         log = self._folder / f"{name}.log"
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
@@ -50,7 +50,7 @@ class Children:
                 env=None if environ is None else dict(environ),
                 start_new_session=True,
             )
-        self._guardian.watch(process.pid)
+        self._reaper.watch(process.pid)
         child = _Child(name, process, log, grace_s)
         self._started.append(child)
         waiting = asyncio.create_task(self._wait(child))
@@ -58,11 +58,11 @@ class Children:
         waiting.add_done_callback(self._waiting.discard)
 
     async def watch(self) -> NoReturn:
-        """Waits for ever. Raises ChildEnded as soon as one of them ends."""
-        raise _unasked(await self._ended)
+        """Waits for ever. Raises ChildEnded as soon as a child ends."""
+        raise _child_ended(await self._ended)
 
     async def end(self) -> None:
-        """Ends the last started first, kills what takes too long, and returns when all are gone."""
+        """Ends the children, the last started first, and kills those that take longer than their grace period."""
         for child in reversed(self._started):
             if child.process.returncode is None:
                 _signal(child, signal.SIGTERM)
@@ -72,7 +72,7 @@ class Children:
                 except TimeoutError:
                     _signal(child, signal.SIGKILL)
                     await child.process.wait()
-            self._guardian.forget(child.process.pid)
+            self._reaper.forget(child.process.pid)
         self._started.clear()
 
     async def _wait(self, child: _Child) -> None:
@@ -82,13 +82,13 @@ class Children:
 
 
 def _signal(child: _Child, number: signal.Signals) -> None:
-    """To the whole session: what a child started ends with it."""
+    """Sends the signal to the child's session, so that its own children end too."""
     os.killpg(child.process.pid, number)
 
 
-def _unasked(child: _Child) -> ChildEnded:
+def _child_ended(child: _Child) -> ChildEnded:
     status = child.process.returncode or 0
     how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
     with child.log.open(errors="replace") as log:
         tail = "".join(f"  {line}" for line in deque(log, TAIL_LINES))
-    return ChildEnded(f"{child.name} ended {how}; its log ends:\n{tail.rstrip() or '  (it said nothing)'}")
+    return ChildEnded(f"{child.name} ended {how}; its log ends:\n{tail.rstrip() or '  (the log is empty)'}")

@@ -1,6 +1,6 @@
-"""Ends what the demo started when the demo itself was killed. Does nothing while it lives, and touches nobody else.
+"""Kills the demo's processes and removes its folder when the demo has ended. Never touches other processes.
 
-It is a small process that reads a pipe: when the demo is gone, however it went, the pipe closes.
+It is a small process that reads a pipe from the demo: the pipe closes when the demo ends, even when it was killed.
 """
 
 import contextlib
@@ -12,15 +12,15 @@ import sys
 from pathlib import Path
 
 END_S = 10.0
-"""Longest wait for it to end once the pipe is closed; there is nothing left to kill then."""
+"""Longest wait for the reaper to end after a normal end of the demo, when no process is left to kill."""
 
 
 class Reaper:
     """The demo's end of the pipe."""
 
     def __init__(self, folder: Path) -> None:
-        """From now on `folder` is removed when the demo ends."""
-        # Alone and isolated: it must start in milliseconds, and no Ctrl-C may reach it.
+        """Starts the process, which will remove `folder` when the demo ends."""
+        # -I and -S make it start in milliseconds. Its own session keeps Ctrl-C away from it.
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, str(folder)],
             stdin=subprocess.PIPE,
@@ -29,15 +29,15 @@ class Reaper:
         )
 
     def watch(self, pid: int) -> None:
-        """From now on the session of `pid` is killed when the demo ends."""
+        """Has the session of `pid` killed when the demo ends."""
         self._tell("watch", pid)
 
     def forget(self, pid: int) -> None:
-        """`pid` has ended, and may soon be somebody else's."""
+        """Undoes `watch`: the process has ended, and another one may soon get its pid."""
         self._tell("forget", pid)
 
     def close(self) -> None:
-        """Returns when the folder is gone and the guardian too."""
+        """Closes the pipe and waits until the reaper has removed the folder and ended."""
         self._process.communicate(timeout=END_S)
 
     def _tell(self, verb: str, pid: int) -> None:

@@ -1,4 +1,4 @@
-"""The folder of one run of the demo: logs, the realm's key, the environment file. Its owner removes it."""
+"""Provides the folder of one demo run, for logs, the realm's key and the environment file. The caller removes it."""
 
 import fcntl
 import os
@@ -15,16 +15,15 @@ MOST_AT_ONCE = 9
 
 
 class NoFolder(Exception):
-    """Nothing can be written: the message says where."""
+    """There is no writable folder; the message says where."""
 
 
 @contextmanager
 def run_folder(project: Path = PROJECT) -> Iterator[Path]:
-    """A folder that only its owner may read: `.demo` in the project, `.demo-2` beside another demo that runs; and one
-    of the system's temporary ones for an installed package or where the project can't be written to.
+    """Yields an empty folder that only its owner may read, and locks it against other demos while the context is open.
 
-    Another demo leaves it alone while the context is open; whatever a killed one left in it is removed first. Raises
-    NoFolder.
+    It is `.demo` in the project, or `.demo-2` and so on while other demos run; and a temporary folder for an installed
+    package or a read-only project. Removes files that a killed demo left. Raises NoFolder.
     """
     inside = (project / "Makefile").exists() and os.access(project, os.W_OK)
     if not inside:
@@ -32,18 +31,18 @@ def run_folder(project: Path = PROJECT) -> Iterator[Path]:
         return
     names = [NAME, *(f"{NAME}-{number}" for number in range(2, MOST_AT_ONCE + 1))]
     for path in (project / name for name in names):
-        lock = _taken(path)
+        lock = _lock(path)
         if lock is not None:
             try:
                 yield path
             finally:
                 os.close(lock)
             return
-    raise NoFolder(f"{project / NAME} and those beside it are in use by other demos, or not ours to write to")
+    raise NoFolder(f"{project / NAME} and those beside it are in use by other demos, or belong to another user")
 
 
-def _taken(path: Path) -> int | None:
-    """The open lock of the folder, made or taken over empty; None while another demo or another user has it."""
+def _lock(path: Path) -> int | None:
+    """Makes or empties the folder and returns its open lock file; None if another demo or another user has it."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

