@@ -1,4 +1,4 @@
-"""Random conditions, tickets and viewers of a small universe, where they meet often; and what a tree means, naively."""
+"""Random conditions, tickets and viewers with few values, so that they match often; and a naive evaluation."""
 
 from collections.abc import Mapping
 
@@ -31,7 +31,7 @@ asking_leaves = st.one_of(leaves, st.builds(Const, st.booleans()), st.builds(Ask
 
 
 def trees(atoms: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
-    """Trees over these leaves, empty lists among them."""
+    """Draws trees over these leaves, also with empty lists."""
     return st.recursive(
         atoms,
         lambda children: st.one_of(
@@ -61,7 +61,7 @@ _STORED = {"slaBreached": "sla_breached"}
 
 
 def value_of(ticket: Ticket, field: str) -> object:
-    """What the ticket holds under a stored field of these trees."""
+    """Returns the ticket's value of a field in these trees."""
     if field == "fields.x":
         return ticket.fields.get("x")
     value: object = getattr(ticket, _STORED.get(field, field))
@@ -73,7 +73,7 @@ def answers_of(ticket: Ticket, viewer: Viewer) -> Answers:
 
 
 def means(condition: Condition, ticket: Ticket, answers: Answers = (False, False, False)) -> bool:
-    """Whether a tree holds, node by node as it was written."""
+    """Evaluates a tree node by node, without simplification."""
     match condition:
         case Const(holds):
             return holds
@@ -90,5 +90,5 @@ def means(condition: Condition, ticket: Ticket, answers: Answers = (False, False
 
 
 def columns_of(conditions: Mapping[int, Condition]) -> ColumnMatcher:
-    """Columns that are one number each."""
+    """Returns a matcher of columns that are not kept by time."""
     return ColumnMatcher({number: Column(condition) for number, condition in conditions.items()})

@@ -1,4 +1,4 @@
-"""JSON that the decoder alone refuses: halves of surrogate pairs, and numbers of any size."""
+"""JSON that msgspec alone refuses: half surrogate pairs, and numbers of any size."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ documents = st.recursive(
 
 
 def expected(value: Any) -> Any:
-    """What is to be read and stored, worked out on the value itself."""
+    """Returns the expected stored value, computed from the decoded value."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):

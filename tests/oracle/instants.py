@@ -1,4 +1,4 @@
-"""Instants, durations and local days, the slow obvious way. Never reads a clock, never shares code with the product.
+"""Instants, durations and local days, computed in a slow, obvious way. Never reads a clock or shares product code.
 
 Instants are whole microseconds since the Unix epoch (`_us`).
 """
@@ -21,7 +21,7 @@ DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(
 
 
 def parse_instant(text: str) -> int:
-    """The instant an RFC 3339 text names, digits beyond microseconds cut. Raises ValueError."""
+    """Returns the instant of an RFC 3339 text; digits below a microsecond are dropped. Raises ValueError."""
     found = INSTANT.fullmatch(text)
     if found is None:
         raise ValueError(f"not RFC 3339 with an offset: {text!r}")
@@ -40,7 +40,7 @@ def parse_instant(text: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Microseconds of an ISO 8601 duration without years and months; a day is 24 hours. Raises ValueError."""
+    """Returns the microseconds of an ISO 8601 duration; a day is 24 hours. ValueError also for years and months."""
     found = DURATION.fullmatch(text)
     if found is None or text == "P":
         raise ValueError(f"not a duration without years and months: {text!r}")
@@ -57,7 +57,7 @@ def parse_duration(text: str) -> int:
 
 
 def parse_moment(text: str, now_us: int) -> int:
-    """The instant that an RFC 3339 text, or `@now` plus or minus a duration, names. Raises ValueError."""
+    """Returns the instant of an RFC 3339 text, or of `@now` plus or minus a duration. Raises ValueError."""
     if text == "@now":
         return now_us
     if text.startswith("@now+"):
@@ -69,19 +69,19 @@ def parse_moment(text: str, now_us: int) -> int:
 
 @cache
 def zone(name: str) -> ZoneInfo:
-    """The zone as the `tzdata` package has it: a system's own copy may be stale."""
+    """Returns the zone of the `tzdata` package: the system's own copy may be out of date."""
     with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
         return ZoneInfo.from_file(rules, key=name)
 
 
 def local_date(at_us: int, timezone: str) -> date:
-    """The date on a calendar in that zone."""
+    """Returns the date in the zone at an instant."""
     return (EPOCH + at_us * MICROSECOND).astimezone(zone(timezone)).date()
 
 
 @cache
 def first_instant(day: date, timezone: str) -> int:
-    """The first instant at which a calendar in that zone shows `day`, or a later date where `day` was skipped."""
+    """Returns the first instant whose date in the zone is `day`, or a later date when the zone skipped `day`."""
     place = zone(timezone)
     at = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=36)
     while at.astimezone(place).date() < day:
@@ -93,7 +93,7 @@ def first_instant(day: date, timezone: str) -> int:
 
 
 def window(word: str, now_us: int, timezone: str) -> tuple[int, int]:
-    """First instant inside, and first instant beyond, of a calendar word as the viewer's zone has it at `now_us`."""
+    """Returns the first instant inside a calendar word's span at `now_us` in the zone, and the first one after it."""
     today = local_date(now_us, timezone)
     monday = today - timedelta(days=today.weekday())
     next_month = (today.replace(day=28) + timedelta(days=4)).replace(day=1)

@@ -1,4 +1,4 @@
-"""What the form API must answer, counted ticket by ticket from the contract. Never shares code with the product."""
+"""Computes the correct answers of the form API, ticket by ticket. Never shares code with the product."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -16,7 +16,7 @@ def ticket_counts(
     ignoring: bool = False,
     by_status: bool = False,
 ) -> dict[str, Any]:
-    """The body of `GetTicketCounts` for an admin in these teams; `teams` None: of the local API without an admin."""
+    """Returns the body of `GetTicketCounts` for an admin in these teams; None for the local API without an admin."""
     entry = oracle.catalogue.tenants[tenant]
     seen = department_ids(entry) if ignoring or teams is None else department_ids(entry, teams)
     found = [

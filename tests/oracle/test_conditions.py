@@ -1,11 +1,11 @@
-"""The language of conditions by example: null, types, negatives, ranks, time, the viewer, and what doesn't compile."""
+"""Examples of conditions: null, types, negatives, ranks, time, the viewer, and conditions that don't compile."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from tests.oracle.conditions import Sight, holds
+from tests.oracle.conditions import ConditionContext, holds
 from tests.oracle.generated.grammar import DoesNotCompile, check
 from tests.oracle.instants import parse_instant
 from tests.oracle.tickets import Ticket
@@ -31,7 +31,7 @@ def leaf(field: str, op: str, value: Any = NOTHING) -> dict[str, Any]:
 def fits(where: dict[str, Any], timezone: str = "UTC", *, teams: Iterable[str] = (), **data: Any) -> bool:
     check(where)
     ticket = Ticket(1, "ticket.updated", {"status": "b", "createdAt": "2026-11-21T08:00:00Z", **data})
-    return holds(where, ticket, Sight(TENANT, "ann", frozenset(teams), NOW, timezone))
+    return holds(where, ticket, ConditionContext(TENANT, "ann", frozenset(teams), NOW, timezone))
 
 
 def custom(op: str, value: Any, wanted: Any = NOTHING) -> bool:

@@ -1,4 +1,4 @@
-"""Instants, durations and the edges of local days by example, odd midnights included."""
+"""Examples of instants, durations and the bounds of local days, also with a missing or repeated midnight."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The recount against the real incidents, and by small examples. Never compares it with the product."""
+"""The recount compared with the real incidents, and small examples. Never compares it with the product."""
 
 import ast
 from pathlib import Path

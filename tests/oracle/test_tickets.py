@@ -1,4 +1,4 @@
-"""The rules of a ticket's history by example: sequences, deletes, tombstones, merge patches, dead letters."""
+"""Examples of ticket histories: sequences, deletes, tombstones, merge patches, dead letters."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ def story(*items: LogItem) -> Ticket | None:
 
 
 def assignee(*items: LogItem) -> object:
-    """The assignee after these records, "gone" for a deleted or unknown ticket."""
+    """Returns the assignee after these records, or "gone" for a deleted or unknown ticket."""
     ticket = story(*items)
     return "gone" if ticket is None or ticket.data is None else ticket.data.get("assignee")
 

@@ -1,4 +1,4 @@
-"""What a ticket is after an event: the sequence rule, whole tickets, merge patches, deletes. Knows no catalogue."""
+"""Applies an event to a ticket: the sequence rule, whole tickets, merge patches, deletes. Knows no catalogue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tests.oracle.published.records import Event, Refused, check_ticket
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The last sequence applied, and the ticket as JSON; a deleted one has no `data` but keeps its sequence."""
+    """A ticket as JSON, with its last sequence. A deleted ticket has no `data` but keeps its sequence."""
 
     sequence: int
     last_type: str
@@ -17,7 +17,7 @@ class Ticket:
 
 
 def after(ticket: Ticket | None, event: Event) -> Ticket | None:
-    """The ticket once `event` was read, `ticket` itself where it changes nothing. Raises Refused for a lost patch."""
+    """Returns the ticket after the event, or `ticket` itself if nothing changes. Raises Refused for a lost patch."""
     if event.sequence is None:
         if ticket is None or ticket.data is None:
             return ticket
@@ -36,7 +36,7 @@ def after(ticket: Ticket | None, event: Event) -> Ticket | None:
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396, section 2, line by line; the target is left as it was."""
+    """Returns a copy of the target with the patch merged into it (RFC 7396, section 2)."""
     if not isinstance(patch, Mapping):
         return patch
     merged = dict(target) if isinstance(target, Mapping) else {}

@@ -73,5 +73,5 @@ async def audited_and_rebuilt(world: World, seed: int, from_store: bool) -> None
     oracle.feed(run.log)
     await run.settle()
     await want_all_profiles(run, oracle)
-    for ask in world.demands:
+    for ask in world.requests:
         assert await compare(run, oracle, ask)

@@ -78,7 +78,7 @@ def conditions(world: World) -> list[Mapping[str, Any]]:
 async def compare_with_the_recount(world: World) -> None:
     side = Side(world)
     await side.drive()
-    for ask in world.demands:
+    for ask in world.requests:
         profile_id = side.profile(ask)
         for where in conditions(world):
             expected = side.oracle.preview(
@@ -90,7 +90,7 @@ async def compare_with_the_recount(world: World) -> None:
 async def compare_with_the_counts(world: World) -> None:
     side = Side(world)
     await side.drive()
-    for ask in world.demands:
+    for ask in world.requests:
         ids = tuple(side.oracle.catalogue.filter_ids(ask.tenant, ask.viewer, ask.perspective))
         wanted = CountRequest(viewer_of(ask), Perspective(ask.perspective), ids)
         counts = (await side.reading.answer(ask.tenant, REALM, wanted)).counts

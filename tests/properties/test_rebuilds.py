@@ -129,7 +129,7 @@ async def rebuilt(world: World, store: BuiltStore, choices: SeededChoices, from_
     oracle.feed(run.log)
     await run.settle()
     await want_all_profiles(run, oracle)
-    for ask in world.demands:
+    for ask in world.requests:
         assert await compare(run, oracle, ask)
     await delete_everything(run, oracle)
     assert sum(worker.metrics.negative_cells._value.get() for worker in run.workers) == 0

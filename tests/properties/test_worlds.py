@@ -123,7 +123,7 @@ async def drive(world: World, store: CounterStore, choices: SeededChoices) -> No
     oracle = Recount(accepted(run))
     oracle.feed(run.log)
     await want_all_profiles(run, oracle)
-    for ask in world.demands:
+    for ask in world.requests:
         assert await compare(run, oracle, ask)
     dead = [(item.partition, item.offset) for item, _ in oracle.dead_letters if isinstance(item, Record)]
     assert sorted(set(run.producer.places())) == sorted(dead)
@@ -139,7 +139,7 @@ def accepted(run: Drive, end: int | None = None) -> list[Mapping[str, Any]]:
 
 async def compare_on_the_way(run: Drive) -> None:
     """What is answered now is what the recount says at the positions and the catalogue that the answer names."""
-    for ask in run.world.demands[:: max(1, len(run.world.demands) // 4)]:
+    for ask in run.world.requests[:: max(1, len(run.world.requests) // 4)]:
         stored = await run.store.tenant(ask.tenant)
         if stored is None:
             continue
@@ -154,7 +154,7 @@ async def compare_on_the_way(run: Drive) -> None:
 async def want_all_profiles(run: Drive, oracle: Recount) -> None:
     """Asks for every pair of profile and filter that has no columns yet, as the service does."""
     missing: list[tuple[str, tuple[AskedFor, ...]]] = []
-    for ask in run.world.demands:
+    for ask in run.world.requests:
         try:
             (await viewed(run, ask)).plan(wanted_of(ask, oracle), day(ask.timezone, await now_of(run, ask)))
         except Warming as warming:

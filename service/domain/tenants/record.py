@@ -59,8 +59,8 @@ class TenantRecord(msgspec.Struct, frozen=True):
 
     Versions are offsets in the catalogue topic. `filling` are columns that are not evaluated for every ticket yet;
     `retired` are numbers that tickets may still hold. Each has the number of the change that made it so. Example: a
-    column is retired at change 3 and needed again, so it starts filling at change 4. A backfill that began at change 3
-    doesn't end that.
+    column is filling since change 3, dropped at change 4, and filling again since change 5. A backfill that began at
+    change 3 doesn't complete it.
     """
 
     version: int

@@ -49,8 +49,8 @@ def test_a_condition_is_judged_as_the_oracle_does(
     filter_ = explained(new_record(Entries(stored.SETTINGS, {"f": saved}), 1), "f", None, day())
     ticket = read_ticket(json.dumps(fields).encode(), closed_by_event=False)
     answers = answers_of(ticket, Viewer("ann", Role.AGENT, teams))
-    sight = oracle.Sight(TENANT, "ann", teams, SHAPE.now_us, "UTC")
-    expected = oracle.holds(where, OracleTicket(1, "ticket.updated", fields), sight)
+    context = oracle.ConditionContext(TENANT, "ann", teams, SHAPE.now_us, "UTC")
+    expected = oracle.holds(where, OracleTicket(1, "ticket.updated", fields), context)
     assert holds(filter_, filter_.written, ticket, answers, When(SHAPE.now_us, day(now=SHAPE.now_us))) is expected
 
 

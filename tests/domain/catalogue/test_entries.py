@@ -1,4 +1,4 @@
-"""Records of the catalogue topic: what they become, and where their errors point."""
+"""Records of the catalogue topic: their entries, and the paths of their errors."""
 
 import json
 import os
@@ -117,7 +117,7 @@ def test_a_value_can_be_stored_and_read_back(key: str) -> None:
 
 
 def test_a_process_that_has_read_them_ends_well() -> None:
-    """With a memory allocator that finds at once what is freed and isn't its own."""
+    """Runs with a memory allocator that detects a wrong free at once."""
     pairs = [(key.encode(), json.dumps(value).encode()) for key, value in GOOD.items()]
     program = f"from service.domain.catalogue.entries import parse_record\nfor pair in {pairs!r}: parse_record(*pair)"
     environ = {**os.environ, "PYTHONMALLOC": "debug"}
@@ -186,7 +186,7 @@ def test_only_what_public_keys_need_is_kept_of_a_key_set() -> None:
 
 
 def test_an_empty_list_where_an_object_belongs_is_as_if_missing() -> None:
-    """PHP writes empty objects so."""
+    """PHP writes an empty object as `[]`."""
     assert value_of("realm/eu", claims=[]) == value_of("realm/eu")
     assert value_of("filter/t-1/a/b", sharedWith=[]) == value_of("filter/t-1/a/b")
     assert value_of("profile/t-1/p", sharedWith=[]) == value_of("profile/t-1/p")

@@ -1,4 +1,4 @@
-"""Catalogue records that can't come into force, and where each error points."""
+"""Catalogue records that can't come into force, and the path of each error."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ def problem(key: bytes | None, value: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("key", "said"),
+    ("key", "message"),
     [
         (None, "key: missing"),
         (b"", "key: expected one of realm, tenant, filter, profile, credential, a slash and an id"),
@@ -53,14 +53,14 @@ def problem(key: bytes | None, value: object) -> str:
         (b"realm/\xff", "key: not UTF-8"),
     ],
 )
-def test_a_key_names_an_entry_also_where_it_removes_one(key: bytes | None, said: str) -> None:
-    assert problem(key, b"{}").startswith(said)
+def test_a_key_names_an_entry_also_where_it_removes_one(key: bytes | None, message: str) -> None:
+    assert problem(key, b"{}").startswith(message)
     with pytest.raises(EntryError):
         parse_record(key, None)
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("tenant/t-2", TENANT, "key: names tenant/t-2, but its value tenant/t-1"),
         ("realm/us", REALM, "key: names realm/us, but its value realm/eu"),
@@ -70,12 +70,12 @@ def test_a_key_names_an_entry_also_where_it_removes_one(key: bytes | None, said:
         ("credential/ABC", CREDENTIAL, "key: names credential/ABC, but its value credential/abc"),
     ],
 )
-def test_a_key_that_says_otherwise_than_its_value_is_refused(key: str, value: object, said: str) -> None:
-    assert problem(key.encode(), value) == said
+def test_a_key_that_says_otherwise_than_its_value_is_refused(key: str, value: object, message: str) -> None:
+    assert problem(key.encode(), value) == message
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (b"", "value: not JSON"),
         (b"{", "value: not JSON"),
@@ -88,8 +88,8 @@ def test_a_key_that_says_otherwise_than_its_value_is_refused(key: str, value: ob
         (b"\xef\xbb\xbf{}", "value: not JSON"),
     ],
 )
-def test_a_value_is_a_json_object(value: bytes, said: str) -> None:
-    assert problem(b"tenant/t-1", value).startswith(said)
+def test_a_value_is_a_json_object(value: bytes, message: str) -> None:
+    assert problem(b"tenant/t-1", value).startswith(message)
 
 
 TENANT_KEY, REALM_KEY, FILTER_KEY, CREDENTIAL_KEY = "tenant/t-1", "realm/eu", "filter/t-1/a/b", "credential/abc"
@@ -98,7 +98,7 @@ OLD = {"field": "dueAt", "op": "older_than", "value": "P1D"}
 
 
 @pytest.mark.parametrize(
-    ("key", "fields", "said"),
+    ("key", "fields", "message"),
     [
         (TENANT_KEY, {"id": "t 1"}, "id: expected 1 to 64 of the characters A-Z a-z 0-9 _ -"),
         (TENANT_KEY, {"name": None}, "name: expected str, got null"),
@@ -169,8 +169,8 @@ OLD = {"field": "dueAt", "op": "older_than", "value": "P1D"}
         (CREDENTIAL_KEY, {"allowedActions": [1]}, "allowedActions[0]: expected str, got int"),
     ],
 )
-def test_an_error_points_at_its_field(key: str, fields: dict[str, object], said: str) -> None:
-    assert problem(key.encode(), GOOD[key] | fields).startswith(said)
+def test_an_error_points_at_its_field(key: str, fields: dict[str, object], message: str) -> None:
+    assert problem(key.encode(), GOOD[key] | fields).startswith(message)
 
 
 HALF = "\ud83d"
@@ -234,7 +234,7 @@ def test_any_field_of_another_type_is_an_entry_or_an_error_that_names_it(key: st
     try:
         parse_record(key.encode(), json.dumps(value).encode())
     except EntryError as error:
-        said = str(error)
+        message = str(error)
     else:
         return
-    assert said.startswith((field, "key: names "))
+    assert message.startswith((field, "key: names "))

@@ -1,4 +1,4 @@
-"""Key sets are read key by key (RFC 7517 section 5): what isn't understood costs nobody a key that is."""
+"""Key sets are parsed key by key (RFC 7517 section 5): an unusable key doesn't affect the others."""
 
 import json
 from typing import Any
@@ -47,11 +47,11 @@ def realm(**fields: Any) -> Realm:
 def test_a_key_that_is_not_understood_is_passed_over_and_alone_refused(odd: Any, reason: str) -> None:
     taken = realm(jwks={"keys": [odd, RSA, OKP]})
     assert taken.jwks == {"keys": [RSA, OKP]}
-    (said,) = taken.passed_over
-    assert said.startswith(f"jwks.{reason}")
+    (reason_with_path,) = taken.passed_over
+    assert reason_with_path.startswith(f"jwks.{reason}")
     with pytest.raises(EntryError) as refused:
         realm(jwks={"keys": [odd]})
-    assert str(refused.value) == f"{said}; no usable key is left"
+    assert str(refused.value) == f"{reason_with_path}; no usable key is left"
 
 
 def test_an_empty_set_is_refused() -> None:
@@ -90,7 +90,7 @@ def test_both_names_of_an_edwards_curve_are_one_algorithm() -> None:
 
 
 def test_half_of_a_surrogate_pair_is_passed_over_as_any_other_oddity() -> None:
-    """A document that comes from elsewhere than the catalogue may hold one."""
+    """A document of an identity provider may contain a private key."""
     found = read_key_set({"keys": [EC | {"kty": "\ud800"}, EC]}, "jwks")
     assert ([key.members for key in found.keys], found.passed_over) == (
         [EC],
@@ -116,7 +116,7 @@ ODD_KEYS = JSON | st.builds(
     st.dictionaries(st.sampled_from(MEMBERS), JSON | st.sampled_from(["RSA", "EC", "OKP", "P-521", "enc", "AQAB"])),
 )
 PUBLIC_ODD_KEYS = ODD_KEYS.filter(lambda key: not (isinstance(key, dict) and key.keys() & set(PRIVATE_MEMBERS)))
-"""A private part refuses the whole set."""
+"""The set is refused if any key has a private member."""
 
 
 @given(st.lists(PUBLIC_ODD_KEYS, max_size=4), st.integers(0, 4))

@@ -1,4 +1,4 @@
-"""Every operator on every kind of value: what it holds for, the null and type rules, and numbers as JSON has them."""
+"""Every operator on every kind of value: results, the rules for null and mistyped values, and JSON numbers."""
 
 from typing import Any
 
@@ -22,9 +22,9 @@ EMPTY: tuple[object, ...] = (None, "", [], ())
 
 
 def holds(field: str, op: str, value: object, found: object, now: int = NOW) -> bool:
-    said = predicate(Leaf(field, op, value))(found, now)
-    assert said is True or said is False
-    return said
+    result = predicate(Leaf(field, op, value))(found, now)
+    assert result is True or result is False
+    return result
 
 
 TEXT: list[tuple[str, Any, tuple[object, ...], tuple[object, ...]]] = [
@@ -68,7 +68,7 @@ def test_texts_in_the_order_of_code_points(
 
 
 INSTANTS: list[tuple[str, Any, tuple[int, ...], tuple[int, ...]]] = [
-    # Found values as microseconds from NOW.
+    # Values are microseconds relative to NOW.
     ("eq", AT_EARLY, (-DAY_US,), (-DAY_US + 1, 0)),
     ("ne", AT_EARLY, (0,), (-DAY_US,)),
     ("in", (AT_EARLY, FromNow(5)), (-DAY_US, 5), (0, 6)),
@@ -174,8 +174,10 @@ def test_tags(op: str, value: Any, yes: tuple[object, ...], no: tuple[object, ..
 
 
 def test_the_flag() -> None:
-    said = {op: (holds("slaBreached", op, None, True), holds("slaBreached", op, None, False)) for op in WITHOUT_VALUE}
-    assert said == {
+    results = {
+        op: (holds("slaBreached", op, None, True), holds("slaBreached", op, None, False)) for op in WITHOUT_VALUE
+    }
+    assert results == {
         "is_true": (True, False),
         "is_false": (False, True),
         "is_empty": (False, False),

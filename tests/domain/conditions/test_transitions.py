@@ -37,12 +37,12 @@ rows = st.sets(st.integers(-5, 5) | st.just(BEGINNING), max_size=5).map(lambda f
 
 
 def by_definition(op: str, value: Any, at: int, now: int) -> bool:
-    """What the operator's documentation says of an instant, word by word."""
+    """Evaluates the documented definition of the operator at an instant."""
 
     def end(bound: At | FromNow) -> int:
         return bound.us if isinstance(bound, At) else now + bound.offset_us
 
-    said: dict[str, Callable[[], bool]] = {
+    results: dict[str, Callable[[], bool]] = {
         "eq": lambda: at == end(value),
         "ne": lambda: at != end(value),
         "in": lambda: any(at == end(one) for one in value),
@@ -58,11 +58,11 @@ def by_definition(op: str, value: Any, at: int, now: int) -> bool:
         "newer_than": lambda: at > now - int(value),
         "due_within": lambda: now <= at <= now + int(value),
     }
-    return said[op]()
+    return results[op]()
 
 
 def as_written(value: Any) -> Any:
-    """A value for a custom field, where an instant that stands still is the text it was written as."""
+    """Returns the value for a custom field: a fixed instant as text."""
     if isinstance(value, tuple):
         return tuple(as_written(one) for one in value)
     return format_instant_exactly(value.us) if isinstance(value, At) else value
@@ -72,12 +72,12 @@ def as_written(value: Any) -> Any:
 @example(("due_within", 0), 5, False)
 @example(("between", (FromNow(3), FromNow(-3))), 0, True)
 def test_a_leaf_holds_between_its_transitions_and_nowhere_else(
-    asked: tuple[str, Any], found: int, custom: bool
+    condition: tuple[str, Any], found: int, custom: bool
 ) -> None:
-    leaf = Leaf("fields.x", asked[0], as_written(asked[1])) if custom else Leaf("dueAt", *asked)
+    leaf = Leaf("fields.x", condition[0], as_written(condition[1])) if custom else Leaf("dueAt", *condition)
     value = format_instant_exactly(found) if custom else found
     transitions = transitions_of(leaf)(value)
-    expected = [by_definition(*asked, found, now) for now in INSTANTS]
+    expected = [by_definition(*condition, found, now) for now in INSTANTS]
     assert time_dependent(leaf)
     assert [held(transitions, now) for now in INSTANTS] == expected
     assert [predicate(leaf)(value, now) for now in INSTANTS] == expected

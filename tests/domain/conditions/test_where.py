@@ -1,4 +1,4 @@
-"""What compiles as a `where`, and what it means as a condition."""
+"""Valid `where` objects, and the conditions that they compile to."""
 
 import msgspec
 import pytest
@@ -49,7 +49,7 @@ def leaf(field: str, op: str, *value: object) -> dict[str, object]:
 
 
 def fitting(field: str, op: str) -> dict[str, object]:
-    """A leaf whose value is what its field and operator need."""
+    """Returns a leaf with a valid value for its field and operator."""
     if op in EMPTY | FLAGS:
         return leaf(field, op)
     special = {"older_than": "P1D", "newer_than": "P1D", "due_within": "P1D", "within": "today"}

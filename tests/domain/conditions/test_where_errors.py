@@ -1,4 +1,4 @@
-"""Where errors in a `where` point, and that any JSON either compiles or has one."""
+"""The paths of errors in a `where`. Any JSON either compiles or raises one."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ STATUS = leaf("status", "eq", "1")
 
 
 @pytest.mark.parametrize(
-    ("node", "said"),
+    ("node", "message"),
     [
         (None, "where: expected an object, got null"),
         ([STATUS], "where: expected an object, got list"),
@@ -82,8 +82,8 @@ STATUS = leaf("status", "eq", "1")
         (leaf("dueAt", "between", [NOON, "never"]), "where.value[1]: not an RFC 3339 date-time"),
     ],
 )
-def test_an_error_points_at_its_node(node: object, said: str) -> None:
-    assert problem(node).startswith(said)
+def test_an_error_points_at_its_node(node: object, message: str) -> None:
+    assert problem(node).startswith(message)
 
 
 def nested(levels: int) -> Any:

@@ -1,4 +1,4 @@
-"""Columns asked about tickets: the tables say what each condition says by itself, whatever was asked before."""
+"""The column matcher: its tables give the same result as each condition alone, whatever is in the memos."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ def test_a_mask_has_exactly_the_bits_of_the_conditions_that_hold(
     numbered = {3 * place + 1: condition for place, condition in enumerate(conditions)}
     columns = columns_of(numbered)
     assert columns.numbers == numbered.keys()
-    for ticket in [*several, *several]:  # the second time out of the memo
+    for ticket in [*several, *several]:  # the second time from the memo
         expected = {number for number, condition in numbered.items() if means(condition, ticket)}
         assert columns.mask(ticket, 0) == sum(1 << number for number in expected)
 
@@ -53,7 +53,7 @@ def test_the_memo_stays_bounded_and_right_over_many_values() -> None:
     assert all(len(memo) <= field_table._MEMO_LIMIT for _, memo, _ in columns._tables)
 
 
-def test_a_condition_over_several_fields_is_asked_as_a_whole() -> None:
+def test_a_condition_over_several_fields_is_evaluated_as_a_whole() -> None:
     either = AnyOf((Leaf("team", "eq", "net"), Leaf("category", "eq", "c")))
     columns = columns_of({0: AllOf((Leaf("status", "eq", "1"), either)), 1: Not(either)})
     assert columns.mask(Ticket("1", 0, category="c"), 0) == 0b01
@@ -64,15 +64,15 @@ def test_a_condition_over_several_fields_is_asked_as_a_whole() -> None:
 def test_state_is_the_status_entry_s_and_of_an_unknown_status_the_last_event_s() -> None:
     shut = Leaf("state", "closed", (("closed",), ("closed", "open")))
     columns = columns_of({0: shut, 1: Not(shut)})
-    said = {
+    expected = {
         ("closed", False): 0b01, ("closed", True): 0b01, ("open", False): 0b10, ("open", True): 0b10,
         ("odd", False): 0b10, ("odd", True): 0b01,
     }  # fmt: skip
-    for (status, by_event), mask in [*said.items(), *said.items()]:
+    for (status, by_event), mask in [*expected.items(), *expected.items()]:
         assert columns.mask(Ticket(status, 0, closed_by_event=by_event), 0) == mask
 
 
-def test_a_deadline_is_asked_anew_each_time() -> None:
+def test_a_deadline_is_evaluated_each_time() -> None:
     late = Leaf("dueAt", "older_than", 10)
     columns = columns_of({0: ALWAYS, 2: late})
     ticket = Ticket("1", 0, due_at=100)

@@ -1,4 +1,4 @@
-"""Answers put into conditions: what remains means the same, and equal meanings written alike get one name."""
+"""Residuals have the meaning of the condition, and equal simplified conditions have one column id."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""What tickets add to the cells, and what their changes do: the sum of all changes is what is there in the end."""
+"""Contributions of tickets and their changes: the sum of all changes equals the final contributions."""
 
 from collections import Counter
 from itertools import pairwise

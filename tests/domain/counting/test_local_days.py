@@ -1,4 +1,4 @@
-"""Local days against a calendar walked quarter by quarter, in zones where midnight is missing or occurs twice."""
+"""Local days compared with a search quarter by quarter, in zones where midnight is missing or occurs twice."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -33,7 +33,7 @@ ODD_DAYS = [
 
 
 def window(word: str, now: int, place: tzinfo) -> tuple[int, int]:
-    """What the word means at that instant."""
+    """Returns the span of the word at that instant."""
     return local_day("it", place, local_date(now, place)).window(word)
 
 
@@ -42,7 +42,7 @@ def us(moment: datetime) -> int:
 
 
 def walked(name: str, first: date, last: date) -> Iterator[tuple[date, int]]:
-    """Each date, and when a calendar that is looked at every quarter of an hour first shows it, or a later one."""
+    """Yields each date with the first quarter of an hour that has this date or a later one."""
     place, moment = zone(name), datetime(first.year, first.month, first.day, tzinfo=UTC) - timedelta(hours=30)
     wanted = first
     while wanted <= last:

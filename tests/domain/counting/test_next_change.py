@@ -1,4 +1,4 @@
-"""When a ticket's contributions change by themselves: not before that instant, and at it, against trying every one."""
+"""The next change by time alone: nothing changes before that instant, and something at it. Tries every instant."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +11,7 @@ from service.domain.tickets.ticket import Ticket
 
 SMALL = st.integers(-10, 10)
 LAST = 60
-"""Beyond every instant at which one of these conditions can still change."""
+"""Later than every transition of these conditions."""
 
 fields = st.sampled_from(("dueAt", "slaDueAt", "fields.at"))
 ends = st.builds(FromNow, SMALL) | st.builds(At, SMALL)

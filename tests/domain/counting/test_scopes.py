@@ -19,7 +19,7 @@ OPEN = Leaf("status", "eq", "1")
 
 
 def may_see(ticket: Ticket, viewer: Viewer, perspective: Perspective) -> bool:
-    """The contract's role scope and perspective, written out."""
+    """Whether role and perspective let the viewer see the ticket, by the contract."""
     own = ticket.assignee == viewer.user or ticket.team in viewer.teams
     requested = ticket.requester == viewer.user
     allowed = viewer.role is Role.ADMIN or (own if viewer.role is Role.AGENT else requested)
@@ -29,7 +29,7 @@ def may_see(ticket: Ticket, viewer: Viewer, perspective: Perspective) -> bool:
 
 
 def summed(condition: Condition, several: list[Ticket], viewer: Viewer, perspective: Perspective) -> int:
-    """The signed sum, over counters made by going through the tickets place by place."""
+    """Returns the signed sum over counters that are built from the tickets."""
     cells: dict[tuple[str, str], Counter[str]] = {}
     plain = {column_id(Column(left)): compiled(left) for left in residuals(condition).values() if left != NEVER}
     for ticket in several:
@@ -68,8 +68,8 @@ def test_a_ticket_is_counted_in_one_to_four_places_each_once(ticket: Ticket) -> 
     places = places_of(ticket)
     assert len(set(places)) == len(places)
     assert len({counter for counter, _ in places}) == len(places), "the parts of a counter have no ticket in common"
-    asked = (ticket.assignee, ticket.requester, ticket.team)
-    assert len(places) == 1 + sum(value is not None for value in asked)
+    owners = (ticket.assignee, ticket.requester, ticket.team)
+    assert len(places) == 1 + sum(value is not None for value in owners)
     assert (EVERYONE, "") in places
 
 
@@ -78,11 +78,13 @@ def test_a_ticket_is_in_a_viewer_s_scopes_exactly_when_it_answers_yes(
     ticket: Ticket, user: str, teams: frozenset[str]
 ) -> None:
     viewer = Viewer(user, Role.ADMIN, teams)
-    said = dict(zip((Question.ASSIGNED, Question.REQUESTED, Question.TEAM), answers_of(ticket, viewer), strict=True))
-    for asked in (frozenset(q for n, q in enumerate(Question) if bits >> n & 1) for bits in range(8)):
+    expected = dict(
+        zip((Question.ASSIGNED, Question.REQUESTED, Question.TEAM), answers_of(ticket, viewer), strict=True)
+    )
+    for product in (frozenset(q for n, q in enumerate(Question) if bits >> n & 1) for bits in range(8)):
         counters = {counter: {part: 1} for counter, part in places_of(ticket)}
-        hits = sum(sum(parts_of(scope.part, counters.get(scope.counter, {}))) for scope in scopes_for(asked, viewer))
-        assert hits == all(said[question] for question in asked), asked
+        hits = sum(sum(parts_of(scope.part, counters.get(scope.counter, {}))) for scope in scopes_for(product, viewer))
+        assert hits == all(expected[question] for question in product), product
 
 
 ODD = ("a", "a:b", "t:x", "", "*", "r:", "at:x", "x", "{x}")
@@ -100,11 +102,11 @@ def test_odd_ids_share_no_scope(places: list[tuple[str | None, str | None, str |
 
 def test_the_sums_of_the_plain_cases_have_no_more_terms_than_they_need() -> None:
     everyone = frozenset[Question]()
-    mine, team = frozenset((Question.ASSIGNED,)), frozenset((Question.TEAM,))
+    assigned, team = frozenset((Question.ASSIGNED,)), frozenset((Question.TEAM,))
     admin = signed_sum(OPEN, Role.ADMIN, Perspective.TEMPLATE)
     assert [(term.sign, term.questions) for term in admin] == [(1, everyone)]
     agent = signed_sum(OPEN, Role.AGENT, Perspective.TEMPLATE)
-    assert {(term.sign, term.questions) for term in agent} == {(1, mine), (1, team), (-1, mine | team)}
+    assert {(term.sign, term.questions) for term in agent} == {(1, assigned), (1, team), (-1, assigned | team)}
     user = signed_sum(OPEN, Role.USER, Perspective.TEMPLATE)
     assert [(term.sign, term.questions) for term in user] == [(1, frozenset((Question.REQUESTED,)))]
 

@@ -1,4 +1,4 @@
-"""Tickets by status: which counters are read for a slice, and which columns there are."""
+"""Ticket counts by status: the counters and columns that a slice reads."""
 
 import msgspec
 import pytest
@@ -31,7 +31,7 @@ TICKETS = [
 
 
 def counted(*slices: Slice) -> list[dict[str, int]]:
-    """The slices counted from the counters that the tickets make."""
+    """Counts the slices from the counters of the tickets."""
     record = new_record(Entries(SETTINGS), 1)
     columns, changes = ColumnMatcher(numbered(record)), Changes()
     for ticket in TICKETS:
@@ -45,7 +45,7 @@ def counted(*slices: Slice) -> list[dict[str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "counts"),
+    ("tickets", "counts"),
     [
         (Slice(), (2, 1, 1)),
         (Slice(("a",)), (1, 0, 0)),
@@ -58,8 +58,8 @@ def counted(*slices: Slice) -> list[dict[str, int]]:
         (Slice(None, "nobody"), (0, 0, 0)),
     ],
 )
-def test_a_slice_is_counted_by_status(asked: Slice, counts: tuple[int, ...]) -> None:
-    assert counted(asked) == [dict(zip(("new", "all", "p1"), counts, strict=True))]
+def test_a_slice_is_counted_by_status(tickets: Slice, counts: tuple[int, ...]) -> None:
+    assert counted(tickets) == [dict(zip(("new", "all", "p1"), counts, strict=True))]
 
 
 def test_several_slices_share_what_is_read() -> None:

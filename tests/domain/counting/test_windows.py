@@ -1,4 +1,4 @@
-"""Calendar words as sums of what columns count by quarters: for any tree, in any zone, what going over tickets says."""
+"""Calendar words as sums over quarters: for any tree in any zone the sum equals a count of the tickets."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ tickets = st.builds(
 
 
 def summed(condition: Condition, ticket: Ticket, now: int, zone: str) -> int:
-    """What the sum over one ticket comes to, its columns counted as they are stored."""
+    """Returns the sum over one ticket, from its columns as they are stored."""
     total = 0
     for sign, column, region in summands(simplify(condition)):
         counted = ColumnMatcher({0: column}).counted(ticket, now)
@@ -71,7 +71,7 @@ def test_the_sum_counts_a_ticket_exactly_when_the_condition_holds_that_day(
 def test_readers_are_right_for_two_days_after_the_last_look_at_a_ticket(
     condition: Condition, ticket: Ticket, later: int, zone: str
 ) -> None:
-    """A reader's clock goes on while no consumer runs: words mean other days then, and deadlines wait."""
+    """The reader's clock advances while no consumer runs: calendar words move on, but deadlines don't."""
     applied, read = NOON_US, NOON_US + max(0, later) * QUARTER_US
     today = day(zone, read)
     total = 0

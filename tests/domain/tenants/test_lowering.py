@@ -1,4 +1,4 @@
-"""Conditions written out over one tenant's catalogue: ranks, `state` and `slaBreached` as facts."""
+"""Lowered conditions of one tenant: ranks, `state` and `slaBreached` as conditions on stored fields."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ PRIORITIES = (Priority("hi", "H", 10), Priority("lo", "L", -1), Priority("mid", 
 SETTINGS = TenantSettings("acme", "Acme", "r", STATUSES, PRIORITIES)
 SHUT = closed(SETTINGS)
 EITHER = simplify(AnyOf((SHUT, Not(SHUT))))
-"""True of each ticket, though it isn't written so."""
+"""Holds for every ticket, but is not the constant."""
 
 
 def lowered(field: str, op: str, value: Any = None) -> Condition:

@@ -1,4 +1,4 @@
-"""Adoptions and sweeps of a tenant's record: what is in force is right of every ticket, numbers never meet."""
+"""Catalogue syncs and backfills of a tenant's record: columns in force are right, and no two share a number."""
 
 from collections.abc import Iterable
 
@@ -31,7 +31,7 @@ TICKETS = [Ticket("s1", 0, category=VALUES[number % 3]) for number in range(4)]
 
 
 def entries(wheres: Iterable[str], shut: frozenset[str] = frozenset()) -> Entries:
-    """One filter a value: tickets of that category."""
+    """Returns entries with one filter per category."""
     statuses = tuple(Status(name, name, closed=name in shut) for name in ("s1", "s2"))
     settings_ = TenantSettings("acme", "Acme", "r", statuses)
     return Entries(settings_, {one: Filter(one, one, "custom", Leaf("category", "eq", one)) for one in wheres})
@@ -47,14 +47,14 @@ _held: dict[tuple[str, str | None], int] = {}
 
 
 def holds(name: str, column: Column, category: str | None) -> int:
-    """Whether a ticket of that category counts in the column; looked up once, names say what they mean."""
+    """Whether a ticket of that category counts in the column, cached by the column's id."""
     if (name, category) not in _held:
         _held[name, category] = ColumnMatcher({0: column}).mask(Ticket("s1", 0, category=category), 0)
     return _held[name, category]
 
 
 class Tenant:
-    """A record, the stored masks of tickets, and sweeps on their way: what the consumers do with it."""
+    """A model of the consumers: a record, the stored masks of tickets, and backfills in progress."""
 
     def __init__(self, first: Entries) -> None:
         self.record = new_record(first, 0)
@@ -63,12 +63,12 @@ class Tenant:
         self.newest = 0
 
     def adopt(self, newer: Entries, *, same_version: bool = False) -> None:
-        """Newer entries; those that only add or drop pairs of profile and filter keep the version."""
+        """Syncs newer entries. `same_version`: they only add or drop on-demand pairs."""
         self.newest += not same_version
         self.record = adopted(self.record, newer, self.newest)
 
     def touch(self, index: int) -> None:
-        """An event or a sweep: the ticket is asked about all columns again."""
+        """Evaluates all columns for the ticket again, as an event or a backfill does."""
         self.masks[index] = ColumnMatcher(numbered(self.record)).mask(TICKETS[index], 0)
 
     def begin(self) -> None:
@@ -77,7 +77,7 @@ class Tenant:
             self.sweeps.append((sweep, 0))
 
     def go_on(self, which: int) -> None:
-        """One bite of one sweep; the last one ends it."""
+        """Runs one step of one backfill. The last step completes it."""
         sweep, place = self.sweeps.pop(which)
         if place < len(TICKETS):
             self.touch(place)
@@ -150,7 +150,7 @@ def test_a_column_that_was_dropped_and_came_back_during_a_sweep_is_filled_by_the
     for _ in range(len(TICKETS) - 1):
         tenant.go_on(0)
     tenant.check()
-    assert tenant.record.pending is not None, "half of the tickets were never asked"
+    assert tenant.record.pending is not None, "half of the tickets were never evaluated"
     settle(tenant)
     assert "b" in tenant.record.entries.filters
 

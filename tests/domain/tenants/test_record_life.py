@@ -1,4 +1,4 @@
-"""The diagram of a record's life in `docs/filters.md` has the arrows that the code has, and no others."""
+"""The diagram of a record's states in `docs/filters.md` has exactly the transitions of the code."""
 
 import re
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from tests.domain.tenants.test_record import VALUES, entries
 PAGE = Path(__file__).parents[3] / "docs/filters.md"
 
 ARROW = re.compile(r"^ +(\S+) --> (\S+): (entry|backfill)\b", re.MULTILINE)
-"""From, to, and what makes it so."""
+"""From, to, and the cause."""
 
 EDITS = [entries(chosen) for size in range(3) for chosen in combinations(VALUES[:3], size)]
 
 LONGEST = 3
-"""Steps of a life: enough to come back from every state to each other."""
+"""The number of steps: enough to reach every state from every other one."""
 
 
 def state(record: TenantRecord) -> str:
@@ -28,7 +28,7 @@ def state(record: TenantRecord) -> str:
 
 
 def arrows(record: TenantRecord, sweep: Backfill | None, steps: int) -> Iterator[tuple[str, str, str]]:
-    """All that may happen to a record within so many steps, with a backfill that began at any of them, or none."""
+    """Yields all transitions of a record within so many steps, with a backfill that began at any step, or none."""
     if not steps:
         return
     before = state(record)

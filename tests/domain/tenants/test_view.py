@@ -1,4 +1,4 @@
-"""One tenant as viewers see it: who may ask for what, what is said of it, and when it can't be counted yet."""
+"""One tenant as viewers see it: visible ids, names and colours, and requests that are still warming."""
 
 from typing import Any
 
@@ -52,9 +52,9 @@ def completed(record: TenantRecord) -> TenantRecord:
     return record if sweep is None else backfilled(record, sweep)
 
 
-def invalid(view: TenantView, asked: CountRequest) -> list[str]:
+def invalid(view: TenantView, request: CountRequest) -> list[str]:
     try:
-        view.check(asked)
+        view.check(request)
     except InvalidIds as error:
         return list(error.ids)
     return []
@@ -165,9 +165,9 @@ def test_a_removed_filter_is_invalid_at_once_even_while_others_are_filled() -> N
 def test_an_edited_filter_counts_as_it_did_until_the_new_one_is_filled() -> None:
     old = new_record(entries(saved("a")), 1)
     record = adopted(old, entries(saved("a", Leaf("tags", "is_empty"))), 2)
-    asked = wanted("a")
-    assert TenantView(record).plan(asked, day()) == TenantView(old).plan(asked, day())
-    assert TenantView(completed(record)).plan(asked, day()) != TenantView(old).plan(asked, day())
+    request = wanted("a")
+    assert TenantView(record).plan(request, day()) == TenantView(old).plan(request, day())
+    assert TenantView(completed(record)).plan(request, day()) != TenantView(old).plan(request, day())
 
 
 def test_a_tenant_that_is_loading_is_warming_as_soon_as_it_says_so_after_ids_were_checked() -> None:
@@ -194,11 +194,11 @@ def test_a_profile_s_pairs_are_warming_until_they_are_wanted_and_filled() -> Non
 
 def test_pairs_of_what_there_is_not_are_dropped() -> None:
     both = entries(saved("a"), profiles=(Profile("base", "B", AllOf(())),))
-    asked = [("base", "a"), ("base", "gone"), ("gone", "a"), ("base", SUMMARY), ("base", "1")]
-    assert with_demands(both, asked, ()).pairs == {("base", "a"), ("base", SUMMARY), ("base", "1")}
+    pairs = [("base", "a"), ("base", "gone"), ("gone", "a"), ("base", SUMMARY), ("base", "1")]
+    assert with_demands(both, pairs, ()).pairs == {("base", "a"), ("base", SUMMARY), ("base", "1")}
 
 
-def test_what_looks_at_two_fields_days_is_asked_for_with_its_zone() -> None:
+def test_a_demand_with_calendar_words_on_two_fields_has_a_zone() -> None:
     both = AllOf((Leaf("createdAt", "within", "today"), Leaf("dueAt", "within", "today")))
     record = new_record(entries(saved("both", both)), 1)
     with pytest.raises(Warming) as warming:

@@ -1,4 +1,4 @@
-"""What a sieve adds to the plain operators: the viewer, the instant, local days and the derived `slaBreached`."""
+"""The viewer filter's inputs besides the ticket: viewer, instant, local day, and the derived `slaBreached`."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from service.domain.tickets.ticket import Ticket
 from tests.support.days import day
 
 NOW = parse_instant("2026-03-08T16:00:00Z")
-"""Noon in Havana on a day without its midnight: it began at 05:00 UTC."""
+"""Noon in Havana on a day without a midnight: the day began at 05:00 UTC."""
 SETTINGS = TenantSettings("acme", "Acme", "r", (Status("o", "Open"), Status("c", "Closed", closed=True)))
 ADMIN = Viewer("ann", Role.ADMIN)
 
@@ -90,10 +90,10 @@ def test_breached_is_the_flag_or_open_past_the_deadline(found: Ticket, breached:
 
 def test_the_condition_sees_only_what_role_and_perspective_leave() -> None:
     everything = leaf("status", "is_not_empty")
-    mine, teams, asked = ticket(assignee="ann"), ticket(team="net"), ticket(requester="ann")
+    assigned, in_team, requested = ticket(assignee="ann"), ticket(team="net"), ticket(requester="ann")
     seen = {
         (role, perspective): [counts(everything, one, Viewer("ann", role, frozenset({"net"})), perspective)
-                              for one in (mine, teams, asked, ticket())]
+                              for one in (assigned, in_team, requested, ticket())]
         for role in Role for perspective in Perspective
     }  # fmt: skip
     nothing, agents, users, all_of_them = (

@@ -1,4 +1,4 @@
-"""What events make of a ticket: held against a recount that only looks for the highest sequence."""
+"""Events applied to a ticket, compared with a model that takes the highest sequence."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ tickets = st.builds(
 
 @st.composite
 def whole_histories(draw: st.DrawFn) -> list[TicketEvent]:
-    """Whole tickets and deletes of one ticket, each sequence once."""
+    """Draws whole tickets and deletes of one ticket with distinct sequences."""
     sequences = draw(
         st.lists(st.integers(0, 9) | st.integers(0, LARGEST_SEQUENCE), min_size=1, max_size=8, unique=True)
     )

@@ -1,4 +1,4 @@
-"""Instants: what RFC 3339 allows is read exactly, and nothing else. Knows the calendar only through datetime."""
+"""Instants: exactly the texts of RFC 3339 are parsed, without loss. Takes the calendar from datetime."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,7 +18,7 @@ from service.domain.tickets.instant import (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 A_SECOND_US = 1_000_000
 
-# RFC 3339, section 5.6, with the ranges of its comments but for the days of each month.
+# RFC 3339, section 5.6, with the ranges of its comments, except for the number of days in each month.
 GRAMMAR = re.compile(
     r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
     r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"

@@ -1,4 +1,4 @@
-"""Records that belong to the dead letters, each for one reason; applied by mistake, each would change a count."""
+"""Random dead letters, each bad for one reason. Applied by mistake, each would change a count."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 def good_event(tenant: str, ticket: str) -> Json:
-    """An event that would win over all others, so that applying it shows."""
+    """Returns an event with the highest sequence, so that a test notices if it is applied."""
     data = {"status": "3745", "createdAt": "2026-11-01T00:00:00Z", "assignee": "agent-12"}
     return {
         "specversion": "1.0",
@@ -25,7 +25,7 @@ def good_event(tenant: str, ticket: str) -> Json:
     }
 
 
-# Attributes of the event that are wrong in one place, by the reason.
+# Each replaces one attribute of the event by a wrong one.
 ATTRIBUTES: tuple[Json, ...] = (
     {"specversion": "0.3"}, {"specversion": None}, {"specversion": 1.0}, {"id": None}, {"id": ""}, {"source": None},
     {"type": None}, {"type": "ticket.reopened"}, {"type": "TICKET.UPDATED"}, {"subject": None}, {"subject": ""},
@@ -49,7 +49,7 @@ FIELDS: tuple[Json, ...] = (
 
 
 def bad_record(choices: Choices, tenant: str, ticket: str) -> LogItem:
-    """One of them, for a ticket that may well exist."""
+    """Returns one bad record, for a ticket that may exist."""
     return choices.pick(KINDS)(choices, good_event(tenant, ticket))
 
 
@@ -63,7 +63,7 @@ def with_bad_field(choices: Choices, event: Json) -> LogItem:
 
 
 def lost_patch(choices: Choices, event: Json) -> LogItem:
-    """A patch of a ticket that was never created."""
+    """Returns a patch of a ticket that was never created."""
     return {**event, "subject": f"never {event['subject']}"[:128], "datacontenttype": MERGE_PATCH}
 
 
@@ -85,7 +85,7 @@ def of_other_content(choices: Choices, event: Json) -> LogItem:
 
 
 def of_two_kinds(choices: Choices, event: Json) -> LogItem:
-    """In binary mode, its headers at odds about what the data is: a whole ticket, or a patch."""
+    """Returns a record in binary mode whose two content type headers disagree: whole ticket or patch."""
     types = ("application/json", MERGE_PATCH)
     one = choices.pick((0, 1))
     attributes = {f"ce_{name}": value for name, value in event.items() if name != "data"}
@@ -101,7 +101,7 @@ def nameless_tombstone(choices: Choices, event: Json) -> LogItem:
 
 
 def too_large(tenant: str, ticket: str) -> Record:
-    """One byte over what is allowed. Not among the random ones: not every broker takes it."""
+    """Returns a record one byte over the limit. Not one of the random kinds: not every broker accepts it."""
     event = {**good_event(tenant, ticket), "padding": ""}
     event["padding"] = "x" * (MAX_RECORD_BYTES + 1 - len(json.dumps(event)))
     return Record(json.dumps(event).encode())

@@ -1,4 +1,4 @@
-"""Which conditions compile. Only says yes or where not; never evaluates, never looks an id up."""
+"""Checks whether a condition compiles, or names the wrong node. Never evaluates, never looks an id up."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -30,11 +30,11 @@ VIEWER_WORDS = {"@me": ("assignee", "requester"), "@my_teams": ("team",)}
 
 
 class DoesNotCompile(Exception):
-    """This condition is refused; the message begins with the path of the bad node."""
+    """A condition is refused. The message begins with the path of the wrong node."""
 
 
 def check(where: Any) -> None:
-    """Raises DoesNotCompile for a condition outside the contract's language or limits."""
+    """Raises DoesNotCompile for a condition outside the language or its limits."""
     leaves = sum(1 for _ in leaves_of(where, "where", 1))
     if leaves > MAX_LEAVES:
         raise DoesNotCompile(f"where: {leaves} leaves are more than {MAX_LEAVES}")
@@ -93,11 +93,11 @@ def check_value(field: str, op: str, value: Any, path: str) -> None:
         raise DoesNotCompile(f"{path}: {error}") from error
 
 
-VIEWER_WORDS_LIST = list(VIEWER_WORDS)  # A list, so that `in` also takes a value that can't be hashed.
+VIEWER_WORDS_LIST = list(VIEWER_WORDS)  # A list, because `in` must accept unhashable values.
 
 
 def check_time(field: str, op: str, value: Any) -> None:
-    """Raises what the parsers raise where a text that must name an instant, a duration or a day doesn't."""
+    """Raises the parser's error unless the value has the instant, duration or calendar word that the operator needs."""
     if op in SPANS:
         parse_duration(value)
     elif op == "within":

@@ -1,4 +1,4 @@
-"""Random conditions of the contract's language, drawn from the tickets' own values. Never one in doubt there."""
+"""Random conditions with values of the tickets. Never a condition that the contract leaves ambiguous."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.oracle.generated.random_tickets import (
 from tests.oracle.published.records import ID_FIELDS, INSTANT_FIELDS
 
 CUSTOM_FIELDS = tuple(f"fields.{name}" for name in FIELDS)
-# Some stand more often: the viewer's, where role, perspective and condition meet, and those whose types differ.
+# Some fields are drawn more often: those of the viewer questions, and custom fields, whose values differ in type.
 PLAIN_FIELDS = (*ID_FIELDS, "assignee", "requester", "team", "state", *CUSTOM_FIELDS, *CUSTOM_FIELDS)
 PARTS = ("a", "ß", "SS", "net", "P-4", "2", "/", "ÄRGER", "É")
 DURATIONS = ("PT24H", "P1D", "PT0S", "P3DT1H", "PT1H30M", "P1W", "PT0.5S")
@@ -27,7 +27,7 @@ FLAT = sorted(EQUAL | EMPTY)
 
 
 def condition(choices: Choices, shape: Shape, pools: Pools) -> dict[str, Any]:
-    """A `where` that compiles: flat, or a tree of up to five levels."""
+    """Returns a valid `where`: flat, or a tree of up to five levels."""
     if shape.language == "full":
         return tree(choices, shape, pools, 4)
     if choices.chance(40):
@@ -36,7 +36,7 @@ def condition(choices: Choices, shape: Shape, pools: Pools) -> dict[str, Any]:
 
 
 def tree(choices: Choices, shape: Shape, pools: Pools, levels: int) -> dict[str, Any]:
-    """A node with at most that many levels of nodes above its leaves."""
+    """Returns a node with at most that many levels above its leaves."""
     kind = choices.pick(("leaf", "all", "any", "not", "both")) if levels else "leaf"
     if kind == "leaf":
         return leaf(choices, shape, pools)
@@ -58,7 +58,7 @@ def leaf(choices: Choices, shape: Shape, pools: Pools) -> dict[str, Any]:
 
 
 def operators(field: str, shape: Shape) -> list[str]:
-    """Those of the field, as far as the shape goes and the contract leaves no doubt."""
+    """Returns the operators of the field that the shape allows and the contract defines without ambiguity."""
     if shape.language == "flat":
         return sorted(EMPTY) if field == "tags" else FLAT
     if field == "tags":
@@ -102,7 +102,7 @@ def viewer_word(field: str) -> str | None:
 
 
 def one(choices: Choices, shape: Shape, pools: Pools, field: str) -> Any:
-    """A single value for `eq` and its like."""
+    """Returns a single value, for `eq` and similar operators."""
     word = viewer_word(field)
     if word is not None and choices.chance(40):
         return word
@@ -121,7 +121,7 @@ def one(choices: Choices, shape: Shape, pools: Pools, field: str) -> Any:
 
 
 def moment(choices: Choices, shape: Shape) -> str:
-    """An instant; with `times` also one that moves with the clock."""
+    """Returns an instant; with `times` also one relative to `@now`."""
     if shape.times and choices.chance(50):
         return "@now" + (choices.pick("+-") + choices.pick(DURATIONS) if choices.chance(80) else "")
     return format_instant(choices, past_us(choices, shape))

@@ -1,4 +1,4 @@
-"""Random histories of tickets, as the records that tell them. Every one is good; the bad ones are made elsewhere."""
+"""Random ticket histories as records of the log. All records are valid; `bad_records` makes the others."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from tests.oracle.generated.random_tickets import (
 )
 from tests.oracle.published.records import MAX_SEQUENCE, MERGE_PATCH, LogItem, Record
 
-# Beyond 2^53 doubles can't tell neighbours apart, and 2^63-1 is the last that there is.
+# Beyond 2^53 doubles can't represent every whole number, and 2^63-1 is the highest sequence.
 LEAPS = (2**31, 2**53, MAX_SEQUENCE - 2, MAX_SEQUENCE)
 CHANGES = ("status", "assignee", "team", "requester", "priority", "tags", "fields", "slaBreached", "dueAt", "category")
 
 
 class History:
-    """One ticket from its creation on; `items` are its records in the order in which they happened."""
+    """The history of one ticket. `items` are its records in the order of the changes."""
 
     def __init__(self, choices: Choices, shape: Shape, pools: Pools, tenant: str, ticket: str) -> None:
         self.choices, self.shape, self.pools = choices, shape, pools
@@ -31,8 +31,8 @@ class History:
         self.used: set[int] = set()
         self.in_order = False
 
-    def told(self) -> list[LogItem]:
-        """All its records; shuffled, where the shape and the kinds of its events allow that."""
+    def records(self) -> list[LogItem]:
+        """Generates and returns all records, shuffled if the shape and the kinds of events allow it."""
         self.write("ticket.created", whole_ticket(self.choices, self.shape, self.pools))
         for _ in range(self.choices.integer(0, self.shape.steps)):
             self.step()
@@ -41,7 +41,7 @@ class History:
         return self.items
 
     def step(self) -> None:
-        """One more thing happens."""
+        """Adds the record of one random action."""
         if self.sequence == MAX_SEQUENCE and not self.shape.equal_sequences:
             return
         actions = ["change", "change", "change", "close", "reopen", "delete", "again"]
@@ -60,7 +60,7 @@ class History:
             getattr(self, action)()
 
     def again(self) -> None:
-        """A duplicate; that of a tombstone without a sequence is one more delete."""
+        """Adds a duplicate. A repeated tombstone without a sequence counts as another delete."""
         item = self.choices.pick(self.items)
         if isinstance(item, Record) and not item.headers:
             self.grow()
@@ -75,7 +75,7 @@ class History:
         self.write("ticket.updated", data)
 
     def close(self) -> None:
-        """A close by name, whatever its status says: only where the catalogue doesn't know the status, it counts."""
+        """Adds a `ticket.closed` with any status. The event type decides only for an unknown status."""
         data = dict(self.data or {})
         if self.choices.chance(80):
             data["status"] = self.choices.pick(self.pools.statuses[-2:])
@@ -88,7 +88,7 @@ class History:
         self.write("ticket.updated", {**(self.data or {}), "status": self.pools.statuses[0], "closedAt": None})
 
     def patch(self) -> None:
-        """A merge patch. The generator needs no result of it: the next whole ticket says all anew."""
+        """Adds a merge patch. `data` stays as it is, because the next whole ticket replaces everything."""
         self.in_order = True
         self.grow()
         type_ = self.choices.pick(("ticket.updated", "ticket.updated", "ticket.closed"))
@@ -105,7 +105,7 @@ class History:
         self.items.append(item)
 
     def tombstone(self) -> None:
-        """With a sequence a delete like others; without one its place in the log matters."""
+        """Adds a tombstone. Without a sequence its place in the log matters, so the history stays in order."""
         headers: tuple[tuple[str, bytes], ...] = ()
         self.grow()
         if self.choices.chance(50):
@@ -116,13 +116,13 @@ class History:
         self.items.append(Record(None, f"{self.tenant}/{self.ticket}".encode(), headers))
 
     def recreate(self) -> None:
-        """A newer event brings a deleted ticket back, whatever its name."""
+        """Restores a deleted ticket with an event of either type."""
         self.grow()
         type_ = self.choices.pick(("ticket.created", "ticket.updated"))
         self.write(type_, whole_ticket(self.choices, self.shape, self.pools))
 
     def out_of_turn(self, action: str) -> None:
-        """A whole ticket that comes too late, or under a sequence that has been used."""
+        """Adds a whole ticket that is late, or has a sequence that is already used."""
         sequence = self.sequence if action == "equal" else self.choices.integer(0, max(0, self.sequence - 1))
         if sequence in self.used and not self.shape.equal_sequences:
             return
@@ -130,7 +130,7 @@ class History:
         self.items.append(self.cloud_event("ticket.updated", sequence, data))
 
     def grow(self) -> None:
-        """The next sequence, mostly the very next one."""
+        """Increases the sequence, mostly by one."""
         grown = self.sequence + self.choices.pick((1, 1, 1, 2, 1000))
         if self.choices.chance(4):
             grown = max(grown, self.choices.pick(LEAPS))
@@ -163,7 +163,7 @@ class History:
 
 
 def interleaved(choices: Choices, histories: list[list[LogItem]]) -> list[LogItem]:
-    """One log of all of them; each keeps its own order."""
+    """Merges the histories into one log. Each keeps its own order."""
     left = [list(history) for history in histories if history]
     log: list[LogItem] = []
     while left:

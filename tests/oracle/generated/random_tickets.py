@@ -1,4 +1,4 @@
-"""Random tickets: the odd ids, field values and instants that a world is made of. Makes data, no events."""
+"""Random tickets with unusual ids, field values and instants. Makes data, no events."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +9,7 @@ from tests.oracle.instants import DAY_US, EPOCH, HOUR_US, MICROSECOND, parse_ins
 
 NOW = "2026-11-21T10:15:00Z"
 
-# Each has broken somebody's keys, patterns, quoting or comparisons; two differ only in Unicode normalization.
+# Values that often break keys, patterns, quoting or comparisons. Two differ only in Unicode normalization.
 USERS = (
     "agent-12", "auth0|1", "a+b@x.org", "/x", "ünï çødé", "{x}", "caf\u00e9", "cafe\u0301", "Agent-12", "a:b", "*",
     "%2F", "back\\slash", 'quo"te', "🎫", "network",
@@ -33,10 +33,10 @@ ZONES = (
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large and how wild worlds are. The switches are off for what a stage of the product doesn't know yet."""
+    """The size of random worlds, and the features that they use."""
 
     language: Literal["flat", "full"] = "flat"
-    times: bool = False  # Time operators, and deadlines around now; else deadlines are absent or decades away.
+    times: bool = False  # Time operators, and deadlines around now. If False, deadlines are absent or decades away.
     patches: bool = True
     tombstones: bool = True
     reorder: bool = True  # Whole-ticket events out of order.
@@ -57,7 +57,7 @@ class Shape:
 
 
 def format_instant(choices: Choices, at_us: int) -> str:
-    """That instant in one of the spellings that RFC 3339 allows."""
+    """Returns the instant in one of the forms that RFC 3339 allows."""
     offset = choices.pick((0, 0, 345, -210, 840))
     local = EPOCH + at_us * MICROSECOND + timedelta(minutes=offset)
     text = local.strftime("%Y-%m-%dT%H:%M:%S")
@@ -68,23 +68,23 @@ def format_instant(choices: Choices, at_us: int) -> str:
 
 
 def past_us(choices: Choices, shape: Shape) -> int:
-    """When things happened: one of few instants, so that some are equal; with `times` around now's local days."""
+    """Returns one of few past instants, so that some are equal. With `times`, an instant around today in some zone."""
     if shape.times:
         return near_us(choices, shape)
     return shape.now_us - choices.pick((1, 2, 30, 400)) * DAY_US - choices.pick((0, 1, 1_000_000))
 
 
 def near_us(choices: Choices, shape: Shape) -> int:
-    """An instant at, or a hair beside, now, a duration from now, or a boundary of a calendar word in some zone."""
-    hair = choices.pick((0, -1, 1, 1_000_000))
+    """Returns an instant at or next to now, a duration from now, or a bound of a calendar word in some zone."""
+    shift_us = choices.pick((0, -1, 1, 1_000_000))
     if choices.chance(50):
         word = choices.pick(("today", "yesterday", "tomorrow", "this_week", "this_month"))
-        return choices.pick(window(word, shape.now_us, choices.pick(ZONES))) + hair
-    return shape.now_us + choices.pick((0, -1, 1, -24, 24, -72, 200)) * HOUR_US + hair
+        return choices.pick(window(word, shape.now_us, choices.pick(ZONES))) + shift_us
+    return shape.now_us + choices.pick((0, -1, 1, -24, 24, -72, 200)) * HOUR_US + shift_us
 
 
 def deadline(choices: Choices, shape: Shape) -> str | None:
-    """A due date: around now with `times`, else none or decades ahead."""
+    """Returns a due date: around now with `times`, else none or decades ahead."""
     if choices.chance(40):
         return choices.pick((None, ""))
     far_us = shape.now_us + choices.pick((25_000, 25_001)) * DAY_US
@@ -92,13 +92,13 @@ def deadline(choices: Choices, shape: Shape) -> str | None:
 
 
 def blank_or(choices: Choices, options: tuple[str, ...]) -> str | None:
-    """One of the ids, or one of the ways to say that there is none."""
+    """Returns one of the ids, or null or an empty text."""
     return choices.pick(options) if choices.chance(80) else choices.pick((None, ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """What the values of one tenant's tickets are drawn from; few, so that they meet."""
+    """The values of one tenant's tickets: few, so that many tickets share them."""
 
     statuses: tuple[str, ...]
     priorities: tuple[str, ...]
@@ -107,7 +107,7 @@ class Pools:
 
 
 def field_value(choices: Choices, shape: Shape, pools: Pools, name: str) -> Any:
-    """A value for one field of a ticket, of the type that the contract wants there."""
+    """Returns a valid value for one field of a ticket."""
     if name == "status":
         return choices.pick(pools.statuses)
     if name == "fields":
@@ -129,7 +129,7 @@ def field_value(choices: Choices, shape: Shape, pools: Pools, name: str) -> Any:
 
 LARGE = (10**30, 1e30, -(2**64), 10**400)
 HALVES: tuple[Any, ...] = ("P\ud83d", ["\ude00", "a"], {"\ud83d": "\ud83d\ud83d\ude00"})
-"""Numbers beyond 64 bits count as doubles, and half a surrogate pair, which JSON can write, as U+FFFD."""
+"""Numbers beyond 64 bits are stored as doubles, and half a surrogate pair, which JSON can contain, as U+FFFD."""
 
 OPTIONAL = (
     "assignee", "team", "requester", "priority", "fields", "tags", "slaBreached", "category", "dueAt", "slaDueAt",
@@ -138,7 +138,7 @@ OPTIONAL = (
 
 
 def whole_ticket(choices: Choices, shape: Shape, pools: Pools) -> dict[str, Any]:
-    """A ticket of its own: some fields missing, one that nobody knows."""
+    """Returns a whole ticket: some fields are missing, and sometimes there is an unknown one."""
     names = ["status", "createdAt", *OPTIONAL[:4], *choices.some(OPTIONAL[4:], 0, len(OPTIONAL))]
     data = {name: field_value(choices, shape, pools, name) for name in names}
     if choices.chance(10):
@@ -147,7 +147,7 @@ def whole_ticket(choices: Choices, shape: Shape, pools: Pools) -> dict[str, Any]
 
 
 def patch_of(choices: Choices, shape: Shape, pools: Pools) -> dict[str, Any]:
-    """A merge patch: some fields anew, null to take one away, single custom fields set or taken away."""
+    """Returns a merge patch: new values, null to remove a field, custom fields to set or remove."""
     patch: dict[str, Any] = {}
     for name in choices.some(("status", *OPTIONAL), 0, 3):
         value = field_value(choices, shape, pools, name)

@@ -1,4 +1,4 @@
-"""The random worlds: valid, repeatable, of every kind they promise, telling wrong rules from right."""
+"""The random worlds are valid and repeatable, contain every kind of event, and expose wrong rules."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -27,7 +27,7 @@ def answers(world: World, oracle: Recount | None = None) -> list[Answer]:
     oracle = oracle or recount(world.catalogue, world.log)
     return [
         oracle.counts(a.tenant, a.viewer, a.perspective, a.filter_ids, a.profile_id, world.now_us, a.timezone)
-        for a in world.demands
+        for a in world.requests
     ]
 
 
@@ -94,8 +94,8 @@ def test_the_worlds_hold_every_kind_of_thing() -> None:
                 seen.add("bytes" if item.value else f"tombstone with {len(item.headers)} headers")
             else:
                 seen |= {str(item.get("type")), str(item.get("datacontenttype")), type(item.get("sequence")).__name__}
-        seen |= {f"{ask.perspective} of {role}" for ask in world.demands for role in ask.viewer.roles if "_" in role}
-        seen |= {"profile"} if any(ask.profile_id for ask in world.demands) else set()
+        seen |= {f"{ask.perspective} of {role}" for ask in world.requests for role in ask.viewer.roles if "_" in role}
+        seen |= {"profile"} if any(ask.profile_id for ask in world.requests) else set()
     assert seen >= {
         "dead letter", "bytes", "tombstone with 0 headers", "tombstone with 2 headers", "ticket.created",
         "ticket.updated", "ticket.closed", "ticket.deleted", "application/merge-patch+json", "str", "int", "profile",
@@ -108,11 +108,11 @@ def last_read_wins(ticket: Ticket | None, event: Any) -> Ticket | None:
     return Ticket(event.sequence or 0, event.type, None if event.type == "ticket.deleted" else event.data)
 
 
-def without_the_null_rule(leaf: Mapping[str, Any], ticket: Ticket, sight: conditions.Sight) -> bool:
-    value = conditions.value_of(leaf["field"], ticket, sight)
+def without_the_null_rule(leaf: Mapping[str, Any], ticket: Ticket, context: conditions.ConditionContext) -> bool:
+    value = conditions.value_of(leaf["field"], ticket, context)
     if leaf["op"] in conditions.OPPOSITES and conditions.is_empty(value):
         return False
-    return RIGHT_LEAF_HOLDS(leaf, ticket, sight)
+    return RIGHT_LEAF_HOLDS(leaf, ticket, context)
 
 
 RIGHT_LEAF_HOLDS = conditions.leaf_holds
@@ -127,8 +127,8 @@ def closed_by_name(ticket: Ticket, tenant: Mapping[str, Any]) -> bool:
 
 
 @cache
-def told_rightly() -> list[tuple[World, list[Answer]]]:
-    """Worlds that tell wrong rules from right ones, with the right answers."""
+def correct_answers() -> list[tuple[World, list[Answer]]]:
+    """Returns random worlds with their correct answers."""
     shape = Shape(patches=False)
     return [(world, answers(world)) for world in (seeded_world(seed, shape) for seed in range(150))]
 
@@ -151,7 +151,7 @@ def converted(one: object, other: object) -> bool:
 def test_the_worlds_tell_a_wrong_rule_from_the_right_one(
     module: Any, name: str, wrong: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = told_rightly()
+    many = correct_answers()
     monkeypatch.setattr(module, name, wrong)
     differing = sum(answers(world) != expected for world, expected in many)
     assert differing >= 3

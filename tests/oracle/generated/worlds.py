@@ -1,7 +1,7 @@
-"""Small random worlds: tenants, filters, histories, and who looks at them. Never says what the counts are.
+"""Small random worlds: tenants, filters, ticket histories and requests of viewers. Never computes counts.
 
-`seeded_world(7, Shape(language="full"))` is the same world on every machine; `@given(worlds(Shape(bad=True)))` draws
-worlds of that shape, and shrinks them; give it `deadline=None` and suppress `HealthCheck.too_slow`.
+`seeded_world(7, Shape(language="full"))` is the same world on every machine. `@given(worlds(Shape(bad=True)))` draws
+worlds of that shape and shrinks them; it needs `deadline=None` and a suppressed `HealthCheck.too_slow`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ UNKNOWN_STATUS, UNKNOWN_PRIORITY, UNKNOWN_TEAM = "9999", "8888", "nobody's team"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request for counts, for all ids that this viewer may ask for."""
+    """One request for the counts of all ids that this viewer may request."""
 
     tenant: str
     viewer: Viewer
@@ -40,17 +40,17 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Catalogue records (without the realm and its keys), the log in its order, the instant, and what is asked."""
+    """Catalogue records (without the realm and its keys), the log in order, the requests, and the instant of now."""
 
     shape: Shape
     catalogue: tuple[Mapping[str, Any], ...]
     log: tuple[LogItem, ...]
-    demands: tuple[Ask, ...]
+    requests: tuple[Ask, ...]
     now_us: int
 
 
 class DrawnChoices(Choices):
-    """The decisions of a property test."""
+    """Takes the decisions from a property test."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
@@ -61,31 +61,31 @@ class DrawnChoices(Choices):
 
 @st.composite
 def worlds(draw: st.DrawFn, shape: Shape | None = None) -> World:
-    """Random worlds of that shape; a failing one shrinks to the fewest tenants, tickets, events and filters."""
+    """Draws worlds of that shape. A failing one shrinks to the fewest tenants, tickets, events and filters."""
     return world(DrawnChoices(draw), shape or Shape())
 
 
 def seeded_world(seed: int, shape: Shape | None = None) -> World:
-    """The world of that seed."""
+    """Returns the world of that seed."""
     return world(SeededChoices(seed), shape or Shape())
 
 
 def world(choices: Choices, shape: Shape) -> World:
     catalogue: list[Mapping[str, Any]] = []
     histories: list[list[LogItem]] = []
-    demands: list[Ask] = []
+    requests: list[Ask] = []
     for tenant in TENANTS[: choices.integer(1, min(shape.tenants, len(TENANTS)))]:
         entry = tenant_entry(choices, tenant)
         pools = pools_of(choices, entry)
         entries = [{"kind": "tenant", "value": entry}, *saved(choices, shape, tenant, pools)]
         catalogue += entries
         histories += tenant_histories(choices, shape, tenant, pools)
-        demands += tenant_asks(choices, tenant, pools, entries)
-    return World(shape, tuple(catalogue), tuple(interleaved(choices, histories)), tuple(demands), shape.now_us)
+        requests += tenant_asks(choices, tenant, pools, entries)
+    return World(shape, tuple(catalogue), tuple(interleaved(choices, histories)), tuple(requests), shape.now_us)
 
 
 def tenant_entry(choices: Choices, tenant: str) -> dict[str, Any]:
-    """A tenant whose statuses and priorities stand in any order, so that their ranks differ from their ids."""
+    """Returns a tenant with statuses and priorities in any order, so that ranks differ from the order of ids."""
     closed = dict.fromkeys(choices.some(OPEN, 1, 3), False) | dict.fromkeys(choices.some(CLOSED, 1, 2), True)
     ranks = choices.shuffled((0, 5, 10))
     return {
@@ -108,7 +108,7 @@ def tenant_entry(choices: Choices, tenant: str) -> dict[str, Any]:
 
 
 def pools_of(choices: Choices, entry: Mapping[str, Any]) -> Pools:
-    """The tenant's own ids, and of each kind one that its catalogue doesn't know; open statuses first."""
+    """Returns the tenant's ids, and one unknown id of each kind. Open statuses come first."""
     statuses = sorted(entry["statuses"], key=lambda status: bool(status["closed"]))
     return Pools(
         (*(one["id"] for one in statuses), UNKNOWN_STATUS),
@@ -119,7 +119,7 @@ def pools_of(choices: Choices, entry: Mapping[str, Any]) -> Pools:
 
 
 def saved(choices: Choices, shape: Shape, tenant: str, pools: Pools) -> list[dict[str, Any]]:
-    """Its filters and profiles, some owned, shared, limited to a perspective; edited and removed ones if so shaped."""
+    """Returns filters and profiles: some owned, shared, limited to a perspective, and, by shape, edited or removed."""
     entries: list[dict[str, Any]] = [
         {"kind": "filter", "value": filter_entry(choices, shape, tenant, pools, f"7{index}/f")}
         for index in range(choices.integer(shape.least_filters, shape.filters))
@@ -159,18 +159,17 @@ def tenant_histories(choices: Choices, shape: Shape, tenant: str, pools: Pools) 
     histories = []
     for index in range(choices.integer(0, shape.tickets)):
         ticket = choices.pick(("INC{0}", "/t/{0}", "a|b {0}", "{{t}}:{0}", "Ünï {0}")).format(index)
-        told = History(choices, shape, pools, tenant, ticket).told()
-        histories.append(told)
+        histories.append(History(choices, shape, pools, tenant, ticket).records())
         if shape.bad and choices.chance(60):
-            # Beside, not among, the ticket's own records: where it lands must not matter.
+            # A history of its own, so that the record lands anywhere in the log.
             histories.append([bad_record(choices, tenant, ticket)])
     return histories
 
 
 def tenant_asks(choices: Choices, tenant: str, pools: Pools, entries: Sequence[Mapping[str, Any]]) -> list[Ask]:
-    """Every role in every perspective open to it, with some teams and with none."""
+    """Returns requests of every role in every perspective that it may use, with some teams and with none."""
     catalogue = Recount(entries).catalogue
-    demands = []
+    requests = []
     for role in ROLES:
         for perspective in PERSPECTIVES:
             for least, most in ((0, 0), (1, 3)):
@@ -181,5 +180,5 @@ def tenant_asks(choices: Choices, tenant: str, pools: Pools, entries: Sequence[M
                 viewer = Viewer(frozenset(roles), choices.pick(pools.users), teams)
                 ids = tuple(catalogue.filter_ids(tenant, viewer, perspective))
                 profile = choices.pick((None, *catalogue.profile_ids(tenant, viewer)))
-                demands.append(Ask(tenant, viewer, perspective, ids, profile, choices.pick(ZONES)))
-    return demands
+                requests.append(Ask(tenant, viewer, perspective, ids, profile, choices.pick(ZONES)))
+    return requests

@@ -1,1 +1,1 @@
-"""What an oracle reads: the log, its records, its catalogue."""
+"""The inputs of the oracle: the log, its records, the catalogue."""

@@ -1,4 +1,4 @@
-"""The catalogue in force: the last good entry under each id, and who may see which. Counts nothing."""
+"""The catalogue in force: the last valid entry of each id, and the visibility rules. Counts nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ PERSPECTIVES = ("template", "agent", "user")
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks: all that the token names. The strongest of the three known roles counts."""
+    """The viewer as the token names them. The strongest of the three known roles applies."""
 
     roles: frozenset[str]
     user: str
@@ -24,7 +24,7 @@ class Viewer:
 
 @dataclass(slots=True)
 class Catalogue:
-    """Tenants by id; filters and profiles by (tenant, id); and the entries refused, each with its reason."""
+    """Tenants by id, filters and profiles by (tenant, id), and the refused entries with their reasons."""
 
     tenants: dict[str, Entry] = field(default_factory=dict)
     filters: dict[tuple[str, str], Entry] = field(default_factory=dict)
@@ -32,9 +32,9 @@ class Catalogue:
     refused: list[tuple[CatalogueItem, str]] = field(default_factory=list)
 
     def learn(self, item: CatalogueItem) -> None:
-        """The next record: `(offset, key, value)` with the value as bytes, object or None, or `{"kind", "value", …}`.
+        """Adds a record: `(offset, key, value)` with the value as bytes, object or None, or `{"kind", "value", …}`.
 
-        Realms and credentials are passed over: they say who may ask, not what the answer is.
+        Realms and credentials are ignored: they authenticate viewers and don't change answers.
         """
         try:
             kind, tenant, id_, value = opened(item)
@@ -54,7 +54,7 @@ class Catalogue:
             entries[key] = value
 
     def filter_ids(self, tenant: str, viewer: Viewer, perspective: str) -> list[str]:
-        """Every id that this viewer may ask for: `all`, statuses, priorities, visible filters; each once."""
+        """Returns every id that this viewer may request, once: `all`, statuses, priorities, visible filters."""
         entry = self.tenants[tenant]
         ids = ["all", *(one["id"] for one in (*entry["statuses"], *entry["priorities"]))]
         ids += [
@@ -65,11 +65,11 @@ class Catalogue:
         return list(dict.fromkeys(ids))
 
     def profile_ids(self, tenant: str, viewer: Viewer) -> list[str]:
-        """Every profile that this viewer may use."""
+        """Returns every profile that this viewer may use."""
         return [id_ for (of, id_), one in self.profiles.items() if of == tenant and is_visible(one, viewer)]
 
     def where(self, tenant: str, filter_id: str) -> Entry:
-        """The condition behind a filter id: `all`, then a status, a priority, a filter wins."""
+        """Returns the condition of a filter id. Of colliding ids `all` wins, then a status, a priority, a filter."""
         entry = self.tenants[tenant]
         if filter_id == "all":
             return {"all": []}
@@ -80,7 +80,7 @@ class Catalogue:
 
 
 def opened(item: CatalogueItem) -> tuple[str, str, str, Entry | None]:
-    """Kind, tenant ("" where it has none), id and value of a catalogue record. Raises Refused."""
+    """Returns kind, tenant ("" for none), id and value of a catalogue record. Raises Refused."""
     if isinstance(item, tuple):
         _, key, value = item
         kind, _, rest = (key.decode() if isinstance(key, bytes) else key).partition("/")
@@ -95,7 +95,7 @@ def opened(item: CatalogueItem) -> tuple[str, str, str, Entry | None]:
 
 
 def good_tenant(value: Entry) -> Entry:
-    """The tenant entry as it is. Raises Refused for one that names no tenant or no lists."""
+    """Returns the tenant entry. Raises Refused for an entry without a valid id or without its lists."""
     if not isinstance(value.get("id"), str) or TENANT.fullmatch(value["id"]) is None:
         raise Refused("id: no tenant id")
     for plural in ("statuses", "priorities", "teams"):
@@ -107,7 +107,7 @@ def good_tenant(value: Entry) -> Entry:
 
 
 def good_filter(value: Entry, kind: str) -> Entry:
-    """The filter or profile entry as it is. Raises Refused or DoesNotCompile."""
+    """Returns the filter or profile entry. Raises Refused or DoesNotCompile."""
     check_id("id", value.get("id"))
     if not isinstance(value.get("name"), str):
         raise Refused("name: missing or no text")
@@ -130,7 +130,7 @@ def good_where(entry: Entry) -> Entry:
 
 
 def is_visible(entry: Entry, viewer: Viewer) -> bool:
-    """The tenant's own, or the viewer's, or shared with a role or a team of theirs; an admin sees all."""
+    """Whether the entry has no owner, is the viewer's, or is shared with their role or team; admins see all."""
     owner, shared = entry.get("owner"), entry.get("sharedWith") or {}
     if owner is None or owner == viewer.user or "ticket_admin" in viewer.roles:
         return True

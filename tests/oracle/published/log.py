@@ -1,4 +1,4 @@
-"""A log as it lies in Kafka: events as bytes in either content mode, spread over partitions. Sends nothing."""
+"""Encodes events as Kafka records in either content mode, spread over partitions. Sends nothing."""
 
 import json
 import zlib
@@ -10,7 +10,7 @@ from tests.oracle.published.records import HALF, STRUCTURED, LogItem, Record
 
 
 def as_record(item: LogItem, *, binary: bool = False) -> Record:
-    """The record of an event, with its key; a Record is left as it is."""
+    """Returns the record of an event, with its key. Returns a Record unchanged."""
     if isinstance(item, Record):
         return item
     key = f"{item.get('tenantid')}/{item.get('subject')}".encode(errors="replace")
@@ -23,12 +23,12 @@ def as_record(item: LogItem, *, binary: bool = False) -> Record:
     ]
     headers.append(("content-type", str(item.get("datacontenttype") or "application/json").encode()))
     data = item.get("data")
-    # An empty value, not null: that would be a tombstone.
+    # An empty value rather than null, which would be a tombstone.
     return Record(b"" if data is None else json.dumps(data).encode(), key, tuple(headers))
 
 
 def fits_headers(event: Mapping[str, Any]) -> bool:
-    """Whether headers, which are texts, can say the attributes; some bad ones would turn good there."""
+    """Whether headers can carry the attributes unchanged. They are texts: the number 1.0 would become a valid "1.0"."""
     names = event.keys() - {"data", "sequence"}
     return all(event[name] is None or (isinstance(event[name], str) and not HALF.search(event[name])) for name in names)
 
@@ -36,9 +36,9 @@ def fits_headers(event: Mapping[str, Any]) -> bool:
 def laid_out(
     items: Iterable[LogItem], partitions: int = 1, *, is_binary: Callable[[int], bool] = lambda index: False
 ) -> list[Record]:
-    """The records with partition and offset, in the order given; a key, or its lack, always leads to one partition.
+    """Returns the records with partition and offset, in the same order. Equal keys go to the same partition.
 
-    `is_binary` says of each index whether an event there is in the binary content mode.
+    `is_binary(index)` selects the events that are encoded in binary content mode.
     """
     ends = [0] * partitions
     log = []

@@ -1,4 +1,4 @@
-"""One record of the log, checked whole: an event, or why it is a dead letter. Knows no ticket and no catalogue."""
+"""Parses one record of the log into an event, or refuses it with a reason. Knows no ticket and no catalogue."""
 
 import json
 import re
@@ -13,7 +13,7 @@ MAX_SEQUENCE = 2**63 - 1
 MAX_ID_CHARACTERS = 128
 TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 HALF = re.compile("[\ud800-\udfff]")  # Half a surrogate pair.
-LARGEST = 1.7976931348623157e308  # Of the doubles.
+LARGEST = 1.7976931348623157e308  # The largest double.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc.
 TYPES = ("ticket.created", "ticket.updated", "ticket.closed", "ticket.deleted")
 ID_FIELDS = ("status", "priority", "category", "team", "assignee", "requester")
@@ -23,12 +23,12 @@ STRUCTURED = "application/cloudevents+json"
 
 
 class Refused(Exception):
-    """This record can never be applied: it belongs to the dead letters."""
+    """This record can never be applied: it is a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it lies in the log; without `value` it is a tombstone."""
+    """A record of the log. Without `value` it is a tombstone."""
 
     value: bytes | None
     key: bytes | None = None
@@ -39,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a good record says. `sequence` is None only for a tombstone that names none."""
+    """The event of a valid record. `sequence` is None only for a tombstone without one."""
 
     tenant: str
     ticket: str
@@ -53,7 +53,7 @@ LogItem = Record | Mapping[str, Any]
 
 
 def read(item: LogItem) -> Event:
-    """The event in a record, or in a structured CloudEvent given as a dict. Raises Refused."""
+    """Returns the event of a record, or of a structured CloudEvent as a dict. Raises Refused."""
     if not isinstance(item, Record):
         return event(item)
     if item.value is None:
@@ -67,7 +67,7 @@ def read(item: LogItem) -> Event:
 
 
 def attributes(record: Record) -> dict[str, Any]:
-    """The CloudEvent of a record that has a value, in structured form whatever its content mode."""
+    """Returns the CloudEvent of a record with a value, in structured form for both content modes."""
     headers = texts(record)
     content_type, said = headers.get("content-type", ""), headers.get("ce_datacontenttype", "")
     binary = any(name.startswith("ce_") for name in headers) and not content_type.startswith(STRUCTURED)
@@ -89,7 +89,7 @@ def attributes(record: Record) -> dict[str, Any]:
 
 
 def tombstone(record: Record) -> Event:
-    """A record without a value: its key, else its headers, say which ticket goes."""
+    """Returns the deletion of a tombstone. Its key names the ticket, or its headers if it has no key."""
     headers = texts(record)
     tenant, subject = headers.get("ce_tenantid"), headers.get("ce_subject")
     if record.key is not None:
@@ -105,7 +105,7 @@ def tombstone(record: Record) -> Event:
 
 
 def event(cloud_event: Mapping[str, Any]) -> Event:
-    """The event of a CloudEvent in structured form. Raises Refused."""
+    """Returns the event of a structured CloudEvent. Raises Refused."""
     if cloud_event.get("specversion") != "1.0":
         raise Refused("specversion is missing or not 1.0")
     for name in ("id", "source"):
@@ -132,7 +132,7 @@ def event(cloud_event: Mapping[str, Any]) -> Event:
 
 
 def check_data(data: Any) -> None:
-    """Every field that is there has the JSON type it has in the contract's example. Raises Refused."""
+    """Raises Refused unless every present field has its JSON type."""
     if not isinstance(data, dict):
         raise Refused("data is missing or not an object")
     for name in ID_FIELDS:
@@ -150,14 +150,14 @@ def check_data(data: Any) -> None:
 
 
 def check_ticket(data: Mapping[str, Any]) -> None:
-    """A whole ticket has a status and an instant of creation. Raises Refused."""
+    """Raises Refused unless the ticket has `status` and `createdAt`."""
     for name in ("status", "createdAt"):
         if data.get(name) in (None, ""):
             raise Refused(f"the ticket has no {name}")
 
 
 def check_id(name: str, value: Any) -> None:
-    """1 to 128 characters, none of them a control character. Raises Refused."""
+    """Raises Refused unless the value is a text of 1 to 128 characters without control characters."""
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_CHARACTERS:
         raise Refused(f"{name} is no text of 1 to {MAX_ID_CHARACTERS} characters")
     if HALF.search(value):
@@ -167,13 +167,13 @@ def check_id(name: str, value: Any) -> None:
 
 
 def check_tenant(value: Any) -> None:
-    """A tenant id as the contract spells them. Raises Refused."""
+    """Raises Refused unless the value is a tenant id."""
     if not isinstance(value, str) or TENANT.fullmatch(value) is None:
         raise Refused("tenantid is missing or no tenant id")
 
 
 def check_instant(name: str, value: Any) -> None:
-    """Nothing, or an RFC 3339 text. Raises Refused."""
+    """Raises Refused unless the value is null, an empty text, or an RFC 3339 text."""
     if value in (None, ""):
         return
     try:
@@ -183,7 +183,7 @@ def check_instant(name: str, value: Any) -> None:
 
 
 def whole_number(value: Any) -> int:
-    """A sequence, as JSON number or as text. Raises Refused."""
+    """Returns a sequence from a JSON number or a text. Raises Refused."""
     if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEQUENCE:
@@ -192,7 +192,7 @@ def whole_number(value: Any) -> int:
 
 
 def is_merge_patch(content_type: Any) -> bool:
-    """Whether the data is a patch; JSON is the default. Raises Refused for anything else."""
+    """Whether the content type is a merge patch. JSON is the default; raises Refused for any other type."""
     if content_type is None:
         return False
     if isinstance(content_type, str) and media_type(content_type) in ("application/json", MERGE_PATCH):
@@ -201,12 +201,12 @@ def is_merge_patch(content_type: Any) -> bool:
 
 
 def media_type(content_type: str) -> str:
-    """The type without its parameters, in lower case."""
+    """Returns the media type without parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()
 
 
 def parse_json(value: bytes | None) -> Any:
-    """JSON as the RFC has it: UTF-8, no NaN, no Infinity. Raises Refused."""
+    """Parses JSON by RFC 8259: UTF-8, no NaN, no Infinity. Raises Refused."""
     try:
         return json.loads(utf8(value or b""), parse_int=whole_digits, parse_constant=refuse_constant)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -214,7 +214,7 @@ def parse_json(value: bytes | None) -> Any:
 
 
 def as_read(value: Any) -> Any:
-    """A JSON value as it counts: halves of pairs as U+FFFD, numbers beyond 64 bits as doubles."""
+    """Returns a JSON value as it is stored: half surrogate pairs as U+FFFD, numbers beyond 64 bits as doubles."""
     if isinstance(value, str):
         return HALF.sub("\ufffd", value)
     if isinstance(value, list):
@@ -227,7 +227,7 @@ def as_read(value: Any) -> Any:
 
 
 def whole_digits(digits: str) -> int | float:
-    return int(digits) if len(digits) < 1_000 else float(digits)  # Python takes no more than 4,300.
+    return int(digits) if len(digits) < 1_000 else float(digits)  # Python's int() refuses more than 4,300.
 
 
 def refuse_constant(name: str) -> NoReturn:
@@ -235,7 +235,7 @@ def refuse_constant(name: str) -> NoReturn:
 
 
 def texts(record: Record) -> dict[str, str]:
-    """The headers as texts. Raises Refused."""
+    """Returns the headers as texts. Raises Refused."""
     return {name: utf8(value) for name, value in record.headers}
 
 

@@ -1,4 +1,4 @@
-"""The real incidents beside the repository: events, catalogue and truth as they lie there. Never copies them."""
+"""Reads the real incidents beside the repository: events, catalogue and correct counts. Never copies them."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ WHY_ABSENT = "the real incidents, ../shared/data/volvo-2013, are not beside this
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What one viewer must see once the first `events` lines are applied."""
+    """The correct counts of one viewer after the first `events` lines."""
 
     events: int
     at: str
@@ -30,7 +30,7 @@ class Truth:
 
 
 def is_present() -> bool:
-    """Whether the folder is there; where it isn't, tests are skipped with WHY_ABSENT."""
+    """Whether the folder exists. If not, tests are skipped with WHY_ABSENT."""
     return (FOLDER / "truth.ndjson.gz").is_file()
 
 
@@ -42,19 +42,19 @@ def lines(name: str) -> Iterator[dict[str, Any]]:
 
 @lru_cache(maxsize=1)
 def catalogue() -> tuple[dict[str, Any], ...]:
-    """`{"kind", "value"}` of the tenants, filters and profiles; their realm has to be defined by the test."""
+    """Returns the tenants, filters and profiles as `{"kind", "value"}`. The test must define their realm."""
     return tuple(lines("catalogue"))
 
 
 @lru_cache(maxsize=1)
 def events() -> tuple[dict[str, Any], ...]:
-    """The CloudEvents in time order, whole tickets all."""
+    """Returns the CloudEvents in time order, each with the whole ticket."""
     return tuple(lines("events"))
 
 
 @lru_cache(maxsize=1)
 def truth() -> tuple[Truth, ...]:
-    """Every row, in the order of the prefixes."""
+    """Returns every row, ordered by prefix."""
     return tuple(
         Truth(
             events=row["events"],
@@ -73,5 +73,5 @@ def truth() -> tuple[Truth, ...]:
 
 
 def prefixes() -> tuple[int, ...]:
-    """The numbers of events after which there is a truth, ascending."""
+    """Returns the prefix lengths that have rows, ascending."""
     return tuple(sorted({row.events for row in truth()}))

@@ -38,7 +38,7 @@ async def test_random_panels_are_counted_as_the_recount_counts_them(seed: int) -
     for number, entry in enumerate(tenants):
         pool = [team["id"] for team in entry["teams"]]
         teams = chance.sample(pool, chance.randint(0, len(pool))) + ["no such team"] * (chance.random() < 0.3)
-        admin = chance.choice(sorted({ask.viewer.user for ask in world.demands if ask.tenant == entry["id"]}))
+        admin = chance.choice(sorted({ask.viewer.user for ask in world.requests if ask.tenant == entry["id"]}))
         callers.append((f"c{number}", entry["id"], teams, admin))
     credentials = [
         credential(name, tenant=tenant, teams=teams, admin_id=admin) for name, tenant, teams, admin in callers

@@ -185,8 +185,8 @@ def test_a_chain_means_what_sql_makes_of_it(chain: list[tuple[str, str]], tags: 
         run.append(following in tags)
     meant = any(all(one) for one in [*runs, run])
     where = json.loads(read(saved(*labels(text))).lines[0])["value"]["where"]
-    sight = oracle.Sight({"statuses": [], "priorities": []}, "me", frozenset(), 0, "UTC")
-    assert oracle.holds(where, Ticket(1, "ticket.updated", {"tags": sorted(tags)}), sight) is meant
+    context = oracle.ConditionContext({"statuses": [], "priorities": []}, "me", frozenset(), 0, "UTC")
+    assert oracle.holds(where, Ticket(1, "ticket.updated", {"tags": sorted(tags)}), context) is meant
 
 
 SUPPORTED = st.one_of(

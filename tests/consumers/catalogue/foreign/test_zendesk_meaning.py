@@ -73,8 +73,8 @@ def test_a_view_means_what_it_meant(
     assert result.messages == ()
     where = json.loads(result.lines[0])["value"]["where"]
     meant = all(slowly(*one, ticket) for one in every) and (not some or any(slowly(*one, ticket) for one in some))
-    sight = oracle.Sight({"statuses": [], "priorities": []}, "me", frozenset(("mine",)), 0, "UTC")
-    assert oracle.holds(where, Ticket(1, "ticket.updated", ticket), sight) is meant
+    context = oracle.ConditionContext({"statuses": [], "priorities": []}, "me", frozenset(("mine",)), 0, "UTC")
+    assert oracle.holds(where, Ticket(1, "ticket.updated", ticket), context) is meant
 
 
 @given(HOURS)
