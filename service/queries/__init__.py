@@ -1,1 +1,1 @@
-"""Use cases of reading, over the store's ports: counts, tallies, previews, column demands. Knows no Redis."""
+"""Read use cases over the store's ports: counts, tallies, previews, column demands. Imports no Redis."""

@@ -1,7 +1,7 @@
-"""Column demands: what viewers ask for that has columns only because it is asked for, within their budgets.
+"""Column demands: requests that need columns of their own, within each user's and tenant's budget. Makes no column.
 
-Pairs of profile and filter are such, and filters that look at the days of two fields. Each new one has the consumers
-go over all tickets of its tenant, so nobody may demand them without end.
+Two kinds of request need them: a pair of profile and filter, and a filter that compares the days of two fields. Each
+new demand makes the consumers go over all tickets of the tenant, so budgets bound how many one user can cause.
 """
 
 from collections.abc import Collection, Coroutine, Iterable, Mapping
@@ -25,23 +25,23 @@ _HOUR_US = 3_600_000_000
 _DAY_MIN, _HOUR_MIN = 24 * 60, 60
 
 RECENT_US = _HOUR_US
-"""What was asked for within this time keeps its columns whoever demands others: open dashboards ask every 10 min."""
+"""A demand requested within this time keeps its columns, whatever else comes: open dashboards ask every 10 min."""
 
 NOTE_EVERY_US = 600_000_000
-"""Demands that are met are noted every 10 min: often enough for what is dropped after a day."""
+"""A demand that is met is noted every 10 min: often enough, because columns are dropped a day after the last note."""
 
 NOTE_AGAIN_US = 10_000_000
-"""Between tries of a note that the store didn't take: often enough for a day, and no call with each answer."""
+"""Pause before a note that failed is tried again: often enough for a day, without one call for each answer."""
 
 NOTES_REMEMBERED = 10_000
-"""Dashboards that one process tells apart, a hundred bytes each."""
+"""Requests whose last note one process remembers, a hundred bytes each."""
 
 FULL_RETRY_S = 600
-"""When a tenant may have room again: what isn't asked for any more makes room within the hour."""
+"""When a tenant may have room again: demands that nobody requests any more make room within the hour."""
 
 
 class DemandMeaning(NamedTuple):
-    """What the columns of a dated demand depend on: zones with the same days share them."""
+    """What the columns of a dated demand depend on: time zones whose days begin at the same instants share columns."""
 
     profile_id: str
     target: str
@@ -49,7 +49,7 @@ class DemandMeaning(NamedTuple):
 
 
 class DemandLimits(msgspec.Struct, frozen=True):
-    """See the settings of these names."""
+    """Limits on column demands; the settings of the same names explain each."""
 
     profile_pairs: int = 2_000
     dated_columns: int = 200
@@ -58,11 +58,11 @@ class DemandLimits(msgspec.Struct, frozen=True):
 
 
 class DemandReader(DemandNotes, BudgetStore, Protocol):
-    """Keeps demands and budgets."""
+    """Keeps demands and budgets. Raises StoreUnavailable."""
 
 
 class ColumnDemands:
-    """Of one process; the budgets are shared by all."""
+    """Notes and limits column demands for one process. All processes share the budgets."""
 
     def __init__(self, reader: DemandReader, limits: DemandLimits) -> None:
         self._reader = reader
@@ -75,31 +75,31 @@ class ColumnDemands:
         self._pairs_of_tenant = Rate("tenant-pairs", hourly, hourly / _HOUR_MIN)
 
     async def note(self, tenant: str, view: TenantView, count_request: CountRequest, zone: str, now: Instant) -> None:
-        """Now and then tells the store what is still asked for, or its columns would be dropped."""
+        """Notes at intervals that viewers still request these columns; without notes they are dropped after a day."""
         if count_request.profile_id is None and not view.dated:
             return
-        asked = hash((tenant, count_request, zone))  # where two meet, one is noted a little later
-        if now - (self._noted_at.get(asked) or 0) < NOTE_EVERY_US:
+        request_hash = hash((tenant, count_request, zone))  # two equal hashes only delay one of the notes
+        if now - (self._noted_at.get(request_hash) or 0) < NOTE_EVERY_US:
             return
         demands = view.demands(count_request, zone)
         done = not demands or await self._noted(tenant, self._reader.note_demands(tenant, demands, now, missing=False))
-        self._noted_at.put(asked, now if done else now - NOTE_EVERY_US + NOTE_AGAIN_US)
+        self._noted_at.put(request_hash, now if done else now - NOTE_EVERY_US + NOTE_AGAIN_US)
 
     async def demand(
         self, tenant: str, view: TenantView, user: str, demands: Collection[ColumnDemand], now: Instant
     ) -> bool:
-        """Has the consumers make columns for these; False where the store takes no note now.
+        """Asks the consumers to make columns for these; False when the store accepts no writes now.
 
-        Raises OverBudget, and then none is demanded.
+        Raises OverBudget, and then demands none of them.
         """
         return await self._noted(tenant, self._demand(tenant, view, user, demands, now))
 
     async def _noted(self, tenant: str, noting: Coroutine[Any, Any, None]) -> bool:
-        """Whether the store took the note. A full one refuses it, and answers all the same."""
+        """Tells whether the store took the note. A full store refuses notes but still answers reads."""
         try:
             await noting
         except StoreUnavailable as error:
-            log.info("not noted what was asked for", tenant=tenant, problem=str(error))
+            log.info("column demands not noted", tenant=tenant, problem=str(error))
             return False
         return True
 
@@ -107,8 +107,8 @@ class ColumnDemands:
         self, tenant: str, view: TenantView, user: str, demands: Collection[ColumnDemand], now: Instant
     ) -> None:
         known = await self._reader.demands(tenant)
-        new = [ask for ask in demands if ask not in known]
-        dated = [ask for ask in new if ask[2]]
+        new = [demand for demand in demands if demand not in known]
+        dated = [demand for demand in new if demand[2]]
         self._check_pairs(view, len(new) - len(dated), known, now)
         self._check_dated(view, dated, now)
         charges = [
@@ -127,13 +127,13 @@ class ColumnDemands:
             raise OverBudget(f"{recent} pairs of profile and filter are in use", FULL_RETRY_S)
 
     def _check_dated(self, view: TenantView, new: Iterable[ColumnDemand], now: Instant) -> None:
-        counted = {meaning(one.demand, now) for one in view.dated}
-        added = {meaning(ask, now) for ask in new} - counted
+        counted = {meaning(column.demand, now) for column in view.dated}
+        added = {meaning(demand, now) for demand in new} - counted
         if added and len(counted) + len(added) > self._limits.dated_columns:
             raise OverBudget(f"{len(counted)} filters are counted for a day", FULL_RETRY_S)
 
 
-def meaning(ask: ColumnDemand, now: Instant) -> DemandMeaning:
-    """What a dated demand means now; its zone is one of `timezones.names()`."""
-    profile_id, target, zone = ask
+def meaning(demand: ColumnDemand, now: Instant) -> DemandMeaning:
+    """Returns what the columns of a dated demand depend on now; its zone is one of `timezones.names()`."""
+    profile_id, target, zone = demand
     return DemandMeaning(profile_id, target, timezones.day_at(now, zone).windows)

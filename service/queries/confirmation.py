@@ -1,4 +1,4 @@
-"""Confirms that something isn't in force. A store that never had the whole catalogue can't tell."""
+"""Confirms that something doesn't exist, which only a store that has had the whole catalogue can tell. Never writes."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -11,18 +11,18 @@ Found = TypeVar("Found")
 async def confirmed(
     read: Callable[[], Awaitable[Found | None]], is_whole: Callable[[], Awaitable[bool]]
 ) -> Found | None:
-    """What `read` finds; None only where the store had everything before it was read.
+    """Returns what `read` finds; None only when the store had everything before the read.
 
-    Raises Warming while it hasn't, and what the two raise.
+    Raises Warming while the store has never had everything, and the errors of the two callables.
     """
     found = await read()
     if found is not None:
         return found
     await check(is_whole)
-    return await read()  # it may have come between the two
+    return await read()  # it may have been written between the first read and the check
 
 
 async def check(is_whole: Callable[[], Awaitable[bool]]) -> None:
-    """Raises Warming while the store has never had everything."""
+    """Raises Warming until the store has had everything once."""
     if not await is_whole():
         raise Warming("this Redis has not had the whole catalogue yet", loading=True)

@@ -1,8 +1,7 @@
-"""Answers viewers from a counter store: compiled views, plans, one snapshot an answer. Never writes to the store.
+"""Answers viewers from a counter store: compiled views, plans, one snapshot per answer. Writes nothing but demands.
 
-What is remembered may make an answer from the store fail, never succeed wrongly: a snapshot says when the view it was
-asked with is no longer the current one. A refusal has no snapshot behind it, so it is never based on what is
-remembered alone: the tenant is read again first.
+A cached view may be outdated, but never makes an answer wrong: the store refuses a snapshot for an outdated record
+version. A refusal (unknown id, warming) involves no snapshot, so before refusing, the tenant is read again.
 """
 
 import asyncio
@@ -25,26 +24,26 @@ from service.store.ports.reading import CounterReader, Snapshot, query_for
 from service.turns import in_turns
 
 TENANTS_BYTES = 128 << 20
-"""Compiled views kept: some milliseconds to compile one again."""
+"""Size of the cache of compiled views: compiling one again takes some milliseconds."""
 
 _TENANT_BYTES, _ID_BYTES = 5_000, 3_000
-"""Of a view as such, and of each status, priority or filter in it with its entry. Measured, roughly."""
+"""Measured size of an empty view, and of each status, priority or filter in it with its entry; roughly."""
 
 REALMS_REMEMBERED = 1_000
-"""Realms kept: a key set is a few KB."""
+"""Realms in the cache: a key set is a few KB."""
 
 REALM_AGE_US = 1_000_000
-"""Longest use of a realm as read: a withdrawn key is refused after a second, for one small read a second."""
+"""Longest use of a cached realm: a withdrawn key is refused after a second, at the cost of one small read a second."""
 
 ATTEMPTS = 5
-"""Reloads for one answer: each needs a catalogue change within a millisecond, so a fifth means something is wrong."""
+"""Reloads for one answer: each takes a catalogue change within a millisecond, so a fifth one proves a fault."""
 
 
 PATIENCE_S = 2.0
-"""How long an answer waits for what is still being filled, long enough for the columns of a small tenant."""
+"""How long an answer waits for columns that are filling: long enough for a small tenant."""
 
 POLL_INTERVAL_S = 0.1
-"""Between looks whether it is filled."""
+"""Pause between checks whether the columns are filled."""
 
 
 class UnknownTenant(Exception):
@@ -52,17 +51,17 @@ class UnknownTenant(Exception):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """All that one answer says: every number is of `snapshot`, and of one `now`."""
+    """One answer: every number comes from `snapshot` and holds at the one instant `now`."""
 
     view: TenantView
     record_version: str
-    """Names the state of the tenant's record that `view` was compiled from."""
+    """Version of the tenant's record that `view` was compiled from."""
     counts: dict[str, int]
     summary: dict[str, int]
     snapshot: Snapshot
     now: Instant
     day: LocalDay
-    """Of `now`, where the viewer is: what calendar words were taken to mean."""
+    """The day of `now` in the viewer's time zone: what `today` and its kin mean in this answer."""
 
 
 class CachedTenant(msgspec.Struct, frozen=True):
@@ -74,19 +73,19 @@ class CachedTenant(msgspec.Struct, frozen=True):
 
     @property
     def weight(self) -> int:
-        """Bytes, roughly."""
+        """The approximate size in bytes."""
         return _TENANT_BYTES + _ID_BYTES * self.view.size
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """What an answer needs: a store that answers, and a catalogue that was read to its end once."""
+    """Whether answers are possible: the store answers, and the catalogue was read to its end once."""
 
     store: bool
     catalogue: bool
 
 
 class CountQueries:
-    """The one way from a checked caller to numbers. Its methods raise StoreUnavailable when the store is away."""
+    """Answers count requests of authenticated callers. Every method raises StoreUnavailable when the store is away."""
 
     def __init__(
         self,
@@ -104,16 +103,16 @@ class CountQueries:
         self._realms: Lru[str, tuple[Realm, Instant]] = Lru(REALMS_REMEMBERED)
 
     async def realm(self, name: str) -> Realm | None:
-        """The realm as it was within the last second; the same object while it doesn't change. Raises Warming."""
+        """Returns the realm, at most a second old; the same object while it doesn't change. Raises Warming."""
         known = self._realms.get(name)
         if known is not None and 0 <= self._clock.now_us() - known[1] < REALM_AGE_US:
             return known[0]
         return await self.newest_realm(name)
 
     async def newest_realm(self, name: str) -> Realm | None:
-        """The realm as the store has it now; the same object as before where nothing changed.
+        """Reads the realm from the store; returns the same object as before when nothing changed.
 
-        Raises Warming where the store can't tell yet that there is none.
+        Raises Warming while the store can't yet tell that the realm doesn't exist.
         """
         read_at = self._clock.now_us()
         realm = await confirmed(lambda: self._reader.realm(name), self._reader.catalogue_read)
@@ -127,30 +126,30 @@ class CountQueries:
         return realm
 
     async def view(self, tenant_id: str, realm: str) -> TenantView:
-        """The tenant as last read. Raises UnknownTenant, which the store has confirmed."""
+        """Returns the tenant's view as last read. Raises UnknownTenant, confirmed by the store."""
         known = self._tenants.get(tenant_id)
         if known is not None and known.view.settings.realm == realm:
             return known.view
         return await self.newest_view(tenant_id, realm)
 
     async def newest_view(self, tenant_id: str, realm: str) -> TenantView:
-        """The tenant as the store has it now. Raises UnknownTenant."""
+        """Reads the tenant from the store and returns its view. Raises UnknownTenant."""
         return (await self._load(tenant_id, realm)).view
 
     async def answer(
         self, tenant_id: str, realm: str, count_request: CountRequest, zone: str = timezones.DEFAULT
     ) -> Answer:
-        """Counts of every filter asked for and the summary, from one atomic read, on today's date in that zone.
+        """Returns the count of every requested filter and the summary, from one atomic read, for today in that zone.
 
-        What is still being filled is waited for, some seconds at most. Raises UnknownTenant, InvalidIds, Warming (each
-        confirmed by the store), OverBudget for what would need new columns, and StoreUnavailable.
+        Waits `patience_s` at most for columns that are filling. Raises UnknownTenant, InvalidIds, Warming (each
+        confirmed by the store), OverBudget when new columns exceed a budget, and StoreUnavailable.
         """
         known = self._tenants.get(tenant_id)
         if known is not None and known.view.settings.realm == realm:
             try:
                 answer = await self._ask(known, tenant_id, count_request, zone)
             except (InvalidIds, Warming):
-                answer = None  # perhaps no longer so
+                answer = None  # the cached view may be outdated: read again
             if answer is not None:
                 return answer
         return await self._patient_answer(tenant_id, realm, count_request, zone)
@@ -158,14 +157,16 @@ class CountQueries:
     async def _patient_answer(self, tenant_id: str, realm: str, count_request: CountRequest, zone: str) -> Answer:
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + self._patience_s
-        wanting = False
+        is_demanded = False
         while True:
             try:
                 return await self._newest_answer(tenant_id, realm, count_request, zone)
             except Warming as warming:
-                if warming.demands and not wanting:
+                if warming.demands and not is_demanded:
                     view, user = await self.view(tenant_id, realm), count_request.viewer.user
-                    wanting = await self._demands.demand(tenant_id, view, user, warming.demands, self._clock.now_us())
+                    is_demanded = await self._demands.demand(
+                        tenant_id, view, user, warming.demands, self._clock.now_us()
+                    )
                 if warming.loading or loop.time() >= patient_until:
                     raise
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -178,7 +179,7 @@ class CountQueries:
         raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
 
     async def ready(self) -> Readiness:
-        """Whether answers can be given now. Raises nothing for a store that is away."""
+        """Tells whether answers are possible now. Doesn't raise when the store is away."""
         try:
             await self._reader.ping()
             return Readiness(store=True, catalogue=await self._reader.catalogue_read())
@@ -192,16 +193,18 @@ class CountQueries:
         return known
 
     async def remembered(self, tenant_id: str) -> CachedTenant:
-        """The tenant as last read, whatever its realm: a credential names no realm. Raises UnknownTenant."""
+        """Returns the tenant as last read. Checks no realm, since a credential names none. Raises UnknownTenant."""
         return self._tenants.get(tenant_id) or await self.newest(tenant_id)
 
     async def newest(self, tenant_id: str) -> CachedTenant:
-        """The tenant as the store has it now, whatever its realm. Raises UnknownTenant, and Warming."""
+        """Reads the tenant from the store; checks no realm. Raises UnknownTenant and Warming."""
         stored = await self.stored(tenant_id)
         if stored is None:
             self._tenants.drop(tenant_id)
             raise UnknownTenant(tenant_id)
-        async with self._compiling.setdefault(tenant_id, asyncio.Lock()):  # one compiles, and all others wait for it
+        async with self._compiling.setdefault(
+            tenant_id, asyncio.Lock()
+        ):  # one request compiles the view, others wait for it
             known = self._tenants.get(tenant_id)
             if known is None or (known.record_version, known.generation) != (stored.record_version, stored.generation):
                 same_record = known is not None and known.record_version == stored.record_version
@@ -215,16 +218,16 @@ class CountQueries:
             return known
 
     async def stored(self, tenant_id: str) -> StoredTenant | None:
-        """None only for a tenant that isn't in force. Raises Warming."""
+        """Returns the stored record; None only for a tenant that isn't in force. Raises Warming."""
         reader = self._reader
         return await confirmed(lambda: reader.tenant(tenant_id), lambda: reader.tenants_read(tenant_id))
 
     async def check_catalogue(self) -> None:
-        """Raises Warming while the store has never had the whole catalogue."""
+        """Raises Warming until the store has had the whole catalogue once."""
         await check(self._reader.catalogue_read)
 
     async def _ask(self, known: CachedTenant, tenant_id: str, count_request: CountRequest, zone: str) -> Answer | None:
-        """None when the tenant's record is no longer the one that was compiled."""
+        """Returns None when the tenant's record has changed since it was compiled."""
         now = self._clock.now_us()
         day = timezones.day_at(now, zone)
         plan = await in_turns(known.view.planning(count_request, day))

@@ -1,4 +1,4 @@
-"""Places for long work in one process, handed out so that no user and no tenant takes all of them."""
+"""Limits concurrent long work in one process, so that no user or tenant takes all places. Never runs the work."""
 
 import asyncio
 from collections import Counter
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 
 class Crowded(Exception):
-    """The queue is full for everybody: come back soon."""
+    """The queue is full: try again soon."""
 
 
 class CrowdedByYou(Exception):
-    """This user, or this tenant, waits for enough places already."""
+    """This user, or this tenant, already waits for as many places as it may."""
 
 
 class _Waiter(NamedTuple):
@@ -22,8 +22,11 @@ class _Waiter(NamedTuple):
 
 
 class FairPlaces:
-    """At most `places` at once: one for a user, half for a tenant. Waiting is first come, first served among those who
-    may have one; a user may wait for one more place, and a tenant takes at most half of the queue."""
+    """At most `places` at once: one per user, half of them per tenant. Waiting is first come, first served among those
+    within these limits. A user may wait for one place while having one; a tenant may fill half of the queue.
+
+    Example with 4 places and a queue of 16: tenant A runs 2 previews of two users and queues up to 8 more. The next
+    place goes to the oldest waiter of another tenant, even when A's waiters are older."""
 
     def __init__(self, places: int, queue: int) -> None:
         self._places = places
@@ -34,7 +37,7 @@ class FairPlaces:
 
     @asynccontextmanager
     async def place(self, tenant: str, user: str) -> AsyncIterator[None]:
-        """Waits for a place and has it. Raises Crowded and CrowdedByYou instead of waiting."""
+        """Waits for a place and holds it. Raises Crowded or CrowdedByYou instead of waiting beyond a limit."""
         self._check(tenant, user)
         waiter = _Waiter(tenant, user, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
@@ -46,8 +49,8 @@ class FairPlaces:
             self._give_back(waiter)
 
     def _check(self, tenant: str, user: str) -> None:
-        ours = [waiter for waiter in self._waiting if waiter.tenant == tenant]
-        if any(waiter.user == user for waiter in ours) or len(ours) >= max(1, self._queue // 2):
+        same_tenant = [waiter for waiter in self._waiting if waiter.tenant == tenant]
+        if any(waiter.user == user for waiter in same_tenant) or len(same_tenant) >= max(1, self._queue // 2):
             raise CrowdedByYou
         if len(self._waiting) >= self._queue:
             raise Crowded
@@ -56,17 +59,17 @@ class FairPlaces:
         for waiter in [*self._waiting]:
             if self._running.total() >= self._places:
                 return
-            who = (waiter.tenant, waiter.user)
-            if waiter.turn.cancelled():  # its task hasn't heard of that yet, and takes it away itself
+            owner = (waiter.tenant, waiter.user)
+            if waiter.turn.cancelled():  # its task removes it from the queue when it runs
                 continue
-            if who not in self._users and self._running[waiter.tenant] < max(1, self._places // 2):
+            if owner not in self._users and self._running[waiter.tenant] < max(1, self._places // 2):
                 self._waiting.remove(waiter)
                 self._running[waiter.tenant] += 1
-                self._users.add(who)
+                self._users.add(owner)
                 waiter.turn.set_result(None)
 
     def _give_back(self, waiter: _Waiter) -> None:
-        if waiter in self._waiting:  # it was given up before its turn came
+        if waiter in self._waiting:  # cancelled before it got a place
             self._waiting.remove(waiter)
             return
         self._running[waiter.tenant] -= 1

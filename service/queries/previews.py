@@ -1,6 +1,6 @@
-"""Counts a condition that nobody has saved, by going over the stored tickets within limits. Never writes to the store.
+"""Counts an unsaved condition by scanning the stored tickets, within limits. Never writes to the store.
 
-What it counts is no snapshot: each ticket is taken as it was when the scan came by, once, at one `now`.
+The result is no snapshot: each ticket counts once, in the state that the scan read, with time conditions at one `now`.
 """
 
 import asyncio
@@ -29,55 +29,56 @@ from service.store.ports.reading import TicketPage, TicketReader
 from service.turns import Turns, in_turns
 
 DIGEST_BYTES = 16
-"""128 bits: no two ids ever meet, and a million of them take 16 MB where a set of them took over 100."""
+"""128 bits: no two ids collide, and a million of them take 16 MB, where a set of strings took over 100 MB."""
 
 SHARES = 256
-"""Digests are kept by their first byte, so that each share of a million is counted in less than a millisecond."""
+"""Digests are split by their first byte, so that counting one share of a million takes less than a millisecond."""
 
 
 class Distinct:
-    """Ids may be added any number of times."""
+    """Counts distinct ids in little memory; an id may be added any number of times."""
 
     def __init__(self) -> None:
         self._shares = [bytearray() for _ in range(SHARES)]
 
     def add(self, name: str) -> None:
-        """Counts the id, unless it was added before."""
+        """Adds an id; adding it again changes nothing."""
         digest = blake2b(name.encode(), digest_size=DIGEST_BYTES).digest()
         self._shares[digest[0]] += digest
 
     def totals(self) -> Iterator[int]:
-        """The number of distinct ids, in parts to be added up: whoever does may do other things in between."""
+        """Yields the number of distinct ids of each share, so that other tasks can run between shares; their sum is the
+        total."""
         for share in self._shares:
             whole = bytes(share)
             yield len({whole[start : start + DIGEST_BYTES] for start in range(0, len(whole), DIGEST_BYTES)})
 
 
 PAGE, FIRST_PAGE = 100, 10
-"""Most tickets a read: half a millisecond to go over them. Twice as many delay others twice as long, and save nothing.
+"""Most tickets per read, which take half a millisecond. Twice as many delay other tasks twice as long and save nothing.
 
-The first read shows how large they are."""
+The first read is smaller, because the size of the tickets is unknown until then."""
 
 PAGE_BYTES = 256 << 10
-"""Most bytes a read, if one ticket isn't more: a millisecond of Redis, however large tickets are."""
+"""Most bytes per read, unless one ticket alone is larger: a millisecond of Redis, however large tickets are."""
 
 LARGE_BYTES = 8 << 10
-"""Tickets of a page that are larger on average are judged leaf by leaf."""
+"""When the tickets of a page are larger on average, each is evaluated leaf by leaf, with other tasks in between."""
 
 ATTEMPTS = 2
-"""Scans for one preview: restarts and rebuilds are rare, so a second one in a row means that something is wrong."""
+"""Scans for one preview: restarts and rebuilds are rare, so two interrupted scans in a row prove a fault."""
 
 WAITING = 16
-"""Previews that may wait for a place: those of some busy offices; a longer queue would only grow old."""
+"""Previews that may wait for a place: those of some busy offices. In a longer queue, they would time out."""
 
 BUSY_RETRY_S = 1
 SLOW_RETRY_S = 30
 LARGE_RETRY_S = 3_600
-"""A tenant that is too large will be so for long."""
+"""A tenant that is too large stays so for long."""
 
 
 class PreviewLimits(msgspec.Struct, frozen=True):
-    """How much previews may take of a process: tickets and seconds for each, and how many there are at once."""
+    """Limits on previews in one process: tickets and seconds of each, and how many run at once."""
 
     tickets: int
     deadline_s: float
@@ -85,7 +86,7 @@ class PreviewLimits(msgspec.Struct, frozen=True):
 
 
 class PreviewRequest(msgspec.Struct, frozen=True):
-    """What a viewer asks: a compiled condition, and perhaps a profile that narrows it; `zone` is a known name."""
+    """A request to count a compiled condition, optionally narrowed by a profile; `zone` is a known time zone name."""
 
     viewer: Viewer
     perspective: Perspective
@@ -95,14 +96,14 @@ class PreviewRequest(msgspec.Struct, frozen=True):
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """The number of tickets, with every condition on time judged at `now`."""
+    """The number of tickets, with every time condition evaluated at `now`."""
 
     count: int
     now: Instant
 
 
 class Unfinished(Exception):
-    """The preview went beyond a limit: tell the caller the message, and to come back no sooner than that."""
+    """The preview exceeded a limit: give the caller the message, and the seconds to wait before the next try."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
@@ -110,11 +111,11 @@ class Unfinished(Exception):
 
 
 class PreviewReader(CatalogueReader, TicketReader, Protocol):
-    """Reads tenants and their tickets."""
+    """Reads tenants and their tickets. Raises StoreUnavailable."""
 
 
 class PreviewQueries:
-    """One for a process: it knows how many previews are under way."""
+    """Counts previews; one instance per process, because it limits how many run at once."""
 
     def __init__(self, queries: CountQueries, reader: PreviewReader, clock: Clock, limits: PreviewLimits) -> None:
         self._queries = queries
@@ -124,10 +125,10 @@ class PreviewQueries:
         self._places = FairPlaces(limits.at_once, WAITING)
 
     async def count(self, tenant_id: str, realm: str, question: PreviewRequest) -> Preview:
-        """How many tickets the viewer would be told.
+        """Returns the number of tickets that the viewer would see.
 
         Raises UnknownTenant, InvalidIds for the profile, Warming for a loading tenant or a store without the catalogue,
-        Unfinished, OverBudget for who has enough under way already, and StoreUnavailable.
+        Unfinished, OverBudget when the user or tenant already has enough previews, and StoreUnavailable.
         """
         view = await self._queries.newest_view(tenant_id, realm)
         view.check(CountRequest(question.viewer, question.perspective, (), question.profile_id))
@@ -168,17 +169,17 @@ class PreviewQueries:
             raise self._too_large()
 
     async def _scan(self, tenant_id: str, generation: str, viewer_filter: ViewerFilter) -> int | None:
-        """How many tickets are counted; None when another run or a rebuild took the tickets away meanwhile."""
-        counted, turns, looked, cursor, run = Distinct(), Turns(), 0, 0, ""
+        """Returns how many tickets count; None when a restart or a rebuild invalidated the scan."""
+        counted, turns, scanned, cursor, run = Distinct(), Turns(), 0, 0, ""
         size = PageSize(FIRST_PAGE, PAGE, PAGE_BYTES)
         while True:
             page = await self._reader.ticket_states(tenant_id, generation, cursor, size.tickets)
             run = run or page.run
-            if page.run != run:  # it orders its tickets otherwise: the cursor means nothing there
+            if page.run != run:  # another run orders its tickets differently: the cursor is invalid there
                 return None
             size.note(page.size_bytes)
-            looked += await _look(page, viewer_filter, counted, turns)
-            if looked > self._limits.tickets:
+            scanned += await _count_page(page, viewer_filter, counted, turns)
+            if scanned > self._limits.tickets:
                 raise self._too_large()
             cursor = page.cursor
             if cursor == 0:
@@ -194,7 +195,7 @@ class PreviewQueries:
 
 
 def _viewer_filter(record: TenantRecord, question: PreviewRequest, now: Instant) -> ViewerFilter:
-    """Raises InvalidIds when the profile went just now, and Warming where its edit isn't filled for this viewer."""
+    """Builds the filter. Raises InvalidIds when the profile was just removed, Warming while its edit is filling."""
     entries, condition = record.newest, question.where
     if question.profile_id is not None:
         entries = profile_entries(record, question.profile_id, question.viewer)
@@ -203,13 +204,13 @@ def _viewer_filter(record: TenantRecord, question: PreviewRequest, now: Instant)
     return ViewerFilter(condition, entries.settings, question.viewer, question.perspective, now, day)
 
 
-async def _look(page: TicketPage, viewer_filter: ViewerFilter, counted: Distinct, turns: Turns) -> int:
-    """Adds those that count; returns how many were looked at. A scan may come by a ticket twice."""
-    looked = 0
+async def _count_page(page: TicketPage, viewer_filter: ViewerFilter, counted: Distinct, turns: Turns) -> int:
+    """Adds the ids of tickets that count; returns the page's length. A scan may return a ticket twice."""
+    scanned = 0
     for name, ticket_state in page.tickets:
-        looked += 1
+        scanned += 1
         if ticket_state.ticket is not None:
-            large = page.size_bytes > LARGE_BYTES * looked
+            large = page.size_bytes > LARGE_BYTES * scanned
             if (
                 await in_turns(viewer_filter.counts_in_steps(ticket_state.ticket))
                 if large
@@ -219,7 +220,7 @@ async def _look(page: TicketPage, viewer_filter: ViewerFilter, counted: Distinct
         if turns.over:
             await turns.next()
     await turns.next()
-    return looked
+    return scanned
 
 
 async def _total(counted: Distinct, turns: Turns) -> int:

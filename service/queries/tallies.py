@@ -1,4 +1,4 @@
-"""Tickets by status for slices of a tenant, from one atomic read. Never asks who wants them, nor in which realm."""
+"""Counts tickets by status for slices of a tenant, from one atomic read. Never checks the caller or the realm."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,21 +14,21 @@ from service.store.ports.errors import StoreUnavailable
 from service.store.ports.reading import CountQuery, Snapshot, SnapshotReader
 
 SlicesOf = Callable[[TenantSettings], Sequence[Slice]]
-"""What is asked of a tenant, decided by the very catalogue that the counts belong to."""
+"""Chooses the slices from the tenant's settings, of the same catalogue state that the counts belong to."""
 
 
 class StatusTally(msgspec.Struct, frozen=True):
-    """Every number is of `snapshot`, and everything named is of the catalogue in force there."""
+    """Counts of slices: every number comes from `snapshot`, every name from `view`, in force at that snapshot."""
 
     view: TenantView
     counts: list[dict[str, int]]
-    """Per slice, in the order asked: status id -> tickets."""
+    """One mapping per requested slice, in that order: status id -> tickets."""
     snapshot: Snapshot
     now: Instant
 
 
 class TallyQueries:
-    """Counts what is there: a tenant that is still being loaded has its tickets so far."""
+    """Counts tickets by status. While a tenant is loading, it counts the tickets that have arrived so far."""
 
     def __init__(self, queries: CountQueries, reader: SnapshotReader, clock: Clock) -> None:
         self._queries = queries
@@ -36,11 +36,11 @@ class TallyQueries:
         self._clock = clock
 
     async def tally(self, tenant_id: str, slices_of: SlicesOf) -> StatusTally:
-        """Raises UnknownTenant and Warming, each confirmed by the store, and StoreUnavailable."""
+        """Counts the slices. Raises UnknownTenant and Warming, each confirmed by the store, and StoreUnavailable."""
         try:
             tally = await self._ask(await self._queries.remembered(tenant_id), tenant_id, slices_of)
         except Warming:
-            tally = None  # perhaps no longer so
+            tally = None  # the cached view may be outdated: read again
         for _ in range(ATTEMPTS):
             if tally is not None:
                 return tally
@@ -48,7 +48,7 @@ class TallyQueries:
         raise StoreUnavailable(f"the catalogue of tenant {tenant_id} changed {ATTEMPTS} times during one answer")
 
     async def _ask(self, known: CachedTenant, tenant_id: str, slices_of: SlicesOf) -> StatusTally | None:
-        """None when the tenant's record is no longer the one that was compiled."""
+        """Returns None when the tenant's record has changed since it was compiled."""
         plan: StatusPlan = status_plan(known.view.status_columns, slices_of(known.view.settings))
         now = self._clock.now_us()
         query = CountQuery(tenant_id, known.record_version, known.generation, plan.columns, plan.counters, plan.asked)
