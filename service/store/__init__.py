@@ -1,1 +1,1 @@
-"""Everything Redis: key names, value encoding, scripts. Knows no Kafka and no HTTP."""
+"""Everything about Redis: ports, key names, value encoding, scripts, clients. Imports no Kafka and no HTTP."""

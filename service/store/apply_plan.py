@@ -1,4 +1,4 @@
-"""The plan of one apply call, packed as its script reads it. Pure: knows no key, and writes nothing."""
+"""Packs the plan of one apply call for its script. Pure: knows no key, and writes nothing."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from service.store.random_id import new_random_id
 
 
 def packed_plan(batch: Batch, sent_at_ms: int | None = None, *, muted: bool = False) -> bytes:
-    """The first argument of the apply script. `sent_at_ms` is the time by the server's clock, where it is known."""
+    """Returns the first argument of the apply script. `sent_at_ms` is the server's time; None when unknown."""
     masks = _Masks()
     return codec.pack(
         {
@@ -33,32 +33,35 @@ def packed_plan(batch: Batch, sent_at_ms: int | None = None, *, muted: bool = Fa
 
 
 def _or_none(number: int | None) -> int:
-    """Encodes a non-negative number as the script expects it."""
+    """Encodes an optional non-negative number for the script: None becomes -1."""
     return -1 if number is None else number
 
 
 def _first_due(batch: Batch) -> str:
-    """When the first of the tickets written is due; "" for none."""
+    """Returns the earliest due time of the written tickets, as text; "" for none."""
     dues = [write.due_at for tenant in batch.tenants for write in tenant.writes if write.due_at is not None]
     return str(min(dues)) if dues else ""
 
 
 def due_text(write: TicketWrite) -> str:
-    """When a ticket written is due, as the script takes it: "" as before, "-" never."""
+    """Returns a written ticket's due time as the script expects it: "" for unchanged, "-" for never due."""
     if write.due_at == write.due_before:
         return ""
     return "-" if write.due_at is None else str(write.due_at)
 
 
 class _Masks:
-    """The distinct masks of a batch, to be sent once each: a ticket's are the same in all of its places."""
+    """Collects the distinct masks of a batch, to send each once: a ticket has the same mask in every counter."""
 
     def __init__(self) -> None:
         self.written: list[str] = []
         self._numbers: dict[int, int] = {}
 
     def flat(self, changes: Mapping[int, int]) -> list[int]:
-        """The changes as a list in which the place of a mask among all, from 1, and its change take turns."""
+        """Returns the changes as a flat list: the number of a mask in `written`, from 1, then its change, and so on.
+
+        Example: {0b101: 1, 0b1: -1} becomes [1, 1, 2, -1], with `written` ["5", "1"].
+        """
         flat = []
         for mask, change in changes.items():
             number = self._numbers.get(mask)
@@ -87,7 +90,12 @@ def _tenant_plan(tenant: TenantBatch, masks: _Masks) -> dict[str, object]:
 
 
 def timed_fields(counter: str, parts: Mapping[str, Mapping[TimeBucket, int]]) -> dict[str, int]:
-    """Field -> change. Whoever is not a person is read over whole days, so is kept by hours and days too."""
+    """Returns field -> change of one counter's time buckets.
+
+    Counters of persons have one field per quarter hour and part. All others are read over whole days too, so that they
+    Counters of persons have one field per quarter hour and part. All others are read over whole days too, so they
+    and `3:d2` (193 // 96) each change by +1.
+    """
     if counter.startswith(PERSONS):
         return {
             f"{column}:{quarter}:{part}": change

@@ -1,4 +1,4 @@
-"""How values are packed in Redis: MessagePack, versioned by position. Pure, and knows no key."""
+"""Packs and unpacks values for Redis: MessagePack arrays, extended only at their end. Pure, and knows no key."""
 
 import struct
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ REVISION_BYTES = 8
 
 
 class _Packed(msgspec.Struct, array_like=True, gc=False):
-    """An Image whose mask, which can pass 64 bits, is bytes."""
+    """A ticket state as it is stored: the mask is bytes, since it may exceed 64 bits."""
 
     sequence: int
     ticket: Ticket | None
@@ -23,7 +23,7 @@ class _Packed(msgspec.Struct, array_like=True, gc=False):
     mask: bytes
     due_at: int | None
     time_buckets: tuple[int, ...] = ()
-    """Columns and quarters that take turns."""
+    """Column, quarter hour, column, quarter hour, …"""
 
 
 _ticket_state_encoder = msgspec.msgpack.Encoder()
@@ -36,19 +36,19 @@ _masks_decoder = msgspec.msgpack.Decoder(dict[str, int])
 _base_decoder = msgspec.msgpack.Decoder(dict[int, int] | list[int])
 
 BASE = "+"
-"""Before the name of a part: its counts by column, to which those by mask are added. No part's name begins so."""
+"""Prefix of a part's base: counts by column, to which the counts by mask are added. No part's name begins with it."""
 
 _LENGTH_BYTES = {0xD9: 1, 0xDA: 2, 0xDB: 4}
-"""Of MessagePack's longer strings, by their first byte; the shortest ones have their length in it."""
+"""Size of the length field of MessagePack's longer strings, by their first byte; short strings have none."""
 
 pack = msgspec.msgpack.Encoder().encode
-"""Any plain value, for the arguments of scripts. Text only: the scripts' unpacker knows no binary type."""
+"""Packs a plain value as a script argument. Use text, no bytes: the scripts' unpacker knows no binary type."""
 
 
 def pack_ticket_state(ticket_state: TicketState) -> bytes:
-    """An image without its revision."""
+    """Packs a ticket state, without a revision."""
     mask = ticket_state.mask.to_bytes((ticket_state.mask.bit_length() + 7) // 8, "little")
-    time_buckets = tuple(number for moment in ticket_state.time_buckets for number in moment)
+    time_buckets = tuple(number for bucket in ticket_state.time_buckets for number in bucket)
     return _ticket_state_encoder.encode(
         _Packed(
             ticket_state.sequence, ticket_state.ticket, ticket_state.changed_at, mask, ticket_state.due_at, time_buckets
@@ -57,7 +57,7 @@ def pack_ticket_state(ticket_state: TicketState) -> bytes:
 
 
 def unpack_ticket_state(packed: bytes) -> TicketState:
-    """The image after the revision."""
+    """Unpacks the ticket state that follows the revision."""
     stored = _ticket_state_decoder.decode(memoryview(packed)[REVISION_BYTES:])
     mask, flat = int.from_bytes(stored.mask, "little"), stored.time_buckets
     time_buckets = tuple(zip(flat[::2], flat[1::2], strict=True)) if flat else ()
@@ -65,12 +65,16 @@ def unpack_ticket_state(packed: bytes) -> TicketState:
 
 
 def mask_text(mask: int) -> str:
-    """A mask as a key in a packed part: the script's packer calls bytes text, and text has to be UTF-8."""
+    """Returns a mask as a key of a packed part, in hexadecimal: keys must be UTF-8, because Lua packs bytes as text."""
     return f"{mask:x}"
 
 
 def unpack_counter(packed: bytes, asked: int) -> dict[str, dict[int, int]]:
-    """part -> column number -> count, for the columns in the mask `asked` (and perhaps others)."""
+    """Returns part -> column number -> count, for at least the columns in the mask `asked`.
+
+    Example: a part `t:a` of {"5": 2, "1": 3} has 2 tickets with mask 0b101 and 3 with mask 0b1, so that column 0
+    counts 5 and column 2 counts 2. A base `+t:a` of {0: 10, 2: 1} is added: column 0 counts 15, column 2 counts 3.
+    """
     counter: dict[str, dict[int, int]] = {}
     for name, string in _counter_decoder.decode(packed).items():
         packed_part = _in_string(string)
@@ -83,9 +87,9 @@ def unpack_counter(packed: bytes, asked: int) -> dict[str, dict[int, int]]:
 
 
 def counter_plan(masks: Mapping[str, Mapping[int, int]]) -> dict[str, dict[str, int] | dict[int, int]]:
-    """A whole counter (part -> mask -> tickets) as the repair script packs it, in the manner of the apply script.
+    """Returns a whole counter (part -> mask -> tickets) as the repair script packs it, like the apply script.
 
-    A part of many masks is added up by column; mask 0 then says of how many tickets (see `apply.lua`).
+    A part of many masks is stored as a base, by column; its mask 0 then has the number of tickets (see `apply.lua`).
     """
     parts: dict[str, dict[str, int] | dict[int, int]] = {}
     for part, tickets in masks.items():
@@ -99,7 +103,7 @@ def counter_plan(masks: Mapping[str, Mapping[int, int]]) -> dict[str, dict[str, 
 
 
 def pack_columns(counts: Mapping[int, int]) -> bytes:
-    """The counter of all tickets: eight bytes a column from 0 on, the last of them not 0. Raises ValueError below 0."""
+    """Packs the counter of all tickets: eight bytes a column, without zeros at the end. Raises ValueError below 0."""
     if min(counts.values(), default=0) < 0:
         raise ValueError(f"a count below zero: {counts}")
     size = max((column + 1 for column, count in counts.items() if count), default=0)
@@ -107,20 +111,20 @@ def pack_columns(counts: Mapping[int, int]) -> bytes:
 
 
 def unpack_columns(packed: bytes) -> tuple[int, ...]:
-    """The counter of all tickets, by column; those beyond its end are 0."""
+    """Unpacks the counter of all tickets, by column; columns beyond its end are 0."""
     return struct.unpack(f"<{len(packed) // COLUMN_BYTES}q", packed)
 
 
 def columns_in(packed: bytes) -> dict[int, int]:
-    """The counter of all tickets as column -> count, without zeros."""
+    """Unpacks the counter of all tickets as column -> count, without zeros."""
     return {column: count for column, count in enumerate(unpack_columns(packed)) if count}
 
 
 COLUMN_BYTES = 8
-"""Of the counter of all tickets: any number that Lua holds exactly, always at the same place."""
+"""Width of a column in the counter of all tickets: fits every integer that Lua holds exactly."""
 
 MASKS_IN_PART = 4
-"""Of more different ones a repaired part is added up: what the apply script allows the narrowest masks."""
+"""Most masks of a repaired part; more become a base. The same limit that the apply script has for narrow masks."""
 
 
 def _add_masks(cells: dict[int, int], masks: dict[str, int], asked: int) -> None:
@@ -139,33 +143,34 @@ def _add_base(cells: dict[int, int], base: dict[int, int] | list[int]) -> None:
 
 
 def _in_string(raw: msgspec.Raw) -> memoryview:
-    """What is in a packed string: the script's packer knows no binary type, and calls bytes text."""
+    """Returns the content of a packed string: the script's packer knows no binary type, and packs bytes as text."""
     string = memoryview(raw)
     return string[1 + _LENGTH_BYTES.get(string[0], 0) :]
 
 
 def _from_array(cells: list[int]) -> dict[int, int]:
-    """Lua writes keys 1..n as an array. Column 0 is in every sound part, so this is met only where there is drift."""
+    """Returns counts that Lua packed as an array, as it does for keys 1..n. A sound part has column 0, so only drift
+    leads here."""
     return dict(enumerate(cells, 1))
 
 
 def pack_entry(value: TenantRecord | Realm | Credential) -> bytes:
-    """A catalogue value."""
+    """Packs a catalogue value."""
     return pack(value)
 
 
 def unpack_record(packed: bytes) -> TenantRecord:
-    """A tenant's record."""
+    """Unpacks a tenant's record."""
     return _record_decoder.decode(packed)
 
 
 def unpack_realm(packed: bytes) -> Realm:
-    """A realm."""
+    """Unpacks a realm."""
     return _realm_decoder.decode(packed)
 
 
 def unpack_credential(packed: bytes) -> Credential:
-    """A credential of the form API."""
+    """Unpacks a credential of the form API."""
     return _credential_decoder.decode(packed)
 
 
@@ -173,16 +178,16 @@ _ask_decoder = msgspec.json.Decoder(ColumnDemand)
 
 
 def pack_ask(ask: ColumnDemand) -> bytes:
-    """What was asked for, as a member of a set."""
+    """Packs a column demand as a member of a set."""
     return msgspec.json.encode(ask)
 
 
 def unpack_ask(packed: bytes) -> ColumnDemand:
-    """What was asked for."""
+    """Unpacks a column demand."""
     ask: ColumnDemand = _ask_decoder.decode(packed)
     return ask
 
 
 def text(value: Any) -> str:
-    """A reply that is text."""
+    """Returns a reply as text."""
     return value.decode() if isinstance(value, bytes) else str(value)

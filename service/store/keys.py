@@ -1,7 +1,7 @@
-"""Every key name in Redis, and nothing else.
+"""Builds every key name in Redis, and does nothing else.
 
-All keys of a bucket carry the bucket's hash tag, so that a script over them touches one shard of a cluster. Ids
-that people choose stand percent-encoded in key names; as fields of hashes they stand as they are.
+All keys of a bucket carry the bucket's hash tag, so that a script over them touches one shard of a cluster. Ids chosen
+by people are percent-encoded in key names, and literal in fields of hashes.
 """
 
 import hashlib
@@ -10,33 +10,33 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 LAYOUT = "tc:layout"
-"""Hash: how the data is laid out; refused when it differs from the settings."""
+"""Hash: format and number of buckets. A process refuses a store whose layout differs from its settings."""
 
 REALMS = "tc:{catalogue}:realms"
 REALM_OFFSETS = "tc:{catalogue}:realm-offsets"
 CREDENTIALS = "tc:{catalogue}:credentials"
 CREDENTIAL_OFFSETS = "tc:{catalogue}:credential-offsets"
 ADMINS = "tc:{catalogue}:admins"
-"""Sorted set, all scores 0: "<admin's name>\0<identifier>" of each credential, to be found by the name."""
+"""Sorted set, all scores 0: "<admin's name>\0<identifier>" of each credential, an index by name."""
 CATALOGUE = "tc:{catalogue}:state"
-"""Hash: `topic`, the id of the catalogue's topic; `judged`, the offset in it up to which bad records are dead letters
+"""Hash: `topic`, the id of the catalogue's topic; `judged`, its validated offset: bad records below it are dead letters
 already."""
 
 WANTING = "tc:wanting"
-"""Set: tenants of whom something was asked for that has no columns yet."""
+"""Set: tenants with column demands that are not met yet."""
 
 HINTS = "tc:hints"
 """Channel: "<tenant> <version>" after each change of a tenant's counts."""
 
 
 def grants(owner: str) -> tuple[str, str]:
-    """Hashes with a time to live: an owner's stream tickets and cookies by name, and what they allow by its digest."""
+    """Hashes with a time to live: an owner's grants (stream tickets, cookies) by name, and their contents by digest."""
     return f"tc:grant:{{{owner}}}", f"tc:grant:{{{owner}}}:content"
 
 
-@lru_cache(maxsize=65_536)  # tenants in flight; every event asks
+@lru_cache(maxsize=65_536)  # tenants in use; called for every event
 def bucket_of(tenant: str, buckets: int) -> int:
-    """The bucket a tenant lives in, for ever: CRC-32 is the same in every process and release."""
+    """Returns the bucket of a tenant, which never changes: CRC-32 is the same in every process and release."""
     return zlib.crc32(tenant.encode()) % buckets
 
 
@@ -47,17 +47,17 @@ def state(bucket: int) -> str:
 
 
 def due(bucket: int) -> str:
-    """Sorted set: "<tenant> <generation> <ticket>" whose contributions change by themselves, by that instant."""
+    """Sorted set: "<tenant> <generation> <ticket>" by due time, in microseconds."""
     return f"tc:{{{bucket}}}:due"
 
 
 def lease(bucket: int) -> str:
-    """String: who sweeps this bucket."""
+    """String with a time to live: the holder of the bucket's lease."""
     return f"tc:{{{bucket}}}:lease"
 
 
 def tenant(bucket: int, name: str) -> str:
-    """Hash: `token`, `generation`, `record`, `version`, `as_of` of one tenant."""
+    """Hash: `token` (record version), `generation`, `record`, `version`, `as_of` of one tenant."""
     return f"tc:{{{bucket}}}:tenant:{name}"
 
 
@@ -67,17 +67,17 @@ def tenants(bucket: int) -> str:
 
 
 def demands(bucket: int, name: str) -> str:
-    """Sorted set: what of a tenant has columns only because it is asked for (JSON), by when it last was, in ms."""
+    """Sorted set: a tenant's column demands (JSON) by the time of the last request, in ms."""
     return f"tc:{{{bucket}}}:asked:{name}"
 
 
 def unknown_ids(bucket: int, name: str) -> str:
-    """Hash with a time to live: "<field> <id>" that a tenant's catalogue hasn't -> when it was last met, and where."""
+    """Hash with a time to live: unknown ids, "<field> <id>" -> "<ms of the last use> <ticket that used it>"."""
     return f"tc:{{{bucket}}}:unknown:{name}"
 
 
 def sweep(bucket: int, name: str) -> str:
-    """String: how far the sweep of a tenant is, for whoever goes on with it."""
+    """String: progress of a tenant's backfill, for the consumer that continues it."""
     return f"tc:{{{bucket}}}:sweep:{name}"
 
 
@@ -87,23 +87,23 @@ def rate(bucket: int, scope: str, name: str, holder: str) -> str:
 
 
 def quota(bucket: int, scope: str, name: str, holder: str) -> str:
-    """Sorted set with a time to live: who has a place of a holder's quota, by when it is free again, in ms."""
+    """Sorted set with a time to live: the claimants of a holder's quota by the expiry of their place, in ms."""
     return _budget(bucket, scope, f"quota:{name}", holder)
 
 
 def mark(bucket: int, scope: str, kind: str, holder: str) -> str:
-    """Empty string whose time to live is all that it says."""
+    """Empty string with a time to live: the mark holds while the key exists."""
     return _budget(bucket, scope, f"mark:{kind}", holder)
 
 
 def _budget(bucket: int, scope: str, name: str, holder: str) -> str:
-    """Scope and holder stand as a hash: some are texts of any length from outside."""
+    """Returns a key with scope and holder as a digest, because some are external texts of any length."""
     digest = hashlib.blake2b(f"{len(scope)}:{scope}{holder}".encode(), digest_size=16).hexdigest()
     return f"tc:{{{bucket}}}:budget:{name}:{digest}"
 
 
 def audit(bucket: int) -> str:
-    """String with a time to live: "<tenant> <generation> <holder>" of the audit under way."""
+    """String with a time to live: "<tenant> <generation> <holder>" of the running audit."""
     return f"tc:{{{bucket}}}:audit"
 
 
@@ -113,12 +113,12 @@ def noted(bucket: int) -> str:
 
 
 def building(bucket: int, name: str) -> str:
-    """Hash: a tenant's next generation on its way, with the fields of a bucket's state and of a tenant in one."""
+    """Hash: a tenant's building, with the fields of a bucket's state and of a tenant in one."""
     return f"tc:{{{bucket}}}:building:{name}"
 
 
 def building_due(bucket: int, name: str) -> str:
-    """Sorted set: like `due`, of a tenant's next generation."""
+    """Sorted set: like `due`, for a tenant's building."""
     return f"tc:{{{bucket}}}:building-due:{name}"
 
 
@@ -128,21 +128,21 @@ def orphans(bucket: int) -> str:
 
 
 def tickets(bucket: int, name: str, generation: str) -> str:
-    """Hash: ticket id -> revision and packed image."""
+    """Hash: ticket id -> revision and packed ticket state."""
     return f"tc:{{{bucket}}}:tickets:{name}:{generation}"
 
 
 def counter(bucket: int, name: str, generation: str, scope: str) -> str:
-    """String: the counter of all tickets is eight bytes a column; the others are one packed value each."""
+    """String: eight bytes a column for the counter of all tickets; a packed value for every other counter."""
     return f"tc:{{{bucket}}}:count:{name}:{generation}:{_encoded(scope)}"
 
 
 ANY_BUCKET = "tc:{*"
-"""A pattern for the keys of all buckets, and a few others."""
+"""A pattern that matches the keys of all buckets, and a few others."""
 
 
 def counter_in(key: str) -> tuple[str, str, str] | None:
-    """Tenant, generation and name of the counter that a key is of; None for a key of anything else."""
+    """Parses a counter's key into tenant, generation and counter name; None for any other key."""
     _, _, *rest = [*key.split(":", 5), "", ""]
     if rest[0] not in ("count", "time") or len(rest) < 6:
         return None
@@ -150,7 +150,7 @@ def counter_in(key: str) -> tuple[str, str, str] | None:
 
 
 def timed(bucket: int, name: str, generation: str, scope: str) -> str:
-    """Hash: what a counter has of columns that are kept by time, by column and quarter of an hour, hour, or day.
+    """Hash: a counter's counts by time, per column and quarter hour, hour, or day.
 
     Persons' fields are `<column>:<quarter>:<part>`; all others' `<column>:q<quarter>`, `<column>:h<hour>` and
     `<column>:d<day>`, each since the epoch in UTC.
@@ -159,13 +159,13 @@ def timed(bucket: int, name: str, generation: str, scope: str) -> str:
 
 
 MOST_COUNTERS_REMEMBERED = 40
-"""Counters of a viewer whose keys are remembered: those of 500 teams would take 100 KB each."""
+"""Most counters of a viewer whose keys are cached: the keys of 500 teams would take 100 KB per viewer."""
 
 
 def snapshot(
     bucket: int, name: str, generation: str, counters: tuple[str, ...], timed_counters: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """What the snapshot script reads: the state, the tenant, the counter of all tickets, other counters, timed ones."""
+    """Returns the keys of the snapshot script: state, tenant, counter of all tickets, others, timed ones."""
     few = len(counters) + len(timed_counters) <= MOST_COUNTERS_REMEMBERED
     return (_remembered_keys if few else _snapshot_keys)(bucket, name, generation, counters, timed_counters)
 
@@ -178,14 +178,14 @@ def _snapshot_keys(
     return (state(bucket), tenant(bucket, name), *others, *by_time)
 
 
-_remembered_keys = lru_cache(maxsize=8_192)(_snapshot_keys)  # viewers in flight, 8 KiB each at most
+_remembered_keys = lru_cache(maxsize=8_192)(_snapshot_keys)  # viewers in use, 8 KiB each at most
 
 
 def due_member(name: str, generation: str, ticket: str) -> str:
-    """A member of `due`."""
+    """Returns a member of `due`."""
     return f"{name} {generation} {ticket}"
 
 
-@lru_cache(maxsize=65_536)  # persons and teams in flight
+@lru_cache(maxsize=65_536)  # persons and teams in use
 def _encoded(scope: str) -> str:
     return quote(scope, safe=":*@.+|")

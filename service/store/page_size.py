@@ -1,8 +1,8 @@
-"""How many tickets to take at a time, by what the last ones cost: some are a thousand times as large as others."""
+"""Adapts the page size of a scan to the cost of the last page: some tickets are a thousand times larger. Pure."""
 
 
 class PageSize:
-    """Begins small, doubles while pages cost less than half of `target`, and shrinks at once where one costs more."""
+    """A page size: starts small, doubles while a page costs less than half of `target`, shrinks when one costs more."""
 
     def __init__(self, first: int, most: int, target: float) -> None:
         self._most = most

@@ -1,9 +1,9 @@
-"""Tokens that never repeat: they name epochs, generations and states of records."""
+"""Random ids that never repeat, for epochs, generations and record versions. Keeps no counter."""
 
 import secrets
 import time
 
 
 def new_random_id() -> str:
-    """Time and chance, never counted up: a store that went back can't mint the same one again."""
+    """Returns a new id from the time and random bytes. A counter could repeat an id after the store went back."""
     return f"{time.time_ns() // 1000:x}{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""Replies of Redis and of the scripts as values of the port. Pure, and knows no key."""
+"""Converts replies of Redis and of the scripts into values of the ports. Pure, and knows no key."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -27,11 +27,11 @@ from service.store.ports.steps import (
 
 COUNTERS_REMEMBERED = 4_096
 LONGEST_REMEMBERED = 2_048
-"""Bytes of a packed counter, which become ten times as many: some 80 MB in all at worst, and 5 MB with usual ones."""
+"""Longest packed counter to cache, in bytes; unpacked it takes ten times that: 80 MB in all at worst, usually 5 MB."""
 
 
 def outcome(reply: list[Reply]) -> Outcome:
-    """What the apply script says."""
+    """Returns the outcome that the apply script reports. Raises StoreUnavailable for an unknown one."""
     kind, *rest = reply
     match kind:
         case b"applied":
@@ -50,32 +50,32 @@ def outcome(reply: list[Reply]) -> Outcome:
 
 
 def pairs_of(flat: Sequence[Reply]) -> Iterator[tuple[Reply, Reply]]:
-    """Names and values that take turns in a flat reply."""
+    """Yields the (name, value) pairs of a flat reply."""
     return zip(flat[::2], flat[1::2], strict=True)
 
 
 def stored_ticket(packed: bytes) -> StoredTicket:
-    """A ticket as it is stored; an empty one was never written."""
+    """Unpacks a stored ticket; b"" means that it was never written."""
     if not packed:
         return StoredTicket(b"", None)
     return StoredTicket(packed[: codec.REVISION_BYTES], codec.unpack_ticket_state(packed))
 
 
 def due_ticket(member: str, due_at: Instant) -> DueTicket:
-    """A member of the due set."""
-    tenant, generation, ticket = member.split(" ", 2)  # only a ticket's id may have spaces
+    """Parses a member of the due set."""
+    tenant, generation, ticket = member.split(" ", 2)  # only the ticket's id may contain spaces
     return DueTicket(tenant, generation, ticket, due_at)
 
 
 def bucket_state(flat: Sequence[bytes]) -> BucketState:
-    """A bucket's hash."""
+    """Parses a bucket's hash."""
     fields = dict(pairs_of(flat))
     positions = {int(name[2:]): int(value) for name, value in fields.items() if name.startswith(b"p:")}
     return BucketState(fields.get(b"topic", b"").decode(), positions, instant_in(fields.get(b"timers", b"")))
 
 
 def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
-    """What the snapshot script says, in that run of Redis."""
+    """Returns the snapshot in the snapshot script's reply; `run` is the run of Redis that answered."""
     time_of_day, flat, version, as_of, everyone, counters, timed = reply
     columns = codec.unpack_columns(everyone)
     beyond = len(columns)
@@ -88,7 +88,7 @@ def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
         lags_ms={partition: max(0, now_ms - at_ms) for partition, at_ms in state.fresh_at_ms.items()},
         timers=state.timers,
         as_of=instant_in(as_of),
-        # Lists, because a generator costs as much as what it goes through here.
+        # Lists, because generators would double the cost here.
         columns=tuple([columns[column] if column < beyond else 0 for column in query.columns]),
         counters=tuple([_counter_in(value, query.asked) if value else {} for value in counters]),
         timed=tuple(timed),
@@ -103,21 +103,21 @@ def _counter_in(packed: bytes, asked: int) -> Counter:
 
 @lru_cache(maxsize=COUNTERS_REMEMBERED)
 def _remembered(packed: bytes, asked: int) -> Counter:
-    """A person's or a team's: read by each of its viewers, and for most of them as it was a moment ago."""
+    """Unpacks a person's or a team's counter. Cached, because its viewers mostly read it unchanged."""
     return codec.unpack_counter(packed, asked)
 
 
 class _State(NamedTuple):
-    """A bucket's hash, as readers need it."""
+    """The fields of a bucket's hash that readers need."""
 
     epoch: str
     positions: Mapping[int, int]
     fresh_at_ms: Mapping[int, int]
-    """Per partition, until when everything was applied."""
+    """Per partition, the server time in ms until which everything was applied."""
     timers: Instant | None
 
 
-@lru_cache(maxsize=1024)  # a bucket's is read by all its tenants' viewers, and changes with what consumers do
+@lru_cache(maxsize=1024)  # all viewers of a bucket read it; it changes with each step
 def _state_in(flat: tuple[bytes, ...]) -> _State:
     fields = dict(pairs_of(flat))
     positions, fresh_at_ms = {}, {}
@@ -135,10 +135,10 @@ def _state_in(flat: tuple[bytes, ...]) -> _State:
 
 
 def instant_in(value: bytes) -> Instant | None:
-    """An instant as it is stored; b"" for none."""
+    """Parses a stored instant; b"" means none."""
     return int(value) if value else None
 
 
 def info_field(text: str, name: str) -> str:
-    """One field of the answer to INFO, "0" where it is missing."""
+    """Returns one field of an INFO reply, "0" when it is missing."""
     return next((line.partition(":")[2] for line in text.splitlines() if line.startswith(name + ":")), "0")

@@ -267,10 +267,10 @@ class MemoryCounters(MemoryAsides):
         self._unknown.pop(tenant, None)
         return True
 
-    async def note_unknown_ids(self, tenant: str, met: Sequence[UnknownId]) -> None:
+    async def note_unknown_ids(self, tenant: str, found: Sequence[UnknownId]) -> None:
         if tenant in self._tenants:
             kept = self._unknown.setdefault(tenant, {})
-            kept |= {(one.field, one.id): one._replace(at=one.at // 1000 * 1000) for one in met}
+            kept |= {(one.field, one.id): one._replace(at=one.at // 1000 * 1000) for one in found}
             self._unknown[tenant] = {(one.field, one.id): one for one in newest_first(kept.values())[:MOST_KEPT]}
 
     async def unknown_ids(self, tenant: str) -> Sequence[UnknownId]:

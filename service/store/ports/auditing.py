@@ -1,8 +1,10 @@
-"""What the stores promise to an audit: reads of tickets and counters that are of one version, and a guarded repair.
+"""What a store promises to an audit: reads of tickets and counters at one version, and a guarded repair. Types only.
 
-While an audit is under way in a bucket, each step notes which tickets of the audited tenant it writes. Whoever reads
-those again, in the same atomic read as a counter, knows what every ticket contributes at exactly that version. Holds
-types only, does nothing.
+While an audit of a bucket runs, each step notes which tickets of the audited tenant it writes. The audit reads those
+again, in the same atomic read as a counter, and so knows what every ticket contributes at exactly that version.
+
+Example: the audit has read tickets 1 to 100 page by page. Meanwhile a step writes ticket 7, and notes it. The next read
+returns ticket 7 again with `left` 0, and the counters: both are of the same version, so a difference is drift.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +17,15 @@ from service.store.ports.catalogue import CatalogueStore
 from service.store.ports.steps import TimerStore
 
 MARK_MS = 30_000
-"""How long a bucket's audit lasts without a sign of life: far longer than a pause between two reads, and not so long
-that steps go on noting tickets for nobody."""
+"""How long a bucket's audit lasts after its last read: far longer than a pause between two reads, but short enough that
+steps soon stop noting tickets for an audit that died."""
 
 
 class AuditAsk(msgspec.Struct, frozen=True):
-    """One read of an audit of a tenant's generation; `holder` names this very audit.
+    """One read by the audit named `holder` of a tenant's generation.
 
-    `begin` starts it anew. `cursor` says where to go on with all tickets (0 at first; None: none), about `limit` at a
-    time; at most so many that were noted are read beside them, and `tickets` by name.
+    `begin` starts the audit anew. `cursor` continues the scan of all tickets (0 at first; None: no scan). The read
+    returns about `limit` tickets of the scan, at most `limit` noted ones, and those named in `tickets`.
     """
 
     tenant: str
@@ -37,7 +39,7 @@ class AuditAsk(msgspec.Struct, frozen=True):
 
 
 class AuditedTicket(NamedTuple):
-    """A ticket as it is now (None: there is none), and when the due set says that it is due."""
+    """A ticket's current state (None: no such ticket), and its due time in the due set."""
 
     ticket: str
     ticket_state: TicketState | None
@@ -45,7 +47,7 @@ class AuditedTicket(NamedTuple):
 
 
 class StoredCounter(msgspec.Struct, frozen=True):
-    """All of one counter: part -> column -> count, and what is kept by time as fields (`apply_plan.timed_fields`)."""
+    """A whole counter: part -> column -> count, and the fields of its counts by time (`apply_plan.timed_fields`)."""
 
     columns: Mapping[str, Mapping[int, int]]
     fields: Mapping[str, int]
@@ -54,9 +56,8 @@ class StoredCounter(msgspec.Struct, frozen=True):
 class AuditRead(msgspec.Struct, frozen=True):
     """One atomic read.
 
-    `left` says how many tickets that were noted are still to be read: with none left, what was read of every ticket is
-    how it is at `version`, and only then `counters` are given (else None). `next_due` is when the first of the bucket's
-    tickets is due.
+    `left` is the number of noted tickets that are still to be read. At 0, the states read of all tickets are those at
+    `version`, and only then `counters` are returned (else None). `next_due` is the earliest due time in the bucket.
     """
 
     run: str
@@ -71,17 +72,17 @@ class AuditRead(msgspec.Struct, frozen=True):
 
 
 class RightCounter(msgspec.Struct, frozen=True):
-    """What a counter has to be: all of it, and of `fields` those that are wrong."""
+    """The right values of a counter: all masks and time buckets, and those `fields` that are wrong."""
 
     masks: Mapping[str, Mapping[int, int]]
     """part -> mask -> tickets."""
     time_buckets: Mapping[str, Mapping[TimeBucket, int]]
-    """part -> column and quarter -> tickets."""
+    """part -> column and quarter hour -> tickets."""
     fields: Mapping[str, int]
 
 
 class Repair(msgspec.Struct, frozen=True):
-    """Counters to be replaced, if the tenant is still at `version` and the audit under way is `holder`'s."""
+    """Counters to replace, if the tenant is still at `version` and the running audit is `holder`'s."""
 
     tenant: str
     generation: str
@@ -91,20 +92,23 @@ class Repair(msgspec.Struct, frozen=True):
 
 
 class AuditedStore(TimerStore, CatalogueStore, Protocol):
-    """A store that can be audited. Raises StoreUnavailable; what was noted may then be lost: begin anew."""
+    """A store that can be audited. Raises StoreUnavailable; notes may then be lost, so begin the audit anew."""
 
     async def audit(self, ask: AuditAsk) -> AuditRead | None:
-        """None when this audit isn't under way (any more), another one is in the bucket, or the generation is not in
-        force: begin later."""
+        """Reads; None when this audit doesn't run (any more), another one runs in the bucket, or the generation doesn't
+        serve: begin later."""
 
     async def end_audit(self, tenant: str, generation: str, holder: str) -> None:
-        """Nothing is noted any more for this audit."""
+        """Ends this audit: steps stop noting tickets for it."""
 
     async def repair(self, repair: Repair) -> int | None:
-        """Replaces the counters, raises the version and hints; the new version. None when the guard says no."""
+        """Replaces the counters, raises the version, publishes a hint, and returns the new version.
+
+        None, and nothing is written, when the tenant's version or the running audit is another.
+        """
 
     async def counter_names(self, cursor: int, limit: int) -> tuple[int, Sequence[tuple[str, str, str]]]:
-        """Some (tenant, generation, counter) that are stored, and the next cursor, 0 at the end.
+        """Returns the next cursor, 0 at the end, and some stored (tenant, generation, counter).
 
-        A whole scan has each that was there all along at least once.
+        A whole scan returns each counter that exists from start to end at least once.
         """

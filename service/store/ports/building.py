@@ -1,7 +1,7 @@
-"""What a store promises of a tenant's next generation, which is filled beside the serving one. Types only.
+"""What a store promises of a tenant's next generation, which fills beside the serving one. Holds types only.
 
-A *building* is such a generation with its own positions, timers and due set, so that nothing that serves waits for it
-or sees it, until it takes the serving one's place in one step.
+A *building* is such a generation. It has its own positions, timers and due set, so that reads and events neither wait
+for it nor see it, until it replaces the serving generation in one step (the swap).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from service.store.ports.steps import Batch, BucketState, DueTicket, EventStore,
 
 
 class Building(msgspec.Struct, frozen=True):
-    """A generation on its way to take the place of `base`, the one that served when it was begun.
+    """A generation that will replace `base`, the generation that served when the building began.
 
-    Its tickets are judged by the tenant's record of this `record_version`. `complete` are the columns, with their
-    numbers, that each of its tickets was asked about.
+    Its tickets are evaluated with the tenant's record of this `record_version`. `complete` has the columns, with their
+    numbers, that were evaluated for each of its tickets.
     """
 
     tenant: str
@@ -30,13 +30,13 @@ class Building(msgspec.Struct, frozen=True):
     complete: Mapping[ColumnId, int]
     from_store: bool
     state: BucketState
-    """Its own topic, positions and timers. Everything of the tenant below the positions is in it."""
+    """Its own topic, positions and timers. It has every event of the tenant below these positions."""
     merged_from: Instant | None = None
-    """What is due from then on has been moved to the bucket's due set already."""
+    """Tickets due at this instant or later have been moved to the bucket's due set already; None: none."""
 
 
 class Swapped(msgspec.Struct, frozen=True):
-    """It serves now. `before` and `after` are the counts of all tickets by column, at one and the same state."""
+    """The building serves now. `before` and `after`: old and new counts of all tickets by column, at one state."""
 
     version: int
     before: Mapping[int, int]
@@ -44,72 +44,74 @@ class Swapped(msgspec.Struct, frozen=True):
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """Nothing is written: it was swapped or given up before, or the tenant's serving generation is another one."""
+    """Nothing is written: the building was swapped or given up before, or another generation serves than its base."""
 
 
 class NotYet(msgspec.Struct, frozen=True):
-    """Nothing is written: it doesn't stand where the bucket stands. `why` is one of the constants below."""
+    """Nothing is written: building and bucket are at different states. `why` is one of the constants below."""
 
     why: str
 
 
 OTHER_RECORD = "record"
-"""The tenant's record has changed: adopt it."""
+"""The tenant's record has changed: adopt the new one."""
 OTHER_TOPIC = "topic"
 """The bucket's positions belong to another events topic: begin anew."""
 BEHIND = "positions"
-"""The bucket's positions have moved on: read further."""
+"""The bucket's positions are higher: read on."""
 AHEAD = "ahead"
-"""It has what the bucket hasn't, so the store went back meanwhile: begin anew."""
+"""The building has events that the bucket lacks, so the store went back meanwhile: begin anew."""
 DUE = "due"
-"""Some of its tickets are due by the bucket's timers: judge them again."""
+"""Some tickets of the building are due by the bucket's timers: evaluate them again."""
 LAPSED = "lapsed"
-"""What was moved to the bucket's due set may have been forgotten there: begin anew."""
+"""The bucket's timers may have dropped due times that were moved to its due set: begin anew."""
 
 SwapOutcome = Swapped | Gone | NotYet
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Bytes in use, and the most that may be, 0 for no limit."""
+    """Bytes in use, and their limit; 0 means no limit."""
 
     used: int
     most: int
 
 
 class BuildingStore(EventStore, BackfillStore, Protocol):
-    """A counter store in which the next generation of a tenant can be built. At most one for each tenant."""
+    """A store that builds the next generation of a tenant, at most one for each. Raises StoreUnavailable."""
 
     async def building(self, tenant: str) -> Building | None:
-        """The tenant's building, as far as it is."""
+        """Returns the tenant's building in its current state; None when there is none."""
 
     async def begin_building(self, tenant: str, expected: str | None, new: Building | None) -> bool:
-        """Begins one, or gives the last one up (None), and orphans that. False when the last one isn't of the
-        `expected` generation (None: there is none), or the new one's base and token aren't the tenant's."""
+        """Begins a building, or with None only gives up the existing one; the existing one becomes an orphan.
+
+        False when the existing one isn't of the `expected` generation (None: none exists), or the new one's base and
+        record version aren't the tenant's."""
 
     async def adopt_building(self, building: Building, record_version: str, complete: Mapping[ColumnId, int]) -> bool:
-        """From now on it is judged by this record; False when it isn't as `building` any more."""
+        """Switches the building to another record; False when it is no longer the one that `building` describes."""
 
     async def load_building(self, building: Building, tickets: Sequence[str]) -> Loaded:
-        """Like `load`, of its own state and tickets. The token is that of the record it is judged by, "" for none."""
+        """Reads the building's state and tickets, like `load`. The record version is the building's, "" for none."""
 
     async def apply_building(self, batch: Batch) -> Outcome:
-        """Like `apply`, of one tenant's building: against its own state, and without a hint."""
+        """Writes like `apply`, but to one tenant's building: against its own state, and without a hint."""
 
     async def building_due(self, building: Building, now: Instant, limit: int) -> Sequence[DueTicket]:
-        """Like `due`, of its own due set and timers."""
+        """Works like `due`, but on the building's due set and timers."""
 
     async def merge_due(self, building: Building, since: Instant, limit: int) -> int:
-        """Moves about `limit` of its tickets that are due at `since` or later to the bucket's due set.
+        """Moves about `limit` of the building's tickets due at `since` or later to the bucket's due set.
 
-        Returns how many there were. Whatever instant is given first stands.
+        Returns the number of moved tickets. The `since` of the first call holds for all later ones.
         """
 
     async def swap(self, building: Building, record_version: str, latest: Instant) -> SwapOutcome:
-        """Makes it the tenant's serving generation under a new `record_version`, in one step, and orphans the old one.
+        """Makes the building the serving generation under a new `record_version` and orphans the old one, in one step.
 
-        Only when it stands exactly where the bucket stands: positions, record, timers. `latest` is what no consumer's
-        clock can have reached yet.
+        Only when building and bucket have equal positions, record and timers. `latest` is an instant that no
+        consumer's clock can have reached yet.
         """
 
     async def memory(self, bucket: Bucket) -> Memory:
-        """How full the part of the store is that the bucket is in."""
+        """Returns the memory use of the server that holds the bucket."""

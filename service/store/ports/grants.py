@@ -1,7 +1,7 @@
-"""What a caller was allowed, kept for a while under a secret that only they know: stream tickets and their cookies.
+"""Grants: permissions that expire, each under a secret that only its owner knows (stream tickets, cookies). Types only.
 
-Only hashes of secrets are stored, so that a copy of the store opens no stream. Each owner (a user) has a few grants at
-a time, and what several of them say is kept once: nobody can fill the store.
+The store keeps only hashes of secrets, so that a copy of the store opens no stream. Each owner (a user) has a limited
+number of grants, and equal contents are stored once, so that no user can fill the store.
 """
 
 import hashlib
@@ -9,24 +9,24 @@ import secrets
 from typing import NamedTuple, Protocol
 
 SECRET_BYTES = 24
-"""192 bits: not to be guessed while it lives."""
+"""192 bits: impossible to guess while the grant lives."""
 
 OWNER_BYTES = 8
-"""Of a hash: whose grants meet by chance share their number, and nothing else."""
+"""Length of the owner's hash: two owners with an equal hash share the limit on grants, and nothing else."""
 
 GRANT_BYTES = 8_192
-"""What an owner's grants may say on average, each content once: a dashboard of 100 filters takes some 2 KB."""
+"""Average size limit of an owner's grants, equal contents counted once: a dashboard of 100 filters takes some 2 KB."""
 
 
 class Grant(NamedTuple):
-    """`content` is what is allowed, the same for grants that allow the same; `until` what differs, as short text."""
+    """A permission: `content` is equal for grants that allow the same; `until` is a short text that differs."""
 
     content: bytes
     until: str
 
 
 class Lives(NamedTuple):
-    """For how long a grant is kept, and for how long once it was exchanged, in milliseconds from now."""
+    """Time to live of a grant, and its time to live once exchanged, in milliseconds from now."""
 
     ttl_ms: int
     exchanged_ttl_ms: int
@@ -36,30 +36,33 @@ class GrantStore(Protocol):
     """Keeps grants for a limited time. Raises StoreUnavailable."""
 
     async def put_grant(self, owner: str, name: str, grant: Grant, lives: Lives, most: int) -> None:
-        """Keeps it. Beyond `most` grants of GRANT_BYTES each the owner's least recently used ones go; 0 is no limit."""
+        """Stores a grant. Drops the owner's least recently used grants beyond `most`, or beyond `most` x GRANT_BYTES.
+
+        `most` 0 means no limit.
+        """
 
     async def grant(self, owner: str, name: str) -> Grant | None:
-        """What is kept under the name, if it still is; it is used by this."""
+        """Returns the grant of this name if it hasn't expired, and marks it as used now."""
 
     async def exchange_grant(self, owner: str, name: str, new_name: str) -> Grant | None:
-        """Renames the grant and returns it. Of two callers at once, one gets it and the other None."""
+        """Renames the grant and returns it. Of two concurrent callers, one gets the grant and the other None."""
 
 
 def new_secret() -> str:
-    """A secret that fits a URL and a cookie."""
+    """Returns a random secret that is valid in a URL and in a cookie."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def name_of(kind: str, secret: str) -> str:
-    """The name a grant is kept under."""
+    """Returns the name of the grant with this secret."""
     return f"{kind}:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
 def owner_of(realm: str, user: str) -> str:
-    """The owner of a user's grants, as hexadecimal digits."""
+    """Returns the owner of a user's grants, as hexadecimal digits."""
     return hashlib.blake2b(f"{len(realm)}:{realm}{user}".encode(), digest_size=OWNER_BYTES).hexdigest()
 
 
 def digest_of(content: bytes) -> str:
-    """Names a content among its owner's."""
+    """Returns the name of a content among those of its owner."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()

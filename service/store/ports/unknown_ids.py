@@ -1,4 +1,4 @@
-"""Ids in tickets that their tenant's catalogue doesn't know, kept for a while so that people can find them."""
+"""Unknown ids: used by tickets but missing in the tenant's catalogue, kept for people to find. Decides nothing."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
@@ -6,14 +6,14 @@ from typing import NamedTuple, Protocol
 from service.domain.tickets.ticket import Instant
 
 MOST_KEPT = 100
-"""Ids kept of one tenant, those met last: at most 130 KiB, and more than anybody would look through."""
+"""Unknown ids kept per tenant, the most recent ones: at most 130 KiB, and more than a person looks through."""
 
 KEPT_S = 30 * 86_400
-"""How long they are kept after the last one was met."""
+"""How long a tenant's unknown ids are kept after the most recent one."""
 
 
 class UnknownId(NamedTuple):
-    """An id that a ticket had `at` that instant (milliseconds count), and the catalogue hadn't."""
+    """An id that a ticket used `at` that instant (kept to the millisecond), unknown to the catalogue."""
 
     field: str
     """`status`, `priority` or `team`."""
@@ -23,15 +23,15 @@ class UnknownId(NamedTuple):
 
 
 class UnknownIdStore(Protocol):
-    """Keeps the last few ids of each tenant. Raises StoreUnavailable."""
+    """Keeps the most recent unknown ids of each tenant. Raises StoreUnavailable."""
 
-    async def note_unknown_ids(self, tenant: str, met: Sequence[UnknownId]) -> None:
-        """Keeps these, each with the last ticket it was met in; does nothing where there is no such tenant."""
+    async def note_unknown_ids(self, tenant: str, found: Sequence[UnknownId]) -> None:
+        """Keeps these ids, each with the last ticket that used it; does nothing when no such tenant exists."""
 
     async def unknown_ids(self, tenant: str) -> Sequence[UnknownId]:
-        """What is kept of the tenant, what was met last first."""
+        """Returns the tenant's unknown ids, newest first."""
 
 
-def newest_first(met: Iterable[UnknownId]) -> list[UnknownId]:
-    """What was met last first."""
-    return sorted(met, key=lambda one: (-one.at, one))
+def newest_first(found: Iterable[UnknownId]) -> list[UnknownId]:
+    """Sorts unknown ids, newest first."""
+    return sorted(found, key=lambda unknown: (-unknown.at, unknown))

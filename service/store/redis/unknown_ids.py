@@ -1,4 +1,4 @@
-"""Unknown ids in Redis: one small hash a tenant. Decides nothing about what is known."""
+"""Keeps unknown ids in Redis: one small hash per tenant. Never decides which ids are unknown."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ NOTE = Script("step/note_unknown_ids", writes=True)
 
 
 class RedisUnknownIds(RedisReader):
-    """See `unknown_ids.UnknownIdStore` for what each method promises."""
+    """Implements `unknown_ids.UnknownIdStore`, whose docstrings are the contract."""
 
-    async def note_unknown_ids(self, tenant: str, met: Sequence[UnknownId]) -> None:
-        if met:
+    async def note_unknown_ids(self, tenant: str, found: Sequence[UnknownId]) -> None:
+        if found:
             bucket = self.bucket(tenant)
             arguments: list[Argument] = [MOST_KEPT, KEPT_S]
-            for one in met:
-                arguments += [f"{one.field} {one.id}", f"{one.at // 1000:015} {one.ticket}"]
+            for unknown in found:
+                arguments += [f"{unknown.field} {unknown.id}", f"{unknown.at // 1000:015} {unknown.ticket}"]
             await NOTE.run(self._client, [keys.tenant(bucket, tenant), keys.unknown_ids(bucket, tenant)], arguments)
 
     async def unknown_ids(self, tenant: str) -> Sequence[UnknownId]:
