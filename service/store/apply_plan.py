@@ -93,8 +93,8 @@ def timed_fields(counter: str, parts: Mapping[str, Mapping[TimeBucket, int]]) ->
     """Returns field -> change of one counter's time buckets.
 
     Counters of persons have one field per quarter hour and part. All others are read over whole days too, so that they
-    Counters of persons have one field per quarter hour and part. All others are read over whole days too, so they
-    and `3:d2` (193 // 96) each change by +1.
+    also have fields per hour and per day. Example: when column 3 changes by +1 in quarter hour 193, `3:q193`, `3:h48`
+    (193 // 4) and `3:d2` (193 // 96) each change by +1.
     """
     if counter.startswith(PERSONS):
         return {
