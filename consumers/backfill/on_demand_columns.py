@@ -14,7 +14,8 @@ from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.metrics import ConsumerMetrics
 from service import timezones
 from service.clock import Clock
-from service.domain.tenants.record import ColumnDemand, Dated, Entries, adopting, with_demands
+from service.domain.tenants.record import adopting
+from service.domain.tenants.tenant_entries import ColumnDemand, Dated, Entries, with_demands
 from service.domain.tickets.ticket import Instant
 from service.queries.column_demands import RECENT_US, DemandMeaning, meaning
 from service.store.ports.backfill import DemandStore

@@ -16,7 +16,8 @@ from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.counting.windows import needs_day, on_day
 from service.domain.tenants.entry_columns import columns_for
 from service.domain.tenants.lowering import lower
-from service.domain.tenants.record import Entries, TenantRecord, counted
+from service.domain.tenants.record import TenantRecord
+from service.domain.tenants.tenant_entries import Entries, counted
 from service.domain.tenants.visibility import details
 
 _SLICES = {Question.ASSIGNED: "assignee = @me", Question.REQUESTED: "requester = @me", Question.TEAM: "my teams"}

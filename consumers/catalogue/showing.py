@@ -8,7 +8,8 @@ from service.domain.conditions.condition import AllOf, Condition
 from service.domain.counting.windows import needs_day
 from service.domain.tenants.entry_columns import columns_for
 from service.domain.tenants.lowering import lower
-from service.domain.tenants.record import SUMMARY, TenantRecord, counted, summary_conditions
+from service.domain.tenants.record import TenantRecord
+from service.domain.tenants.tenant_entries import SUMMARY, counted, summary_conditions
 from service.domain.tickets.instant import format_instant
 from service.store.ports.unknown_ids import UnknownId
 

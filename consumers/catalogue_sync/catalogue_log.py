@@ -4,7 +4,7 @@ import msgspec
 
 from service.domain.catalogue.catalogue import Credential, Filter, Profile, Realm, TenantSettings
 from service.domain.catalogue.entries import Entry, Removal, parse_record
-from service.domain.tenants.record import Entries
+from service.domain.tenants.tenant_entries import Entries
 
 
 class Touched(msgspec.Struct, frozen=True):

@@ -11,15 +11,8 @@ from consumers.metrics import ConsumerMetrics
 from service.domain.catalogue.catalogue import Realm
 from service.domain.counting.columns import SEMANTICS
 from service.domain.tenants.entry_limits import limiting
-from service.domain.tenants.record import (
-    Entries,
-    TenantRecord,
-    adopting,
-    backfill_for,
-    new_record_in_steps,
-    shadowed,
-    with_demands,
-)
+from service.domain.tenants.record import TenantRecord, adopting, backfill_for, new_record_in_steps
+from service.domain.tenants.tenant_entries import Entries, shadowed, with_demands
 from service.store.ports.backfill import OrphanStore
 from service.store.ports.catalogue import CatalogueStore, Position, StoredTenant
 from service.store.random_id import new_random_id

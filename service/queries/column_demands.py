@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from service import timezones
-from service.domain.tenants.record import ColumnDemand
+from service.domain.tenants.tenant_entries import ColumnDemand
 from service.domain.tenants.view import CountRequest, TenantView
 from service.domain.tickets.ticket import Instant
 from service.lru import Lru

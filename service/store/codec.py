@@ -8,7 +8,8 @@ import msgspec
 
 from service.domain.catalogue.catalogue import Credential, Realm
 from service.domain.counting.contributions import column_changes, numbers_in
-from service.domain.tenants.record import ColumnDemand, TenantRecord
+from service.domain.tenants.record import TenantRecord
+from service.domain.tenants.tenant_entries import ColumnDemand
 from service.domain.tickets.ticket import Ticket, TicketState
 
 REVISION_BYTES = 8

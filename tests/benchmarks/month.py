@@ -9,7 +9,8 @@ from service.domain.conditions.condition import Leaf
 from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.record import Entries, new_record, numbered
+from service.domain.tenants.record import new_record, numbered
+from service.domain.tenants.tenant_entries import Entries
 from service.domain.tenants.view import CountRequest, TenantView
 from service.domain.tickets.ticket import QUARTER_US, Ticket, TicketState
 from service.store.ports.catalogue import StoredTenant

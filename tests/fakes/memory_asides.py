@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from service.domain.catalogue.catalogue import Credential, Realm
-from service.domain.tenants.record import ColumnDemand
+from service.domain.tenants.tenant_entries import ColumnDemand
 from service.domain.tickets.ticket import Instant
 from service.store.ports.catalogue import Bucket, Position
 from service.store.ports.unknown_ids import UnknownId

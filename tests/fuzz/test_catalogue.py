@@ -17,7 +17,8 @@ from service.domain.conditions.condition import Condition, ConditionError
 from service.domain.conditions.where import EXACT_WHERE, parse_where
 from service.domain.counting.viewer import Perspective, Role, Viewer
 from service.domain.json_reading import UnpairedSurrogate, read_json
-from service.domain.tenants.record import Entries, TenantRecord, columns_of, new_record
+from service.domain.tenants.record import TenantRecord, new_record
+from service.domain.tenants.tenant_entries import Entries, columns_of
 from service.domain.tenants.view import CountRequest, TenantView
 from service.store.codec import pack_entry, unpack_credential, unpack_realm, unpack_record
 from tests.consumers.small_world import NOW_US, TENANT, SmallWorld, counts, log_of, tenant_entry, told

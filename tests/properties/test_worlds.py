@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from consumers.backfill import backfiller
 from consumers.coordination import leases
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.record import ColumnDemand as AskedFor
+from service.domain.tenants.tenant_entries import ColumnDemand as AskedFor
 from service.domain.tenants.view import SUMMARY_KEYS, CountRequest, InvalidIds, TenantView, Warming
 from service.store.ports.counter_store import CounterStore
 from service.store.ports.reading import query_for

@@ -6,18 +6,8 @@ from service import timezones
 from service.domain.catalogue.catalogue import Filter, Profile, TenantSettings
 from service.domain.conditions.condition import AllOf, Leaf
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.record import (
-    SUMMARY,
-    ColumnDemand,
-    Dated,
-    Entries,
-    TenantRecord,
-    adopted,
-    backfill_for,
-    backfilled,
-    new_record,
-    with_demands,
-)
+from service.domain.tenants.record import TenantRecord, adopted, backfill_for, backfilled, new_record
+from service.domain.tenants.tenant_entries import SUMMARY, ColumnDemand, Dated, Entries, with_demands
 from service.domain.tenants.view import CountRequest, TenantView
 from service.queries.column_demands import RECENT_US, ColumnDemands, DemandLimits
 from service.store.ports.budgets import OverBudget

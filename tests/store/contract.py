@@ -9,7 +9,8 @@ import msgspec
 from service.domain.catalogue.catalogue import Filter, Status, TenantSettings
 from service.domain.conditions.condition import Leaf
 from service.domain.counting.contributions import Deltas
-from service.domain.tenants.record import Entries, TenantRecord, new_record
+from service.domain.tenants.record import TenantRecord, new_record
+from service.domain.tenants.tenant_entries import Entries
 from service.domain.tickets.ticket import Ticket, TicketState
 from service.store.ports.catalogue import StoredTenant
 from service.store.ports.counter_store import CounterStore

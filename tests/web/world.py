@@ -21,7 +21,8 @@ from service.domain.catalogue.catalogue import (
 from service.domain.conditions.condition import AllOf, Asks, Leaf, Question
 from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
-from service.domain.tenants.record import Entries, TenantRecord, new_record, numbered
+from service.domain.tenants.record import TenantRecord, new_record, numbered
+from service.domain.tenants.tenant_entries import Entries
 from service.domain.tickets.ticket import Ticket, TicketState
 from service.queries.counts import CountQueries
 from service.store.ports.catalogue import StoredTenant

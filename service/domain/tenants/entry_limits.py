@@ -12,7 +12,7 @@ import msgspec
 from service.domain.catalogue.catalogue import Filter, Profile
 from service.domain.counting.columns import written
 from service.domain.steps import Steps
-from service.domain.tenants.record import Entries
+from service.domain.tenants.tenant_entries import Entries
 
 MOST_FILTERS = 2_000
 MOST_PROFILES = 500

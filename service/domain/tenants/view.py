@@ -15,15 +15,14 @@ from service.domain.counting.viewer import Perspective, Viewer
 from service.domain.counting.windows import on_day
 from service.domain.steps import Steps, at_once
 from service.domain.tenants.entry_columns import Lowering, columns_for, columns_if_undated, terms_of
-from service.domain.tenants.record import (
+from service.domain.tenants.record import TenantRecord, in_force
+from service.domain.tenants.tenant_entries import (
     SUMMARY,
     ColumnDemand,
     Entries,
-    TenantRecord,
     by_status,
     counted,
     counting,
-    in_force,
     summary_conditions,
 )
 from service.domain.tenants.visibility import FilterDetail, Visibility, is_visible

@@ -6,7 +6,7 @@ import msgspec
 
 from service.domain.catalogue.catalogue import Filter, FilterType, Profile, Sharing
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.record import Entries
+from service.domain.tenants.tenant_entries import Entries
 
 
 class FilterDetail(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from service.domain.tenants.record import ColumnDemand
+from service.domain.tenants.tenant_entries import ColumnDemand
 from service.store.ports.catalogue import Bucket, CatalogueStore
 from service.store.ports.reading import DemandNotes, TicketReader
 from service.store.ports.steps import StorePlacement

@@ -8,7 +8,7 @@ import msgspec
 from service.domain.counting.local_days import LocalDay
 from service.domain.counting.plan import Plan, ScopeRef
 from service.domain.counting.windows import Span
-from service.domain.tenants.record import ColumnDemand
+from service.domain.tenants.tenant_entries import ColumnDemand
 from service.domain.tickets.ticket import Instant, TicketState
 from service.store.ports.budgets import BudgetStore
 from service.store.ports.catalogue import CatalogueReader, Position

@@ -7,7 +7,7 @@ import msgspec
 
 from service.domain.catalogue.catalogue import Credential, Realm
 from service.domain.counting.scopes import PERSONS
-from service.domain.tenants.record import ColumnDemand
+from service.domain.tenants.tenant_entries import ColumnDemand
 from service.domain.tickets.ticket import Instant
 from service.lru import Lru
 from service.store import codec, keys

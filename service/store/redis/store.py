@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from service.domain.catalogue.catalogue import Credential, Realm
 from service.domain.counting.scopes import EVERYONE, places_of
-from service.domain.tenants.record import ColumnDemand
+from service.domain.tenants.tenant_entries import ColumnDemand
 from service.domain.tickets.ticket import Instant
 from service.store import codec, keys
 from service.store.apply_plan import due_text, packed_plan

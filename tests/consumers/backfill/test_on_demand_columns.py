@@ -3,7 +3,7 @@
 from consumers.backfill.on_demand_columns import chosen
 from service.domain.catalogue.catalogue import Filter, Profile, TenantSettings
 from service.domain.conditions.condition import AllOf, Leaf
-from service.domain.tenants.record import ColumnDemand, Entries, with_demands
+from service.domain.tenants.tenant_entries import ColumnDemand, Entries, with_demands
 from service.queries.column_demands import RECENT_US
 
 NOW_US = 1_795_256_100_000_000

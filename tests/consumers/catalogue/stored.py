@@ -9,7 +9,8 @@ from service.domain.catalogue.catalogue import Filter, Priority, Profile, Realm,
 from service.domain.conditions.where import parse_where
 from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
-from service.domain.tenants.record import Entries, TenantRecord, adopted, new_record, numbered
+from service.domain.tenants.record import TenantRecord, adopted, new_record, numbered
+from service.domain.tenants.tenant_entries import Entries
 from service.domain.tickets.ticket import Ticket, TicketState
 from service.store.ports.catalogue import StoredTenant
 from service.store.ports.steps import Applied, Batch, PartitionProgress, TenantBatch, TicketWrite

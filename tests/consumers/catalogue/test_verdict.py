@@ -12,7 +12,8 @@ from consumers.decoding.ticket_data import read_ticket
 from service.domain.catalogue.catalogue import Filter
 from service.domain.conditions.where import parse_where
 from service.domain.counting.viewer import Role, Viewer
-from service.domain.tenants.record import Entries, new_record
+from service.domain.tenants.record import new_record
+from service.domain.tenants.tenant_entries import Entries
 from service.domain.tickets.ticket import TicketState
 from tests.consumers.catalogue import stored
 from tests.oracle import conditions as oracle

@@ -8,7 +8,8 @@ from service.domain.catalogue.departments import Department, assigned, departmen
 from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes, column_changes
 from service.domain.counting.status_counts import Slice, status_plan
-from service.domain.tenants.record import Entries, new_record, numbered
+from service.domain.tenants.record import new_record, numbered
+from service.domain.tenants.tenant_entries import Entries
 from service.domain.tenants.view import TenantView, Warming
 from service.domain.tickets.ticket import Ticket, TicketState
 

@@ -13,16 +13,14 @@ from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.columns import EVERY_TICKET, Column
 from service.domain.tenants.record import (
     Backfill,
-    Entries,
     TenantRecord,
     adopted,
     backfill_for,
     backfilled,
-    columns_of,
-    counted,
     new_record,
     numbered,
 )
+from service.domain.tenants.tenant_entries import Entries, columns_of, counted
 from service.domain.tickets.ticket import Ticket
 from tests.support.examples import examples
 

@@ -8,16 +8,8 @@ import pytest
 from service.domain.catalogue.catalogue import Filter, Priority, Profile, Sharing, Status, TenantSettings
 from service.domain.conditions.condition import AllOf, Asks, Condition, Leaf, Question
 from service.domain.counting.viewer import Perspective, Role, Viewer
-from service.domain.tenants.record import (
-    SUMMARY,
-    Entries,
-    TenantRecord,
-    adopted,
-    backfill_for,
-    backfilled,
-    new_record,
-    with_demands,
-)
+from service.domain.tenants.record import TenantRecord, adopted, backfill_for, backfilled, new_record
+from service.domain.tenants.tenant_entries import SUMMARY, Entries, with_demands
 from service.domain.tenants.view import SUMMARY_KEYS, CountRequest, InvalidIds, TenantView, Warming, profile_entries
 from service.domain.tenants.visibility import FilterDetail
 from tests.support.days import day

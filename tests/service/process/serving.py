@@ -12,7 +12,8 @@ import httpx
 from service.domain.catalogue.catalogue import Priority, Realm, Status, TenantSettings
 from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.contributions import Changes
-from service.domain.tenants.record import Entries, new_record, numbered
+from service.domain.tenants.record import new_record, numbered
+from service.domain.tenants.tenant_entries import Entries
 from service.domain.tickets.ticket import Ticket, TicketState
 from service.store.ports.catalogue import StoredTenant
 from service.store.ports.steps import Applied, Batch, PartitionProgress, TenantBatch

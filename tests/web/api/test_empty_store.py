@@ -8,7 +8,8 @@ import pytest
 
 from service.config.settings import ServiceSettings
 from service.domain.catalogue.catalogue import Realm
-from service.domain.tenants.record import Entries, new_record
+from service.domain.tenants.record import new_record
+from service.domain.tenants.tenant_entries import Entries
 from tests.web.world import COUNT, FILTERS, NOW_US, QUERY, REALM, TENANT, SetClock, World, tenant_settings
 
 REQUESTS: Mapping[str, tuple[str, str, Any]] = {

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from service.domain.tenants.record import SUMMARY, ColumnDemand, new_record, with_demands
+from service.domain.tenants.record import new_record
+from service.domain.tenants.tenant_entries import SUMMARY, ColumnDemand, with_demands
 from service.domain.tickets.ticket import Instant
 from service.store.ports.errors import StoreUnable
 from service.store.ports.reading import CountQuery, Snapshot

@@ -7,7 +7,8 @@ import pytest
 
 from service.domain.catalogue.catalogue import Filter, Profile, Sharing
 from service.domain.conditions.condition import Leaf
-from service.domain.tenants.record import SUMMARY, adopted, backfill_for, backfilled
+from service.domain.tenants.record import adopted, backfill_for, backfilled
+from service.domain.tenants.tenant_entries import SUMMARY
 from tests.web.push.streaming.streams import Pushing
 from tests.web.world import COUNT, QUERY, World, a_world
 

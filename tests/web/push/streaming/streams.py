@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from service.domain.tenants.record import Entries
+from service.domain.tenants.tenant_entries import Entries
 from service.domain.tickets.ticket import Ticket
 from service.web.push.hub import Hub
 from tests.web.push.streaming.asgi_stream import Stream
