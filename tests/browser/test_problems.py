@@ -264,7 +264,7 @@ def test_a_question_that_is_wrong_is_not_called_no_access(world: World, blank: P
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[str]:
     """A site of another origin that has copied the client, as documented."""
-    for file in (ROOT / "service" / "web" / "dashboard").glob("ticket-counts*.js"):
+    for file in (ROOT / "service" / "web" / "dashboard" / "client").glob("ticket-counts*.js"):
         shutil.copy(file, tmp_path)
     (tmp_path / "index.html").write_text("<!doctype html><title>Desk</title>")
 

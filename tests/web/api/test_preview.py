@@ -116,7 +116,7 @@ async def test_the_profile_narrows_it_and_the_rest_of_the_counts_body_is_taken(w
         (
             {"all": [CRITICAL, CRITICAL, {**CRITICAL, "op": "older_than"}]},
             "where.all[2].op",
-            "older_than can't be asked",
+            "older_than doesn't apply to",
         ),
         ({"not": {"any": [{"field": "colour", "op": "eq"}]}}, "where.not.any[0].field", "unknown field 'colour'"),
         ({**CRITICAL, "value": ["@me"]}, "where.value", "expected a string"),
