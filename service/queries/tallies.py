@@ -51,7 +51,9 @@ class TallyQueries:
         """Returns None when the tenant's record has changed since it was compiled."""
         plan: StatusPlan = status_plan(known.view.status_columns, slices_of(known.view.settings))
         now = self._clock.now_us()
-        query = CountQuery(tenant_id, known.record_version, known.generation, plan.columns, plan.counters, plan.asked)
+        query = CountQuery(
+            tenant_id, known.record_version, known.generation, plan.columns, plan.counters, plan.columns_mask
+        )
         snapshot = await self._reader.snapshot(query)
         if snapshot is None:
             return None

@@ -70,8 +70,8 @@ def mask_text(mask: int) -> str:
     return f"{mask:x}"
 
 
-def unpack_counter(packed: bytes, asked: int) -> dict[str, dict[int, int]]:
-    """Returns part -> column number -> count, for at least the columns in the mask `asked`.
+def unpack_counter(packed: bytes, columns_mask: int) -> dict[str, dict[int, int]]:
+    """Returns part -> column number -> count, for at least the columns in `columns_mask`.
 
     Example: a part `t:a` of {"5": 2, "1": 3} has 2 tickets with mask 0b101 and 3 with mask 0b1, so that column 0
     counts 5 and column 2 counts 2. A base `+t:a` of {0: 10, 2: 1} is added: column 0 counts 15, column 2 counts 3.
@@ -83,7 +83,7 @@ def unpack_counter(packed: bytes, asked: int) -> dict[str, dict[int, int]]:
         if name.startswith(BASE):
             _add_base(cells, _base_decoder.decode(packed_part))
         else:
-            _add_masks(cells, _masks_decoder.decode(packed_part), asked)
+            _add_masks(cells, _masks_decoder.decode(packed_part), columns_mask)
     return counter
 
 
@@ -128,9 +128,9 @@ MASKS_IN_PART = 4
 """Most masks of a repaired part; more become a base. The same limit that the apply script has for narrow masks."""
 
 
-def _add_masks(cells: dict[int, int], masks: dict[str, int], asked: int) -> None:
+def _add_masks(cells: dict[int, int], masks: dict[str, int], columns_mask: int) -> None:
     for mask, tickets in masks.items():
-        for column in numbers_in(int(mask, 16) & asked):
+        for column in numbers_in(int(mask, 16) & columns_mask):
             cells[column] = cells.get(column, 0) + tickets
 
 

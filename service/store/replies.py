@@ -90,21 +90,21 @@ def snapshot_in(run: str, query: CountQuery, reply: list[Reply]) -> Snapshot:
         as_of=instant_in(as_of),
         # Lists, because generators would double the cost here.
         columns=tuple([columns[column] if column < beyond else 0 for column in query.columns]),
-        counters=tuple([_counter_in(value, query.asked) if value else {} for value in counters]),
+        counters=tuple([_counter_in(value, query.columns_mask) if value else {} for value in counters]),
         timed=tuple(timed),
     )
 
 
-def _counter_in(packed: bytes, asked: int) -> Counter:
+def _counter_in(packed: bytes, columns_mask: int) -> Counter:
     if len(packed) > LONGEST_REMEMBERED:
-        return codec.unpack_counter(packed, asked)
-    return _remembered(packed, asked)
+        return codec.unpack_counter(packed, columns_mask)
+    return _remembered(packed, columns_mask)
 
 
 @lru_cache(maxsize=COUNTERS_REMEMBERED)
-def _remembered(packed: bytes, asked: int) -> Counter:
+def _remembered(packed: bytes, columns_mask: int) -> Counter:
     """Unpacks a person's or a team's counter. Cached, because its viewers mostly read it unchanged."""
-    return codec.unpack_counter(packed, asked)
+    return codec.unpack_counter(packed, columns_mask)
 
 
 class _State(NamedTuple):

@@ -65,7 +65,7 @@ class Plan(msgspec.Struct, frozen=True):
     groups: tuple[Group, ...]
     sums: tuple[Sum, ...]
     """Indexes into the values: first those of `columns`, then of each group's columns, then of `timed`."""
-    asked: int
+    columns_mask: int
     """The mask of the columns that `groups` need."""
     timed_counters: tuple[str, ...] = ()
     """The counters that `timed` reads."""
@@ -125,13 +125,13 @@ def plan(sums: Sequence[tuple[Term, ...]], numbers: Mapping[str, int], viewer: V
             grouped.append((index, wanted.setdefault(number, len(wanted))))
         found_sums.append(_Found(plain, grouped, by_time))
     made = tuple(Group(plus, minus, tuple(wanted)) for (plus, minus), (_, wanted) in groups.items())
-    asked = sum(1 << number for number in {number for group in made for number in group.columns})
+    columns_mask = sum(1 << number for number in {number for group in made for number in group.columns})
     return Plan(
         tuple(columns),
         tuple(counters),
         made,
         _placed(found_sums, len(columns), made),
-        asked,
+        columns_mask,
         tuple(timed.counters),
         tuple(timed.reads),
     )

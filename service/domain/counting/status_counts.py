@@ -34,7 +34,7 @@ class StatusPlan(msgspec.Struct, frozen=True):
     slices: tuple[tuple[Scope, ...], ...]
     columns: tuple[int, ...]
     counters: tuple[str, ...]
-    asked: int
+    columns_mask: int
     """The mask of the columns that are needed of `counters`."""
 
     def evaluate(self, columns: Sequence[int], counters: Sequence[Counter]) -> list[dict[str, int]]:
@@ -56,5 +56,5 @@ def status_plan(columns: Mapping[str, int], slices: Sequence[Slice]) -> StatusPl
     named = dict.fromkeys(scope.counter for each in scopes for scope in each)
     whole = tuple(columns.values()) if EVERYONE in named else ()
     counters = tuple(name for name in named if name != EVERYONE)
-    asked = sum(1 << number for number in set(columns.values())) if counters else 0
-    return StatusPlan(tuple(columns.items()), scopes, whole, counters, asked)
+    columns_mask = sum(1 << number for number in set(columns.values())) if counters else 0
+    return StatusPlan(tuple(columns.items()), scopes, whole, counters, columns_mask)

@@ -31,7 +31,7 @@ class CountQuery(msgspec.Struct, frozen=True):
     generation: str
     columns: tuple[int, ...]
     counters: tuple[str, ...]
-    asked: int
+    columns_mask: int
     """The columns of `counters` that the answer needs, as a mask."""
     timed_counters: tuple[str, ...] = ()
     windows: tuple[Window, ...] = ()
@@ -41,7 +41,7 @@ def query_for(tenant: str, record_version: str, generation: str, plan: Plan, day
     """Returns the query that reads what the plan needs on that day."""
     windows = tuple(Window(read.column, read.region.spans(day), read.scopes) for read in plan.timed)
     return CountQuery(
-        tenant, record_version, generation, plan.columns, plan.counters, plan.asked, plan.timed_counters, windows
+        tenant, record_version, generation, plan.columns, plan.counters, plan.columns_mask, plan.timed_counters, windows
     )
 
 

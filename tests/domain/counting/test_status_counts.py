@@ -65,10 +65,10 @@ def test_a_slice_is_counted_by_status(tickets: Slice, counts: tuple[int, ...]) -
 
 def test_several_slices_share_what_is_read() -> None:
     plan = status_plan({"new": 1}, [Slice(("a", "b")), Slice(("b",)), Slice(("a",), "ann"), Slice(("b",), "ann")])
-    assert (plan.columns, plan.counters, plan.asked) == ((), ("t:a", "t:b", "a:ann"), 0b10)
+    assert (plan.columns, plan.counters, plan.columns_mask) == ((), ("t:a", "t:b", "a:ann"), 0b10)
     everyone = status_plan({"new": 1, "old": 4}, [Slice()])
-    assert (everyone.columns, everyone.counters, everyone.asked) == ((1, 4), (), 0)
-    assert status_plan({"new": 1, "old": 4}, [Slice(("a",))]).asked == 0b10010
+    assert (everyone.columns, everyone.counters, everyone.columns_mask) == ((1, 4), (), 0)
+    assert status_plan({"new": 1, "old": 4}, [Slice(("a",))]).columns_mask == 0b10010
 
 
 def test_a_status_whose_column_is_not_filled_is_warming() -> None:
