@@ -98,13 +98,13 @@ class Backfiller:
     async def _tenant(self, name: str) -> None:
         self._catalogue_sync.to_backfill.discard(name)  # before the read, so that a newer record adds it again
         try:
-            stored = self._catalogue_sync.noted(name, await self._store.tenant(name))
+            stored = self._catalogue_sync.remember(name, await self._store.tenant(name))
         except StoreUnavailable:
             self._catalogue_sync.to_backfill.add(name)
             raise
-        sweep = None if stored is None else backfill_for(stored.record)
-        if stored is not None and sweep is not None and await self._may(name):
-            await self._turn(name, stored, sweep)
+        backfill = None if stored is None else backfill_for(stored.record)
+        if stored is not None and backfill is not None and await self._may(name):
+            await self._turn(name, stored, backfill)
 
     async def _collect(self) -> None:
         """Collects the generations of removed tenants and of rebuilds that were given up."""
@@ -114,11 +114,11 @@ class Backfiller:
         for name, generation in sorted(orphans):
             log.info("generation that serves nobody collected", tenant=name, generation=generation)
 
-    async def _turn(self, name: str, stored: StoredTenant, sweep: Backfill) -> None:
+    async def _turn(self, name: str, stored: StoredTenant, backfill: Backfill) -> None:
         """Continues a backfill for one turn, and marks its columns as in force when all tickets are done."""
-        progress = await self._progress(name, stored.generation, sweep)
+        progress = await self._progress(name, stored.generation, backfill)
         if progress.cursor == 0:
-            log.info("sweep begins", tenant=name, filling=len(sweep.filling), clearing=len(sweep.retired))
+            log.info("backfill begins", tenant=name, filling=len(backfill.filling), clearing=len(backfill.retired))
         loop = asyncio.get_running_loop()
         turn_ends, size = loop.time() + SLICE_S, PageSize(FIRST_SCAN_BATCH, SCAN_BATCH, SCAN_BATCH_S)
         while True:
@@ -132,21 +132,21 @@ class Backfiller:
             if loop.time() >= turn_ends or not await self._may(name):
                 total = await self._store.ticket_count(name, stored.generation)
                 self._metrics.sweep_left.set(max(0, total - progress.tickets))
-                log.info("sweep goes on", tenant=name, tickets=progress.tickets, of=total)
+                log.info("backfill goes on", tenant=name, tickets=progress.tickets, of=total)
                 return
             await asyncio.sleep(REST_SHARE * (loop.time() - began))
         await self._store.set_backfill_progress(name, "")
         if await run_of(self._store, name) != progress.run:
-            log.warning("another run of the store, sweep starts again", tenant=name)
+            log.warning("another run of the store, backfill starts again", tenant=name)
             return
-        await self._settle(name, stored.generation, sweep)
+        await self._settle(name, stored.generation, backfill)
         self._metrics.sweep_left.set(0)
-        log.info("sweep ended", tenant=name, tickets=progress.tickets)
+        log.info("backfill ended", tenant=name, tickets=progress.tickets)
 
-    async def _progress(self, name: str, generation: str, sweep: Backfill) -> BackfillProgress:
+    async def _progress(self, name: str, generation: str, backfill: Backfill) -> BackfillProgress:
         """Returns the stored progress of this backfill, or its beginning."""
         run = await run_of(self._store, name)
-        beginning = BackfillProgress(_digest(generation, sweep), run)
+        beginning = BackfillProgress(_digest(generation, backfill), run)
         stored = await self._store.backfill_progress(name)
         if not stored:
             return beginning
@@ -162,16 +162,16 @@ class Backfiller:
         self._metrics.swept.inc(len(found))
         return msgspec.structs.replace(progress, cursor=cursor, tickets=progress.tickets + len(found))
 
-    async def _settle(self, name: str, generation: str, sweep: Backfill) -> None:
+    async def _settle(self, name: str, generation: str, backfill: Backfill) -> None:
         redoing = before_redoing()
         while (stored := await self._store.tenant(name)) is not None and stored.generation == generation:
-            new = StoredTenant(new_random_id(), generation, await in_turns(backfilling(stored.record, sweep)))
+            new = StoredTenant(new_random_id(), generation, await in_turns(backfilling(stored.record, backfill)))
             if await self._store.put_tenant(name, stored.record_version, new):
                 return
             await redoing.pause()
 
 
-def _digest(generation: str, sweep: Backfill) -> str:
+def _digest(generation: str, backfill: Backfill) -> str:
     """Identifies a backfill by generation and columns: with another column, or after a rebuild, it starts again."""
-    settled = (generation, sorted(sweep.filling.items()), sorted(sweep.retired.items()))
+    settled = (generation, sorted(backfill.filling.items()), sorted(backfill.retired.items()))
     return hashlib.blake2b(msgspec.json.encode(settled), digest_size=16).hexdigest()

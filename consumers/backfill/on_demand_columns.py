@@ -69,7 +69,7 @@ class OnDemandColumns:
         due: Iterable[str] = await self._store.tenants_with_demands()
         if now - self._looked_at >= POLL_INTERVAL_US:
             self._looked_at = now
-            due = {*due, *self._catalogue_sync.asked}
+            due = {*due, *self._catalogue_sync.on_demand}
         for tenant in due:
             if await may(tenant):
                 await self._store.settle_demands(tenant)  # before the read, so that a newer demand flags it again
@@ -87,7 +87,7 @@ class OnDemandColumns:
             new = StoredTenant(new_random_id(), stored.generation, record)
             if await self._store.put_tenant(name, stored.record_version, new):
                 log.info("columns asked for", tenant=name, pairs=len(entries.pairs), dated=len(entries.dated))
-                self._catalogue_sync.noted(name, new)
+                self._catalogue_sync.remember(name, new)
                 return
             await redoing.pause()
 

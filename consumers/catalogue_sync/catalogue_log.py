@@ -1,4 +1,4 @@
-"""The catalogue as its topic tells it: the newest good entry per key, and the version of each tenant. Pure state."""
+"""The catalogue in memory: the newest valid entry per key, and each tenant's version. Does no I/O."""
 
 import msgspec
 
@@ -8,13 +8,13 @@ from service.domain.tenants.tenant_entries import Entries
 
 
 class Touched(msgspec.Struct, frozen=True):
-    """What records changed, to be carried into the store."""
+    """The tenants, realms and credentials that records changed and that have to be synced to the store."""
 
     tenants: frozenset[str] = frozenset()
     realms: frozenset[str] = frozenset()
     credentials: frozenset[str] = frozenset()
     is_removal: bool = False
-    """Whether a tenant is gone: its tickets go, also where it comes back with the next record."""
+    """Whether a tenant was removed. Its tickets are deleted, even when the next record creates it again."""
 
     def __or__(self, other: "Touched") -> "Touched":
         return Touched(
@@ -34,9 +34,10 @@ class _TenantEntries(msgspec.Struct):
 
 
 class CatalogueLog:
-    """Takes the records of the topic in their order. A tenant's version is the offset of the last one it is touched by.
+    """Takes the topic's records in offset order. A tenant's version is the offset of the last record that changed it.
 
-    Entries may come in any order (compaction moves them): a filter waits for its tenant, a tenant for its realm.
+    Compaction may leave a tenant's entries in any order, so a filter may come before its tenant, a tenant before its
+    realm.
     """
 
     def __init__(self) -> None:
@@ -45,7 +46,7 @@ class CatalogueLog:
         self._credentials: dict[str, tuple[int, Credential | None]] = {}
 
     def take(self, offset: int, key: bytes | None, value: bytes | None) -> Touched:
-        """Takes one record. Raises EntryError, and then the last good entry stays."""
+        """Takes one record. Raises EntryError for an invalid one; then the last valid entry of its key stays."""
         try:
             return self._put(offset, parse_record(key, value))
         except ValueError:
@@ -53,9 +54,9 @@ class CatalogueLog:
             raise
 
     def entries(self, tenant: str, last: TenantSettings | None = None) -> tuple[Entries, int] | None:
-        """The entries of a tenant and their version; None for a tenant that there is not.
+        """Returns a tenant's entries and version; None if the tenant doesn't exist.
 
-        `last` stands in for the tenant's own entry where this log has no good one.
+        `last` replaces the tenant's own entry when this log has no valid one.
         """
         found = self._tenants.get(tenant)
         settings = last if found is None else found.settings or last
@@ -65,25 +66,25 @@ class CatalogueLog:
         return Entries(settings, dict(found.filters), dict(found.profiles)), max(found.version, realm)
 
     def removed_at(self, tenant: str) -> int:
-        """The offset of the newest record about the tenant itself or its entries; -1 for one never heard of."""
+        """Returns the offset of the newest record of the tenant or its entries; -1 for a tenant without records."""
         found = self._tenants.get(tenant)
         return -1 if found is None else found.version
 
     def rejected(self, tenant: str) -> frozenset[tuple[str, str]]:
-        """(kind, id) of entries whose newest record is bad: what the store holds of them stays."""
+        """Returns (kind, id) of the entries whose newest record is invalid: their entries in the store stay."""
         found = self._tenants.get(tenant)
         return frozenset() if found is None else frozenset(found.rejected)
 
     def tenants(self) -> frozenset[str]:
-        """Every tenant that ever was, removed ones included."""
+        """Returns all tenants with a record, including removed ones."""
         return frozenset(self._tenants)
 
     def realms(self) -> dict[str, tuple[int, Realm | None]]:
-        """Realm name -> offset and value, None for a removed one."""
+        """Returns offset and value by realm name; the value of a removed realm is None."""
         return dict(self._realms)
 
     def credentials(self) -> dict[str, tuple[int, Credential | None]]:
-        """Identifier -> offset and value, None for a removed one."""
+        """Returns offset and value by identifier; the value of a removed credential is None."""
         return dict(self._credentials)
 
     def _put(self, offset: int, record: Entry | Removal) -> Touched:
@@ -114,7 +115,7 @@ class CatalogueLog:
         )
 
     def reject(self, key: bytes | None) -> None:
-        """The newest record of that key can't be read: the last good one stays, here or in the store."""
+        """Marks the key's newest record as invalid: its last valid entry stays, here or in the store."""
         kind, _, rest = (key or b"").decode(errors="replace").partition("/")
         tenant, _, name = rest.partition("/")
         if kind in ("filter", "profile") and name:

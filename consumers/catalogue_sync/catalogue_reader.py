@@ -1,4 +1,4 @@
-"""Reads the catalogue topic, always all of it, and carries what it says into the store. Knows no ticket."""
+"""Reads the whole catalogue topic and has every change synced to the store. Never touches tickets."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,10 +26,10 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 POLL_MS = 200
-"""Longest wait for records in one poll: how fast a stop is noticed."""
+"""Longest wait for records in one poll."""
 
 CATCH_UP_S = 30.0
-"""Longest wait for the topic's end before a tenant is called unknown; then the step is tried again."""
+"""Longest wait of a step for the topic's end, when it needs a tenant without a record. Then the step is retried."""
 
 
 class CatalogueReader:
@@ -54,14 +54,14 @@ class CatalogueReader:
         self._retrying = retrying or Retrying("catalogue")
         self._position = 0
         self._moved = asyncio.Condition()
-        self._carrying = False
+        self._has_synced_all = False
         self._fresh: dict[EntryKey, Read] = {}
-        """Good records of entries that tenants own, until it is known whether they are within the tenant's limits."""
+        """Valid new records, by key, until the sync has checked them against the tenant's limits."""
         self.readable = asyncio.Event()
-        """Set once the topic was read to its end and the store has all of it."""
+        """Set once the topic was read to its end and synced to the store."""
 
     async def run(self) -> None:
-        """Reads for ever. Raises ForeignTopic, and what no retry cures."""
+        """Reads for ever. Raises ForeignTopic, Flood, and errors that no retry fixes."""
         validated_offset = await self._again_until_done(self._store.validated_offset)
         await self._again_until_done(lambda: self._consumer.seek_to_beginning(self._partition))
         expected = 0
@@ -79,17 +79,19 @@ class CatalogueReader:
                 expected = position
                 self._retrying.well()
             except RETRIED as error:
-                if records:  # taking them again in the same order ends the same
+                if records:  # to take the same records again is harmless
                     self._consumer.seek(self._partition, records[0].offset)
                 await self._retrying.pause(error)
 
     def _check_goes_on(self, offset: Position, expected: Position) -> None:
-        """Raises ForeignTopic where the client began anew at what is there."""
+        """Raises ForeignTopic when the client went back to a lower offset by itself."""
         if offset < expected:
-            raise ForeignTopic(f"topic {self._partition.topic} begins anew: it was cut, or made anew while it was read")
+            raise ForeignTopic(
+                f"topic {self._partition.topic} starts again: it was truncated or created again while it was read"
+            )
 
     async def catch_up(self) -> None:
-        """Returns when everything that was in the topic at the time of the call is in the store.
+        """Waits until every record that the topic had at the time of the call is synced to the store.
 
         Raises TimeoutError after `CATCH_UP_S`, and KafkaError when the broker can't say where the end is.
         """
@@ -103,7 +105,7 @@ class CatalogueReader:
         return ends[self._partition]
 
     async def _take(self, records: Sequence[Read], validated_offset: Position) -> None:
-        """Takes the records of one poll, then carries what they changed together: each tenant is compiled once."""
+        """Takes the records of one poll, then syncs their changes together, so that each tenant is compiled once."""
         touched, turns = Touched(), Turns()
         for record in records:
             try:
@@ -117,15 +119,15 @@ class CatalogueReader:
                 if record.offset >= validated_offset:
                     await self._dead_letters.park(record, str(error))
             if touched.is_removal:
-                touched = await self._carried(touched)
+                touched = await self._synced(touched)
             if turns.over:
                 await turns.next()
-        await self._carried(touched)
+        await self._synced(touched)
 
-    async def _carried(self, touched: Touched) -> Touched:
-        """Carries what was touched, and returns that nothing is any more."""
-        if self._carrying:
-            await self._again_until_done(lambda: self._catalogue_sync.carry(touched))
+    async def _synced(self, touched: Touched) -> Touched:
+        """Syncs the changes and returns an empty `Touched`. Before the first full sync, it only drops them."""
+        if self._has_synced_all:
+            await self._again_until_done(lambda: self._catalogue_sync.sync(touched))
             await self._park_refused()
         return Touched()
 
@@ -136,14 +138,14 @@ class CatalogueReader:
         self._fresh.clear()
 
     async def _settle(self, position: int) -> None:
-        """After a poll: notes how far it came, and at the first end of the topic brings everything over at once."""
-        if not self._carrying and position >= await self._end():
-            await self._again_until_done(self._catalogue_sync.everything)
-            self._carrying = True
+        """Stores the position after a poll. When the topic's end is reached first, syncs the whole catalogue."""
+        if not self._has_synced_all and position >= await self._end():
+            await self._again_until_done(self._catalogue_sync.sync_all)
+            self._has_synced_all = True
             await self._park_refused()
             await self._dead_letters.acknowledged()
         self._catalogue_sync.validated_offset = position
-        if self._carrying:
+        if self._has_synced_all:
             await self._again_until_done(lambda: self._store.set_validated_offset(position))
             async with self._moved:
                 self._position = position

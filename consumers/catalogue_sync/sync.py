@@ -1,4 +1,4 @@
-"""Carries the catalogue into the store, tenant by tenant, by compare-and-set. Never takes older over newer."""
+"""Catalogue sync: writes the catalogue to the store by compare-and-set. Never replaces a newer version by an older."""
 
 from typing import Protocol
 
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class SyncedStore(CatalogueStore, OrphanStore, Protocol):
-    """Keeps the catalogue and lists orphans."""
+    """A store of the catalogue that also lists orphaned generations."""
 
 
 class CatalogueSync:
@@ -33,20 +33,18 @@ class CatalogueSync:
         self._metrics = metrics
         self._catalogue = catalogue
         self.validated_offset: Position = 0
-        """Catalogue records below this offset were read, and the bad ones among them are acknowledged dead letters."""
+        """Catalogue records below this offset were read, and the invalid ones are acknowledged dead letters."""
         self.to_backfill: set[str] = set()
-        """Tenants whose record calls for a sweep, as far as this consumer has seen."""
-        self.asked: set[str] = set()
-        """Tenants with columns for what is asked for only, as far as this consumer has seen."""
+        """Tenants whose record needs a backfill, as far as this consumer has seen."""
+        self.on_demand: set[str] = set()
+        """Tenants with on-demand columns that this consumer has seen."""
         self.orphans: set[tuple[str, str]] = set()
-        """(tenant, generation) whose tickets and counters wait to be removed, as far as this consumer has seen."""
-
+        """(tenant, generation) of orphaned generations that this consumer has seen and that wait to be deleted."""
         self.refused: dict[str, frozenset[tuple[str, str]]] = {}
-        """Tenant -> (kind, id) of good entries that are beyond what one tenant may have, as far as this consumer has
-        adopted: they stay as they were."""
+        """By tenant, (kind, id) of valid entries that this consumer left unchanged because they exceed the limits."""
 
-    async def carry(self, touched: Touched) -> None:
-        """Brings what some records changed into the store, each tenant once."""
+    async def sync(self, touched: Touched) -> None:
+        """Syncs the changes to the store, each tenant once."""
         for name in sorted(touched.realms):
             await self._realm(name, *self._catalogue.realms()[name])
         for identifier in sorted(touched.credentials):
@@ -55,10 +53,10 @@ class CatalogueSync:
         for tenant in sorted(touched.tenants):
             await self.synchronize(tenant)
 
-    async def everything(self) -> None:
-        """Brings the whole log into the store: at start, and after the store may have gone back or come back empty.
+    async def sync_all(self) -> None:
+        """Syncs the whole catalogue: at start, and after the store may have lost writes.
 
-        Readers take what they don't find for unknown only once the store says that it has all of it, at the end.
+        At the end it marks the store as complete: only then does the service treat a missing tenant as unknown.
         """
         for name, (offset, realm) in self._catalogue.realms().items():
             await self._realm(name, offset, realm)
@@ -71,15 +69,15 @@ class CatalogueSync:
         await self._store.set_validated_offset(self.validated_offset)
 
     async def _realm(self, name: str, offset: int, realm: Realm | None) -> None:
-        """Brings a realm into the store; whoever does so first warns of what is odd about it."""
+        """Writes a realm to the store. The consumer that writes it first also logs its warnings."""
         if await self._store.put_realm(name, offset, realm) and realm is not None:
             for warning in realm.warnings():
                 log.warning("realm adopted with a warning", realm=name, problem=warning)
 
     async def synchronize(self, name: str) -> StoredTenant | None:
-        """Brings the tenant's record in the store up to this consumer's log: founds, replaces or removes it.
+        """Creates, updates or removes the tenant's record in the store, so that it is as new as this consumer's log.
 
-        Returns the record; None where there is no such tenant.
+        Returns the record; None if the tenant doesn't exist.
         """
         redoing = before_redoing()
         while True:
@@ -87,16 +85,16 @@ class CatalogueSync:
             known = self._known(name, stored)
             if known is None:
                 if stored is None or stored.record.newest_version >= self._catalogue.removed_at(name):
-                    return self.noted(name, stored)
+                    return self.remember(name, stored)
                 if await self._store.drop_tenant(name, stored.record_version):
                     log.info("tenant removed", tenant=name)
                     self.orphans.add((name, stored.generation))
-                    return self.noted(name, None)
+                    return self.remember(name, None)
                 await redoing.pause()
                 continue
             if stored is not None and _is_current(stored.record, known[1]):
                 self._note_refused(name, *known, stored.record)
-                return self.noted(name, stored)
+                return self.remember(name, stored)
             new = await self._newer(name, stored, *known)
             if await self._store.put_tenant(name, stored.record_version if stored else None, new):
                 log.info("catalogue adopted", tenant=name, version=known[1], filling=len(new.record.filling))
@@ -105,11 +103,11 @@ class CatalogueSync:
                     self._metrics.shadowed.inc(len(hidden))
                     log.warning("entries have ids that others have already", tenant=name, ids=hidden)
                 self._note_refused(name, *known, new.record)
-                return self.noted(name, new)
+                return self.remember(name, new)
             await redoing.pause()
 
     def _known(self, name: str, stored: StoredTenant | None) -> tuple[Entries, int] | None:
-        """The log's entries; where the newest tenant entry is bad, with the last good one, which the store may have."""
+        """Returns the log's entries and version. If the newest tenant entry is invalid, uses the one in the store."""
         last = stored.record.newest.settings if stored is not None and self._keeps(name, "tenant", name) else None
         return self._catalogue.entries(name, last)
 
@@ -120,16 +118,17 @@ class CatalogueSync:
         if stored is None:
             entries = await in_turns(limiting(entries, None))
             return StoredTenant(new_random_id(), new_random_id(), await in_turns(new_record_in_steps(entries, version)))
-        if stored.record.newest_version > version:  # only the columns are of older code
+        if stored.record.newest_version > version:  # only the semantics are older: build the columns again
             entries, version = stored.record.newest, stored.record.newest_version
         kept = await in_turns(limiting(self._with_kept(name, stored.record, entries), stored.record.newest))
         record = await in_turns(adopting(stored.record, kept, version))
         return StoredTenant(new_random_id(), stored.generation, record)
 
     def _with_kept(self, name: str, record: TenantRecord, entries: Entries) -> Entries:
-        """An entry whose newest record is bad stays as the store has it: compaction may have taken the good one.
+        """Returns the entries, plus those in the store that have to stay.
 
-        So does what is counted because it is asked for.
+        They are on-demand columns, and entries whose newest record is invalid: compaction may have deleted their last
+        valid record.
         """
         last = record.newest
         filters, profiles = dict(entries.filters), dict(entries.profiles)
@@ -142,7 +141,7 @@ class CatalogueSync:
         return with_demands(merged, last.pairs, last.dated)
 
     def _note_refused(self, name: str, entries: Entries, version: int, record: TenantRecord) -> None:
-        if record.newest_version != version:  # another consumer has read more
+        if record.newest_version != version:  # another consumer has synced a newer version
             return
         filters, profiles = record.newest.filters, record.newest.profiles
         refused = frozenset(
@@ -157,15 +156,15 @@ class CatalogueSync:
         else:
             del self.refused[name]
 
-    def noted(self, name: str, stored: StoredTenant | None) -> StoredTenant | None:
-        """Remembers what is to be done about a record that was seen in the store; gives it back."""
+    def remember(self, name: str, stored: StoredTenant | None) -> StoredTenant | None:
+        """Remembers whether a stored record needs a backfill or has on-demand columns; returns the record."""
         if stored is not None and (stored.record.newest.pairs or stored.record.newest.dated):
-            self.asked.add(name)
+            self.on_demand.add(name)
         if stored is not None and backfill_for(stored.record) is not None:
             self.to_backfill.add(name)
         return stored
 
 
 def _is_current(record: TenantRecord, version: int) -> bool:
-    """Whether the store's record is no older than the log, nor its columns than this code's meaning of them."""
+    """Whether the stored record is at least as new as the log, and its columns have at least this code's semantics."""
     return record.newest_version >= version and record.semantics >= SEMANTICS

@@ -60,7 +60,7 @@ class StoreRuns:
             if len({*runs.buckets, runs.catalogue}) > 1:
                 for bucket in moved:
                     await self._store.new_epoch(bucket)
-            await self._catalogue_sync.everything()
+            await self._catalogue_sync.sync_all()
         self._known = runs
 
 

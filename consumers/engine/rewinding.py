@@ -61,7 +61,7 @@ class Rewinding:
         states = await self._store.states(self._away.live)
         for bucket in sorted({named, *went_back(states, self._step.known)}):
             await self._store.new_epoch(bucket)
-        await self._catalogue_sync.everything()
+        await self._catalogue_sync.sync_all()
 
 
 def went_back(states: Mapping[Bucket, BucketState], known: Mapping[tuple[Bucket, int], Position]) -> frozenset[Bucket]:

@@ -1,1 +1,1 @@
-"""Health, liveness, the clock and the watch over Redis. Reads state and changes none."""
+"""Health probes, metrics server, Redis clock and Redis monitoring. Never changes counters."""

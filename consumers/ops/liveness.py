@@ -1,4 +1,4 @@
-"""Tells health what only the clients know: that the loop turns, how old the last fetches are, what holds records up."""
+"""Reports to the health server: loop progress, fetch age, and open transactions. Never decides about readiness."""
 
 import asyncio
 import time
@@ -11,11 +11,11 @@ from consumers.kafka.fetches import Fetch, Fetches
 from consumers.ops.health import Health
 
 BEAT_S = 0.5
-"""Well below the time within which a failure has to be said."""
+"""Pause between two reports: well below `LATEST_S` of the health server."""
 
 
 class Liveness:
-    """Of one consumer: its clients of the events and of the catalogue's only partition."""
+    """Watches a consumer's two clients, for the events and for the catalogue's single partition."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Liveness:
         self._catalogue = catalogue
         self._catalogue_partition = catalogue_partition
         self._held_up: dict[TopicPartition, tuple[int, float]] = {}
-        """Per partition with an open transaction where it begins, and since when that is known."""
+        """By partition with an open transaction: its first offset, and when this object first saw it."""
 
     async def run(self) -> None:
         """Reports for ever."""
@@ -46,7 +46,7 @@ class Liveness:
         self._health.alive()
         self._health.catalogue_read = self._reader.readable.is_set()
         fetches = {tp: self._events.last(tp) for tp in self._assignment.ready | self._assignment.waiting}
-        # A consumer may have no partition; then the catalogue says whether the broker answers.
+        # A consumer without partitions still fetches the catalogue, which shows whether the broker answers.
         fetches[self._catalogue_partition] = self._catalogue.last(self._catalogue_partition)
         known = {tp: fetch for tp, fetch in fetches.items() if fetch is not None}
         if len(known) == len(fetches):

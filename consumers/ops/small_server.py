@@ -1,7 +1,7 @@
-"""A small HTTP server on a thread of its own: few connections at once, each for a few seconds. For probes and scrapes.
+"""A small HTTP server in its own thread, for probes and scrapes. Never holds a connection past its deadline.
 
-Whoever sends nothing, drips, or doesn't read is cut off at the deadline. Where there are too many connections, the
-oldest one of the address that has the most has to go, so that nobody keeps the probes of others out.
+A client that sends nothing, sends slowly or doesn't read is disconnected at the deadline. Above `MOST_CONNECTIONS`, the
+server closes the oldest connection of the address with the most, so that no client can block other clients' probes.
 """
 
 import io
@@ -18,24 +18,24 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import WSGIApplication
 
 MOST_CONNECTIONS = 16
-"""Open at once, each with a thread: some probes and scrapers, answered within milliseconds."""
+"""Most open connections, each with a thread: probes and scrapes take milliseconds."""
 
 DEADLINE_S = 5.0
-"""From the connection to the end of its answer; a probe gives up sooner."""
+"""Longest life of a connection; a probe gives up sooner."""
 
 MOST_HEAD_BYTES = 16_384
-"""Request line and headers: scrapers send some hundred bytes."""
+"""Most bytes of request line and headers; scrapers send some hundred."""
 
 RECEIVED_BYTES = 4_096
 
 
 class CannotServe(Exception):
-    """The address can't be listened on: another program has it, or it is none of this machine."""
+    """The server can't listen on the address: it is in use, or it isn't an address of this machine."""
 
 
 @contextmanager
 def serving(application: WSGIApplication, host: str, port: int) -> Iterator[int]:
-    """Serves the application while the context is open; gives the port. Raises CannotServe."""
+    """Serves the application while the context is open; yields the port. Raises CannotServe."""
     try:
         server = make_server(host, port, application, _Server, _Handler)
     except OSError as error:
@@ -57,7 +57,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         self._lock = threading.Lock()
         self._open: dict[socket.socket, tuple[str, float]] = {}
-        """Each connection's address, and when it came; the oldest first."""
+        """Each open connection's client address and start, oldest first."""
         super().__init__(*arguments, **more)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -69,9 +69,9 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().process_request(request, client_address)
 
     def service_actions(self) -> None:
-        """Called about twice a second."""
+        """Closes late connections. The base class calls this about twice a second."""
         with self._lock:
-            late = [one for one, (_, came_at) in self._open.items() if time.monotonic() - came_at > DEADLINE_S]
+            late = [one for one, (_, opened_at) in self._open.items() if time.monotonic() - opened_at > DEADLINE_S]
         for connection in late:
             _cut(connection)
 
@@ -81,16 +81,16 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke is no news."""
+        """Ignores a broken connection, which is ordinary."""
 
     def _surplus(self) -> socket.socket:
         ((address, _),) = Counter(address for address, _ in self._open.values()).most_common(1)
-        return next(connection for connection, (whose, _) in self._open.items() if whose == address)
+        return next(connection for connection, (client, _) in self._open.items() if client == address)
 
 
 def _cut(connection: socket.socket) -> None:
-    """Ends what its thread waits for; the thread then closes it."""
-    with suppress(OSError):  # it is gone already
+    """Shuts the connection down, which wakes its thread; the thread then closes it."""
+    with suppress(OSError):  # the client has closed it already
         connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -106,11 +106,14 @@ class _Handler(WSGIRequestHandler):
         super().handle()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
-        """A scrape every few seconds is no news."""
+        """Logs nothing: scrapes come every few seconds."""
 
 
 def _head(connection: socket.socket) -> bytes:
-    """What came up to the end of the head; b"" where the caller left, more than the limit where it has no end."""
+    """Reads the request line and headers.
+
+    Returns b"" when the client disconnected, and more than MOST_HEAD_BYTES when the head is too long.
+    """
     received = b""
     while b"\r\n\r\n" not in received and len(received) <= MOST_HEAD_BYTES:
         part = connection.recv(RECEIVED_BYTES)

@@ -1,7 +1,8 @@
-"""This machine's clock, held back to Redis' own. What it says is written to Redis as instants that are never lowered.
+"""This machine's clock, limited to Redis' clock. Never ahead of Redis.
 
-A clock that is a day ahead would count deadlines a day early, and go on doing so after it was set right. Between two
-looks Redis' time is carried on by the monotonic clock, so setting this machine's clock changes nothing.
+A bucket's timers instant is never lowered, so a clock that is a day ahead would apply deadlines a day early, even after
+it was corrected. Between two polls the monotonic clock advances Redis' time, so setting this machine's clock forward
+has no effect.
 """
 
 import asyncio
@@ -20,21 +21,21 @@ from service.store.ports.errors import StoreUnavailable
 log = structlog.get_logger()
 
 POLL_INTERVAL_S = 1.0
-"""Within this time another server's clock is heeded after a failover."""
+"""Pause between two polls, and so the delay until a new server's clock is used after a failover."""
 
 AHEAD_SAID_US = 1_000_000
-"""Clocks that are kept right differ by milliseconds; a second is worth a word."""
+"""A clock further ahead than this is logged: synchronized clocks differ by milliseconds."""
 
 
 class TimedStore(Protocol):
     """A store with a clock."""
 
     async def time_us(self) -> Instant:
-        """Its time now; of several servers the earliest. Raises StoreUnavailable."""
+        """Returns the store's time, of several servers the earliest. Raises StoreUnavailable."""
 
 
 class StoreClock:
-    """See `service.clock.Clock`. Never ahead of the store's clock, as far as a round trip lets it be known."""
+    """See `service.clock.Clock`. Never ahead of the store's clock, but up to a round trip behind."""
 
     def __init__(self, clock: Clock, monotonic_s: Callable[[], float], theirs: Instant, at_s: float) -> None:
         self._clock = clock
@@ -46,7 +47,7 @@ class StoreClock:
     async def of(
         cls, store: TimedStore, clock: Clock | None = None, monotonic_s: Callable[[], float] = time.monotonic
     ) -> Self:
-        """The clock of this store, looked at once. Raises StoreUnavailable."""
+        """Reads the store's time and returns a clock. Raises StoreUnavailable."""
         theirs = await store.time_us()
         return cls(clock or SystemClock(), monotonic_s, theirs, monotonic_s())
 
@@ -55,24 +56,24 @@ class StoreClock:
 
     @property
     def ahead_us(self) -> int:
-        """How far this machine's clock is ahead; below 0 where it is behind."""
+        """How far this machine's clock is ahead of the store's, in microseconds; negative if behind."""
         return self._clock.now_us() - self._latest_us()
 
     async def follow(self, store: TimedStore, metrics: ConsumerMetrics) -> None:
-        """Looks at the store's clock for ever. Raises what no retry cures."""
+        """Polls the store's clock for ever. Raises errors that no retry fixes."""
         while True:
             try:
                 await self.look(store)
-            except StoreUnavailable as error:  # whoever has something to write says so; the last time told goes on
+            except StoreUnavailable as error:  # writers report this error; until then the last time is advanced
                 check_retry(error)
             metrics.clock_ahead.set(self.ahead_us / 1_000_000)
             self._say()
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def look(self, store: TimedStore) -> None:
-        """Takes the store's time. Raises StoreUnavailable."""
+        """Reads the store's time. Raises StoreUnavailable."""
         theirs = await store.time_us()
-        self._theirs, self._at_s = theirs, self._monotonic_s()  # read when it is back, so it is rather behind
+        self._theirs, self._at_s = theirs, self._monotonic_s()  # after the reply, so the clock is behind, not ahead
 
     def _latest_us(self) -> Instant:
         return self._theirs + int((self._monotonic_s() - self._at_s) * 1_000_000)

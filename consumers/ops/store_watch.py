@@ -1,7 +1,7 @@
-"""Looks at what Redis says of itself: pauses counting while Redis might drop counters, and says when it takes none.
+"""Monitors Redis: pauses counting while Redis may evict counters, and reports when it refuses writes. Repairs nothing.
 
-What is wrong at start is refused (`RedisStore.found`); this is about what somebody changes, or what fails over to a
-server that was set up otherwise, while consumers run. Repairs nothing.
+At start a wrong configuration is refused (`RedisStore.ensure_layout`). This module notices later changes: an operator
+reconfigures a server, or a failover leads to a server with another configuration.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from service.store.redis.store import RedisStore
 log = structlog.get_logger()
 
 POLL_INTERVAL_S = 1.0
-"""How long counters may be written into a server that might drop them; a look costs it a tenth of a millisecond."""
+"""Pause between two polls: the longest that a changed eviction policy stays unnoticed. A poll costs Redis 0.1 ms."""
 
 REFUSED_S = 4.0
-"""How long a refusal counts: steps try again at least every 2.4 s, and what needs no room may be taken in between."""
+"""How long a refused write is reported: steps retry at least every 2.4 s, and a small write may succeed in between."""
 
 EVICTION, REFUSED = "eviction", "refused"
 
 
 class StoreWatch:
-    """One for a consumer. Says each change once."""
+    """Watches the Redis servers of one consumer. Logs each change once."""
 
     def __init__(self, store: RedisStore, health: Health, metrics: ConsumerMetrics) -> None:
         self._store = store
@@ -40,14 +40,14 @@ class StoreWatch:
         self._unknown_said = False
 
     async def run(self) -> None:
-        """Looks for ever."""
+        """Polls for ever."""
         while True:
-            with contextlib.suppress(StoreUnavailable):  # whoever has something to write says so
+            with contextlib.suppress(StoreUnavailable):  # writers report this error
                 self.take(await self._store.condition(), asyncio.get_running_loop().time())
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def take(self, condition: ServerStatus, now_s: float) -> None:
-        """Heeds what was found; `now_s` by any clock that only goes forward."""
+        """Applies a server status: pauses or resumes counting, and updates metrics. `now_s` is monotonic."""
         if self._store.unable is not None:
             self._refusal, self._refused_until = str(self._store.unable), now_s + REFUSED_S
             self._store.unable = None

@@ -151,9 +151,9 @@ class Pipeline:
             except EntryError as error:
                 self.refused[offset] = str(error)
             if touched.is_removal:
-                await self.catalogue_sync.carry(touched)
+                await self.catalogue_sync.sync(touched)
                 touched = Touched()
-        await self.catalogue_sync.carry(touched)
+        await self.catalogue_sync.sync(touched)
         if self._learnt > self.catalogue_sync.validated_offset:
             self.catalogue_sync.validated_offset = self._learnt
             await self.store.set_tenants_read()

@@ -138,5 +138,5 @@ async def test_a_topic_that_begins_anew_is_refused_also_where_that_is_first_seen
         await wait_until(reader.readable.is_set, 10, "the catalogue to be read")
         world.topic.records.clear()
         client.seek(PARTITION, 0)  # as the client does by itself when its offset is out of range
-        with pytest.raises(ForeignTopic, match="begins anew"):
+        with pytest.raises(ForeignTopic, match="starts again"):
             await asyncio.wait_for(task, 10)

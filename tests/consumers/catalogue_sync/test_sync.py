@@ -54,14 +54,14 @@ async def filters(store: MemoryStore) -> list[str] | None:
 async def test_everything_that_was_read_is_in_the_store_afterwards() -> None:
     realm = {"kind": "realm", "value": {"name": "r", "issuer": "https://id", "jwks": {"keys": [EC]}}}
     topic, store = published([realm, tenant_entry(), filter_entry(), tenant_entry("two")]), MemoryStore()
-    await reader(store, topic).everything()
+    await reader(store, topic).sync_all()
     assert (await store.realm("r")) is not None
     assert await filters(store) == ["vip"]
     assert (await store.tenant("two")) is not None
     stored = await store.tenant(TENANT)
     assert stored is not None
     assert stored.record.version == 2
-    await reader(store, topic).everything()
+    await reader(store, topic).sync_all()
     assert await store.tenant(TENANT) == stored, "nothing to do, nothing done"
 
 
@@ -71,7 +71,7 @@ async def test_what_is_odd_about_a_realm_is_said_once_by_whoever_adopts_it_first
     topic, store = published([{"kind": "realm", "value": bound}, {"kind": "realm", "value": odd}]), MemoryStore()
     with capture_logs() as lines:
         for _ in range(2):
-            await reader(store, topic).everything()
+            await reader(store, topic).sync_all()
     warning = {"event": "realm adopted with a warning", "realm": "odd", "log_level": "warning"}
     unbound = "audience: none is named, so tokens that the issuer made for other clients are accepted too"
     assert lines == [
@@ -99,11 +99,11 @@ async def test_a_store_says_that_it_has_everything_only_once_it_has() -> None:
     catalogue_sync = reader(store, published([tenant_entry(), filter_entry(), tenant_entry("two")]))
     catalogue_sync.validated_offset = 3
     with pytest.raises(StoreUnavailable):
-        await catalogue_sync.everything()
+        await catalogue_sync.sync_all()
     assert not await store.catalogue_read()
     assert not await store.tenants_read(TENANT)
     store.left = 9
-    await catalogue_sync.everything()
+    await catalogue_sync.sync_all()
     assert await store.catalogue_read()
     assert await store.tenants_read(TENANT)
     assert await store.validated_offset() == 3, "what was judged before the store came back empty is not judged twice"
@@ -111,24 +111,24 @@ async def test_a_store_says_that_it_has_everything_only_once_it_has() -> None:
 
 async def test_a_reader_that_is_behind_takes_what_is_newer_and_writes_nothing() -> None:
     topic, store = published([tenant_entry(), filter_entry(), filter_entry("two")]), MemoryStore()
-    await reader(store, topic).everything()
+    await reader(store, topic).sync_all()
     newest = await store.tenant(TENANT)
     for end in (1, 2):
         behind = reader(store, topic, end)
         assert await behind.synchronize(TENANT) == newest
-        await behind.everything()
+        await behind.sync_all()
     assert await store.tenant(TENANT) == newest
     assert await reader(store, topic, 0).synchronize(TENANT) == newest, "one that knows nothing of it at all"
 
 
 async def test_a_store_that_went_back_is_brought_forward_again() -> None:
     topic, store = published([tenant_entry(), filter_entry(), filter_entry("two")]), MemoryStore()
-    await reader(store, topic, 1).everything()
+    await reader(store, topic, 1).sync_all()
     ahead = reader(store, topic)
-    await ahead.everything()
+    await ahead.sync_all()
     assert await filters(store) == ["two", "vip"]
     store._tenants.clear()
-    await ahead.everything()
+    await ahead.sync_all()
     assert await filters(store) == ["two", "vip"]
 
 
@@ -142,13 +142,13 @@ async def test_a_removed_tenant_goes_and_one_that_is_behind_doesn_t_bring_it_bac
     assert await world.store.tenant(TENANT) is None
     assert {tenant for tenant, _ in consumer.catalogue_sync.orphans} == {TENANT}
     newest = reader(world.store, world.topic)
-    await newest.everything()
+    await newest.sync_all()
     assert newest.orphans == consumer.catalogue_sync.orphans
     assert await newest.synchronize(TENANT) is None
     assert await behind.synchronize(TENANT) is not None, (
         "it has not read of the removal yet, so it makes the tenant anew"
     )
-    await newest.everything()
+    await newest.sync_all()
     assert await world.store.tenant(TENANT) is None
 
 
@@ -172,31 +172,31 @@ async def test_a_tenant_that_comes_again_is_a_new_generation() -> None:
 
 async def test_a_bad_entry_stays_as_the_store_has_it_even_when_the_good_record_is_compacted_away() -> None:
     topic, store = published([tenant_entry(), filter_entry(), filter_entry("two")]), MemoryStore()
-    await reader(store, topic).everything()
+    await reader(store, topic).sync_all()
     compacted = CatalogueTopic()
     compacted.records = [topic.records[0], (b"filter/acme/vip", b"bad"), (b"tenant/acme", b"bad"), topic.records[2]]
     compacted.publish(filter_entry("three"))
-    await reader(store, compacted).everything()
+    await reader(store, compacted).sync_all()
     assert await filters(store) == ["three", "two", "vip"]
 
 
 async def test_a_bad_tenant_entry_alone_is_not_a_removal() -> None:
     topic, store = published([tenant_entry(), filter_entry()]), MemoryStore()
-    await reader(store, topic).everything()
+    await reader(store, topic).sync_all()
     compacted = CatalogueTopic()
     compacted.records = [(b"", b""), topic.records[1], (b"tenant/acme", b"bad")]
-    await reader(store, compacted).everything()
+    await reader(store, compacted).sync_all()
     assert await filters(store) == ["vip"]
 
 
 async def test_columns_of_older_code_are_made_anew_from_the_newest_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     topic, store = published([tenant_entry(), filter_entry(), filter_entry("two")]), MemoryStore()
-    await reader(store, topic).everything()
+    await reader(store, topic).sync_all()
     before = await store.tenant(TENANT)
     assert before is not None
     for module in (catalogue_sync, columns, record):
         monkeypatch.setattr(module, "SEMANTICS", SEMANTICS + 1)
-    await reader(store, topic, end=2).everything()
+    await reader(store, topic, end=2).sync_all()
     after = await store.tenant(TENANT)
     assert after is not None
     assert (after.record.semantics, after.record.newest_version) == (SEMANTICS + 1, 2)
@@ -208,11 +208,11 @@ async def test_columns_of_older_code_are_made_anew_from_the_newest_entries(monke
 
 async def test_what_needs_a_sweep_is_noted_by_every_reader() -> None:
     topic, store = published([tenant_entry()]), MemoryStore()
-    await reader(store, topic).everything()
+    await reader(store, topic).sync_all()
     topic.publish(filter_entry())
     first, second = reader(store, topic), reader(store, topic)
-    await first.everything()
-    await second.everything()
+    await first.sync_all()
+    await second.sync_all()
     assert first.to_backfill == second.to_backfill == {TENANT}
 
 
@@ -230,7 +230,7 @@ def test_any_number_of_readers_in_any_interleaving_end_at_the_newest(seed: int) 
         store = InterleavedStore(choices, 2)
         ends = [choices.integer(1, len(topic.records)) for _ in range(choices.integer(1, 3))]
         readers = [reader(store, topic, end) for end in [*ends, len(topic.records)]]
-        await asyncio.gather(*(one.everything() for one in readers))
+        await asyncio.gather(*(one.sync_all() for one in readers))
         stored = await store.tenant(TENANT)
         expected = readers[-1]._catalogue.entries(TENANT)
         assert stored is not None

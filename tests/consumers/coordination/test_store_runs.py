@@ -38,9 +38,9 @@ class CountedAdoption(CatalogueSync):
 
     brought = 0
 
-    async def everything(self) -> None:
+    async def sync_all(self) -> None:
         self.brought += 1
-        await super().everything()
+        await super().sync_all()
 
 
 def looking() -> tuple[StoreRuns, SpreadStore, CountedAdoption]:
