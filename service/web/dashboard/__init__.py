@@ -1,1 +1,1 @@
-"""The page at `/`: its endpoints here, its files below. Any client can do what it does."""
+"""The page at `/`: its endpoints and its files. Never uses an API that other clients can't use."""

@@ -1,4 +1,4 @@
-"""The page at `/` and its files, read once. Knows nothing of counts: the page asks for them as any client does."""
+"""Serves the page at `/` and its files, which it reads once. Never counts: the page uses the API like any client."""
 
 import asyncio
 import hashlib
@@ -28,19 +28,19 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types ticket-counts"
 )
-"""Nothing inline, nothing from elsewhere, no form that is sent anywhere, and no text that becomes HTML: browsers with
-trusted types refuse `innerHTML` and its like. The one policy named makes the address of the client's worker."""
+"""Nothing inline, nothing from other origins, no form submission, and no text that becomes HTML: browsers with trusted
+types refuse `innerHTML` and the like. The only allowed policy makes the address of the client's worker."""
 
 HEADERS: Headers = [
     (b"content-security-policy", POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-cache"),
 ]
-"""Asked for again each time, and then mostly answered with 304: files of two versions never meet in one page."""
+"""`no-cache` has browsers revalidate each file, mostly with a 304, so that a page never mixes files of two versions."""
 
 
 def dashboard_endpoints(sign_in: str) -> dict[str, Endpoint]:
-    """Path -> endpoint. `sign_in` names the file with the tokens that a demo hands to the page; "" for none."""
+    """Returns path -> endpoint. `sign_in` is the file with the tokens that a demo gives to the page; "" for none."""
     endpoints = {
         "/" if each.name == PAGE else f"{FOLDER}/{each.name}": Endpoint({"GET": _static(each.name, each.read_bytes())})
         for folder in ("static", "scripts", "client")
@@ -64,20 +64,20 @@ def _static(name: str, body: bytes) -> Handler:
 
 
 def _viewers(path: Path | None) -> Handler:
-    """Those whom the page may be looked at as: nobody but in a demo, and there not before it has written them down.
+    """Answers with the demo's viewers and their tokens; with none outside a demo, and before it has written the file.
 
-    Whoever asks by a name that isn't this machine's is told of nobody: their page may be somebody else's.
+    A request under a host name that isn't loopback's gets none: with DNS rebinding, another site's page could send it.
     """
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    nobody = Reply(200, headers, b'{"viewers": []}')
+    no_viewers = Reply(200, headers, b'{"viewers": []}')
 
     async def answer(request: Request) -> Reply:
         if path is None or not is_loopback(host_name(request.scope["headers"])):
-            return nobody
+            return no_viewers
         try:
-            body = await asyncio.to_thread(path.read_bytes)  # each time: a demo renews its tokens
+            body = await asyncio.to_thread(path.read_bytes)  # at each request, because a new demo writes new tokens
         except FileNotFoundError:
-            return nobody
+            return no_viewers
         return Reply(200, headers, body)
 
     return answer

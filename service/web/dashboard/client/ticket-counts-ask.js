@@ -1,21 +1,21 @@
-// Asks the service over HTTP, and says of each failure what it is. Part of ticket-counts.js; keeps nothing.
+// Sends requests to the service and classifies their failures. Part of ticket-counts.js; keeps no state.
 
-/** How long what may take, in milliseconds. */
+/** Timeouts and intervals, in milliseconds. */
 export const LIMITS = {
-  stallMs: 25_000, // the server is never silent for longer than 15 s
-  firstEventMs: 10_000, // by then a proxy that holds events back is found out
-  returnMs: 7_000, // a browser comes back after the 1 to 5 s that the server asked for
-  backoffMs: [1_000, 30_000],
-  answerMs: 10_000,
-  pollMs: 10_000,
-  streamAgainMs: 60_000,
-  deniedMs: 10_000, // a role or a tenant that was given comes into force within seconds
-  tokenMs: 10_000,
-  pingMs: 30_000, // tabs in the background are slow to answer, but not that slow
-  gatherMs: 20, // the counts of a page are asked for one by one, and asked for together
+  stallMs: 25_000, // longest silence of a stream: the server sends something every 15 s
+  firstEventMs: 10_000, // longest wait for a stream's first event: after it, a proxy probably buffers events
+  returnMs: 7_000, // longest wait for the browser's reconnect, 1 to 5 s by the server's `retry`
+  backoffMs: [1_000, 30_000], // first and longest pause after failures
+  answerMs: 10_000, // longest wait for a response
+  pollMs: 10_000, // interval of polling
+  streamAgainMs: 60_000, // after so long, polling tries a stream again
+  deniedMs: 10_000, // interval of requests while denied: a new role or tenant takes effect within seconds
+  tokenMs: 10_000, // longest wait for a token
+  pingMs: 30_000, // interval of pings to tabs: background tabs are slow to answer, but not that slow
+  gatherMs: 20, // elements of a page ask for counts one by one; those within this time share a request
 };
 
-/** A question that the service, the browser or this code refuses. Network failures are other errors. */
+/** A request that the service, the browser or this code refuses. Network failures are other errors. */
 export class Refused extends Error {
   constructor(code, message, { status = 0, details = {}, retryMs = 0 } = {}) {
     super(message);
@@ -26,12 +26,12 @@ export class Refused extends Error {
   }
 }
 
-/** The pause after this many failures in a row: doubled each time up to the longest, with jitter. */
+/** Returns the pause after so many failures in a row: doubled each time up to the longest, with jitter. */
 export function backoffMs(failures, [first, longest] = LIMITS.backoffMs) {
   return Math.min(first * 2 ** failures, longest) * (0.5 + Math.random() / 2);
 }
 
-/** Asks the API for a view's `path`; returns `data` and the response. Raises Refused. */
+/** Requests a view's `path` from the API: POST with a body, else GET. Returns `data` and the response. Throws Refused. */
 export async function ask(view, token, path, body) {
   const query = new URLSearchParams({ type: view.perspective, module: "ticketing" });
   const url = `${view.base}${path}?${query}`;
@@ -54,7 +54,7 @@ export async function ask(view, token, path, body) {
   throw new Refused(code, message, { status, retryMs, details });
 }
 
-/** Null for what isn't JSON, as proxies answer. Raises what a lost connection raises. */
+/** Returns the parsed body; null if it isn't JSON, like a proxy's error page. Throws when the connection is lost. */
 function jsonOf(response) {
   return response.json().catch((error) => {
     if (error instanceof SyntaxError) return null;
@@ -62,7 +62,7 @@ function jsonOf(response) {
   });
 }
 
-/** `fetch` with a limit, which tells a missing CORS permission from a service that is away. */
+/** `fetch` with a timeout. Throws Refused when the service is up but CORS doesn't allow this page's origin. */
 async function allowedFetch(url, options) {
   try {
     new Request(url, options);
@@ -75,14 +75,14 @@ async function allowedFetch(url, options) {
   } catch (error) {
     const { origin } = new URL(url);
     if (origin === globalThis.origin || !(await answersAnybody(origin))) throw error;
-    return limited(options).catch(() => { // it may have come back between the two
+    return limited(options).catch(() => { // tried again, because the service may be back since the first failure
       throw new Refused("ORIGIN_NOT_ALLOWED",
         `${origin} doesn't allow pages of ${globalThis.origin}: set TICKET_COUNTS_CORS_ORIGINS there`);
     });
   }
 }
 
-/** Whether something answers there. A browser tells a page no more than that of another origin. */
+/** Whether the origin answers at all: a browser tells a page no more about another origin. */
 function answersAnybody(origin) {
   const options = { mode: "no-cors", signal: AbortSignal.timeout(LIMITS.answerMs) };
   return fetch(`${origin}/healthz`, options).then(() => true, () => false);

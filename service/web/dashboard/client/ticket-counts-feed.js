@@ -1,19 +1,19 @@
-// Keeps some counts of one view newest: by a stream, or by asking where streams don't get through. Part of
+// Keeps up to 500 counts of one view current: by a stream, or by polling where streams don't work. Part of
 // ticket-counts.js; knows neither pages nor tabs.
 
 import { Refused, ask, backoffMs } from "./ticket-counts-ask.js";
 
 const COUNT = "/api/v2/ticketing/ticket/count";
 
-const STREAMS = 4; // browsers open six connections to an origin over HTTP/1.1; two are left for requests
-const FRUITLESS = 2; // streams in a row without any event: something between holds them back
+const STREAMS = 4; // browsers open six connections to an origin over HTTP/1.1, and requests need the other two
+const FRUITLESS = 2; // after so many streams in a row without an event, something in between buffers them
 
-/** Whether this viewer may not see it, or this page may not ask. */
+/** Whether this viewer may not see the counts, or this page may not ask for them. */
 function isDenial({ code, status }) {
   return [403, 422].includes(status) || (status === 404 && code !== "INVALID_ANSWER") || code === "ORIGIN_NOT_ALLOWED";
 }
 
-/** Whether the same question is refused again, whoever asks it: the page's code has to be mended. */
+/** Whether the request is wrong for every viewer: the page's code must be fixed. */
 function isMistake({ code, status }) {
   const passes = [408, 425, 429].includes(status);
   return (status >= 400 && status < 500 && !passes) || code === "INVALID_REQUEST";
@@ -21,9 +21,9 @@ function isMistake({ code, status }) {
 
 let open = 0;
 
-/** A place among the origin's streams, as a function that gives it back; null when all are taken. */
+/** Takes one of the origin's STREAMS places. Returns the function that releases it; null when all are taken. */
 async function place() {
-  const { locks } = navigator; // only where the origin is secure
+  const { locks } = navigator; // undefined where the origin isn't secure
   try {
     for (let number = 0; number < STREAMS && locks; number += 1) {
       const free = await new Promise((resolve, reject) => {
@@ -34,23 +34,23 @@ async function place() {
     }
     if (locks) return null;
   } catch {
-    // A sandboxed frame has the locks' interface and may not use it: it counts its own.
+    // A sandboxed frame has the interface but may not use it. It counts its own streams instead.
   }
   if (open >= STREAMS) return null;
   open += 1;
   return () => { open -= 1; };
 }
 
-/** Up to 500 counts of one view, kept newest while somebody wants them. */
+/** Up to 500 counts of one view, updated while a port wants them. */
 export class Feed {
-  #url = null; // of the stream: good for as long as the cookie that came with it
-  #asked = []; // what it shows
-  #fruitless = 0;
+  #url = null; // of the stream; valid as long as the cookie that came with it
+  #asked = []; // the ids of the stream's ticket
+  #fruitless = 0; // streams in a row without an event
   #streamsAgainAt = 0;
   #fresh = true;
   #wake = () => {};
   #end = null; // ends the stream that is open
-  #gathering = 0;
+  #gathering = 0; // timer that ends the gathering of ids
   #running = false;
 
   constructor(group, limits, tell) {
@@ -62,7 +62,7 @@ export class Feed {
     this.tell = tell;
   }
 
-  /** Wants these too. */
+  /** Adds ids to the wanted ones. */
   add(ids) {
     for (const id of ids) this.ids.add(id);
     this.state.invalid = this.state.invalid.filter((id) => !this.ids.has(id));
@@ -70,7 +70,7 @@ export class Feed {
     this.#gathering = setTimeout(() => this.#widen(), this.limits.gatherMs);
   }
 
-  /** Wants no others than these. What is streamed already goes on being streamed. */
+  /** Drops the ids that aren't in `wanted`. An open stream continues with its ids. */
   keep(wanted) {
     for (const id of this.ids) if (!wanted.has(id)) this.ids.delete(id);
     this.state.invalid = this.state.invalid.filter((id) => wanted.has(id));
@@ -78,12 +78,12 @@ export class Feed {
     if (this.ids.size === 0) this.#wake();
   }
 
-  /** Waits no longer: there is a new token, or the network is back. */
+  /** Ends the current pause: there is a new token, or the network is back. */
   hurry() {
     this.#wake();
   }
 
-  /** The old stream goes on until there is a ticket for the wider one. */
+  /** Replaces the stream by one with all wanted ids. The old stream stays open until there is a ticket for the new one. */
   async #widen() {
     if (!this.#running) return this.#run();
     if (!this.#end) {
@@ -97,7 +97,7 @@ export class Feed {
         this.#gathering = setTimeout(() => this.#widen(), error.retryMs || this.limits.backoffMs[0]);
         return undefined;
       }
-      this.#url = null; // the next round meets the same and deals with it
+      this.#url = null; // the next round gets the same error and handles it
     }
     return this.#end?.(0);
   }
@@ -113,7 +113,7 @@ export class Feed {
     this.#running = false;
   }
 
-  /** One stream to its end, or one poll. Returns how long to pause; undefined for longer each time. */
+  /** Runs one stream to its end, or one poll. Returns the pause in ms before the next; undefined for a back-off. */
   async #round() {
     const mayStream = this.#fruitless < FRUITLESS || Date.now() > this.#streamsAgainAt;
     const free = mayStream ? await place() : null;
@@ -121,7 +121,7 @@ export class Feed {
     try {
       this.#url ??= await this.#ticket();
       if (this.ids.size > 0 && [...this.ids].every((id) => this.#asked.includes(id))) return await this.#listen();
-      this.#url = null; // something else is wanted by now
+      this.#url = null; // other ids are wanted by now
       return 0;
     } finally {
       free();
@@ -177,7 +177,7 @@ export class Feed {
           patience(this.limits.stallMs);
           try {
             this.#show(JSON.parse(data), "live");
-          } catch { // cut short by something between: only a new stream has all of it
+          } catch { // something in between cut the event short: only a new stream sends all of it
             this.#url = null;
             this.#say("reconnecting");
             end();
@@ -189,14 +189,14 @@ export class Feed {
         planned = reason === "rotation" || reason === "drain";
         if (reason === "expired" || reason === "access") {
           this.#url = null;
-          end(0); // the ticket that is asked for next is refused with what there is to say
+          end(0); // the next ticket request is refused with the reason
         }
       });
       source.onerror = () => {
         errors += 1;
         if (!planned || errors > 1) this.#say("reconnecting");
-        if (source.readyState === EventSource.CLOSED) this.#url = null; // refused: only a new ticket helps
-        // The browser comes back once by itself, after the pause that the server asked for; then our pauses grow.
+        if (source.readyState === EventSource.CLOSED) this.#url = null; // refused: a new ticket is needed
+        // The browser reconnects once by itself, after the server's `retry`. After that, our back-off decides.
         if (source.readyState === EventSource.CLOSED || errors > 1) end();
         else patience(this.limits.returnMs);
       };
@@ -214,7 +214,7 @@ export class Feed {
     Object.assign(state.counts, counts);
     Object.assign(state.summary, summary);
     for (const key of ["asOf", "computedAt", "version"]) if (key in data) state[key] = data[key];
-    this.#fresh = data.fresh ?? this.#fresh; // `counts` doesn't say it
+    this.#fresh = data.fresh ?? this.#fresh; // `counts` events have no `fresh`
     state.heardAt = Date.now();
     if (this.#fresh) state.knownAt = state.heardAt;
     this.#say(this.#fresh ? how : "delayed");
@@ -225,7 +225,7 @@ export class Feed {
     this.tell();
   }
 
-  /** What to do about an answer that is no success, or about none. Returns how long to pause. */
+  /** Handles an error answer or a network failure. Returns the pause in ms; undefined for a back-off. */
   #refused(error) {
     const { code, status, message, details, retryMs } =
       error instanceof Refused ? error : new Refused("", String(error?.message ?? error));
@@ -233,7 +233,7 @@ export class Feed {
     const problem = { code, status, message: ids.length > 0 ? `${message}: ${ids.join(", ")}` : message };
     if (status === 401) return this.#tokenRefused(problem);
     if (status === 422 && this.#without(ids) && this.ids.size > 0) return 0;
-    // Numbers that are shown already are older than they should be; without any there is nothing to show yet.
+    // With counts on display the status is `delayed`, because they get old; without any it is `warming`.
     if (code === "COUNTS_WARMING") this.#say(this.state.knownAt > 0 ? "delayed" : "warming", problem);
     else if (isDenial(problem)) {
       this.#say("denied", problem);
@@ -250,14 +250,14 @@ export class Feed {
     if (renewed) return undefined;
     if (failure) {
       this.#say("reconnecting", failure);
-      return undefined; // the next round is refused as well, and asks for a token again
+      return undefined; // the next round is refused too, and asks for a token again
     }
     this.#say("expired", problem);
     await this.#pause();
     return 0;
   }
 
-  /** Goes on without ids that may not be asked for. Returns whether there were any. */
+  /** Drops the ids that the service refused. Returns whether there were any. */
   #without(invalidIds) {
     const invalid = invalidIds.filter((id) => this.ids.delete(id));
     this.state.invalid = [...this.state.invalid, ...invalid];

@@ -1,4 +1,4 @@
-// The counts of one viewer in one page: gets tokens, talks to the hub of all tabs, and tells those who watch. Part of
+// The counts of one viewer in one page: gets tokens, talks to the hub of all tabs, and calls listeners. Part of
 // ticket-counts.js, which has the types.
 
 import { LIMITS, Refused, ask, backoffMs } from "./ticket-counts-ask.js";
@@ -9,14 +9,14 @@ import { Hub } from "./ticket-counts-worker.js";
  * @typedef {import("./ticket-counts.js").State} State
  */
 
-const PROTOCOL = "ticket-counts-2"; // a page never meets a worker of another version
+const PROTOCOL = "ticket-counts-2"; // the worker's name: pages never share a worker of another version
 const WORST_LAST =
   ["live", "polling", "delayed", "connecting", "reconnecting", "warming", "invalid", "denied", "expired"];
 export const INVALID_FILTER_ID = "INVALID_FILTER_ID";
 const NO_NUMBERS = { counts: {}, details: {}, summary: {}, invalid: [], knownAt: 0, asOf: null, version: "" };
 const BEARER = /^[A-Za-z0-9._~+/-]+=*$/; // RFC 6750, 2.1
 
-let policy; // for pages that take scripts from named policies only
+let policy; // for pages whose CSP requires trusted types
 /** @type {Hub | null} */
 let hubOfThisPage = null;
 let sharing = "SharedWorker" in globalThis;
@@ -31,7 +31,7 @@ function unshared() {
   const { port1, port2 } = new MessageChannel();
   if (!hubOfThisPage) {
     const hub = new Hub();
-    // Browsers keep pages that were left for a while, streams and all, unless these are ended at once.
+    // Ends streams at once: browsers may keep a page that was left, and its open streams, for a while.
     addEventListener("pagehide", () => hub.rest());
     hubOfThisPage = hub;
   }
@@ -39,7 +39,7 @@ function unshared() {
   return port2;
 }
 
-/** A lock that is held until it is released, or this page is gone; none where the origin isn't secure. */
+/** Takes a lock until `unlock` is called or the page is gone. Without locks (insecure origin), `unlock` does nothing. */
 async function heldLock() {
   if (!navigator.locks) return { unlock: () => {} };
   const life = `ticket-counts-tab-${crypto.randomUUID()}`;
@@ -51,7 +51,7 @@ async function heldLock() {
 
 const warned = new Set();
 
-/** Mistakes in a page or in settings, which nobody would see otherwise; each once. */
+/** Writes each mistake in a page or in settings to the console once. */
 export function warn(text) {
   if (warned.has(text)) return;
   warned.add(text);
@@ -63,7 +63,7 @@ function warnOf({ code, status, message }) {
   if (code && !passes) warn(`${code}: ${message}`);
 }
 
-/** Whom a token speaks for: a renewed one goes on with the same stream, another person's never does. */
+/** Returns the token's claims without those that change at a renewal: renewed tokens share a stream, others never. */
 function holder(token) {
   try {
     const payload = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
@@ -74,10 +74,10 @@ function holder(token) {
   }
 }
 
-/** The counts of one viewer. All tabs that show the same share one stream. */
+/** The counts of one viewer. All tabs with the same view share its streams. */
 export class TicketCounts {
   #watching = new Map(); // listener -> ids
-  #states = new Map(); // by the number of their feed
+  #states = new Map(); // feed number -> state
   #token = null;
   #port = null;
   #sending = 0;
@@ -94,16 +94,16 @@ export class TicketCounts {
     this.getToken = typeof token === "function" ? token : () => token;
     this.leaving = new AbortController();
     const { signal } = this.leaving;
-    addEventListener("pagehide", () => this.#hangUp(), { signal }); // browsers may keep the page, asleep
+    addEventListener("pagehide", () => this.#hangUp(), { signal }); // browsers may freeze the page and keep it
     addEventListener("pageshow", ({ persisted }) => persisted && this.#changed(), { signal });
     addEventListener("online", () => this.#port?.postMessage({ key: this.#key, hurry: true }), { signal });
   }
 
   /**
-   * Calls `listener` with the newest state, now and whenever it changes. No ids: the summary alone.
+   * Calls `listener` with the newest state, now and at every change. Without ids, the state has the summary only.
    * @param {string[]} ids
    * @param {(state: State) => void} listener
-   * @returns {() => void} Ends it.
+   * @returns {() => void} Ends the watch.
    */
   watch(ids, listener) {
     this.#watching.set(listener, ids.length > 0 ? ids : ["all"]);
@@ -116,7 +116,8 @@ export class TicketCounts {
   }
 
   /**
-   * What this viewer may ask for. Rejects with `code`, `status` and `message`, as `token` does, or as `fetch` does.
+   * Returns the filters and profiles that this viewer may use. Rejects with `code`, `status` and `message` if the
+   * service refuses, with the error of `token`, or with that of `fetch`.
    * @returns {Promise<{filters: {id: string, name: string, type: string, color?: string}[],
    *   profiles: {id: string, name: string}[]}>}
    */
@@ -126,7 +127,7 @@ export class TicketCounts {
     return (await ask(this.view, this.#token, "/api/v2/ticketing/ticket/filters")).data;
   }
 
-  /** Asks for a token again: somebody has signed in. Rejects as `token` does. */
+  /** Asks for a new token, for example after a sign-in. Rejects with the error of `token`. */
   async renew() {
     const token = await this.#newToken(this.#token ?? undefined);
     if (!token || token === this.#token) return;
@@ -149,13 +150,13 @@ export class TicketCounts {
     this.#port = null;
   }
 
-  /** A page's watches begin one by one and are sent together. */
+  /** Sends the wanted ids soon, so that the watches of a starting page are sent together. */
   #changed() {
     clearTimeout(this.#sending);
     this.#sending = setTimeout(() => this.#send(), 0);
   }
 
-  /** Raises what `token` raises, and TypeError for what is no bearer token. Null for none but the refused one. */
+  /** Returns a token other than the refused one; null if there is none. Throws the error of `token`, or TypeError. */
   async #newToken(refused) {
     const token = (await this.getToken(refused)) ?? "";
     if (typeof token !== "string") throw new TypeError(`token is no text, but ${typeof token}`);
@@ -164,7 +165,7 @@ export class TicketCounts {
     return trimmed === refused ? null : trimmed || null;
   }
 
-  /** Asked for once at a time: `token` may show a form. */
+  /** Calls `token`, which may show a form, only once at a time. */
   #firstToken() {
     this.#getting ??= this.#newToken().finally(() => { this.#getting = null; });
     return this.#getting;
@@ -207,7 +208,7 @@ export class TicketCounts {
         worker.onerror = () => this.#withoutWorker();
         return this.#heeded(worker.port);
       } catch {
-        sharing = false; // a browser or a page's policy that allows none
+        sharing = false; // the browser or the page's policy forbids shared workers
       }
     }
     return this.#heeded(unshared());
@@ -233,27 +234,27 @@ export class TicketCounts {
     this.#take(0, { ...NO_NUMBERS, status: "reconnecting", problem: tokenFailed(why) });
   }
 
-  /** The hub asks again after a pause when getting a token has failed. */
+  /** Answers the hub's request for another token. After a `failure` the hub asks again after a pause. */
   async #answer(refused) {
     let failure;
     const token = this.#token === refused
       ? await this.#newToken(refused).catch((error) => { failure = tokenFailed(messageOf(error)); })
       : this.#token;
-    // Meanwhile `renew` may have brought one; the refused one is kept until then.
+    // `renew` may have stored a new token meanwhile, which must not be overwritten.
     if (token && this.#token === refused) this.#token = token;
     this.#port?.postMessage({ key: this.#key, token: this.#token === refused ? null : this.#token, failure });
   }
 
   #take(number, state) {
     if (state) this.#states.set(number, state);
-    else this.#states.delete(number); // nothing of it is wanted any more
+    else this.#states.delete(number); // no count of the feed is wanted any more
     if (this.#states.size === 0) return;
     const whole = this.#state();
     if (whole.problem) warnOf(whole.problem);
     for (const listener of this.#watching.keys()) tell(listener, whole);
   }
 
-  /** More than 500 counts come in parts; their status is the worst of them. */
+  /** Merges the states of all feeds (500 counts each): the status is the worst one, `knownAt` the oldest. */
   #state() {
     const parts = [...this.#states.values()];
     const worst = parts.reduce((one, other) =>
@@ -261,7 +262,7 @@ export class TicketCounts {
     const all = (key) => Object.assign({}, ...parts.map((part) => part[key]));
     const knownAt = Math.min(...parts.map((part) => part.knownAt));
     const wanted = new Set([...this.#watching.values()].flat());
-    const invalid = parts.flatMap((part) => part.invalid).filter((id) => wanted.has(id)); // not those of other tabs
+    const invalid = parts.flatMap((part) => part.invalid).filter((id) => wanted.has(id)); // without other tabs' ids
     const problem = worst.problem ?? parts.find((part) => part.problem)?.problem ?? problemOf(invalid);
     const maps = { counts: all("counts"), details: all("details"), summary: all("summary") };
     return { ...worst, problem, knownAt, invalid, ...maps };
@@ -282,7 +283,7 @@ function messageOf(error) {
   return String(error?.message ?? error);
 }
 
-/** A listener that throws is its page's to mend; the others are told all the same. */
+/** Calls a listener. Reports its exceptions to the page, so that the other listeners are called anyway. */
 function tell(listener, state) {
   try {
     listener(state);

@@ -1,12 +1,12 @@
-// Shares feeds among all who look at the same view. As a SharedWorker it does so for every tab of an origin; a page
-// that can't have one runs a Hub of its own. Part of ticket-counts.js, with which it talks through message ports.
+// Shares feeds among all tabs of an origin that show the same view, as a SharedWorker. A page without shared workers runs
+// its own Hub. Part of ticket-counts.js, with which it talks through message ports.
 
 import { LIMITS } from "./ticket-counts-ask.js";
 import { Feed } from "./ticket-counts-feed.js";
 
-const MOST_IDS = 500; // in one question
+const MOST_IDS = 500; // in one request
 
-/** All feeds of one view, and who wants which counts of it. */
+/** All feeds of one view, and the counts that each port wants. */
 class Group {
   constructor(view, limits) {
     this.view = view;
@@ -16,18 +16,19 @@ class Group {
     this.feeds = [];
     /** @type {Map<MessagePort, string[]>} */
     this.wanted = new Map();
-    this.waiting = new Set(); // for another token
-    this.without = new Map(); // port that has none -> the problem of getting one, if any
+    this.waiting = new Set(); // callbacks of feeds that wait for another token
+    this.without = new Map(); // port without a token -> the problem of getting one, if any
   }
 
-  /** This port wants these counts, and no others. */
+  /** Sets the counts that this port wants. */
   want(port, ids) {
     this.wanted.delete(port);
     if (ids.length > 0) this.wanted.set(port, ids);
     const all = new Set([...this.wanted.values()].flat());
     for (const feed of this.feeds) feed.keep(all);
     for (const feed of this.feeds) for (const id of [...feed.ids, ...feed.state.invalid]) all.delete(id);
-    for (const id of ids) if (this.feeds.some((feed) => feed.state.invalid.includes(id))) all.add(id); // once more
+    // Invalid ids are asked for again when a port wants them anew: they may be valid by now.
+    for (const id of ids) if (this.feeds.some((feed) => feed.state.invalid.includes(id))) all.add(id);
     for (const left = [...all]; left.length > 0; ) {
       const feed = this.feeds.find(({ ids: { size } }) => size < MOST_IDS) ?? this.#newFeed();
       feed.add(left.splice(0, MOST_IDS - feed.ids.size));
@@ -35,7 +36,7 @@ class Group {
     for (const feed of this.feeds) this.#tell(feed, [port]);
   }
 
-  /** This port's newest token; null for none, where nobody is signed in or `failure` kept it from getting one. */
+  /** Takes this port's token. It is null when the page isn't signed in, or when `failure` kept it from getting one. */
   take(port, token, failure) {
     if (token && token !== this.token) {
       this.token = token;
@@ -57,8 +58,8 @@ class Group {
     for (const feed of this.feeds) feed.hurry();
   }
 
-  /** Asks the tabs for another token than the one that was refused. Returns whether it was `renewed`, and else the
-   * `failure` that kept all tabs from getting one; none where nobody is signed in any more. */
+  /** Asks all tabs for a token other than the refused one. Resolves to whether it was `renewed`; if not, `failure` is the
+   * problem that a tab had, and undefined when no tab is signed in any more. */
   renew() {
     this.without.clear();
     for (const port of this.wanted.keys()) port.postMessage({ refused: this.token });
@@ -81,10 +82,10 @@ class Group {
   }
 }
 
-/** Takes ports of pages, and answers each with the states of what it wants. */
+/** Serves the ports of pages: sends each the states of the feeds with its counts. */
 export class Hub {
   #groups = new Map();
-  #seenAt = new Map(); // by port
+  #seenAt = new Map(); // port -> time of its last message
 
   constructor(limits = {}) {
     this.limits = { ...LIMITS, ...limits };
@@ -96,15 +97,16 @@ export class Hub {
     port.onmessage = ({ data }) => this.#heard(port, data);
   }
 
-  /** Ends all streams at once; ports that speak again are served again. */
+  /** Ends all streams at once. A port that sends a message later is served again. */
   rest() {
     for (const port of this.#seenAt.keys()) this.#forget(port);
   }
 
   #heard(port, { key, view, ids, token, failure, hurry, life }) {
-    // A tab holds a lock of its own for as long as it lives: whoever gets it knows that the tab is gone.
-    if (life) navigator.locks.request(life, () => this.#forget(port)).catch(() => {}); // then pings tell
-    if (!this.#seenAt.has(port) && !ids && !life) port.postMessage({ again: true }); // given up, and back from a long sleep
+    // A tab holds its own lock while it lives, so this request is granted when the tab is gone. Without locks, pings tell.
+    if (life) navigator.locks.request(life, () => this.#forget(port)).catch(() => {});
+    // A forgotten tab is back from a long sleep: it has to send its ids again.
+    if (!this.#seenAt.has(port) && !ids && !life) port.postMessage({ again: true });
     if (ids) {
       if (!this.#groups.has(key)) this.#groups.set(key, new Group(view, this.limits));
       const group = this.#groups.get(key);
@@ -116,7 +118,7 @@ export class Hub {
     this.#seenAt.set(port, Date.now());
   }
 
-  /** Forgets tabs that are gone without a word, where there are no locks to tell. */
+  /** Pings all tabs, and forgets those that don't answer: they are gone where no lock could tell. */
   #ping() {
     for (const [port, seenAt] of this.#seenAt) {
       if (Date.now() - seenAt < 4 * this.limits.pingMs) port.postMessage({ ping: true });

@@ -1,5 +1,5 @@
 // Live ticket counts for any page: `connect({...})`, then <ticket-count filter="3745"></ticket-count>, or `watch`.
-// Keep the other ticket-counts-*.js beside it; there is nothing else to install or to build.
+// It needs the other ticket-counts-*.js beside it, and no installation or build.
 
 import { INVALID_FILTER_ID, TicketCounts, warn } from "./ticket-counts-viewer.js";
 
@@ -7,44 +7,47 @@ export { TicketCounts };
 
 /**
  * @typedef {object} Options
- * @property {string} [base] Origin of the service, like "https://counts.example"; this page's own unless given.
+ * @property {string} [base] Origin of the service, like "https://counts.example". Default: this page's origin.
  * @property {string} tenant
  * @property {string} realm
- * @property {string | ((refused?: string) => string | null | Promise<string | null>)} token A bearer token, or what
- *   gets one: it is called again with the token that was refused, and returns another one, or null when nobody is
- *   signed in any more. One that throws or rejects is called again after a pause. A token never stands in a URL.
- * @property {"template" | "agent" | "user"} [perspective] "template", all that the role may see, unless given.
- * @property {string} [timezone] IANA name; the browser's unless given.
+ * @property {string | ((refused?: string) => string | null | Promise<string | null>)} token A bearer token, or a function
+ *   that returns one. When the service refuses a token, the function is called with it, and returns another one, or null
+ *   when the user isn't signed in any more. If it throws or rejects, it is called again after a pause. A token is never
+ *   put into a URL.
+ * @property {"template" | "agent" | "user"} [perspective] Default: "template", all that the role may see.
+ * @property {string} [timezone] IANA name. Default: the browser's.
  * @property {string | null} [profile] Id of a profile that narrows every count.
  */
 
 /**
  * @typedef {"connecting" | "live" | "polling" | "delayed" | "reconnecting" | "warming" | "denied" | "invalid" |
  *   "expired"} Status
- * `live`: pushed as it happens. `polling`: asked for every 10 s, where streams don't get through. `delayed`: the
- * service answers, but what feeds it lags behind, or is being counted anew. `reconnecting`: nobody answers.
- * `warming`: being counted for the first time. `denied`: this viewer, or this page, may not see them. `invalid`: the
- * question is wrong, whoever asks it. `expired`: another token is needed, see `renew`. Where there is a reason, `problem` says it.
+ * `live`: the service pushes changes at once. `polling`: requested every 10 s, because streams don't work here.
+ * `delayed`: the service answers, but its counts lag behind or are being rebuilt. `reconnecting`: there is no answer.
+ * `warming`: the counts are being computed for the first time. `denied`: this viewer or this page may not see them.
+ * `invalid`: the request is wrong for every viewer. `expired`: another token is needed, see `renew`. `problem` has the
+ * reason, if there is one.
  */
 
 /**
- * @typedef {object} Problem Mistakes are also written to the console, once.
- * @property {string} code The API's, like FORBIDDEN; or INVALID_REQUEST (status 0: the browser can't even send it),
- *   ORIGIN_NOT_ALLOWED (the CORS permission is missing), INVALID_ANSWER (something else answers there), TOKEN_FAILED
- *   (`token` threw, hangs, or returned no bearer token). "" for a network failure.
- * @property {number} status The answer's, 0 without one.
+ * @typedef {object} Problem Problems that the page's developer must fix are also written to the console, once.
+ * @property {string} code The API's code, like FORBIDDEN; or INVALID_REQUEST (status 0: the browser can't send the
+ *   request), ORIGIN_NOT_ALLOWED (CORS doesn't allow this page), INVALID_ANSWER (another server answers), TOKEN_FAILED
+ *   (`token` threw, hangs, or returned something other than a bearer token). "" for a network failure.
+ * @property {number} status The HTTP status; 0 without a response.
  * @property {string} message For developers.
  */
 
 /**
  * @typedef {object} State
  * @property {Status} status
- * @property {Problem | null} problem Behind the status, if any. INVALID_FILTER_ID beside any status: see `invalid`.
+ * @property {Problem | null} problem The reason of the status, if any. INVALID_FILTER_ID can come with any status: see
+ *   `invalid`.
  * @property {Record<string, number>} counts By filter id.
  * @property {Record<string, {id: string, name: string, type: string, color?: string}>} details By filter id.
  * @property {Record<string, number>} summary totalOpen, totalClosed, slaBreached, dueToday, overdue.
- * @property {string[]} invalid Ids that don't exist, or not for this viewer.
- * @property {number} knownAt When the numbers were last known to be newest, as Date.now(); 0 for never.
+ * @property {string[]} invalid Ids that don't exist, or that this viewer may not use.
+ * @property {number} knownAt When the numbers were last confirmed to be fresh, as Date.now(); 0 for never.
  * @property {string | null} asOf Time of the newest ticket event in the numbers.
  * @property {string} version Grows with every change.
  */
@@ -54,7 +57,7 @@ const connected = new EventTarget();
 let current = null;
 
 /**
- * Has every <ticket-count> of the page show this viewer's counts, instead of those before.
+ * Connects every <ticket-count> of the page to this viewer's counts. Ends the previous connection.
  * @param {Options} options
  * @returns {TicketCounts}
  */
@@ -66,9 +69,9 @@ export function connect(options) {
 }
 
 /**
- * `<ticket-count filter="3745">` or `<ticket-count summary="overdue">`: the number as text, "–" before it is known.
- * `data-status` is the state's, `data-problem` the code of the problem that keeps this number away, if any; a `count`
- * event bubbles with `{value, before}` when the number has changed.
+ * `<ticket-count filter="3745">` or `<ticket-count summary="overdue">`: shows the number as text, "–" before it is known.
+ * `data-status` is the status, `data-problem` the code of the problem with this number, if any. When the number has
+ * changed, it dispatches a bubbling `count` event with `{value, before}`.
  */
 export class TicketCountElement extends HTMLElement {
   static observedAttributes = ["filter", "summary"];
@@ -115,18 +118,18 @@ export class TicketCountElement extends HTMLElement {
 
   #sayProblem(problem, known) {
     const code = known ? problem?.code : INVALID_FILTER_ID;
-    if (code && (!known || code !== INVALID_FILTER_ID)) this.dataset.problem = code; // another filter's isn't this one's
+    if (code && (!known || code !== INVALID_FILTER_ID)) this.dataset.problem = code; // not for another filter's id
     else delete this.dataset.problem;
     const summary = this.getAttribute("summary");
     if (!known && !this.getAttribute("filter")) warn(`<ticket-count summary="${summary}">: there is no such total`);
   }
 }
 
-/** As a page's language writes numbers; as the browser's does where the page names none that there is. */
+/** Formats the number in the page's language; in the browser's if the page names none, or an invalid one. */
 function inLanguage(language, value) {
   try {
     return new Intl.NumberFormat(language || undefined).format(value);
-  } catch { // like lang="en_US"
+  } catch { // an invalid language tag, like lang="en_US"
     return new Intl.NumberFormat().format(value);
   }
 }

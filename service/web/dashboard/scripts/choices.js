@@ -1,4 +1,4 @@
-// What the viewer has chosen to see, kept in the page's fragment: a wall can be bookmarked. Never keeps a secret there.
+// The viewer's choices, kept in the URL fragment, so that a wall display can be bookmarked. Never puts a secret there.
 
 const NAMES = ["viewer", "perspective", "profile", "zone", "theme"];
 const element = (id) => document.getElementById(id);
@@ -6,7 +6,7 @@ const element = (id) => document.getElementById(id);
 const ZONES = Intl.supportedValuesOf?.("timeZone") ?? [];
 export const LOCAL_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** The pickers of the page. `changed` is called with the name of what was picked. */
+/** The pickers of the page. Calls `changed` with the name of a picker when its value changes. */
 export class Choices {
   #kept = new URLSearchParams(location.hash.slice(1));
 
@@ -31,27 +31,27 @@ export class Choices {
     return element(name).value;
   }
 
-  /** Who can be looked as, with the names of their roles. */
+  /** Fills the viewer picker. */
   offerViewers(viewers) {
     offer(element("viewer"), viewers.map(({ role, label }) => [role ?? label, label]));
     select(element("viewer"), this.#kept.get("viewer"));
   }
 
-  /** The profiles there are; the chosen one stays chosen. Returns whether it is still there. */
+  /** Fills the profile picker and keeps the chosen profile. Returns whether that one still exists. */
   offerProfiles(profiles) {
     const chosen = this.get("profile") || this.#kept.get("profile");
     offer(element("profile"), [["", "None"], ...profiles.map(({ id, name }) => [id, name])]);
     return select(element("profile"), chosen);
   }
 
-  /** Some roles have no agent perspective. */
+  /** Enables or disables the agent perspective, which some roles don't have. */
   allowAgent(allowed) {
     const agent = element("perspective").querySelector("[value=agent]");
     agent.disabled = !allowed;
     if (!allowed && agent.selected) element("perspective").value = "template";
   }
 
-  /** Takes a choice back. */
+  /** Resets a choice to its first option. */
   reset(name) {
     element(name).selectedIndex = 0;
     this.#keep(name, "");

@@ -1,4 +1,4 @@
-// The page at "/": who looks, at what, and what becomes of the numbers. The counting is ticket-counts.js's.
+// The page at "/": connects sign-in, choices, sidebar, tiles and status light. ticket-counts.js gets the counts.
 
 import { Choices } from "./choices.js";
 import { Light } from "./light.js";
@@ -8,8 +8,8 @@ import { askForToken, developmentViewers, forgetViewer, keptViewer } from "./sig
 import { connect } from "./ticket-counts.js";
 import { Trend } from "./trend.js";
 
-const FILTERS_EVERY_MS = 60_000; // a new filter is announced to nobody
-const FILTERS_AGAIN_MS = 5_000; // after a failure
+const FILTERS_EVERY_MS = 60_000; // the service doesn't announce new filters
+const FILTERS_AGAIN_MS = 5_000; // pause after a failure
 const TREND_EVERY_MS = 10_000;
 
 const element = (id) => document.getElementById(id);
@@ -25,7 +25,7 @@ let counts = null;
 let latest = null;
 let listingAgain = 0;
 
-/** Shows what is chosen from the beginning. */
+/** Clears the page and shows the chosen view. */
 function restart() {
   const viewer = viewers.find(({ role, label }) => (role ?? label) === choices.get("viewer")) ?? viewers[0];
   const name = viewer.tenantName ?? viewer.tenant;
@@ -64,22 +64,23 @@ function show(mine, state, name) {
   if (back || fewer || renamed) listFilters(mine);
 }
 
-/** What may be asked for changes with the catalogue, and with who asks. */
+/** Lists the filters and profiles of this viewer, which change with the catalogue and with the viewer's role. */
 async function listFilters(mine) {
   try {
     const { filters, profiles } = await mine.filters();
     if (mine !== counts) return;
     if (!choices.offerProfiles(profiles)) choices.reset("profile");
-    if ((choices.get("profile") || null) !== mine.view.profile) restart(); // it came with the page's address, or is gone
+    // The profile of the URL fragment is known only now, or the chosen profile is gone.
+    if ((choices.get("profile") || null) !== mine.view.profile) restart();
     else sidebar.show(filters);
   } catch {
-    // The watch meets the same, and says what it is.
+    // The watch gets the same error and shows it.
     clearTimeout(listingAgain);
     listingAgain = setTimeout(() => mine === counts && listFilters(mine), FILTERS_AGAIN_MS);
   }
 }
 
-/** Demos renew their tokens in a file; elsewhere somebody has to sign in again. */
+/** Returns another token than the refused one: a demo's from its file; null elsewhere, where the user must sign in. */
 async function newToken(viewer, refused) {
   if (!refused) return viewer.token;
   if (isDemo) {
@@ -116,7 +117,7 @@ element("summary").addEventListener("count", ({ target, detail }) => {
 setInterval(() => trends.forEach((trend) => trend.draw()), TREND_EVERY_MS);
 setInterval(() => {
   if (counts && document.visibilityState === "visible") listFilters(counts);
-  if (isDemo && latest?.status === "expired") counts.renew().catch(() => {}); // asked again in a minute
+  if (isDemo && latest?.status === "expired") counts.renew().catch(() => {}); // tried again in a minute
 }, FILTERS_EVERY_MS);
 
 const development = await developmentViewers().catch(() => []);

@@ -1,4 +1,4 @@
-// How far the numbers can be trusted: a light with a shape, a word and their age, and a notice where there are none.
+// The status of the numbers: a light with a shape, a word and their age, and a notice when there are no numbers.
 
 const WORDS = {
   connecting: "Connecting", live: "Live", polling: "Live", delayed: "Delayed", reconnecting: "Reconnecting",
@@ -23,7 +23,7 @@ export class Light {
     this.#state = state;
     document.body.dataset.status = state.status;
     element("light").dataset.shape = SHAPES[state.status] ?? state.status;
-    put(element("light-word"), WORDS[state.status]); // spoken, so only when it is another one
+    put(element("light-word"), WORDS[state.status]); // screen readers speak each change, so `put` skips equal text
     this.#tick();
     this.#notice();
   }

@@ -1,5 +1,5 @@
-// Every filter that may be asked for, grouped by type, each with its colour, its name and its live count. Names and
-// colours come from people: they are put in as text and as a checked colour, never as HTML.
+// The list of all filters of the viewer, grouped by type, with colour, name and live count. Users write the names and
+// colours, so they are inserted as text and as a validated colour, never as HTML.
 
 import { changed } from "./motion.js";
 
@@ -8,7 +8,7 @@ const GROUPS = {
   sla: "SLA", category: "Category", custom: "Custom",
 };
 
-// The type can be told from the shape too, by those who don't see the colours.
+// One shape per type, for people who can't distinguish the colours.
 const SHAPES = {
   status: "M8 2a6 6 0 1 1 0 12A6 6 0 0 1 8 2z",
   priority: "M8 2 14 13H2z",
@@ -21,7 +21,7 @@ const SHAPES = {
   system: "M2 4h12v2H2zM2 7h12v2H2zM2 10h12v2H2z",
 };
 
-/** The list. Redrawn only when there is something else to show. */
+/** The list of filters. Redraws only when the filters have changed. */
 export class Sidebar {
   #shown = "";
 
@@ -49,7 +49,7 @@ export class Sidebar {
     this.element.replaceChildren(columns);
   }
 
-  /** A bar shows a count's part of the largest in its group. */
+  /** Sets the bars: each shows its count relative to the largest count of the group. */
   #rescale(list) {
     const counts = [...list.querySelectorAll("ticket-count")];
     const largest = Math.max(1, ...counts.map(({ value }) => value ?? 0));

@@ -1,4 +1,4 @@
-// Who looks: the people of a demo, or whoever has a token. A token is kept in this tab, and never stands in a URL.
+// Signs a viewer in: a person of the demo, or a user with a token. Keeps the token in this tab only, never in a URL.
 
 const KEPT = "ticket-counts-viewer";
 
@@ -12,17 +12,17 @@ const KEPT = "ticket-counts-viewer";
  * @property {string} [role]
  */
 
-/** Those that a demo hands out; none elsewhere. @returns {Promise<Viewer[]>} */
+/** Returns the viewers of a demo; none elsewhere. @returns {Promise<Viewer[]>} */
 export async function developmentViewers() {
   const response = await fetch("/development-sign-in.json");
   return response.ok ? (await response.json()).viewers : [];
 }
 
-/** @returns {Viewer | null} */
+/** Returns the viewer who signed in earlier in this tab. @returns {Viewer | null} */
 export function keptViewer() {
   try {
     return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
-  } catch { // a browser that allows no storage, or something else's text
+  } catch { // the browser allows no storage, or the text isn't ours
     return null;
   }
 }
@@ -31,7 +31,7 @@ export function forgetViewer() {
   try {
     sessionStorage.removeItem(KEPT);
   } catch {
-    // Nothing was kept.
+    // Without storage, no viewer was kept.
   }
 }
 
@@ -39,11 +39,11 @@ function keep(viewer) {
   try {
     sessionStorage.setItem(KEPT, JSON.stringify(viewer));
   } catch {
-    // Signed in all the same, until the page is loaded again.
+    // Without storage, the sign-in lasts until the page is reloaded.
   }
 }
 
-/** Shows the form until it is sent; calls `signedIn` with the viewer. */
+/** Shows the form until it is submitted, then calls `signedIn` with the viewer. */
 export function askForToken(form, signedIn) {
   form.hidden = false;
   form.onsubmit = (event) => {

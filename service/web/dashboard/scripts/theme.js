@@ -1,2 +1,2 @@
-// Light or dark as chosen, before anything is painted; without a choice it is the system's.
+// Sets the chosen theme before the first paint. Without a choice, the system's theme applies.
 document.documentElement.dataset.theme = new URLSearchParams(location.hash.slice(1)).get("theme") ?? "";

@@ -1,13 +1,13 @@
-// What a number was while this page looked: a stepped line over the last half hour, and the difference in words.
+// The recent history of a number: a stepped line over the last half hour, and the difference in words.
 
 const WINDOW_MS = 30 * 60_000;
-const SHORTEST_MS = 60_000; // a page that was opened a moment ago draws no cliff
+const SHORTEST_MS = 60_000; // shortest time span of the line, so that a newly opened page draws no steep steps
 const MOST_STEPS = 600;
 const [WIDTH, HEIGHT, MARGIN] = [100, 32, 3];
 
 /** The history of one number. */
 export class Trend {
-  #steps = []; // [when, value], each value holds until the next step
+  #steps = []; // [time, value]: each value holds until the next step
 
   /** Draws into the paths and the text of this tile. */
   constructor(tile) {
@@ -16,7 +16,7 @@ export class Trend {
     this.text = tile.querySelector(".delta");
   }
 
-  /** Forgets everything: from now on it is another number. */
+  /** Forgets the history, because the tile now shows another number. */
   clear() {
     this.#steps = [];
     this.draw();
@@ -45,7 +45,7 @@ export class Trend {
 
   #path(begin, now, values) {
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    const range = Math.max(high - low, 4); // one ticket more is no mountain
+    const range = Math.max(high - low, 4); // at least 4, so that one ticket more isn't a tall step
     const least = (low + high - range) / 2;
     const across = (when) => (WIDTH * Math.max(0, when - begin)) / (now - begin);
     const up = (value) => HEIGHT - MARGIN - ((HEIGHT - 2 * MARGIN) * (value - least)) / range;
