@@ -66,7 +66,7 @@ def read_json(decoder: msgspec.json.Decoder[T], document: bytes, exact: Exact) -
 
 
 def json_number(number: int) -> int | float:
-    """Returns the number as it is stored: the nearest double beyond 64 bits, the largest one beyond that range."""
+    """Returns the stored form: the number itself within 64 bits, else the nearest double, at most the largest one."""
     if _FIRST_INTEGER <= number <= _LAST_INTEGER:
         return number
     try:

@@ -46,7 +46,7 @@ def checked(value: object, kind: Any, path: str) -> Any:
 
 
 def misfit(error: msgspec.ValidationError, path: str = "") -> EntryError:
-    """Returns the EntryError for an error of msgspec.
+    """Converts an error of msgspec to an EntryError.
 
     Example: "Expected `bool`, got `int` - at `$.statuses[0].closed`" becomes
     "statuses[0].closed: expected bool, got int".

@@ -11,7 +11,7 @@ from service.domain.counting.compiling import Holds, on_value
 from service.domain.steps import Steps
 
 _MEMO_LIMIT = 4096
-"""Values remembered per field: more than any list of statuses has, and a bound where values are people."""
+"""Values per field in the memo: more than a tenant can have statuses, and a bound for fields that hold people."""
 
 _MEMO_BYTES, _MEMO_ENTRY_BYTES, _LEAST_MEMO = 1 << 20, 150, 64
 """The bytes of one field's memo, the bytes of one entry without its mask, and the least number of entries."""

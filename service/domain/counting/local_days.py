@@ -55,8 +55,8 @@ def first_instant(day: date, zone: tzinfo) -> Instant:
     first, again = _instant(midnight), _instant(midnight.replace(fold=1))
     if again >= first:  # it occurs once or twice
         return first
-    # Midnight is missing. PEP 495 converts a missing time with the offset before the clock change, or with fold=1 with
-    # the offset after it. So the clock changes after `again`, and not later than `first`.
+    # Midnight is missing. PEP 495 converts a missing time with the offset before the clock change (fold=0) or after it
+    # (fold=1). So the clock changes after `again`, and not later than `first`.
     while first - again > 1:
         middle = (first + again) // 2
         if local_date(middle, zone) < day:

@@ -51,9 +51,9 @@ def places_of(ticket: Ticket) -> list[Place]:
     """Returns the one to four places that count this ticket.
 
     All eight scopes are sums of such places. Counting a ticket in every scope instead would double what each event
-    writes. So an assignee's counter has a part per team, and a requester's also per "is the assignee, too": a ticket of
-    team `net`, assigned to and requested by `ann`, counts in `*`, in `t:net`, in part `t:net` of `a:ann`, and in part
-    `at:net` of `r:ann`.
+    writes. An assignee's counter has one part per team. A requester's counter has two: with "a" in front for tickets
+    that are also assigned to the requester. Example: a ticket of team `net`, assigned to and requested by `ann`, counts
+    in `*`, in `t:net`, in part `t:net` of `a:ann`, and in part `at:net` of `r:ann`.
     """
     places = [(EVERYONE, "")]
     in_team = ""

@@ -35,7 +35,7 @@ class StatusPlan(msgspec.Struct, frozen=True):
     columns: tuple[int, ...]
     counters: tuple[str, ...]
     columns_mask: int
-    """The mask of the columns that are needed of `counters`."""
+    """The mask of the columns that the plan needs from `counters`."""
 
     def evaluate(self, columns: Sequence[int], counters: Sequence[Counter]) -> list[dict[str, int]]:
         """Returns status id -> number of tickets for each slice, from the values that were read in the plan's order."""

@@ -213,7 +213,7 @@ def test_closed_by_event_follows_the_last_applied_event() -> None:
 
 @pytest.mark.parametrize(
     ("target", "change", "result"),
-    [  # RFC 7396, appendix A, but for documents that aren't objects
+    [  # RFC 7396, appendix A, without the documents that aren't objects
         ({"a": "b"}, {"a": "c"}, {"a": "c"}),
         ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
         ({"a": "b"}, {"a": None}, {}),
