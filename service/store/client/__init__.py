@@ -1,1 +1,1 @@
-"""Connections to Redis: pipelining, cluster, pub/sub, errors. Knows no value's meaning."""
+"""Connects to Redis: pipelining, cluster, pub/sub, errors. Knows no value's meaning."""

@@ -1,8 +1,8 @@
-"""The wire over a Redis Cluster: each command goes to the master that has its key's slot, by one connection a master.
+"""The client of a Redis Cluster: sends each command to the master of its key's slot, over one connection per master.
 
-Like `PipelinedConnection` it never repeats a command whose fate is in doubt. A server that says MOVED or ASK has not
-carried it out, so the command goes where it points, a few times at most. Nothing is ever read from a replica, which may
-be behind. Finding the server, and following where it points, are in the time that the call has.
+Never repeats a command whose outcome is in doubt, like `PipelinedConnection`. A server that replies MOVED or ASK has
+not executed the command, so the client follows the redirection, a few times at most. It never reads from a replica,
+which may be behind. The time limit of a call includes finding the server and following redirections.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from service.store.client.slots import SLOTS, Address, Slots, View
 from service.store.ports.errors import StoreDenied, StoreUnable, StoreUnavailable
 
 REDIRECTIONS = 5
-"""More than a slot on its way needs: one to where it goes, one more where the move has just ended."""
+"""More than a moving slot needs: one to the importing server, one more when the move has just ended."""
 
 POLL_LIMIT_S = 1.0
-"""Longest wait for a server's view: a frozen one must not hold up calls of others."""
+"""Longest wait for a server's view: a frozen server must not delay calls to others."""
 
 POLL_INTERVAL_S = 0.1
-"""Between looks at a cluster that isn't well: a failover takes seconds, and all callers try again meanwhile."""
+"""Pause between refreshes of the slot map while a server is down: a failover takes seconds, and all callers retry."""
 
-FOLLOWS_ITS_NUMBER = frozenset({"EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO"})
-"""Commands whose keys are counted before they come."""
+KEYS_AFTER_COUNT = frozenset({"EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO"})
+"""Commands with the number of keys before the keys."""
 
 KEY_FIRST = frozenset(
     {
@@ -41,27 +41,27 @@ KEY_FIRST = frozenset(
 )  # fmt: skip
 """Commands whose first argument is a key, and whose other keys, if any, share its slot."""
 
-GOES_ON = frozenset({"HSCAN"})
-"""Commands that say where to go on; that is good only at the same server, so these wait until their slot has moved."""
+CURSOR_COMMANDS = frozenset({"HSCAN"})
+"""Commands with a cursor, which is valid only at one server: while their slot moves, they fail instead of following."""
 
 
 class ClusterClient:
-    """Use as an async context manager; finds the cluster when first used, and again whenever it changes."""
+    """Use as an async context manager; reads the slot map at the first call, and again whenever the cluster changes."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._url = ClusterUrl.of(url)
         self._timeout_s = timeout_s
         self._slots = Slots()
         self._nodes: frozenset[Address] = frozenset(self._url.seeds)
-        self._wires: dict[Address, tuple[PipelinedConnection, AsyncExitStack]] = {}
+        self._connections: dict[Address, tuple[PipelinedConnection, AsyncExitStack]] = {}
         self._doubted: set[Address] = set()
-        """Those whose last call failed: perhaps they are masters no more."""
-        self._looking = asyncio.Lock()
-        self._looks = 0
+        """Servers whose last call failed: they may no longer be masters."""
+        self._refresh_lock = asyncio.Lock()
+        self._refreshes = 0
         self._failure = ""
-        """What the last server said that told nothing of the cluster."""
-        self._looks_under_way: set[asyncio.Task[None]] = set()
-        self._look_again_at = 0.0
+        """The error of the last server that didn't return its view, as a suffix for messages."""
+        self._refreshing: set[asyncio.Task[None]] = set()
+        self._next_refresh_at = 0.0
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,11 +69,11 @@ class ClusterClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        looks = list(self._looks_under_way)
-        for look in looks:
-            look.cancel()
-        await asyncio.gather(*looks, return_exceptions=True)
-        for address in list(self._wires):
+        refreshes = list(self._refreshing)
+        for refresh in refreshes:
+            refresh.cancel()
+        await asyncio.gather(*refreshes, return_exceptions=True)
+        for address in list(self._connections):
             await self._close(address)
 
     async def call(self, *command: Argument) -> Reply:
@@ -81,7 +81,10 @@ class ClusterClient:
         return (await self.call_in_run(*command))[1]
 
     async def call_in_run(self, *command: Argument) -> tuple[str, Reply]:
-        """The reply, and the name of the master's run that gave it; of PING, which asks all, that of the whole."""
+        """Returns the run of the master that answered, and the reply.
+
+        PING goes to all masters, and returns the run of the whole cluster.
+        """
         if command == ("PING",):
             return await self._ping()
         until = self._until()
@@ -93,17 +96,17 @@ class ClusterClient:
             except MovedError as moved:
                 address, asking = await self._after_move(slot, address, moved, until), False
             except AskError as ask:
-                if command[0] in GOES_ON:
+                if command[0] in CURSOR_COMMANDS:
                     raise StoreUnavailable(f"Redis: slot {slot} is on its way to another server") from None
                 address, asking = Address(ask.host or address.host, ask.port), True
         raise StoreUnavailable(f"Redis: slot {slot} was not where it was said to be, {REDIRECTIONS} times in a row")
 
     async def everywhere(self, *command: Argument) -> Sequence[Reply]:
-        """The reply of every master, in order of their addresses."""
+        """Returns the reply of every master, ordered by address."""
         return [reply for _, reply in await self._everywhere(command)]
 
     async def runs(self, keys: Iterable[str]) -> Mapping[str, str]:
-        """The run of the master that has each key; "" where that doesn't answer, but others do."""
+        """Returns the run of the master of each key; "" for a master that doesn't answer while others do."""
         names = list(keys)
         answers = await asyncio.gather(*(self._run_of(name) for name in names), return_exceptions=True)
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
@@ -116,22 +119,26 @@ class ClusterClient:
         return (await self.call_in_run("EXISTS", key))[0]
 
     def server(self, key: str) -> str:
-        """Names the master that has the key, as far as is known."""
+        """Names the master of the key, as far as is known."""
         return str(self._slots.owner(key_slot(key.encode())))
 
     async def beside(self, key: str, *command: Argument) -> Reply:
-        """What the master that has the key says to a command without one."""
+        """Sends a command without a key to the master of `key`."""
         until = self._until()
         address = await self._owner(key_slot(key.encode()), until)
         return (await self._at(address, command, until))[1]
 
     async def scan(self, cursor: int, *options: Argument) -> tuple[int, Sequence[bytes]]:
-        """Like SCAN, over one master after another. Good only while the whole is the same run."""
+        """Runs SCAN on one master after another. The cursor is valid only in the same run of the whole cluster.
+
+        The cursor is `SCAN's cursor * 16,384 + index of the master`. Example: 3 masters, SCAN at master 1 returns 0, so
+        the next cursor is 2, the start of master 2; after master 2 it is 0, the end.
+        """
         until = self._until()
         await self._known(until)
         masters = self._slots.masters
-        inner, place = divmod(cursor, SLOTS)  # there are no more masters than that
-        if place >= len(masters):  # there are fewer than when the cursor was given
+        inner, place = divmod(cursor, SLOTS)  # a cluster has at most SLOTS masters
+        if place >= len(masters):  # there are fewer masters than when this cursor was returned
             return 0, []
         _, (following, found) = await self._at(masters[place], ("SCAN", inner, *options), until)
         if int(following):
@@ -149,7 +156,7 @@ class ClusterClient:
         return await asyncio.gather(*(self._at(address, command, until) for address in self._slots.masters))
 
     def _until(self) -> float:
-        """When a call that begins now ends at the latest, by the loop's clock."""
+        """Returns the deadline of a call that begins now, by the loop's clock."""
         return asyncio.get_running_loop().time() + self._timeout_s
 
     async def _at(
@@ -159,7 +166,7 @@ class ClusterClient:
         try:
             answer = await client.call_until(until, *command, asking=asking)
         except StoreUnavailable as error:
-            # Who is full, or has the slot on its way, is still the one to ask.
+            # A full server, or one whose slot is moving, is still the owner.
             if not isinstance(error, StoreUnable) and not isinstance(error.__cause__, TryAgainError):
                 self._doubted.add(address)
             raise
@@ -167,24 +174,24 @@ class ClusterClient:
         return answer
 
     async def _client(self, address: Address) -> PipelinedConnection:
-        # Never waits for anything: between this and the call nobody else can close the wire.
-        if address not in self._wires:
+        # Never suspends, so that no other task can close the connection between this and the call.
+        if address not in self._connections:
             stack = AsyncExitStack()
             client = await stack.enter_async_context(PipelinedConnection(self._url.server(address), self._timeout_s))
-            self._wires[address] = client, stack
-        return self._wires[address][0]
+            self._connections[address] = client, stack
+        return self._connections[address][0]
 
     async def _close(self, address: Address) -> None:
-        _, stack = self._wires.pop(address)
+        _, stack = self._connections.pop(address)
         await stack.aclose()
 
-    # -- where everything is ------------------------------------------------------------------------------------------
+    # -- the slot map --------------------------------------------------------------------------------------------------
 
     async def _owner(self, slot: int, until: float) -> Address:
-        """The master to ask first. Raises StoreUnavailable."""
+        """Returns the master to try first. Raises StoreUnavailable."""
         owner = self._slots.owner(slot)
         if owner is None or owner in self._doubted or slot in self._slots.torn:
-            await self._looked(until, self._looks)
+            await self._refreshed(until, self._refreshes)
             owner = self._slots.owner(slot)
         if slot in self._slots.torn:
             raise StoreUnavailable(
@@ -196,43 +203,43 @@ class ClusterClient:
         return owner
 
     async def _known(self, until: float) -> None:
-        """Returns when there are masters to ask, the right ones as far as is known. Raises StoreUnavailable."""
+        """Returns once masters are known, up to date as far as is known. Raises StoreUnavailable."""
         if not self._slots.masters or self._doubted:
-            await self._looked(until, self._looks)
+            await self._refreshed(until, self._refreshes)
         if not self._slots.masters:
             raise StoreUnavailable(f"Redis: no server of the cluster answers{self._failure}")
 
     async def _after_move(self, slot: int, before: Address, moved: MovedError, until: float) -> Address:
-        said = Address(moved.host or before.host, moved.port)
-        await self._looked(until, self._looks, said)
+        target = Address(moved.host or before.host, moved.port)
+        await self._refreshed(until, self._refreshes, target)
         now = self._slots.owner(slot)
-        return said if now is None or now == before else now
+        return target if now is None or now == before else now
 
-    async def _looked(self, until: float, looks: int, pointed_at: Address | None = None) -> None:
-        """Returns once somebody has found out anew who has what. Raises StoreUnavailable when that takes too long.
+    async def _refreshed(self, until: float, seen: int, pointed_at: Address | None = None) -> None:
+        """Returns once the slot map was refreshed. Raises StoreUnavailable when that takes too long.
 
-        The look goes on then: whether it ends is not for callers with little time to decide.
+        The refresh then continues: a caller with little time left must not cancel it for others.
         """
-        look = asyncio.create_task(self._look(looks, pointed_at), name="look at a Redis cluster")
-        self._looks_under_way.add(look)
-        look.add_done_callback(self._look_ended)
-        await asyncio.wait((look,), timeout=until - asyncio.get_running_loop().time())
-        if not look.done():
+        refresh = asyncio.create_task(self._refresh(seen, pointed_at), name="refresh the slot map")
+        self._refreshing.add(refresh)
+        refresh.add_done_callback(self._refresh_ended)
+        await asyncio.wait((refresh,), timeout=until - asyncio.get_running_loop().time())
+        if not refresh.done():
             raise StoreUnavailable(f"Redis: nobody told within {self._timeout_s:g} s who has what in the cluster")
-        await look
+        await refresh
 
-    def _look_ended(self, look: asyncio.Task[None]) -> None:
-        self._looks_under_way.discard(look)
-        if not look.cancelled():
-            look.exception()  # its caller may have left
+    def _refresh_ended(self, refresh: asyncio.Task[None]) -> None:
+        self._refreshing.discard(refresh)
+        if not refresh.cancelled():
+            refresh.exception()  # retrieved here, because the caller may have given up
 
-    async def _look(self, looks: int, pointed_at: Address | None = None) -> None:
-        """Finds out anew who has what, unless somebody has begun to since `looks`."""
-        async with self._looking:
+    async def _refresh(self, seen: int, pointed_at: Address | None = None) -> None:
+        """Refreshes the slot map, unless another refresh has begun since number `seen`."""
+        async with self._refresh_lock:
             now = asyncio.get_running_loop().time()
-            if self._looks != looks or (pointed_at is None and now < self._look_again_at):
+            if self._refreshes != seen or (pointed_at is None and now < self._next_refresh_at):
                 return
-            self._looks += 1
+            self._refreshes += 1
             asked = {*self._slots.masters} - self._doubted | ({pointed_at} if pointed_at else set())
             views = await self._views(asked)
             if not views:
@@ -242,10 +249,10 @@ class ClusterClient:
             views += await self._views({*self._slots.masters} - asked - self._doubted)
             self._slots.take(views)
             await self._follow(views)
-            self._look_again_at = asyncio.get_running_loop().time() + POLL_INTERVAL_S
+            self._next_refresh_at = asyncio.get_running_loop().time() + POLL_INTERVAL_S
 
     async def _views(self, addresses: Collection[Address]) -> list[View]:
-        """What those say of them that answer. Raises NoCluster or StoreDenied where that is all they say."""
+        """Returns the views of the servers that answer. Raises NoCluster or StoreDenied when none returns a view."""
         asked = (view_of(self._url, address, POLL_LIMIT_S) for address in addresses)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         views = [answer for answer in answers if isinstance(answer, View)]
@@ -259,21 +266,21 @@ class ClusterClient:
         return views
 
     async def _follow(self, views: Sequence[View]) -> None:
-        """Lets go of servers that are masters no more: one that comes back as one is another run, known by asking."""
+        """Closes connections to servers that are no longer masters: one that becomes a master again is a new run."""
         if not views:
             return
         self._nodes = frozenset(node.address for view in views for node in view.nodes)
         masters = {*self._slots.masters}
         masters |= {node.address for view in views for node in view.nodes if node.is_master and not node.ranges}
         self._doubted &= masters
-        for address in [address for address in self._wires if address not in masters]:
+        for address in [address for address in self._connections if address not in masters]:
             await self._close(address)
 
 
 def _key(command: Sequence[Argument]) -> bytes:
-    """The key that says where the command goes. Raises ValueError for a command it doesn't know."""
+    """Returns the key that decides the command's slot. Raises ValueError for a command it doesn't know."""
     name = command[0]
-    if name not in FOLLOWS_ITS_NUMBER and name not in KEY_FIRST:
+    if name not in KEYS_AFTER_COUNT and name not in KEY_FIRST:
         raise ValueError(f"{name!r}: where its key stands isn't known here")
-    key = command[3 if name in FOLLOWS_ITS_NUMBER else 1]
+    key = command[3 if name in KEYS_AFTER_COUNT else 1]
     return key if isinstance(key, bytes) else str(key).encode()

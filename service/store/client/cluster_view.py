@@ -1,4 +1,4 @@
-"""Asks one server of a cluster what it knows of all of them. Keeps nothing, and never asks a second one."""
+"""Reads one server's view of its cluster. Keeps nothing, and never contacts a second server."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ CLUSTER = "+cluster"
 
 
 class ClusterUrl(msgspec.Struct, frozen=True):
-    """`redis+cluster://[user:password@]host:port,host:port,…`: one URL for the same way to each of its servers."""
+    """`redis+cluster://[user:password@]host:port,host:port,…`: one URL for all servers of a cluster."""
 
     scheme: str
     login: str
@@ -26,32 +26,32 @@ class ClusterUrl(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, url: str) -> "ClusterUrl":
-        """The parts of a URL that the settings have checked."""
+        """Parses a URL that the settings have validated."""
         parts = urlsplit(url)
         login, at, servers = parts.netloc.rpartition("@")
         return cls(parts.scheme.replace(CLUSTER, ""), login + at, tuple(_address(one) for one in servers.split(",")))
 
     @property
     def password(self) -> str:
-        """As it is sent; "" for none."""
+        """The decoded password; "" for none."""
         return unquote(self.login.rpartition("@")[0].partition(":")[2])
 
     def server(self, address: Address) -> str:
-        """The URL of one server."""
+        """Returns the URL of one server."""
         return urlunsplit((self.scheme, f"{self.login}{address}", "/0", "", ""))
 
 
 class NoCluster(StoreUnavailable):
-    """The server is in no cluster, and will be in none unless an operator sees to it."""
+    """The server isn't part of a cluster; only an operator can change that."""
 
 
 def is_cluster(url: str) -> bool:
-    """Whether the URL is a cluster's."""
+    """Tells whether the URL names a cluster."""
     return CLUSTER in urlsplit(url).scheme
 
 
 async def view_of(url: ClusterUrl, address: Address, limit_s: float) -> View:
-    """What the server at that address says. Raises StoreUnavailable, NoCluster for one that is in none."""
+    """Returns the view of the server at that address. Raises StoreUnavailable; NoCluster when it isn't in a cluster."""
     try:
         async with opened_client(url.server(address)) as client, asyncio.timeout(limit_s):
             nodes = await client.execute_command("CLUSTER NODES")  # type: ignore[no-untyped-call]
@@ -72,13 +72,13 @@ def _failure(url: ClusterUrl, address: Address, error: Exception) -> StoreUnavai
 
 
 def view_in(nodes: Mapping[str, Mapping[str, Any]], asked: Address, *, by_name: bool) -> View:
-    """CLUSTER NODES as redis-py reads it. `by_name`: at their names, where they announce any, as certificates need."""
+    """Parses CLUSTER NODES as redis-py returns it. `by_name`: use announced host names, which TLS certificates need."""
     found, by, moves = [], asked, []
     for place, node in nodes.items():
         flags = node["flags"].split(",")
         here = _address(place)
         name = node["hostname"] if by_name and node["hostname"] else here.host
-        address = Address(name or asked.host, here.port)  # a server that met nobody yet doesn't know its own host
+        address = Address(name or asked.host, here.port)  # a server without peers doesn't know its own host
         if "myself" in flags:
             by, moves = address, node["migrations"]
         if not {"noaddr", "handshake"} & {*flags}:

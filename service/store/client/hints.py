@@ -1,4 +1,4 @@
-"""Listens to "tenant T changed". Hints may be lost at any time: whoever listens reads again now and then anyway."""
+"""Subscribes to hints ("tenant T has changed"). Never guarantees delivery: subscribers also read at intervals."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,21 +18,23 @@ from service.store.ports.errors import StoreUnavailable
 log = structlog.stdlib.get_logger(__name__)
 
 RETRY_S = 1.0
-"""Between tries to subscribe: meanwhile views are read every few seconds by themselves."""
+"""Pause between attempts to subscribe: meanwhile each view is read every few seconds."""
 
 LONGEST_TRY_S = RETRY_S + 5.0
-"""From one failed try to the next: what fails later was well in between, and is said again."""
+"""Longest time from one failed attempt to the next: a later failure follows a success, so it is logged again."""
 
 SILENCE_S = 2.5
-"""Silence after which the link is asked whether it lives; as long again without an answer, and it is dead."""
+"""Silence after which the connection is pinged; without an answer for as long again, it is dead."""
 
 
 async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
-    """Calls `changed` with a tenant, and `gap` after every subscription: hints before it may be lost. For ever.
+    """Runs for ever: calls `changed` with the tenant of each hint, and `gap` after each subscription.
 
-    In a cluster every server hears what is published at any of them, so any will do, and another when that one is gone.
+    A gap means that earlier hints may be lost.
+
+    In a cluster, every server receives what is published at any of them, so any one will do.
     """
-    sources, said, failed_at = HintSources(url), "", 0.0
+    sources, logged, failed_at = HintSources(url), "", 0.0
     while True:
         server = url
         try:
@@ -40,14 +42,14 @@ async def listen(url: str, changed: Callable[[str], None], gap: Callable[[], Non
             await _listen(server, changed, gap)
         except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
             problem, now = _problem(server, error), asyncio.get_running_loop().time()
-            if problem != said or now > failed_at + 2 * LONGEST_TRY_S:
+            if problem != logged or now > failed_at + 2 * LONGEST_TRY_S:
                 log.warning("hints are away", problem=problem)
-            said, failed_at = problem, now
+            logged, failed_at = problem, now
         await asyncio.sleep(RETRY_S)
 
 
 def _problem(server: str, error: Exception) -> str:
-    if isinstance(error, StoreUnavailable):  # which says where
+    if isinstance(error, StoreUnavailable):  # its message names the server
         return str(error)
     way = way_to(server)
     return failure_text(way.where, error, way.password)
@@ -62,18 +64,18 @@ async def _listen(server: str, changed: Callable[[str], None], gap: Callable[[],
 
 
 async def _follow(subscription: PubSub, changed: Callable[[str], None], gap: Callable[[], None]) -> None:
-    asked = False
+    pinged = False
     while True:
-        # Around all of it: where the link has ended, redis-py makes a new one first, and sets no limit to that.
+        # Around everything: redis-py first reconnects a closed connection, without a time limit.
         async with asyncio.timeout(2 * SILENCE_S):
             message = await subscription.get_message(timeout=SILENCE_S)
             if message is None:
-                if asked:
+                if pinged:
                     raise ConnectionLost("the link is silent")
                 with sending():
                     await subscription.ping()
         if message is not None and message["type"] == "message":
             changed(message["data"].decode(errors="replace").partition(" ")[0])
         elif message is not None and message["type"] == "subscribe":
-            gap()  # redis-py subscribes again by itself, and says no more than this
-        asked = message is None
+            gap()  # redis-py resubscribes silently; this message is the only sign
+        pinged = message is None

@@ -1,8 +1,8 @@
-"""One connection to one Redis, shared by many callers: what they ask within one round trip travels together.
+"""One connection to one Redis, shared by many callers: commands issued within one round trip are sent together.
 
-It never repeats a command by itself: a time-out may mean that the command was carried out, and only the caller
-knows how to find out. redis-py speaks the protocol; its own call-by-call path costs twice as much (docs/decisions.md).
-Each call has one limit of time, which counts from the call: waiting for the connection and for other calls included.
+Never repeats a command: after a time-out, the server may have executed it, and only the caller can find out. redis-py
+implements the protocol; its own call-by-call path costs twice as much (docs/decisions.md). Each call has one time
+limit, which includes the wait for the connection and for other calls.
 """
 
 import asyncio
@@ -36,37 +36,36 @@ Argument = str | bytes | int
 Reply = Any
 
 _NOT_NOW = (BusyLoadingError, ClusterDownError, MasterDownError, ReadOnlyError, TryAgainError)
-"""Error replies that pass: nothing was done, and the same call may work later."""
+"""Temporary error replies: the server did nothing, and the same call may succeed later."""
 
 _UNABLE = ("MISCONF", "NOREPLICAS")
-"""Replies of a server that can't write to its disk, or has fewer replicas than it was told to have: redis-py has no
-class for them."""
+"""Error codes of a server that can't write to its disk, or has too few replicas: redis-py has no class for them."""
 
 _MAX_PIPELINE = 512
-"""Commands in one round trip: bounds the wait of the first for the last."""
+"""Most commands in one round trip: bounds how long the first waits for the last."""
 
 MOST_WAITING = 20_000
-"""Calls that may wait to be sent; more are refused at once. Above the 16,384 that a look at all buckets may make."""
+"""Calls that may wait to be sent; more are refused at once. Above the 16,384 calls that read all buckets."""
 
 _GRAIN_S = 0.01
-"""Calls made within it share a limit: setting one for each would cost as much as everything else here."""
+"""Calls made within this time share a deadline: one timer per call would cost as much as everything else here."""
 
 
 class _Call(NamedTuple):
-    """A command that waits to be sent, or for its answer."""
+    """A command that waits to be sent or answered."""
 
     packed: bytes
     asking: bool
-    """Whether the answer comes after one to ASKING."""
+    """Whether a reply to ASKING precedes the answer."""
     until: float
-    """By the loop's clock, when it fails at the latest."""
+    """Deadline by the loop's clock."""
     answer: asyncio.Future[tuple[str, Reply]]
 
 
 class PipelinedConnection:
     """Use as an async context manager; connects when first needed and again after a failure.
 
-    A server that says nothing for as long as a call may take fails that call and all that wait behind it, at once.
+    When a server doesn't answer a call in time, that call and all that wait behind it fail at once.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
@@ -74,8 +73,8 @@ class PipelinedConnection:
             "protocol": 2,
             "retry": Retry(NoBackoff(), 0),
             "socket_connect_timeout": timeout_s,
-            # Ours is around the whole exchange. With one of its own redis-py sends by `wait_for`: another task for each
-            # exchange, and before Python 3.12 now and then a lost cancellation.
+            # Our time-out covers the whole exchange. With its own, redis-py sends with `wait_for`: one more task per
+            # exchange, and before Python 3.12 an occasional lost cancellation.
             "socket_timeout": None,
             **parse_url(url),
         }
@@ -89,7 +88,7 @@ class PipelinedConnection:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._serve(), name="redis wire")
+        self._task = asyncio.create_task(self._serve(), name="redis connection")
         return self
 
     async def __aexit__(
@@ -98,22 +97,22 @@ class PipelinedConnection:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        # Not cancelled: who waits may have other wires, and would take it for an end of its own.
+        # Fail, don't cancel: a caller with other connections would mistake that for its own cancellation.
         _fail(self._taken(), StoreUnavailable("Redis: the connection is being closed"))
         await self._disconnect()
 
     async def call(self, *command: Argument) -> Reply:
-        """The reply. Raises StoreUnavailable, in doubt after a time-out, and ResponseError for a refusal."""
+        """Returns the reply. Raises ResponseError for a refusal, and StoreUnavailable, in doubt after a time-out."""
         return (await self.call_in_run(*command))[1]
 
     async def call_in_run(self, *command: Argument) -> tuple[str, Reply]:
-        """The reply, and the name of the run of Redis that gave it."""
+        """Returns the run of Redis that answered, and the reply."""
         return await self._sent(command)
 
     async def call_until(self, until: float, *command: Argument, asking: bool = False) -> tuple[str, Reply]:
-        """The same for a caller whose time began before: by the loop's clock it ends at `until`.
+        """Works like `call_in_run`, with the caller's own deadline `until` by the loop's clock.
 
-        `asking`: of a server of a cluster to which the key's slot is only on its way.
+        `asking`: sends ASKING first, for a server that is still importing the key's slot.
         """
         answer = self._sent(command, asking=asking)
         limit = asyncio.get_running_loop().call_at(until, _set_error, answer, self._silence())
@@ -123,29 +122,29 @@ class PipelinedConnection:
             limit.cancel()
 
     async def everywhere(self, *command: Argument) -> Sequence[Reply]:
-        """The reply of every server that has keys: here one."""
+        """Returns the reply of every server that has keys: here, of the only one."""
         return [await self.call(*command)]
 
     async def runs(self, keys: Iterable[str]) -> Mapping[str, str]:
-        """The run that each key is in: here one for all."""
+        """Returns the run of the server of each key: here, the same for all."""
         run, _ = await self.call_in_run("PING")
         return dict.fromkeys(keys, run)
 
     def server(self, key: str) -> str:
-        """Names the server that has the key: here one for all."""
+        """Names the server of the key: here, the same for all."""
         return ""
 
     async def beside(self, key: str, *command: Argument) -> Reply:
-        """What the server that has the key says to a command without one: here the one for all keys."""
+        """Sends a command without a key to the server of `key`: here, the only one."""
         return await self.call(*command)
 
     async def scan(self, cursor: int, *options: Argument) -> tuple[int, Sequence[bytes]]:
-        """SCAN: the next cursor, 0 at the end, and keys. Good only in the same run."""
+        """Returns SCAN's next cursor, 0 at the end, and keys. The cursor is valid only in the same run."""
         following, found = await self.call("SCAN", cursor, *options)
         return int(following), found
 
     def _sent(self, command: tuple[Argument, ...], *, asking: bool = False) -> asyncio.Future[tuple[str, Reply]]:
-        """The answer to come. Raises StoreUnavailable, and RuntimeError after a fault of this program."""
+        """Queues the command, returns the future of its answer. Raises StoreUnavailable; RuntimeError after a bug."""
         if self._task is None or self._task.done():
             if self._task is not None and self._task.cancelled():
                 raise StoreUnavailable("Redis: the connection is closed")
@@ -168,20 +167,20 @@ class PipelinedConnection:
             try:
                 async with asyncio.timeout_at(batch[0].until) as limit:
                     await self._exchange(batch, limit)
-            except TimeoutError:  # whoever waits behind it would only wait longer
+            except TimeoutError:  # later calls would only wait longer
                 await self._disconnect()
                 _fail([*batch, *self._taken()], self._silence())
             except (RedisError, OSError) as error:
                 await self._disconnect()
                 denied = redis_remedy(error) is Remedy.STOP
-                said = failure_text(self._way.where, error, self._way.password)
-                _fail(batch, (StoreDenied if denied else StoreUnavailable)(said))
-            except BaseException as error:  # cancelled, or a fault of this program: nobody may wait for ever
+                message = failure_text(self._way.where, error, self._way.password)
+                _fail(batch, (StoreDenied if denied else StoreUnavailable)(message))
+            except BaseException as error:  # cancelled, or a fault of this program: no caller may wait for ever
                 _fail([*batch, *self._taken()], StoreUnavailable(f"Redis: the connection has ended: {error!r}"))
                 raise
 
     def _next_batch(self) -> Sequence[_Call]:
-        """What is sent together next, without what nobody waits for any more."""
+        """Returns the next calls to send together; drops calls whose caller has given up."""
         batch: list[_Call] = []
         while self._waiting and len(batch) < _MAX_PIPELINE:
             call = self._waiting.popleft()
@@ -192,7 +191,7 @@ class PipelinedConnection:
         return batch
 
     def _taken(self) -> Sequence[_Call]:
-        """All that wait to be sent; from now on nobody does."""
+        """Removes and returns all calls that wait to be sent."""
         waiting = list(self._waiting)
         self._waiting.clear()
         self._wake.clear()
@@ -211,7 +210,7 @@ class PipelinedConnection:
                 until = call.until
                 limit.reschedule(until)
             try:
-                if call.asking:  # what is wrong with that is wrong with the command too
+                if call.asking:  # an error of ASKING is also one of the command
                     with contextlib.suppress(ResponseError, *_NOT_NOW):
                         await connection.read_response(disconnect_on_error=False)
                 reply = await connection.read_response(disconnect_on_error=False)
@@ -224,7 +223,7 @@ class PipelinedConnection:
             else:
                 if not call.answer.done():
                     call.answer.set_result((self._run, reply))
-        if stale:  # a demoted or loading server, but not one that has a slot on its way: the next call looks again
+        if stale:  # demoted or loading, not just moving a slot (TRYAGAIN): the next call reconnects
             await self._disconnect()
 
     async def _connected(self) -> AbstractConnection:
@@ -253,7 +252,7 @@ class PipelinedConnection:
 
 
 def _packed(command: tuple[Argument, ...]) -> bytes:
-    """The command as it is sent. A batch has thousands of arguments, and redis-py takes six times as long for them."""
+    """Packs a command with hiredis: a batch has thousands of arguments, and redis-py takes six times as long."""
     packed: bytes = pack_command(command)  # type: ignore[arg-type]  # hiredis says one argument and means any number
     return packed
 
@@ -262,11 +261,11 @@ _ASKING = _packed(("ASKING",))
 
 
 def _unable(refusal: ResponseError) -> str:
-    """What a server says that can't take anything now; "" for any other refusal."""
-    said = str(refusal).partition(" script: ")[0]  # where in a script it was refused is nobody's concern
-    if isinstance(refusal, OutOfMemoryError):  # redis-py takes the code away
-        return f"OOM {said}"
-    return said if said.startswith(_UNABLE) else ""
+    """Returns the message of a server that can't accept writes now; "" for any other refusal."""
+    message = str(refusal).partition(" script: ")[0]  # drops the place in the script
+    if isinstance(refusal, OutOfMemoryError):  # redis-py strips the code
+        return f"OOM {message}"
+    return message if message.startswith(_UNABLE) else ""
 
 
 def _line(info: bytes, prefix: bytes) -> str:

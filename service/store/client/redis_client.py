@@ -1,4 +1,4 @@
-"""A redis-py client of one server, for what doesn't go over a wire, and what its URL says. Opens nothing by itself."""
+"""Opens a redis-py client of one server, for uses without pipelining, and parses URLs. Never retries a command."""
 
 import asyncio
 import contextlib
@@ -13,18 +13,18 @@ from redis.backoff import NoBackoff
 from service.store.client.slots import Address
 
 CLOSED_WITHIN_S = 1.0
-"""Longest wait for the end of a connection: to a server that is frozen it may never come."""
+"""Longest wait for a connection to close: with a frozen server it may never close."""
 
 
 class Way(NamedTuple):
-    """What people are told of a URL, and what they must never be told."""
+    """The parts of a URL for messages: `where` may be shown, `password` must be masked."""
 
     where: str
     password: str
 
 
 def way_to(url: str) -> Way:
-    """Where the URL of one server leads: `host:port`, or the path of a socket."""
+    """Parses the URL of one server: `where` is `host:port`, or the path of a socket."""
     options: Mapping[str, Any] = parse_url(url)
     address = Address(options.get("host", "localhost"), int(options.get("port", 6379)))
     return Way(str(options.get("path", address)), str(options.get("password") or ""))
@@ -32,8 +32,8 @@ def way_to(url: str) -> Way:
 
 @contextlib.asynccontextmanager
 async def opened_client(url: str) -> AsyncIterator[Redis]:
-    """A client that repeats nothing by itself, and has no limit of time: the caller's is around each command."""
-    # Without a time-out of redis-py's own: it sends by `wait_for` then, and loses cancellations before Python 3.12.
+    """Opens a client without retries and time-outs: the caller puts a time-out around each command."""
+    # No time-out of redis-py: with one it sends with `wait_for`, which loses cancellations before Python 3.12.
     client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, protocol=2)
     try:
         yield client

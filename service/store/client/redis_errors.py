@@ -1,4 +1,4 @@
-"""What helps against each error of Redis, and how people are told of it. Sends nothing and waits for nothing.
+"""Maps each Redis error to its remedy and to a message for people. Sends nothing and waits for nothing.
 
 Sources: `redis.exceptions`, and the error codes in `src/server.c` of Redis 7 and 8.
 """
@@ -11,14 +11,14 @@ from redis.exceptions import AuthenticationError
 
 
 class Remedy(Enum):
-    """What helps against an error. Every class of error has exactly one."""
+    """The reaction to an error. Every class of error has exactly one."""
 
     AGAIN = "again"
-    """It passes by itself: try again after a pause."""
+    """The error is temporary: try again after a pause."""
     PARK = "park"
     """The record is bad: park it as a dead letter, then move past it."""
     STOP = "stop"
-    """No retry cures it: stop with an alarm, an operator has to act."""
+    """A retry doesn't help: stop with an alarm, an operator has to act."""
 
 
 REDIS_ERRORS: Mapping[str, Remedy] = {
@@ -45,7 +45,7 @@ REDIS_ERRORS: Mapping[str, Remedy] = {
     "AuthorizationError": Remedy.STOP,
     "ExternalAuthProviderError": Remedy.STOP,
     "NoPermissionError": Remedy.STOP,
-    # A fault of this program, or of somebody else who writes into this Redis.
+    # A fault of this program, or of another program that writes into this Redis.
     "ChildDeadlockedError": Remedy.STOP,
     "ClusterCrossSlotError": Remedy.STOP,
     "CrossSlotTransactionError": Remedy.STOP,
@@ -63,26 +63,26 @@ REDIS_ERRORS: Mapping[str, Remedy] = {
     "ResponseError": Remedy.STOP,
     "WatchError": Remedy.STOP,
 }
-"""By the name of the class in `redis.exceptions`; one that isn't here has the remedy of its nearest base class."""
+"""By class name in `redis.exceptions`; a class that isn't listed has the remedy of its nearest listed base class."""
 
 
 def redis_remedy(error: Exception) -> Remedy:
-    """What helps against an error that redis-py has raised; an error of another library is a lost connection."""
+    """Returns the remedy for an error from redis-py; an error of another library counts as a lost connection."""
     names = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "redis.exceptions")
     return next((REDIS_ERRORS[name] for name in names if name in REDIS_ERRORS), Remedy.AGAIN)
 
 
 def failure_text(where: object, error: Exception, password: str = "") -> str:
-    """`Redis at 10.0.0.7:6379: Connection refused`: one line, without the password wherever it may stand."""
+    """`Redis at 10.0.0.7:6379: Connection refused`: one line, with the password masked."""
     said = _cause(error)
     return f"Redis at {where}: {said.replace(password, '…') if password else said}"
 
 
 def _cause(error: Exception) -> str:
-    """Why there is no connection, else redis-py's words; those say the address over again."""
+    """Returns why there is no connection, or else redis-py's message, which would repeat the address."""
     lost = error if isinstance(error, OSError) else error.__context__
     if isinstance(lost, OSError) and lost.errno is not None and lost.strerror:
-        # asyncio's words for a refused connection are its own; a name that isn't found has a number below 0.
+        # asyncio words a refused connection in its own way; the error number of an unknown host name is below 0.
         return os.strerror(lost.errno) if lost.errno > 0 else lost.strerror
     said = " ".join(str(error).split())
     return said if isinstance(error, AuthenticationError) else f"{type(error).__name__}: {said}"

@@ -1,4 +1,4 @@
-"""What sending by a connection that has ended looks like, whatever loop runs: a connection that was lost."""
+"""Turns uvloop's error for a write to a closed connection into a lost connection. Sends nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +8,10 @@ from redis.exceptions import ConnectionError as ConnectionLost
 
 @contextmanager
 def sending() -> Iterator[None]:
-    """Around what sends by redis-py, and nothing else. Raises redis-py's ConnectionError; nothing was sent then.
+    """Wraps a send by redis-py, and nothing else. Raises redis-py's ConnectionError; then nothing was sent.
 
-    A connection that was reset while nobody was reading is closed at once by uvloop, which calls the next write a
-    programmer's error (`TCPTransport._ensure_alive`); asyncio's own loop leaves it to the next read.
+    uvloop closes a connection at once when it is reset between reads, and raises RuntimeError for the next write
+    (`TCPTransport._ensure_alive`). asyncio's own loop reports the reset at the next read.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which server of a cluster has which slot, put together from what its servers say. Pure: asks nobody."""
+"""Keeps the map from slots to servers of a cluster, merged from the servers' views. Pure: sends no command."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,18 +22,22 @@ class Address(NamedTuple):
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One server as another sees it. The owner of a slot is who claims it in the highest `epoch`, be it gone: until its
-    replica claims the slot, nobody else has it."""
+    """One server as another sees it.
+
+    The owner of a slot is the server that claims it with the highest `epoch`, even when it is down: until its replica
+    claims the slot, no other server has it. Example: A claims slot 7 with epoch 3 and dies; B claims it with epoch 4:
+    B owns it, even if an old view still names A.
+    """
 
     address: Address
     is_master: bool
     epoch: int
     ranges: tuple[tuple[int, int], ...] = ()
-    """First and last slot of each."""
+    """First and last slot of each range."""
 
 
 class View(msgspec.Struct, frozen=True):
-    """What one server says of all. Only it knows which slots it is sending away or taking in."""
+    """One server's view of the cluster. Only it knows which slots it exports (`migrating`) or imports."""
 
     by: Address
     nodes: tuple[Node, ...]
@@ -42,26 +46,26 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Slots:
-    """Takes views in; never lets an older one, of a server that was cut off or frozen, undo a newer one."""
+    """The slot map. An older view, from a server that was cut off or frozen, never overrides a newer one."""
 
     def __init__(self) -> None:
         self._owners: list[Address | None] = [None] * SLOTS
         self._epochs = [-1] * SLOTS
         self._claims: frozenset[Node] = frozenset()
         self.masters: tuple[Address, ...] = ()
-        """The servers that have slots, in order of their addresses."""
+        """The servers that have slots, ordered by address."""
         self.torn: frozenset[int] = frozenset()
-        """Slots that somebody is taking in whose owner doesn't say that it is sending them: it failed over on the way,
-        so some of the keys are here and some are there, and a server takes what it hasn't for what isn't there."""
+        """Slots that a server imports but the owner doesn't export: the owner failed over during the move. Some keys
+        are on each server, and each would report the other's keys as missing."""
         self.layout = ""
-        """Names who has what."""
+        """Digest of the whole slot map."""
 
     def owner(self, slot: int) -> Address | None:
-        """The server that has the slot; None where nobody is known to."""
+        """Returns the server that has the slot; None when unknown."""
         return self._owners[slot]
 
     def take(self, views: Sequence[View]) -> None:
-        """Brings in what some servers say. Costs next to nothing where they say what was said the last time."""
+        """Merges the views of some servers. Costs next to nothing when they equal the last ones."""
         claims = frozenset(node for view in views for node in view.nodes if node.ranges)
         if claims and claims != self._claims:
             self._claims = claims

@@ -1,4 +1,4 @@
-"""The way to the store that a URL names: to one server, or to a cluster. Opens nothing by itself."""
+"""Chooses the client for a URL: one server or a cluster. Opens no connection."""
 
 from service.store.client.cluster_client import ClusterClient
 from service.store.client.cluster_view import is_cluster
@@ -8,5 +8,5 @@ StoreClient = PipelinedConnection | ClusterClient
 
 
 def opened_client(url: str, timeout_s: float) -> StoreClient:
-    """A wire to be entered."""
+    """Returns the client for this URL, an async context manager."""
     return ClusterClient(url, timeout_s) if is_cluster(url) else PipelinedConnection(url, timeout_s)

@@ -1,1 +1,1 @@
-"""The ports in Redis, each promise as one script or command. Decides nothing about tickets."""
+"""Implements the ports in Redis, each method as one script or command. Decides nothing about tickets."""

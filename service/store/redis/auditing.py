@@ -1,4 +1,4 @@
-"""What an audit does in Redis: reads that are of one version, and the guarded repair. Decides nothing about drift."""
+"""Implements audits in Redis: reads at one version, and the guarded repair. Never decides what is drift."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,11 +15,11 @@ AUDIT = Script("audit/audit", writes=True)
 REPAIR = Script("audit/repair", writes=True)
 
 _EVERY_COLUMN = -1
-"""As a mask."""
+"""As a mask: all bits set."""
 
 
 class RedisAuditing(RedisReader):
-    """See `auditing.AuditedStore` for what each method promises."""
+    """Implements `auditing.AuditedStore`, whose docstrings are the contract."""
 
     async def audit(self, ask: AuditAsk) -> AuditRead | None:
         bucket = self.bucket(ask.tenant)
@@ -27,9 +27,9 @@ class RedisAuditing(RedisReader):
         places = [keys.state(bucket), keys.due(bucket), keys.tenant(bucket, ask.tenant), keys.tickets(*place)]
         places += [keys.audit(bucket), keys.noted(bucket)]
         places += [key(*place, name) for key in (keys.counter, keys.timed) for name in ask.counters]
-        whose = keys.due_member(ask.tenant, ask.generation, "")
+        prefix = keys.due_member(ask.tenant, ask.generation, "")
         cursor: Argument = "" if ask.cursor is None else ask.cursor
-        arguments: list[Argument] = [whose, ask.holder, ask.generation, MARK_MS, "begin" if ask.begin else "", cursor]
+        arguments: list[Argument] = [prefix, ask.holder, ask.generation, MARK_MS, "begin" if ask.begin else "", cursor]
         arguments += [ask.limit, len(ask.counters), *ask.tickets]
         run, reply = await AUDIT.run_in(self._client, places, arguments)
         return None if reply is None else _read(run, ask, reply)

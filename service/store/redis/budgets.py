@@ -1,4 +1,4 @@
-"""Token buckets, quotas and marks in Redis, each call over one bucket's keys. Decides nothing about limits."""
+"""Implements token buckets, quotas and marks in Redis, each call on one bucket's keys. Never decides a limit."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ _MINUTE_US = 60_000_000
 
 
 class RedisBudgets:
-    """See `budgets.BudgetStore` and `budgets.MarkStore` for what each method promises."""
+    """Implements `budgets.BudgetStore` and `budgets.MarkStore`, whose docstrings are the contract."""
 
     def __init__(self, client: StoreClient, buckets: int) -> None:
         self._client = client

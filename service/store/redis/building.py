@@ -1,6 +1,7 @@
-"""The next generation of a tenant in Redis: see `building.BuildingStore`. Decides nothing about tickets.
+"""Implements the next generation of a tenant in Redis. Decides nothing about tickets.
 
-A building's hash stands for the bucket's state and for the tenant at once, so the scripts of serving do for it as well.
+A building's hash has the fields of a bucket's state and of a tenant, so that the scripts for serving generations also
+work on buildings.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -31,13 +32,13 @@ _complete_decoder = msgspec.msgpack.Decoder(dict[ColumnId, int])
 
 @asynccontextmanager
 async def open_building_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator["RedisBuildingStore"]:
-    """See `redis_store.open_store`."""
+    """Opens a store that connects when first used."""
     async with opened_client(url, timeout_s) as client:
         yield RedisBuildingStore(client, buckets)
 
 
 class RedisBuildingStore(RedisStore):
-    """See `building.BuildingStore` for what each method promises."""
+    """Implements `building.BuildingStore`, whose docstrings are the contract."""
 
     async def building(self, tenant: str) -> Building | None:
         flat = await self._client.call("HGETALL", keys.building(self.bucket(tenant), tenant))
@@ -108,7 +109,7 @@ class RedisBuildingStore(RedisStore):
 
 
 def _fields(building: Building) -> list[Argument]:
-    """A new building's hash: names and values that take turns."""
+    """Returns a new building's hash as a flat list: name, value, name, value, …"""
     fields: list[Argument] = [
         "generation",
         building.generation,

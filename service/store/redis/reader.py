@@ -1,4 +1,4 @@
-"""What the service does in Redis: reads, and notes what it was asked for and what it allowed. Writes no count."""
+"""Implements reads in Redis, and the service's own writes: column demands and grants. Never writes a count."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ USE_GRANT = Script("reading/use_grant", writes=True)
 
 
 class RedisGrants(RedisBudgets):
-    """See `grants.GrantStore` for what each method promises."""
+    """Implements `grants.GrantStore`, whose docstrings are the contract."""
 
     async def put_grant(self, owner: str, name: str, grant: Grant, lives: Lives, most: int) -> None:
         digest = digest_of(grant.content)
@@ -49,30 +49,30 @@ NOTE_ASKS = Script("reading/note_asks", writes=True)
 
 
 RECORDS_BYTES = 8 << 20
-"""Records of tenants that one process remembers unpacked, by their packed size: unpacked they take ten times that."""
+"""Size of the cache of tenants' records, in packed bytes: unpacked they take ten times that."""
 
 
 class RememberedRecord(NamedTuple):
-    """A tenant's record as it was read, and its packed size."""
+    """A cached record of a tenant, and its packed size in bytes."""
 
     stored: StoredTenant
     weight: int
 
 
 class RedisReader(RedisGrants):
-    """See `reading.CounterReader` for what each method promises."""
+    """Implements `reading.CounterReader`, whose docstrings are the contract."""
 
     def __init__(self, client: StoreClient, buckets: int) -> None:
         super().__init__(client, buckets)
         self._records: Lru[str, RememberedRecord] = Lru(RECORDS_BYTES, lambda record: record.weight)
-        """A record is large, and never changes under its token."""
+        """Records are large, and never change under one record version."""
 
     def bucket(self, tenant: str) -> Bucket:
-        """The bucket a tenant lives in."""
+        """Returns the bucket of a tenant."""
         return keys.bucket_of(tenant, self.buckets)
 
     async def ping(self) -> None:
-        # Every answer needs a realm; of a cluster's other servers only some do.
+        # Every answer needs a realm from this server; each other server of a cluster holds only some tenants.
         await self._client.beside(keys.CATALOGUE, "PING")
 
     async def run(self) -> str:
@@ -99,7 +99,7 @@ class RedisReader(RedisGrants):
         found = await self._client.call("ZRANGEBYLEX", keys.ADMINS, start, end)
         if not found:
             return []
-        # A name with NUL in it begins like others; what the credential itself says decides.
+        # A name that contains NUL may share this prefix, so the name in the credential decides.
         identifiers = [member.rpartition(b"\0")[2] for member in found]
         packed = await self._client.call("HMGET", keys.CREDENTIALS, *identifiers)
         read = [codec.unpack_credential(value) for value in packed if value]
@@ -156,7 +156,7 @@ class RedisReader(RedisGrants):
 
 
 def _packed_windows(query: CountQuery) -> bytes:
-    """What the snapshot script takes of the windows; b"" for none."""
+    """Packs the windows for the snapshot script; b"" for none."""
     if not query.windows:
         return b""
     return codec.pack(

@@ -1,4 +1,4 @@
-"""What Redis servers say of themselves that counting depends on, and what each of it means. Pure: asks for nothing."""
+"""Interprets what Redis servers report on memory, persistence and eviction. Pure: sends no command."""
 
 from collections.abc import Sequence
 
@@ -7,48 +7,48 @@ import msgspec
 from service.store.replies import info_field
 
 SECTIONS = ("memory", "persistence", "stats")
-"""Of INFO: what is told in the others costs more than all of this."""
+"""Sections of INFO to request: the other sections cost more than these together."""
 
 KEEPING = "noeviction"
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
-    """One look at a server. Bytes are those that count against its limit; `limit` 0 is none."""
+    """The status of a server. `used` are the bytes that count against `limit`; `limit` 0 means no limit."""
 
     used: int
     limit: int
     policy: str
     evicted: int
-    """Keys that it has dropped for want of room since it was started."""
+    """Keys evicted since the server started."""
     persistent: bool | None
-    """Whether it keeps what it has on disk, by AOF or RDB; None where it doesn't tell."""
+    """Whether the server persists to disk, by AOF or RDB; None when it doesn't report it."""
 
     @property
     def drops(self) -> str:
-        """Why counters might be dropped at any time; "" when they aren't."""
+        """Why the server may evict counters; "" when it may not."""
         if not self.limit or self.policy == KEEPING:
             return ""
         return f"Redis would drop counters when full: set maxmemory-policy {KEEPING}, not {self.policy}"
 
 
 def worst(servers: Sequence[ServerStatus]) -> ServerStatus:
-    """Of many servers in one: the fullest, a policy that drops where one has it, no disk where one has none."""
+    """Combines many servers: the fullest memory, an evicting policy if any has one, not persistent if any isn't."""
     fullest = max(servers, key=lambda one: one.used / one.limit if one.limit else 0)
     dropping = next((one for one in servers if one.drops), fullest)
-    told = [one.persistent for one in servers]
+    persistent = [one.persistent for one in servers]
     return ServerStatus(
         dropping.used if dropping.drops else fullest.used,
         dropping.limit if dropping.drops else fullest.limit,
         dropping.policy,
         sum(one.evicted for one in servers),
-        False if False in told else None if None in told else True,
+        False if False in persistent else None if None in persistent else True,
     )
 
 
 def server_status_in(info: str, save: str | None) -> ServerStatus:
-    """The condition as INFO has it; `save` is the setting of that name, None where the server doesn't tell."""
+    """Returns the status in an INFO reply; `save` is the setting of that name, None when the server hides it."""
     appends = info_field(info, "aof_enabled") == "1"
-    # What replicas and the append-only file are still to be given doesn't count (getMaxmemoryState in evict.c).
+    # Buffers for replicas and the append-only file don't count (getMaxmemoryState in evict.c).
     used = int(info_field(info, "used_memory")) - int(info_field(info, "mem_not_counted_for_evict"))
     return ServerStatus(
         used,

@@ -1,4 +1,4 @@
-"""The counter store in Redis: each promise of the port as one script or command. Decides nothing about tickets."""
+"""Implements the counter store in Redis, each method as one script or command. Decides nothing about tickets."""
 
 import asyncio
 import contextlib
@@ -47,30 +47,30 @@ GIVE_BACK = Script("step/give_back", writes=True)
 _COUNTER_KEYS = (keys.counter, keys.timed)
 
 FORMAT = 3
-"""How values are packed; raise it with a change that older data can't be read with."""
+"""Version of the packed values; raise it when new code can't read older data."""
 
 
 @asynccontextmanager
 async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator["RedisStore"]:
-    """A store that connects when first used."""
+    """Opens a store that connects when first used."""
     async with opened_client(url, timeout_s) as client:
         yield RedisStore(client, buckets)
 
 
 class RedisStore(RedisUnknownIds, RedisAuditing):
-    """See `counter_store.CounterStore` for what each method promises."""
+    """Implements `counter_store.CounterStore`, whose docstrings are the contract."""
 
     paused = ""
-    """Why steps are refused as if the store were away; "" while they aren't."""
+    """Why every step is refused, as if the store were away; "" when steps are accepted."""
     unable: StoreUnable | None = None
-    """The last refusal of a step by the server, until somebody takes it away."""
-    _time_told: tuple[int, float] | None = None
-    """The servers' time in ms, and when on the monotonic clock they told it."""
+    """The server's last refusal of a step, until the reader of this attribute resets it to None."""
+    _last_time: tuple[int, float] | None = None
+    """The servers' time in ms at their last answer, and the monotonic time of that answer in seconds."""
 
     async def ensure_layout(self) -> None:
-        """Writes the layout if there is none.
+        """Writes the layout if the store has none.
 
-        Raises StoreRefused for another layout, and when any server is too old, evicts, or isn't what the URL says.
+        Raises StoreRefused for another layout, and when any server is too old, evicts, or doesn't match the URL.
         """
         try:
             servers = await self._client.everywhere("INFO", "server")
@@ -102,32 +102,34 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
             raise StoreRefused("TICKET_COUNTS_REDIS: this Redis is one of a cluster; write redis+cluster://host:port,…")
 
     async def condition(self) -> ServerStatus:
-        """What the servers say of themselves now: of each the worst."""
+        """Returns the status of all servers combined: the worst of each value."""
         servers = await self._client.everywhere("INFO", *SECTIONS)
         saves: list[str | None] = []
-        with contextlib.suppress(ResponseError):  # not for everybody where Redis is somebody else's
+        with contextlib.suppress(ResponseError):  # a managed Redis may forbid CONFIG
             settings = await self._client.everywhere("CONFIG", "GET", "save")
             saves = [codec.text(setting[1]) if setting else None for setting in settings]
-        if len(saves) != len(servers):  # a master has come or gone in between
+        if len(saves) != len(servers):  # a master joined or left between the two calls
             saves = [None] * len(servers)
         return worst([server_status_in(codec.text(info), save) for info, save in zip(servers, saves, strict=True)])
 
     async def time_us(self) -> Instant:
-        """The servers' time now: the earliest of all."""
+        """Returns the servers' current time in microseconds: the earliest of all servers."""
         replies = await self._client.everywhere("TIME")
         now = min(int(seconds) * 1_000_000 + int(microseconds) for seconds, microseconds in replies)
-        self._time_told = now // 1000, time.monotonic()
+        self._last_time = now // 1000, time.monotonic()
         return now
 
     def _time_ms(self) -> int | None:
-        """The servers' time, rather too early, by what they told last; None before they were asked."""
-        if self._time_told is None:
+        """Returns the servers' time in ms, computed from their last answer: rather too early than too late.
+
+        None until the servers have answered once.
+        """
+        if self._last_time is None:
             return None
-        told_ms, at_s = self._time_told
-        return told_ms + int((time.monotonic() - at_s) * 1000)
+        server_ms, at_s = self._last_time
+        return server_ms + int((time.monotonic() - at_s) * 1000)
 
     async def tenants(self, bucket: Bucket) -> Sequence[str]:
-        """The tenants in force in a bucket."""
         return sorted(codec.text(name) for name in await self._client.call("SMEMBERS", keys.tenants(bucket)))
 
     async def states(self, buckets: Sequence[Bucket]) -> Mapping[Bucket, BucketState]:
@@ -145,11 +147,11 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
         for name in names:
             arguments += tickets[name]
         state, next_due, record_versions, ticket_states = await LOAD.run(self._client, places, arguments)
-        asked = [(name, ticket) for name in names for ticket in tickets[name]]
+        places_read = [(name, ticket) for name in names for ticket in tickets[name]]
         return Loaded(
             bucket_state(state),
             {name: codec.text(record_version) for name, record_version in zip(names, record_versions, strict=True)},
-            {place: stored_ticket(packed) for place, packed in zip(asked, ticket_states, strict=True)},
+            {place: stored_ticket(packed) for place, packed in zip(places_read, ticket_states, strict=True)},
             instant_in(next_due),
         )
 
@@ -158,7 +160,7 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
         return await self._apply(batch, [keys.state(batch.bucket), keys.due(batch.bucket)], hashes, muted=False)
 
     async def _apply(self, batch: Batch, places: list[str], hashes: Sequence[str], *, muted: bool) -> Outcome:
-        """Applies a batch against this state and due set, and these tenants' hashes."""
+        """Applies a batch: `places` has the keys of the state and the due set, `hashes` that of each tenant."""
         if self.paused:
             raise StoreUnavailable(self.paused)
         revision = secrets.token_bytes(codec.REVISION_BYTES)
@@ -186,7 +188,7 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
 
     async def forget_due(self, bucket: Bucket, tickets: Sequence[DueTicket]) -> None:
         if tickets:
-            members = [keys.due_member(one.tenant, one.generation, one.ticket) for one in tickets]
+            members = [keys.due_member(due.tenant, due.generation, due.ticket) for due in tickets]
             await self._client.call("ZREM", keys.due(bucket), *members)
 
     async def new_epoch(self, bucket: Bucket) -> None:
@@ -261,7 +263,7 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
     async def collect(self, tenant: str, generation: str, limit: int) -> bool:
         bucket = self.bucket(tenant)
         tickets = keys.tickets(bucket, tenant, generation)
-        # Not HSCAN: from its start it would go over the buckets that were emptied before, and soon find none.
+        # Not HSCAN: restarted, it walks over the slots of the hash that earlier calls emptied, and returns ever fewer.
         found = await self._client.call("HRANDFIELD", tickets, limit, "WITHVALUES")
         if found:
             ticket_states = [codec.unpack_ticket_state(packed) for packed in found[1::2]]
@@ -271,7 +273,7 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
                 if ticket_state.ticket
                 for counter, _ in places_of(ticket_state.ticket)
             }
-            gone = [key(bucket, tenant, generation, one) for one in sorted(counters) for key in _COUNTER_KEYS]
+            gone = [key(bucket, tenant, generation, name) for name in sorted(counters) for key in _COUNTER_KEYS]
             if gone:
                 await self._client.call("UNLINK", *gone)
             members = [keys.due_member(tenant, generation, codec.text(ticket)) for ticket in found[::2]]
@@ -289,8 +291,8 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
             if (tenant, generation) in orphans:
                 place = (self.bucket(tenant), tenant, generation, counter)
                 gone.setdefault((tenant, generation), []).extend(key(*place) for key in _COUNTER_KEYS)
-        for of_one in gone.values():  # each in one bucket
-            await self._client.call("UNLINK", *of_one)
+        for names_in_bucket in gone.values():  # an orphan's keys share a bucket
+            await self._client.call("UNLINK", *names_in_bucket)
         return following
 
     async def forget_orphans(self, orphans: Collection[tuple[str, str]]) -> None:
@@ -323,6 +325,6 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
         await RAISE.run(self._client, [keys.CATALOGUE], ["judged", position])
 
     async def set_tenants_read(self) -> None:
-        await self._lay_out()  # it is gone where everything was
+        await self._lay_out()  # a store that came back empty has lost it
         places = (keys.state(bucket) for bucket in range(self.buckets))
         await asyncio.gather(*(self._client.call("HSET", place, "tenants", 1) for place in places))

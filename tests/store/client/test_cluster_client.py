@@ -50,7 +50,7 @@ async def test_each_key_is_at_the_master_that_has_its_slot(
     for tag in TAGS:
         assert await client.call("GET", key(tag)) == str(tag).encode()
         assert await client.call("EVAL", BOTH, 2, key(tag), key(tag, "none")) == [str(tag).encode(), None]
-    assert client._looks == 1, "nobody had to be asked twice where everything is"
+    assert client._refreshes == 1, "nobody had to be asked twice where everything is"
 
 
 async def test_any_of_the_named_servers_is_enough(redis_cluster_db: RedisCluster) -> None:
@@ -67,13 +67,13 @@ async def test_a_slot_that_has_moved_is_followed_and_is_in_another_run(
 ) -> None:
     for tag in TAGS:
         await client.call("SET", key(tag), tag)
-    runs, whole, looks = await client.runs(map(key, TAGS)), (await client.call_in_run("PING"))[0], client._looks
+    runs, whole, looks = await client.runs(map(key, TAGS)), (await client.call_in_run("PING"))[0], client._refreshes
     target = elsewhere(redis_cluster_db, 3)
     assert redis_cluster_db.move(slot(3), target) == 1
     refused = errors(redis_cluster_db, "MOVED")
     assert await client.call("GET", key(3)) == b"3"
     assert errors(redis_cluster_db, "MOVED") == refused + 1, "it went where it used to be first"
-    assert client._looks == looks + 1
+    assert client._refreshes == looks + 1
     assert await client.call("GET", key(3)) == b"3"
     assert errors(redis_cluster_db, "MOVED") == refused + 1
     now = await client.runs(map(key, TAGS))
@@ -95,12 +95,12 @@ async def test_a_slot_on_its_way_is_read_and_written_where_each_key_is(
     assert run != (await client.call_in_run("GET", key(3, "here")))[0]
     with pytest.raises(StoreUnavailable, match="Multiple keys request"):
         await client.call("EVAL", BOTH, 2, key(3, "here"), key(3, "new"))
-    connection = client._wires[Address(HOST, source.port)][0]._connection
+    connection = client._connections[Address(HOST, source.port)][0]._connection
     assert redis_cluster_db.move_keys(slot(3), target) == 1
     assert await client.call("EVAL", BOTH, 2, key(3, "here"), key(3, "new")) == [b"v", b"w"], "all is over there"
     redis_cluster_db.close_move(slot(3), target)
     assert await client.call("EVAL", BOTH, 2, key(3, "here"), key(3, "new")) == [b"v", b"w"]
-    assert client._wires[Address(HOST, source.port)][0]._connection is connection, "none was given up for it"
+    assert client._connections[Address(HOST, source.port)][0]._connection is connection, "none was given up for it"
 
 
 async def test_going_on_over_a_hash_waits_until_its_slot_has_moved(
@@ -136,7 +136,7 @@ async def test_a_master_that_takes_nothing_for_want_of_replicas_is_still_the_one
     client: ClusterClient, redis_cluster_db: RedisCluster
 ) -> None:
     await client.call("SET", key(3), "v")
-    master, looks = redis_cluster_db.owner(slot(3)), client._looks
+    master, looks = redis_cluster_db.owner(slot(3)), client._refreshes
     asked(master, "CONFIG SET", "min-replicas-to-write", 5)
     try:
         with pytest.raises(StoreUnable, match="NOREPLICAS"):
@@ -145,7 +145,7 @@ async def test_a_master_that_takes_nothing_for_want_of_replicas_is_still_the_one
     finally:
         asked(master, "CONFIG SET", "min-replicas-to-write", 0)
     assert await client.call("SET", key(3), "w") == b"OK"
-    assert client._looks == looks, "nothing had to be found out"
+    assert client._refreshes == looks, "nothing had to be found out"
 
 
 async def test_what_is_asked_everywhere_is_answered_by_every_master(

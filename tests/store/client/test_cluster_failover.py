@@ -73,7 +73,7 @@ async def test_a_master_that_is_killed_is_missed_until_its_replica_stands_in(red
         assert (await answered(client, "GET", key(3)))[1] == b"3"
         now = await client.runs(map(key, TAGS))
         assert [tag for tag in TAGS if now[key(tag)] != runs[key(tag)]] == lost
-        assert Address(HOST, killed.port) not in client._wires, "nothing is kept of who is gone"
+        assert Address(HOST, killed.port) not in client._connections, "nothing is kept of who is gone"
 
 
 async def test_a_frozen_master_is_replaced_and_believed_no_more_when_it_thaws(redis_cluster: RedisCluster) -> None:
@@ -89,7 +89,7 @@ async def test_a_frozen_master_is_replaced_and_believed_no_more_when_it_thaws(re
             frozen.thaw()
         assert after != before
         client._doubted |= {*client._slots.masters}  # so that it asks around, the thawed one among others
-        client._look_again_at = 0.0
+        client._next_refresh_at = 0.0
         assert await client.call_in_run("GET", key(3)) == (after, b"new")
 
 

@@ -1,10 +1,10 @@
--- One atomic read of an audit: some tickets of a tenant, those noted as written meanwhile, and, once none of these is
--- left, counters.
+-- One atomic read of an audit: some tickets of a tenant, the tickets that steps noted as written, and counters once no
+-- noted ticket is left.
 --
--- KEYS  state, due, the tenant's hash, its tickets, the bucket's audit, what is noted for it, then counters, then
+-- KEYS  state, due, the tenant's hash, its tickets, the bucket's audit, its noted tickets, then counters, then
 --       counters kept by time
--- ARGV  1 "<tenant> <generation> ", 2 holder, 3 generation, 4 how long the audit lasts from now on in ms, 5 "begin" or "",
---       6 cursor ("" for none), 7 how many tickets at once, 8 how many counters, then tickets by name
+-- ARGV  1 "<tenant> <generation> ", 2 holder, 3 generation, 4 time to live of the audit in ms, 5 "begin" or "",
+--       6 cursor ("" for none), 7 most tickets at once, 8 number of counters, then ids of tickets
 local call = redis.call
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
 local state, due, tenant, tickets, audit, noted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]

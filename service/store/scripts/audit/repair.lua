@@ -1,9 +1,9 @@
--- Replaces counters by what they have to be, while the tenant is at the version that they were compared at. Validates
+-- Replaces counters by their right values, if the tenant is still at the version at which they were compared. Validates
 -- everything first, then writes: Redis never rolls back.
 --
 -- KEYS  the tenant's hash, the bucket's audit, the counter of all tickets, then other counters, then those by time
--- ARGV  1 tenant, 2 the audit's mark, 3 generation, 4 version, 5 plan (MessagePack), 6 the counter of all tickets as it
---       is stored; absent when it is right
+-- ARGV  1 tenant, 2 the audit's mark, 3 generation, 4 version, 5 plan (MessagePack), 6 the packed counter of all
+--       tickets; absent when it is right
 -- plan  counters {{part = {mask or column = count}}}: whole ones, fields {{field = count}}: the wrong ones
 local call, packed_of = redis.call, cmsgpack.pack
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
@@ -28,7 +28,7 @@ for i, parts in ipairs(plan.counters) do
 end
 for _, fields in ipairs(plan.fields) do check(fields) end
 
--- From here on everything is written.
+-- Everything is valid: from here on the script writes.
 local function put(key, counts)
   local list = {}
   for name, count in pairs(counts) do

@@ -1,7 +1,7 @@
--- Begins the next generation of a tenant, or gives up the last one that was begun, whose tickets are then orphans.
+-- Begins the next generation of a tenant, or only gives up the existing building, which becomes an orphan.
 --
 -- KEYS  the tenant's hash, the building's hash, the building's due set, the bucket's set of orphans
--- ARGV  tenant, generation of the building that is there ("" : none), then fields and values of the new one (none: none)
+-- ARGV  tenant, generation of the existing building ("": none), then fields and values of the new one, if any
 local new = {}
 for i = 3, #ARGV, 2 do new[ARGV[i]] = ARGV[i + 1] end
 local last = redis.call('HGET', KEYS[2], 'generation') or ''

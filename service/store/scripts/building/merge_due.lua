@@ -1,8 +1,8 @@
--- Moves some of a building's due tickets to the bucket's due set. They have to be due long after the swap: until then
--- the bucket's clock knows nothing of them, and would forget them.
+-- Moves some of a building's due tickets to the bucket's due set. They must be due long after the swap: the bucket's
+-- timers drop due tickets of a generation that doesn't serve yet.
 --
 -- KEYS  the bucket's due set, the building's hash, the building's due set
--- ARGV  generation, since when (the first call's stands), how many at most
+-- ARGV  generation, due since (the first call's value holds), most tickets
 local call = redis.call
 local is = call('HMGET', KEYS[2], 'generation', 'merged_from')
 if is[1] ~= ARGV[1] then return 0 end

@@ -1,9 +1,9 @@
 -- Makes a building the serving generation of its tenant. Decides first, then writes: Redis never rolls back.
 --
 -- KEYS  state, due, the tenant's hash, the building's hash, the building's due set, the bucket's set of orphans, the
---       tenant's sweep, the counters of all tickets: the serving one, the building's
--- ARGV  tenant, generation of the building, new token, an instant that no clock has reached yet
--- Whoever compiled the tenant before finds another token, and whoever reads it: so the token has to be new.
+--       tenant's backfill progress, the counters of all tickets: the serving one, the building's
+-- ARGV  tenant, generation of the building, new record version, an instant that no clock has reached yet
+-- The record version must be new: it makes consumers and readers reload the tenant.
 local call = redis.call
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
 

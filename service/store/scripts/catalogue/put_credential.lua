@@ -1,5 +1,5 @@
--- Takes a credential unless a newer one is stored, and keeps the index of admins' names. Removals keep their offset.
--- One of the same offset is the same credential: writing it again costs nothing and mends an index that lacks it.
+-- Stores a credential unless a newer one is stored, and updates the index of admins' names. A removal keeps its offset.
+-- An equal offset means the same credential: writing it again costs nothing, and repairs an index that lacks it.
 --
 -- KEYS  the values, their offsets, the index: "<admin's name>\0<identifier>" in order of bytes
 -- ARGV  identifier, offset, value ("" removes)

@@ -1,4 +1,4 @@
--- Takes a realm, unless this one or a newer one is stored: then returns 0. Removals keep their offset.
+-- Stores a realm, or returns 0 when this one or a newer one is stored. A removal keeps its offset.
 --
 -- KEYS  the values, their offsets
 -- ARGV  name, offset, value ("" removes)

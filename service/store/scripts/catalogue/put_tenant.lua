@@ -1,9 +1,9 @@
--- Replaces a tenant's record if its token is the expected one ("" : there is none), or removes it. What is left of
--- a removed tenant is noted, to be removed piece by piece.
+-- Replaces or removes a tenant's record if its version is the expected one ("": no record). Generations of a removed
+-- tenant become orphans, which consumers remove piece by piece.
 --
--- KEYS  the tenant's hash, the bucket's set of tenants, the bucket's set of orphans, its asked pairs, its sweep, its
---       unknown ids, the hash and the due set of its building
--- ARGV  tenant, expected token, new token ("" removes), generation, record
+-- KEYS  the tenant's hash, the bucket's set of tenants, the bucket's set of orphans, its column demands, its backfill
+--       progress, its unknown ids, the hash and the due set of its building
+-- ARGV  tenant, expected record version, new record version ("" removes), generation, record
 local token = redis.call('HGET', KEYS[1], 'token') or ''
 if token ~= ARGV[2] then return 0 end
 if ARGV[3] == '' then

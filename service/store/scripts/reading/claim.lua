@@ -1,8 +1,8 @@
--- Takes one place of each quota for a claimant, or renews them, never for a shorter time than they have; takes none
--- when one quota is used up (0, else 1).
+-- Takes or renews one place of each quota for a claimant, and never shortens its time. Takes no place and returns 0
+-- when one quota is used up; else returns 1.
 --
--- KEYS  per quota a sorted set: claimants by the millisecond at which their place is free again
--- ARGV  claimant, time to live in milliseconds, then per quota: how many places there are
+-- KEYS  per quota a sorted set: claimants by the expiry of their place, in milliseconds
+-- ARGV  claimant, time to live in milliseconds, then per quota: its number of places
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i, key in ipairs(KEYS) do

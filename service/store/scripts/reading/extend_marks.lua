@@ -1,4 +1,4 @@
--- Has marks last longer: a mark is a string that lasts as long as its time to live, and says nothing else.
+-- Prolongs marks: a mark is an empty string that holds while its key lives.
 --
 -- KEYS  the marks
 -- ARGV  per mark: the milliseconds to add, and the most that it may last from now

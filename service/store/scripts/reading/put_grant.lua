@@ -1,5 +1,5 @@
--- Keeps a grant of an owner; those that have ended, the least recently used beyond the limits, and what no grant says any
--- more, go.
+-- Stores a grant of an owner. Removes expired grants, the least recently used ones beyond the limits, and contents that
+-- no grant refers to any more.
 --
 -- KEYS  the owner's grants (hash: name -> "<ends at> <ends at once exchanged> <used at> <until> <digest of its content>",
 --       times in milliseconds), their contents (hash: digest -> content)

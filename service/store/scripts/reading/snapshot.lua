@@ -1,8 +1,8 @@
--- One atomic read of one tenant's counts. Decides nothing but whether the caller's record is still the current one.
+-- Reads one tenant's counts atomically. Decides only whether the caller's record version is still the current one.
 --
 -- KEYS  state, the tenant's hash, the counter of all tickets, other counters, then counters kept by time
--- ARGV  1 token, 2 how many counters kept by time, 3 windows (MessagePack, "" for none), 4 whether the counter of all
---       tickets is asked for
+-- ARGV  1 token, 2 number of counters kept by time, 3 windows (MessagePack, "" for none), 4 "1" when the counter of
+--       all tickets is needed
 -- windows  {{column, {first quarter, quarter beyond, ...}, {{number of a counter kept by time, part, or false}, ...}}}
 local call = redis.call
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
@@ -14,7 +14,8 @@ local last = #KEYS - ARGV[2]
 local counters = {}
 for i = 4, last do counters[i - 3] = call('GET', KEYS[i]) end
 
--- Quarters of an hour at the edges of the spans, hours and days inside.
+-- Fields whose sum covers the spans: quarter hours at the edges, hours and days inside. Example: quarter hours 94 to 200
+-- of column 3 are 3:q94 3:q95 3:d1 3:h48 3:h49.
 local function fields_of(column, spans)
   local fields = {}
   for i = 1, #spans, 2 do
@@ -42,7 +43,7 @@ local function sum_of(key, fields)
   return sum
 end
 
--- A person's counts, each as column, quarter, part and tickets; read once.
+-- A person's counts, each as column, quarter hour, part and tickets; each person is read once.
 local persons = {}
 local function person(number)
   local known = persons[number]
@@ -57,14 +58,14 @@ local function person(number)
   return known
 end
 
--- Whether a part belongs to the scope that names it so: see `parts_of` in service/domain/counting/scopes.py.
+-- Tells whether a part belongs to a scope: see `parts_of` in service/domain/counting/scopes.py.
 local function belongs(part, scope)
   if scope == '' then return true end
   if scope == 'a' then return string.sub(part, 1, 1) == 'a' end
   return part == scope or (string.sub(scope, 1, 2) == 't:' and part == 'a' .. scope)
 end
 
--- Part -> tickets of a person in a column within the spans: one pass for all scopes that are asked for.
+-- Part -> tickets of a person in a column within the spans: one pass for all requested scopes.
 local function sums_by_part(counts, column, spans)
   local sums = {}
   for _, count in ipairs(counts) do

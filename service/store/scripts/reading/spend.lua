@@ -1,8 +1,8 @@
 -- Takes tokens from token buckets: from all of them, or from none. A bucket is one number, the instant at which it is
--- full again (the generic cell rate algorithm, ITU-T I.371). Returns the microseconds to wait, 0 when they were taken.
+-- full again (the generic cell rate algorithm, ITU-T I.371). Returns the microseconds to wait, 0 when it took tokens.
 --
 -- KEYS  the buckets
--- ARGV  per bucket: the microseconds in which all of it is refilled, and those for what is taken
+-- ARGV  per bucket: the microseconds in which an empty bucket refills, and those in which the taken tokens do
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local full_at, wait = {}, 0

@@ -1,5 +1,5 @@
--- Uses a grant of an owner: returns its content and its `until`, or nothing where it has ended or never was. With a new
--- name it is under that one from now on, and lives as long as it may once exchanged.
+-- Uses a grant of an owner: returns its content and its `until`, or nothing when it has expired or never existed. A new
+-- name renames the grant and gives it the time to live of an exchanged grant.
 --
 -- KEYS  the owner's grants and their contents, see put_grant.lua
 -- ARGV  name, new name ("" keeps it)

@@ -1,24 +1,26 @@
--- One atomic step of one bucket. Validates everything, then writes everything: Redis never rolls back.
+-- Applies one step to one bucket atomically. Validates everything, then writes everything: Redis never rolls back.
 --
 -- KEYS  state, due, then per tenant: its hash, its tickets, the counter of all tickets, its other counters, its counters
---       kept by time; last the bucket's audit, and what is noted for it
--- ARGV  1 plan (MessagePack), then per tenant and write: ticket, revision, revision and image ("" forgets it), when it is
---       due ("" as before, "-" never)
--- plan  topic, epoch, now (text), first_due (text or ""): of the writes, some_of_many, muted: nobody is told,
---       sent_at: when the call was made, by this server's clock in ms, or -1,
+--       kept by time; last the bucket's audit, and its noted tickets
+-- ARGV  1 plan (MessagePack), then per tenant and write: ticket, expected revision, new revision and ticket state ("" removes
+--       it), due time ("" unchanged, "-" never due)
+-- plan  topic, epoch, now (text), first_due (text or ""): the earliest due time of the writes, some_of_many: a partial due
+--       batch, muted: publish no hint, sent_at: the time of the call by this server's clock in ms, or -1,
 --       progress {{partition, known or -1, position, lag_ms or -1}},
 --       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta},
 --                 counters {{part = {number of a mask, delta, ...}}}, timed {{field = delta}}}}
---       masks {hexadecimal text}: a ticket's masks are the same in all of its places
--- Other counters have per part how many tickets there are with which mask, so that a change touches two numbers. Masks
--- of more than a few different kinds are added up by column, and kept as a part of their own with "+" before its name.
+--       masks {hexadecimal text}: each distinct mask once, since a ticket has the same mask in every counter
+-- Every other counter has per part the number of tickets with each mask, so that an event touches two numbers. When a
+-- part has many different masks, the script adds them up by column into its base, a part with "+" before the name.
+-- Example: part 'a' {5 = 2, 1 = 3} has 2 tickets with mask 0b101 and 3 with 0b1. Its base '+a' would be {[0] = 5, [2] = 2},
+-- and 'a' would then be {0 = 5}: mask 0 has the number of tickets in the base.
 -- The counter of all tickets is eight bytes a column: most events change most of its columns.
 -- Numbers here stay below 2^53: offsets, instants in microseconds, counts. Sequences and masks stay packed.
 local call, packed_of, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack -- a global costs a look-up each time
 local CHUNK = 1000 -- unpack() of some 8,000 values overflows Lua's stack
 local PER_WRITE = 4 -- arguments
 local WIDTH = 8 -- bytes of a column
-local NOTED_MS = 600000 -- what is noted for an audit that ended unheard is gone soon; one under way reads it at once
+local NOTED_MS = 600000 -- notes for an audit that died expire soon; a running audit reads them at once
 
 local function fields(key, names)
   local values = {}
@@ -30,12 +32,12 @@ local function fields(key, names)
   return values
 end
 
--- Sets fields and values of a hash that take turns in a list. CHUNK is even.
+-- Sets fields of a hash from a list: field, value, field, value, … CHUNK is even.
 local function put(key, list)
   for first = 1, #list, CHUNK do call('HSET', key, unpack(list, first, math.min(first + CHUNK - 1, #list))) end
 end
 
--- Bits of each hexadecimal digit, by its byte. Made when first needed: most calls add no masks up.
+-- Bits of each hexadecimal digit, by its byte. Built on first use: most calls add up no masks.
 local function bits_by_digit()
   local bits_of = {}
   for digit = 0, 15 do
@@ -50,7 +52,7 @@ end
 
 local bits_of
 local known_columns = {}
--- The columns in a mask.
+-- Returns the columns in a mask.
 local function columns_in(mask)
   local columns = known_columns[mask]
   if columns then return columns end
@@ -67,7 +69,7 @@ end
 
 local negative = 0
 
--- The counter of all tickets with changes added: {column = change} is what they are.
+-- Returns the packed counter of all tickets with the changes {column = change} added.
 local function everyone_of(value, changes)
   local last = value and #value / WIDTH or 0
   if last % 1 ~= 0 then error('a counter of all tickets with part of a column') end
@@ -93,11 +95,11 @@ local function everyone_of(value, changes)
   return table.concat(packed)
 end
 
--- How many different masks a part may have before they are added up: adding one up costs as much as it has columns.
+-- Most different masks of a part before they are added up: adding up a mask costs as much as it has columns.
 local function most_masks(mask) return math.max(4, math.floor(#mask / 4)) end
 
--- Adds changes of masks, as in the plan, to a part of a counter whose values are packed. Mask 0, which no ticket has,
--- stands for the tickets that are added up: with them the numbers come to 0 when the part is empty.
+-- Adds changes of masks, as in the plan, to a part of a counter with packed values. Mask 0, which no ticket has, counts
+-- the tickets in the base, so that the sum over all masks is the number of tickets, and 0 means an empty part.
 local function add(counter, part, changes, masks)
   local tickets = counter[part] and unpacked(counter[part]) or {}
   local base = counter['+' .. part]
@@ -173,7 +175,7 @@ for i, tenant in ipairs(plan.tenants) do
 end
 if #conflict > 1 then return conflict end
 
--- What is written was worked out for `now`; it has to be what stands at the timers once it is written.
+-- The writes were computed for `now`; they must also be right at the timers that this step leaves.
 local writes = (argument - 2) / PER_WRITE
 local timers = tonumber(call('HGET', state, 'timers') or '-1')
 local now = tonumber(plan.now)
@@ -194,7 +196,7 @@ if not drained and writes > 0 then
   if not drained and not plan.some_of_many then return {'untimely'} end
 end
 
--- Adds changes to the fields of a hash: {field = new value}.
+-- Returns the changed fields of a hash: {field = new value}.
 local function sums_of(hash, changes)
   local names, new = {}, {}
   for name in pairs(changes) do names[#names + 1] = name end
@@ -207,7 +209,7 @@ local function sums_of(hash, changes)
   return new
 end
 
--- New values of every counter, before anything is written: a value of a wrong type fails here.
+-- Computes every new counter before the first write, so that a value of a wrong type fails here.
 local sums = {}
 for i, tenant in ipairs(plan.tenants) do
   local packed, timed = {}, {}
@@ -223,7 +225,7 @@ for i, tenant in ipairs(plan.tenants) do
   sums[i] = {everyone = everyone, packed = packed, timed = timed}
 end
 
--- Writes what `sums_of` gave.
+-- Writes the result of `sums_of`.
 local function put_sums(hash, new)
   local list = {}
   for name, count in pairs(new) do
@@ -237,7 +239,7 @@ local function put_sums(hash, new)
   put(hash, list)
 end
 
--- An audit reads again what was written since it looked.
+-- Notes written tickets for a running audit, which reads them again.
 local audit, noted = KEYS[#KEYS - 1], KEYS[#KEYS]
 local audited = writes > 0 and call('GET', audit)
 local function note(tenant, first)
@@ -247,7 +249,7 @@ local function note(tenant, first)
   call('PEXPIRE', noted, NOTED_MS)
 end
 
--- From here on everything is written.
+-- Everything is valid: from here on the script writes.
 local result = {'applied', negative}
 argument = 2
 for i, tenant in ipairs(plan.tenants) do
@@ -293,7 +295,7 @@ if not topic then call('HSET', state, 'topic', plan.topic) end
 call('HSETNX', state, 'epoch', plan.epoch)
 local time = call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
--- A call may have waited for a server that was frozen: the lags are those of the moment when it was made.
+-- The call may have waited for a frozen server: the lags were measured when it was made.
 if plan.sent_at >= 0 then now_ms = math.min(now_ms, plan.sent_at) end
 for i, progress in ipairs(plan.progress) do
   if stored_positions[i] < progress[3] then call('HSET', state, 'p:' .. progress[1], progress[3]) end

@@ -1,7 +1,8 @@
--- Tickets of a bucket that are due, those due first first. With none the timers are raised, never lowered.
+-- Returns due tickets of a bucket, ordered by due time, oldest first. Raises the timers when none is due, never lowers
+-- them.
 --
 -- KEYS  state, due
--- ARGV  now, how many at most
+-- ARGV  now, most tickets
 local found = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 if #found > 0 then return found end
 local timers = redis.call('HGET', KEYS[1], 'timers')

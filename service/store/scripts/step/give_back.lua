@@ -1,4 +1,4 @@
--- Ends a lease; 0 where somebody else holds it, or nobody.
+-- Ends a lease; 0 when this holder doesn't have it.
 --
 -- KEYS  the lease
 -- ARGV  holder

@@ -1,4 +1,4 @@
--- Writes the layout of an empty Redis whole: whoever finds one finds all of it.
+-- Writes the layout of an empty Redis in one step, so that no reader finds a part of it.
 --
 -- KEYS  the layout
 -- ARGV  format, number of buckets

@@ -1,4 +1,4 @@
--- Takes or renews a lease; 0 while somebody else holds it.
+-- Takes or renews a lease; 0 while another holder has it.
 --
 -- KEYS  the lease
 -- ARGV  holder, time to live in ms

@@ -1,7 +1,7 @@
--- One atomic read of one bucket: its state, when its first ticket is due, tokens of some tenants, some of their tickets.
+-- Reads one bucket atomically: state, earliest due time, record versions of some tenants, some of their tickets.
 --
 -- KEYS  state, due, then per tenant: its hash, its tickets
--- ARGV  1 how many tickets per tenant (MessagePack), then the ticket ids
+-- ARGV  1 number of tickets per tenant (MessagePack), then the ticket ids
 local CHUNK = 1000
 local counts = cmsgpack.unpack(ARGV[1])
 local tokens, images = {}, {}

@@ -1,7 +1,7 @@
--- Keeps ids that tickets of a tenant have and its catalogue hasn't; of too many, those met last.
+-- Keeps unknown ids of a tenant; beyond the limit, the most recent ones.
 --
 -- KEYS  the tenant's hash, its unknown ids
--- ARGV  how many are kept, for how many seconds, then of each "<field> <id>" and "<15 digits of ms> <ticket>"
+-- ARGV  most ids to keep, seconds to keep them, then per id "<field> <id>" and "<15 digits of ms> <ticket>"
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 for place = 3, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[place], ARGV[place + 1]) end
 local surplus = redis.call('HLEN', KEYS[2]) - tonumber(ARGV[1])
