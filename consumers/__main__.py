@@ -129,7 +129,7 @@ async def _wait_for_servers(
             ids = await current_ids(settings)
             await check_store(settings, store, ids)
             clock = await StoreClock.of(store)
-            retrying.well()
+            retrying.succeeded()
             return ids, clock
         except RETRIED as error:
             await retrying.pause(error)
@@ -238,7 +238,7 @@ async def _running(
     while True:
         try:
             await client.start()
-            retrying.well()
+            retrying.succeeded()
             break
         except RETRIED as error:
             await retrying.pause(error)

@@ -24,7 +24,7 @@ class Retrying:
         self._logged = ""
         self._logged_at = 0.0
 
-    def heed(self, error: Exception) -> None:
+    def report(self, error: Exception) -> None:
         """Logs and reports the error, for a loop with a pause of its own. Raises what `check_retry` raises."""
         check_retry(error)
         self._log(cause_of(error))
@@ -40,11 +40,11 @@ class Retrying:
 
     async def pause(self, error: Exception) -> None:
         """Logs and reports the error, then waits, longer each time. Raises what `check_retry` raises."""
-        self.heed(error)
+        self.report(error)
         assert self._backoff is not None
         await self._backoff.pause()
 
-    def well(self) -> None:
+    def succeeded(self) -> None:
         """Clears the reported error: the last attempt succeeded. Cheap when there was no error."""
         if self._backoff is not None:
             self._backoff, self._logged = None, ""

@@ -78,9 +78,9 @@ class AuditSchedule:
             await asyncio.sleep(self._every_s)
             try:
                 await self.look()
-                self._retrying.well()
+                self._retrying.succeeded()
             except RETRIED as error:
-                self._retrying.heed(error)
+                self._retrying.report(error)
 
     async def look(self) -> None:
         """One round. Raises StoreUnavailable."""

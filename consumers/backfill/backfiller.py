@@ -83,9 +83,9 @@ class Backfiller:
                     if not self._is_away(name):
                         await self._tenant(name)
                 await self._collect()
-                self._retrying.well()
+                self._retrying.succeeded()
             except RETRIED as error:
-                self._retrying.heed(error)
+                self._retrying.report(error)
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _may(self, tenant: str) -> bool:
@@ -112,7 +112,7 @@ class Backfiller:
         await collect(self._store, orphans, self._live.give_way)
         self._catalogue_sync.orphans -= orphans
         for name, generation in sorted(orphans):
-            log.info("generation that serves nobody collected", tenant=name, generation=generation)
+            log.info("orphaned generation deleted", tenant=name, generation=generation)
 
     async def _turn(self, name: str, stored: StoredTenant, backfill: Backfill) -> None:
         """Continues a backfill for one turn, and marks its columns as in force when all tickets are done."""

@@ -86,7 +86,7 @@ class OnDemandColumns:
             record = await in_turns(adopting(stored.record, entries, stored.record.newest_version))
             new = StoredTenant(new_random_id(), stored.generation, record)
             if await self._store.put_tenant(name, stored.record_version, new):
-                log.info("columns asked for", tenant=name, pairs=len(entries.pairs), dated=len(entries.dated))
+                log.info("on-demand columns changed", tenant=name, pairs=len(entries.pairs), dated=len(entries.dated))
                 self._catalogue_sync.remember(name, new)
                 return
             await redoing.pause()

@@ -77,7 +77,7 @@ class CatalogueReader:
                 if position > self._position or not self.readable.is_set():
                     await self._settle(position)
                 expected = position
-                self._retrying.well()
+                self._retrying.succeeded()
             except RETRIED as error:
                 if records:  # to take the same records again is harmless
                     self._consumer.seek(self._partition, records[0].offset)
@@ -161,5 +161,5 @@ class CatalogueReader:
             except RETRIED as error:
                 await self._retrying.pause(error)
             else:
-                self._retrying.well()
+                self._retrying.succeeded()
                 return result

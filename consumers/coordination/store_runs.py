@@ -38,9 +38,9 @@ class StoreRuns:
         while True:
             try:
                 await self.look()
-                retrying.well()
+                retrying.succeeded()
             except RETRIED as error:
-                retrying.heed(error)
+                retrying.report(error)
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def look(self) -> None:

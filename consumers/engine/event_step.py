@@ -115,7 +115,7 @@ class EventStep:
         for field, id_ in builder.tenant.unknown(ticket).items():
             if not isinstance(change, Patch) or field in change.members:
                 self._metrics.unknown_ids[field].inc()
-                self.unknown_ids.met(event.tenant, event.ticket, field, id_)
+                self.unknown_ids.add(event.tenant, event.ticket, field, id_)
 
     async def _park(self, bad: Sequence[tuple[Incoming, str]]) -> None:
         """Sends dead letters and waits until they are acknowledged, before the step may raise the position."""

@@ -41,7 +41,7 @@ class UnknownIds:
         self._window_ends: Instant = 0
         self._waiting: dict[str, dict[tuple[str, str], UnknownId]] = {}
 
-    def met(self, tenant: str, ticket: str, field: str, id_: str) -> None:
+    def add(self, tenant: str, ticket: str, field: str, id_: str) -> None:
         """Reports an unknown id of a ticket after an applied event, unless it was reported within `REPEAT_US`."""
         now, name = self._clock.now_us(), (tenant, field, id_)
         reported = self._reported.get(name)

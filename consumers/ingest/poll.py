@@ -99,7 +99,7 @@ class Poll:
                 if loop.time() >= tick_at:
                     tick_at = loop.time() + TICK_S
                     await self._tick()
-                self._retrying.well()
+                self._retrying.succeeded()
                 backoff = Backoff()
             except OffsetOutOfRangeError as error:
                 self._assignment.out_of_range(error.args[0])
@@ -130,7 +130,7 @@ class Poll:
         except Rewind as rewind:
             await self._rewinding.run(rewind)
         except RETRIED as error:
-            log.info("left for the next start", error=str(error))
+            log.info("pending records are left for the next start", error=str(error))
 
     async def _taken(self) -> Mapping[TopicPartition, Sequence[Read]]:
         """Polls the partitions without pending records."""

@@ -60,9 +60,9 @@ class Timers:
             began = loop.time()
             try:
                 more = await self.look()
-                self._retrying.well()
+                self._retrying.succeeded()
             except RETRIED as error:
-                self._retrying.heed(error)
+                self._retrying.report(error)
                 more = False
             took = loop.time() - began
             await asyncio.sleep(REST_SHARE * took if more else max(0.0, POLL_INTERVAL_S - took))

@@ -146,7 +146,7 @@ def test_what_the_program_is_quoted_with_it_says(document: Path) -> None:
 
 
 def test_a_quotation_that_the_program_does_not_say_is_found() -> None:
-    assert "generation that serves nobody collected" in said()
+    assert "orphaned generation deleted" in said()
     assert "removed tenant collected" not in said()
     assert not OF_OTHERS.match("removed tenant collected")
 

@@ -46,11 +46,11 @@ async def test_an_id_is_said_and_stored_once_and_again_after_a_while(clock: SetC
     unknown, kept = UnknownIds(clock), Kept()
     with capture_logs() as logs:
         for ticket in ("INC1", "INC2"):
-            unknown.met("acme", ticket, "status", "nwe")
+            unknown.add("acme", ticket, "status", "nwe")
         await unknown.store(kept)
         await unknown.store(kept)
         clock.now = NOW_US + REPEAT_US
-        unknown.met("acme", "INC3", "status", "nwe")
+        unknown.add("acme", "INC3", "status", "nwe")
         await unknown.store(kept)
     assert said_in(logs) == [("acme", "INC1", "status", "nwe"), ("acme", "INC3", "status", "nwe")]
     assert kept.noted == [
@@ -63,10 +63,10 @@ async def test_one_tenant_with_many_leaves_room_for_the_others(clock: SetClock) 
     unknown, kept = UnknownIds(clock), Kept()
     with capture_logs() as logs:
         for number in range(1_000):
-            unknown.met("acme", f"INC{number}", "status", f"s{number}")
-        unknown.met("globex", "INC1", "team", "t9")
+            unknown.add("acme", f"INC{number}", "status", f"s{number}")
+        unknown.add("globex", "INC1", "team", "t9")
         clock.now = NOW_US + WINDOW_US
-        unknown.met("globex", "INC2", "team", "t8")
+        unknown.add("globex", "INC2", "team", "t8")
     assert [line[0] for line in said_in(logs)] == ["acme"] * TENANT_LINES + ["globex"] * 2
     assert [line["left_out"] for line in logs if "left_out" in line] == [1_000 - TENANT_LINES]
     await unknown.store(kept)
@@ -77,14 +77,14 @@ async def test_many_tenants_do_not_fill_the_log(clock: SetClock) -> None:
     unknown = UnknownIds(clock)
     with capture_logs() as logs:
         for number in range(3 * LINES):
-            unknown.met(f"t{number}", "INC1", "status", "nwe")
+            unknown.add(f"t{number}", "INC1", "status", "nwe")
     assert len(logs) == LINES
 
 
 async def test_what_was_met_while_the_store_was_away_is_stored_later(clock: SetClock) -> None:
     unknown, kept = UnknownIds(clock), Kept()
     kept.away = True
-    unknown.met("acme", "INC1", "status", "nwe")
+    unknown.add("acme", "INC1", "status", "nwe")
     await unknown.store(kept)
     kept.away = False
     await unknown.store(kept)

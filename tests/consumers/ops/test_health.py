@@ -54,11 +54,11 @@ def test_trouble_that_lasts_is_said_though_everything_else_works_and_what_passes
 async def test_a_part_notes_its_trouble_once_and_takes_it_back() -> None:
     noted: list[tuple[str, str]] = []
     retrying = Retrying("events", lambda part, cause: noted.append((part, cause)))
-    retrying.well()
+    retrying.succeeded()
     assert noted == [], "it always was"
     await retrying.pause(StoreUnavailable("Redis: away"))
-    retrying.well()
-    retrying.well()
+    retrying.succeeded()
+    retrying.succeeded()
     assert noted == [("events", "Redis: away"), ("events", "")]
 
 
