@@ -1,1 +1,1 @@
-"""`python -m consumers.audit`: recounts tickets, compares counters, repairs what is proven wrong."""
+"""`python -m consumers.audit`: recounts tickets, compares counters with the recount, and repairs proven drift."""

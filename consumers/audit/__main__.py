@@ -1,4 +1,4 @@
-"""`python -m consumers.audit`: wires audits to Redis, and comparisons to files and Kafka. Decides nothing itself."""
+"""`python -m consumers.audit`: connects audits to Redis, and comparisons to files and Kafka. Decides nothing itself."""
 
 import argparse
 import asyncio
@@ -37,22 +37,22 @@ from service.store.redis.store import RedisStore
 EXIT_DRIFT = 1
 EXIT_UNPROVEN = 3
 EXIT_INTERRUPTED = 130
-"""What shells report for a program that Ctrl-C ended."""
+"""The status that shells report after Ctrl-C (128 + SIGINT)."""
 
 PROGRESS_S = 5.0
-"""Seconds between two lines of progress."""
+"""Seconds between two progress lines."""
 
 
-async def _audit(asked: argparse.Namespace, settings: ConsumerSettings) -> int:
+async def _audit(options: argparse.Namespace, settings: ConsumerSettings) -> int:
     drift = tenants = tickets = unproven = 0
     next_progress = time.monotonic() + PROGRESS_S
     async with opened(settings) as store:
-        if asked.tenant is not None:
-            await stored_tenant(store, asked.tenant)
-        counters = await stored_counters(store, asked.tenant)
-        for bucket, names in (await _tenants(store, asked.tenant)).items():
+        if options.tenant is not None:
+            await stored_tenant(store, options.tenant)
+        counters = await stored_counters(store, options.tenant)
+        for bucket, names in (await _tenants(store, options.tenant)).items():
             clock = await StoreClock.of(store)
-            audit = TenantAudit(store, clock, await _mender(store, clock, bucket) if asked.repair else None)
+            audit = TenantAudit(store, clock, await _mender(store, clock, bucket) if options.repair else None)
             async with aclosing(audited(audit, names, counters)) as results:
                 async for result in results:
                     tenants += 1
@@ -65,7 +65,7 @@ async def _audit(asked: argparse.Namespace, settings: ConsumerSettings) -> int:
                     if time.monotonic() >= next_progress:
                         _say(f"so far {tenants:,} tenants, {tickets:,} tickets, {drift:,} things wrong")
                         next_progress = time.monotonic() + PROGRESS_S
-    repaired = ", all repaired" if drift and asked.repair else ""
+    repaired = ", all repaired" if drift and options.repair else ""
     missing = f"; {unproven:,} tenants could not be proven" if unproven else ""
     _say(f"audited {tenants:,} tenants, {tickets:,} tickets: {drift:,} things wrong{repaired}{missing}")
     return EXIT_UNPROVEN if unproven else EXIT_DRIFT if drift else 0
@@ -78,7 +78,7 @@ async def _tenants(store: RedisStore, only: str | None) -> Mapping[Bucket, Seque
 
 
 async def _mender(store: RedisStore, clock: Clock, bucket: Bucket) -> Mender:
-    """Writes as a consumer of the very topic that the bucket's positions are of."""
+    """Repairs tickets as a consumer would, so it needs the topic id of the bucket's positions."""
     states = await store.states([bucket])
     return Reevaluation(store, Tenants(store.tenant), clock, ConsumerMetrics(), states[bucket].topic)
 
@@ -93,12 +93,12 @@ def _print(report: TenantReport) -> None:
         _write(f"{report.tenant}: ticket {ticket} {problem}")
 
 
-async def _against(asked: argparse.Namespace, settings: ConsumerSettings) -> int:
-    async with AsyncExitStack() as open_now:
-        store = await open_now.enter_async_context(opened(settings))
-        outbox = await open_now.enter_async_context(open_outbox(settings, _say)) if asked.publish else None
-        against = Against(store, _write, asked.tenant, None if outbox is None else outbox.send)
-        async with aclosing(lines_of([asked.against])) as lines:
+async def _against(options: argparse.Namespace, settings: ConsumerSettings) -> int:
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(opened(settings))
+        outbox = await stack.enter_async_context(open_outbox(settings, _say)) if options.publish else None
+        against = Against(store, _write, options.tenant, None if outbox is None else outbox.send)
+        async with aclosing(lines_of([options.against])) as lines:
             await against.run(lines)
         if outbox is not None:
             await outbox.flush()
@@ -114,10 +114,10 @@ def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-async def run(asked: argparse.Namespace, settings: ConsumerSettings) -> int:
-    """Does what was asked; the exit status."""
+async def run(options: argparse.Namespace, settings: ConsumerSettings) -> int:
+    """Runs the audit or the comparison. Returns the exit status."""
     try:
-        return await (_audit if asked.against is None else _against)(asked, settings)
+        return await (_audit if options.against is None else _against)(options, settings)
     except (SourceUnusable, BadExport, StoreRefused, NothingFound) as error:
         _say(str(error))
         return EXIT_WRONG_USE
@@ -134,7 +134,7 @@ async def run(asked: argparse.Namespace, settings: ConsumerSettings) -> int:
 
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 drift found, 2 wrong use, 3 not proven or unreachable, 130."""
-    asked = arguments.parse(argv)
+    options = arguments.parse(argv)
     try:
         settings = ConsumerSettings.read(os.environ)
     except SettingsError as error:
@@ -143,9 +143,9 @@ def main(argv: Sequence[str]) -> int:
     for warning in environment.unknown_variables(os.environ, known_variables()):
         _say(warning)
     logs.set_up("warning", "console", "audit")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what the client meets ends in a message of ours
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # we report its errors
     try:
-        return asyncio.run(run(asked, settings))
+        return asyncio.run(run(options, settings))
     except KeyboardInterrupt:
         _say("interrupted")
         return EXIT_INTERRUPTED

@@ -1,4 +1,4 @@
-"""Compares what the log told us with an export of the source system, and sends the events that were never published."""
+"""Compares the stored tickets with an export of the source system, and publishes the missing events. Never deletes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol
@@ -14,35 +14,37 @@ from service.store.ports.reading import TicketReader
 from service.store.ports.steps import EventStore
 
 PAGE = 200
-"""Tickets looked up at once."""
+"""Tickets per read of the store."""
 
 Send = Callable[[Record], Awaitable[None]]
 
 
 class AgainstTotals(msgspec.Struct):
-    """What came of a comparison."""
+    """The totals of a comparison."""
 
     tickets: int = 0
     skipped: int = 0
-    """Of tenants that weren't asked about."""
+    """Tickets of tenants that `--tenant` leaves out."""
     different: int = 0
+    """Tickets that are missing, outdated or different in the store."""
     sent: int = 0
     only_here: int = 0
+    """Stored tickets that the export lacks."""
 
     def __str__(self) -> str:
         skipped = f" ({self.skipped:,} of other tenants left out)" if self.skipped else ""
         return (
-            f"{self.tickets:,} tickets of the export{skipped}: {self.different:,} never told or told otherwise, "
+            f"{self.tickets:,} tickets of the export{skipped}: {self.different:,} missing or different here, "
             f"{self.sent:,} of them sent; {self.only_here:,} tickets are only here"
         )
 
 
 class ComparedStore(EventStore, CatalogueReader, TicketReader, Protocol):
-    """Reads tenants and their tickets, one by one and page by page."""
+    """The parts of the store that a comparison reads: tenants, single tickets, and pages of tickets."""
 
 
 class Against:
-    """One comparison. `send` publishes what is missing; None: nothing is sent."""
+    """One comparison of an export with the store. `send` publishes one missing event; with None, nothing is sent."""
 
     def __init__(
         self, store: ComparedStore, write: Callable[[str], None], only: str | None = None, send: Send | None = None
@@ -51,13 +53,16 @@ class Against:
         self._write = write
         self._only = only
         self._send = send
-        self._named: dict[str, set[str]] = {}
-        self._strangers: set[str] = set()
+        self._exported: dict[str, set[str]] = {}
+        self._unknown_tenants: set[str] = set()
         self.totals = AgainstTotals()
 
     async def run(self, lines: AsyncIterator[Line]) -> None:
-        """Raises BadExport, StoreUnavailable, and what `send` raises."""
-        doubtful: list[Exported] = []
+        """Compares all lines and writes one line for each difference.
+
+        Raises BadExport, StoreUnavailable, and every error of `send`.
+        """
+        differing: list[Exported] = []
         page: list[Exported] = []
         async for line in lines:
             if not line.text.strip():
@@ -67,17 +72,17 @@ class Against:
                 self.totals.skipped += 1
                 continue
             self.totals.tickets += 1
-            self._named.setdefault(one.tenant, set()).add(one.name)
+            self._exported.setdefault(one.tenant, set()).add(one.name)
             page.append(one)
             if len(page) == PAGE:
-                doubtful += [each for each, _, _ in await self._different(page)]
+                differing += [each for each, _, _ in await self._different(page)]
                 page = []
-        doubtful += [each for each, _, _ in await self._different(page)]
-        # Once more: what was on its way when it was looked at first has mostly arrived.
-        for start in range(0, len(doubtful), PAGE):
-            for one, ticket_state, text in await self._different(doubtful[start : start + PAGE]):
-                await self._tell(one, ticket_state, text)
-        for tenant, names in sorted(self._named.items()):
+        differing += [each for each, _, _ in await self._different(page)]
+        # Compare the differing tickets again: most events that were in flight at the first look have arrived by now.
+        for start in range(0, len(differing), PAGE):
+            for one, ticket_state, text in await self._different(differing[start : start + PAGE]):
+                await self._report(one, ticket_state, text)
+        for tenant, names in sorted(self._exported.items()):
             await self._only_here(tenant, names)
 
     async def _different(self, page: Iterable[Exported]) -> list[tuple[Exported, TicketState | None, str]]:
@@ -89,7 +94,7 @@ class Against:
             stored = await self._store.tenant(tenant)
             names = list(dict.fromkeys(one.name for one in exports))
             if stored is None:
-                self._strangers.add(tenant)
+                self._unknown_tenants.add(tenant)
                 found += [(one, None, "its tenant is not in the catalogue") for one in exports]
                 continue
             loaded = await self._store.load(self._store.bucket(tenant), {tenant: names}, {tenant: stored.generation})
@@ -99,16 +104,16 @@ class Against:
                     found.append((one, ticket_state, text))
         return found
 
-    async def _tell(self, one: Exported, ticket_state: TicketState | None, text: str) -> None:
+    async def _report(self, one: Exported, ticket_state: TicketState | None, text: str) -> None:
         self.totals.different += 1
         note = ""
-        if self._send is not None and one.tenant not in self._strangers and mendable(one, ticket_state):
+        if self._send is not None and one.tenant not in self._unknown_tenants and mendable(one, ticket_state):
             key, value = event_of(one)
             await self._send(Record(is_event=True, key=key, value=value))
             self.totals.sent += 1
             note = "; sent"
         elif self._send is not None:
-            note = "; not sent: the export has no data of it" if one.data is None else "; not sent"
+            note = "; not sent: the export has no data for it" if one.data is None else "; not sent"
         self._write(f"{one.tenant}: ticket {one.name}: {text}{note}")
 
     async def _only_here(self, tenant: str, names: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a stored counter has wrong beside the recount of its tickets. Pure."""
+"""Compares a stored counter with the recount of its tickets. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
@@ -11,22 +11,22 @@ from service.store.ports.auditing import RightCounter, StoredCounter
 _Key = TypeVar("_Key", int, str)
 
 _TIMED = "by time"
-"""Stands for the part of a cell that is kept by time; no part is called so."""
+"""Marks a wrong cell among the time buckets. No part has this name."""
 
 
 class WrongCell(NamedTuple):
-    """One count that isn't what the tickets come to."""
+    """One cell whose stored count differs from the recount."""
 
     counter: str
     part: str
     cell: str
-    """A column's number, or a field of what is kept by time."""
+    """The number of a column, or the field of a time bucket."""
     stored: int
     right: int
 
 
 def wrong_cells(counter: str, stored: StoredCounter, recount: Recount) -> list[WrongCell]:
-    """Every cell of the counter that is wrong, missing or there without a ticket."""
+    """Returns every cell of the counter that is wrong, missing, or has a count without any ticket."""
     right = {part: column_changes(masks) for part, masks in recount.masks(counter).items()}
     found = [
         WrongCell(counter, part, str(column), count, should_be)
@@ -39,7 +39,7 @@ def wrong_cells(counter: str, stored: StoredCounter, recount: Recount) -> list[W
 
 
 def right_counter(counter: str, wrong: list[WrongCell], recount: Recount) -> RightCounter:
-    """What the counter has to be."""
+    """Returns the right values of the counter, for a repair."""
     return RightCounter(
         {part: dict(masks) for part, masks in recount.masks(counter).items()},
         {part: dict(time_buckets) for part, time_buckets in recount.time_buckets(counter).items()},

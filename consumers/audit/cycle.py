@@ -1,4 +1,4 @@
-"""A round of audits over many tenants, and the schedule of such rounds inside a consumer. Repairs nothing by itself."""
+"""Audits many tenants in a row, and schedules such rounds inside a consumer. Repairs nothing by itself."""
 
 import asyncio
 import time
@@ -19,13 +19,13 @@ from service.store.ports.catalogue import Bucket
 log = structlog.get_logger()
 
 NAMES = 1_000
-"""Keys looked at in one read: half a millisecond of Redis."""
+"""Keys scanned in one read: half a millisecond of Redis."""
 
 
 async def stored_counters(store: AuditedStore, only: str | None = None) -> Mapping[str, set[str]]:
-    """Tenant -> the names of all counters that are stored, in whatever generation; of one tenant where `only` says so.
+    """Returns the names of all stored counters by tenant, over all generations; with `only`, of that tenant.
 
-    A counter without any ticket is found by its name alone. Some 100 bytes a person with tickets.
+    Only its name reveals a counter that has no ticket. Costs some 100 bytes for each person with tickets.
     """
     names: dict[str, set[str]] = {}
     cursor = 0
@@ -42,7 +42,7 @@ async def stored_counters(store: AuditedStore, only: str | None = None) -> Mappi
 async def audited(
     audit: TenantAudit, tenants: Iterable[str], counters: Mapping[str, set[str]]
 ) -> AsyncGenerator[TenantReport | Unproven, None]:
-    """Each tenant's report, or why there is none."""
+    """Yields the report of each tenant, or the Unproven error."""
     for tenant in tenants:
         try:
             yield await audit.run(tenant, counters.get(tenant, ()))
@@ -51,7 +51,7 @@ async def audited(
 
 
 class AuditSchedule:
-    """Audits the tenants of those buckets whose lease this consumer has, again and again."""
+    """Audits the tenants of the buckets that this consumer holds the lease of, every `every_s` seconds (0: never)."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class AuditSchedule:
         self._retrying = retrying or Retrying("audit")
 
     async def run(self) -> None:
-        """Looks for ever; not at all where the setting says never. Raises what no retry cures."""
+        """Repeats rounds until cancelled. Returns at once when `every_s` is 0. Raises errors that no retry cures."""
         while self._every_s:
             await asyncio.sleep(self._every_s)
             try:
@@ -83,7 +83,7 @@ class AuditSchedule:
                 self._retrying.report(error)
 
     async def look(self) -> None:
-        """One round. Raises StoreUnavailable."""
+        """Runs one round and sets the metrics. Raises StoreUnavailable."""
         counters = await stored_counters(self._store)
         drift, proven = 0, True
         for bucket in self._buckets:
@@ -95,13 +95,13 @@ class AuditSchedule:
                     log.warning("audit unproven", reason=str(result))
                 else:
                     drift += result.drift
-                    _tell(result)
+                    _log_report(result)
         self._metrics.audit_drift.set(drift)
         if proven:
             self._metrics.audit_finished.set(time.time())
 
 
-def _tell(report: TenantReport) -> None:
+def _log_report(report: TenantReport) -> None:
     if report.drift:
         log.error(
             "audit found drift, run python -m consumers.audit --repair",
@@ -116,4 +116,4 @@ def _tell(report: TenantReport) -> None:
 
 
 _SHOWN = 10
-"""Of each tenant in a log line; the command prints all."""
+"""The most faults of a tenant in one log line; the command prints all."""

@@ -1,4 +1,4 @@
-"""A line of an export of the source system: a ticket as it is there. Pure."""
+"""Reads a line of a source-system export and compares it with the stored ticket. Pure."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from service.domain.tickets.ticket import Ticket, TicketState
 
 
 class BadExport(Exception):
-    """A line that is no ticket of an export. The message has its place."""
+    """The line is not a ticket of an export. The message names its file and line."""
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """One ticket of the source system; `ticket` and `data` are None where the export has only its sequence."""
+    """One ticket of the source system. `ticket` and `data` are None when the export has only its sequence."""
 
     tenant: str
     name: str
@@ -41,7 +41,7 @@ _decoder = msgspec.json.Decoder(_ExportLine)
 
 
 def exported(line: Line) -> Exported:
-    """The ticket of a line `{"tenant", "ticket", "sequence", "data"?}`. Raises BadExport."""
+    """Reads a line `{"tenant", "ticket", "sequence", "data"?}`. Raises BadExport."""
     try:
         read = read_json(_decoder, line.text, {"tenant": EXACT, "ticket": EXACT, "data": EXACT_DATA})
         check_tenant(read.tenant, "tenant")
@@ -54,27 +54,30 @@ def exported(line: Line) -> Exported:
 
 
 def difference(one: Exported, ticket_state: TicketState | None) -> str:
-    """What we were not told, or told otherwise; "" for nothing. An export may be older than what we have."""
+    """Describes how the stored ticket lags behind or contradicts the export; "" when it doesn't.
+
+    An export may be older than the store: a stored ticket with a higher sequence is no difference.
+    """
     if ticket_state is None:
-        return "the log never told of it"
+        return "missing: the log has no event of it"
     if ticket_state.sequence < one.sequence:
-        return f"the log told of sequence {ticket_state.sequence}, the source has {one.sequence}"
+        return f"outdated: sequence {ticket_state.sequence} here, {one.sequence} in the source"
     if ticket_state.sequence > one.sequence or one.ticket is None:
         return ""
     if ticket_state.ticket is None:
-        return f"deleted here at sequence {one.sequence}, which the source still has"
-    # Which event closed it isn't in an export.
+        return f"deleted here at sequence {one.sequence}, but not in the source"
+    # An export doesn't say whether a `ticket.closed` event closed the ticket.
     same = msgspec.structs.replace(ticket_state.ticket, closed_by_event=False) == one.ticket
     return "" if same else f"other content at sequence {one.sequence}: the source has to raise the sequence"
 
 
 def mendable(one: Exported, ticket_state: TicketState | None) -> bool:
-    """Whether the export's ticket, sent as an event, would mend the difference."""
+    """Whether an event with the exported ticket would remove the difference."""
     return one.data is not None and (ticket_state is None or ticket_state.sequence < one.sequence)
 
 
 def event_of(one: Exported) -> tuple[bytes, bytes]:
-    """Key and value of the event that tells what the export says."""
+    """Returns key and value of an event that carries the exported ticket."""
     event: dict[str, Any] = {
         "specversion": "1.0",
         "id": f"{one.name}-{one.sequence}",

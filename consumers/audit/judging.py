@@ -1,4 +1,4 @@
-"""Whether a ticket's stored contributions are what they should be, and whether it is due when it says. Pure."""
+"""Checks the stored contributions and the due time of a ticket against its tenant's columns. Pure."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,10 @@ from service.store.ports.catalogue import StoredTenant
 
 
 class Judge:
-    """Knows one state of a tenant's record. What is being filled or cleared isn't judged: a sweep is at it."""
+    """Checks tickets against one version of a tenant's record.
+
+    Skips columns that a backfill is filling or clearing, because their contributions are incomplete.
+    """
 
     def __init__(self, stored: StoredTenant) -> None:
         record = stored.record
@@ -25,12 +28,12 @@ class Judge:
         self._mask = sum(1 << number for number in self._numbers)
 
     def problem(self, one: AuditedTicket, instants: Sequence[Instant]) -> str:
-        """What is wrong with a ticket that has to be right at one of these instants; "" for nothing."""
+        """Describes the fault of a ticket that must be right at one of `instants`; "" when it is."""
         ticket_state = one.ticket_state
         if ticket_state is None:
-            return "" if one.due_at is None else "is due, but there is no such ticket"
+            return "" if one.due_at is None else "is in the due set, but isn't stored"
         if ticket_state.due_at != one.due_at:
-            return f"is due {_shown(one.due_at)} by the due set, and {_shown(ticket_state.due_at)} by itself"
+            return f"is due {_shown(one.due_at)} in the due set, but {_shown(ticket_state.due_at)} in its own state"
         problems = [self._at(ticket_state, instant) for instant in instants]
         return "" if "" in problems or not problems else problems[0]
 
@@ -39,27 +42,29 @@ class Judge:
             return (
                 ""
                 if not ticket_state.mask and not ticket_state.time_buckets and ticket_state.due_at is None
-                else "is deleted, but counts"
+                else "is deleted, but still counts"
             )
         counted = self._columns.counted(ticket_state.ticket, instant)
         wrong = (ticket_state.mask ^ counted.mask) & (self._mask if self._settled is False else -1)
         if wrong:
             numbers = [number for number in range(wrong.bit_length()) if wrong >> number & 1] if wrong > 0 else []
-            return f"counts otherwise than its columns say: {', '.join(map(str, numbers))}"
+            return f"counts wrongly in columns {', '.join(map(str, numbers))}"
         if self._kept(ticket_state.time_buckets) != self._kept(counted.time_buckets):
-            return "counts at other times than its columns say"
+            return "counts in wrong time buckets"
         if self._settled and ticket_state.due_at != counted.next_change_at:
-            return f"is due {_shown(ticket_state.due_at)}, and should be {_shown(counted.next_change_at)}"
+            return f"is due {_shown(ticket_state.due_at)}, but should be due {_shown(counted.next_change_at)}"
         return ""
 
     def _kept(self, time_buckets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        return sorted(one for one in time_buckets if self._settled or one[0] in self._numbers)
+        return sorted(entry for entry in time_buckets if self._settled or entry[0] in self._numbers)
 
 
 def instants_of(read: AuditRead, now: Instant) -> list[Instant]:
-    """When the tickets of a read have to be right: at the bucket's timers.
+    """Returns the instants at which a ticket may be right: the bucket's timers, and sometimes a later instant.
 
-    Where too many tickets are due at one instant to be applied at once, those that are have gone there already.
+    When too many tickets are due at one instant for a single batch, the first batches are already evaluated at that
+    instant while the timers still stand before it. Example: timers at 10:00, 5,000 tickets due at 10:15. After the
+    first batch some tickets are right at 10:15, the others at 10:00.
     """
     if read.timers is None:
         return []

@@ -1,7 +1,7 @@
-"""The audit of one tenant: recounts its stored tickets, compares every counter at one version, repairs what is proven.
+"""Audits one tenant: recounts its stored tickets, compares every counter, and repairs proven faults.
 
-Online: tickets are read page by page while events go on. The store notes what is written meanwhile; those tickets are
-read again in the same atomic read as the counters, so that nothing is ever compared across two versions.
+Never compares across two versions, though events go on: the audit reads tickets page by page, the store records which
+tickets change meanwhile, and one atomic read returns those tickets again together with the counters.
 """
 
 import asyncio
@@ -23,44 +23,44 @@ from service.store.ports.errors import StoreUnavailable
 from service.store.random_id import new_random_id
 
 PAGE, FIRST_PAGE = 200, 20
-"""Most tickets per read, and those of the first one, which shows how large they are."""
+"""Most tickets per read, and tickets in the first read, which shows how large they are."""
 
 PAGE_S = 0.02
-"""How long a page may take before the next one is smaller: events wait no longer behind one."""
+"""A page that takes longer makes the next one smaller: events wait behind a page."""
 
 COUNTERS = 50
-"""Counters per read; a person's is some hundred bytes, a team's some KB."""
+"""Counters per read. A person's counter has some hundred bytes, a team's some KB."""
 
 REST_SHARE = 1.0
-"""Rest after each read, as a share of what it took: an audit takes at most half of a core and of Redis."""
+"""Pause after each read, as a share of its duration: an audit uses at most half of a core and of Redis."""
 
 BEGINNINGS = 5
-"""Times that an audit is begun anew (another generation, another run of the store) before it is given up."""
+"""Attempts before an audit gives up. A new generation or a new run of the store ends an attempt."""
 
 TRIES = 200
-"""Reads of the same counters until nothing was written just before, and tries of one repair: milliseconds each."""
+"""Attempts to read the same counters between two writes, and attempts of one repair: milliseconds each."""
 
 AGAIN_S = 0.05
-"""Between two tries of what somebody else was quicker with."""
+"""Pause in seconds before another attempt, after a concurrent change or audit defeated the last one."""
 
 
 class Unproven(Exception):
-    """Neither drift nor its absence could be shown: try again later. The message says why."""
+    """The audit proved neither drift nor its absence: try again later. The message says why."""
 
 
 class _Lost(Exception):
-    """What was noted so far is worth nothing: begin anew."""
+    """The tickets read so far are no longer usable: start the audit again."""
 
 
 class Mender(Protocol):
-    """Evaluates tickets again, so that they contribute what they should."""
+    """Evaluates tickets again, so that their contributions are right."""
 
     async def repair(self, tenant: str, generation: str, tickets: Iterable[str]) -> None:
-        """One try for tickets that were found wrong. Raises StoreUnavailable."""
+        """Tries once to repair these tickets. Raises StoreUnavailable."""
 
 
 class TenantReport(msgspec.Struct):
-    """What was found; `repaired` says that none of it is left."""
+    """The faults of a tenant. `repaired`: all of them are repaired."""
 
     tenant: str
     tickets: int = 0
@@ -77,7 +77,7 @@ class TenantReport(msgspec.Struct):
 
 
 class TenantAudit:
-    """Audits tenants one after another. With a `mender` it also repairs. Gives way to `live` work."""
+    """Audits one tenant at a time, and repairs it when there is a `mender`. Waits while `live` work is under way."""
 
     def __init__(
         self, store: AuditedStore, clock: Clock, mender: Mender | None = None, live: LiveWork | None = None
@@ -88,9 +88,10 @@ class TenantAudit:
         self._live = live or LiveWork()
 
     async def run(self, tenant: str, stored_counters: Iterable[str] = ()) -> TenantReport:
-        """The report; `stored_counters` are looked at beside those that tickets count in. Raises Unproven.
+        """Audits the tenant. Raises Unproven.
 
-        A tenant that goes meanwhile has nothing wrong.
+        Compares `stored_counters` too, so that a counter without tickets is found. A tenant that is removed meanwhile
+        has an empty report.
         """
         problem = ""
         for attempt in range(BEGINNINGS):
@@ -111,7 +112,7 @@ class TenantAudit:
 
 
 class _Pass:
-    """One try, in one generation and one run of the store."""
+    """One attempt, within one generation and one run of the store."""
 
     def __init__(
         self,
@@ -162,9 +163,10 @@ class _Pass:
         tickets: tuple[str, ...] = (),
         counters: tuple[str, ...] = (),
     ) -> AuditRead:
-        """One read, taken in; rests afterwards, but for what is still to be read before counters can be.
+        """Reads once and records the tickets of the read.
 
-        A page of tickets waits for live work. Counters don't: what is written meanwhile has to be read again.
+        Rests afterwards, unless changed tickets are left: those must be read before the counters. A page of tickets
+        waits for live work. Counters don't, because each ticket written meanwhile has to be read again.
         """
         loop = asyncio.get_running_loop()
         if cursor is not None:
@@ -175,18 +177,18 @@ class _Pass:
         )
         read = await self._store.audit(ask)
         if read is None:
-            raise _Lost("another audit of its bucket is under way" if begin else "it was interrupted")
+            raise _Lost("another audit of its bucket is under way" if begin else "the store no longer keeps this audit")
         if read.run != (self._run or read.run):
             raise _Lost("the store restarted or failed over")
         self._run = read.run
         if cursor is not None:
             self._size.note(loop.time() - began)
-        await self._take(read)
+        await self._record(read)
         if not read.left:
             await asyncio.sleep(REST_SHARE * (loop.time() - began))
         return read
 
-    async def _take(self, read: AuditRead) -> None:
+    async def _record(self, read: AuditRead) -> None:
         judge = await self._judge_of(read.record_version)
         instants = instants_of(read, self._clock.now_us())
         for one in read.tickets:
@@ -199,14 +201,14 @@ class _Pass:
                 self._wrong[one.ticket] = problem
 
     async def _judge_of(self, record_version: str) -> Judge | None:
-        """None where the record has changed once more since this was read."""
+        """Returns the judge for this record version; None when the record has changed since the read."""
         if self._judge is None or self._judge.record_version != record_version:
             stored = await self._store.tenant(self._ask.tenant)
             self._judge = None if stored is None else Judge(stored)
         return self._judge if self._judge is not None and self._judge.record_version == record_version else None
 
     async def _compare(self, names: tuple[str, ...], report: TenantReport) -> int:
-        """Compares some counters at one version, which is returned; repairs them where that is asked for."""
+        """Compares some counters at one version, repairs them when there is a mender, and returns the version."""
         for _ in range(TRIES):
             version, wrong = await self._wrong_cells(names)
             cells = [cell for found in wrong.values() for cell in found]
@@ -216,9 +218,9 @@ class _Pass:
             right = {name: right_counter(name, found, self._recount) for name, found in wrong.items()}
             ask = self._ask
             if await self._store.repair(Repair(ask.tenant, ask.generation, self.holder, version, right)) is not None:
-                report.cells += cells  # and they are looked at once more
+                report.cells += cells  # the next read checks the repair
             else:
-                await asyncio.sleep(0)  # somebody was quicker: what was compared is of an older version
+                await asyncio.sleep(0)  # an event came first: the comparison is of an older version
         raise Unproven(f"tenant {self._ask.tenant}: its counts change faster than they can be repaired")
 
     async def _wrong_cells(self, names: tuple[str, ...]) -> tuple[int, dict[str, list[WrongCell]]]:
@@ -233,11 +235,11 @@ class _Pass:
         for _ in range(TRIES):
             if not self._wrong:
                 return
-            some = tuple(islice(self._wrong, PAGE))
-            await mender.repair(self._ask.tenant, self._ask.generation, some)
-            await self._read(tickets=some)
-            await asyncio.sleep(AGAIN_S if some == tuple(islice(self._wrong, PAGE)) else 0)
-        raise Unproven(f"tenant {self._ask.tenant}: {len(self._wrong)} tickets could not be applied again")
+            tickets = tuple(islice(self._wrong, PAGE))
+            await mender.repair(self._ask.tenant, self._ask.generation, tickets)
+            await self._read(tickets=tickets)
+            await asyncio.sleep(AGAIN_S if tickets == tuple(islice(self._wrong, PAGE)) else 0)
+        raise Unproven(f"tenant {self._ask.tenant}: {len(self._wrong)} tickets could not be repaired")
 
 
 def _chunks(names: list[str], size: int) -> Iterator[tuple[str, ...]]:

@@ -1,1 +1,1 @@
-"""Lines into Kafka: reading, checking, sending, waiting until they count. The commands stand on it."""
+"""Publishes lines to Kafka for the commands: reads, checks and sends them, and waits until they are applied."""

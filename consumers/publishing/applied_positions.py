@@ -1,4 +1,4 @@
-"""Waits until the consumers have applied what was published, by the positions of all buckets. Reads no counter."""
+"""Waits until the consumers have applied the published records, by the buckets' positions. Reads no counter."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from service.store.ports.errors import StoreUnavailable
 from service.store.ports.steps import BucketState, OffsetStore
 
 POLL_INTERVAL_S = 0.5
-"""Positions of idle buckets are raised once a second: looking more often would see nothing new."""
+"""Consumers raise the positions of idle buckets once a second, so faster polling would see nothing new."""
 
 
 async def until_applied(
@@ -22,10 +22,10 @@ async def until_applied(
     *,
     catalogue_end: Position = 0,
 ) -> None:
-    """Returns once everything below `ends`, by partition, is in the counts of every bucket, and the catalogue's records
-    below `catalogue_end` are in the store; bad ones are dead letters by then.
+    """Waits until every bucket has applied the records below `ends` (offsets by partition), and the store has the
+    catalogue's records below `catalogue_end`. Poison records count as applied once they are dead letters.
 
-    Says how far it is now and then, and that it waits while Redis is away. Raises StoreDenied, which no retry cures.
+    Reports progress, and waits while Redis is unavailable. Raises StoreDenied, which no retry cures.
     """
     progress: ProgressReport | None = None
     before, backoff = 0, Backoff()
@@ -48,7 +48,10 @@ async def until_applied(
 
 
 def _left(states: Mapping[int, BucketState], ends: Mapping[int, Position]) -> int:
-    """How many records the bucket that is furthest behind has before it, by partition."""
+    """Returns the records that the slowest bucket still has to apply, summed over the partitions.
+
+    Example: end 100, two buckets at 90 and 70: 30.
+    """
     return sum(
         max(0, *(end - state.positions.get(partition, 0) for state in states.values()))
         for partition, end in ends.items()

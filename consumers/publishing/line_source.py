@@ -1,4 +1,4 @@
-"""Lines of files and of stdin, with where they stand. Reads in a thread: a slow pipe never holds the event loop up."""
+"""Reads the lines of files and of stdin, with their places. Reads in a thread, so it never blocks the event loop."""
 
 import asyncio
 import codecs
@@ -13,29 +13,29 @@ from pathlib import Path
 from typing import NamedTuple
 
 READ_BYTES = 1_048_576
-"""Bytes asked for at once: so many that changing threads costs nothing beside reading them."""
+"""Bytes per read: so many that the thread switch costs nothing in comparison."""
 
 LONGEST_LINE_BYTES = 16_777_216
-"""A longer line is no NDJSON but a wrong file: it isn't gathered in memory."""
+"""A longer line means that the file isn't NDJSON: reading stops before it fills the memory."""
 
 STDIN = "-"
 
 
 class SourceUnusable(Exception):
-    """This file can't be read, or not to its end. The message names it and says why."""
+    """The file can't be read to its end. The message names it and says why."""
 
 
 class Line(NamedTuple):
-    """One line without its end, and where it stands: `FILE:LINE`."""
+    """One line without its line end, and its place as `FILE:LINE`."""
 
     place: str
     text: bytes
 
 
 async def lines_of(names: Iterable[str]) -> AsyncGenerator[Line, None]:
-    """The lines of the named files in order; `-` is stdin, `….gz` is unpacked, a byte order mark at the start left out.
+    """Yields the lines of the named files in order. Raises SourceUnusable.
 
-    Raises SourceUnusable.
+    `-` is stdin. Unpacks names that end in `.gz`, and drops a byte order mark at the start.
     """
     for name in names:
         shown = "stdin" if name == STDIN else name
@@ -61,31 +61,31 @@ def _line(shown: str, number: int, text: bytes) -> Line:
 
 async def _chunks(name: str, shown: str) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
-    wanted: queue.SimpleQueue[asyncio.Future[bytes] | None] = queue.SimpleQueue()
-    # A daemon, so that a pipe that stays silent doesn't hold the end of the program up.
-    threading.Thread(target=_read, args=(name, wanted, loop), daemon=True, name=f"reads {shown}").start()
+    requests: queue.SimpleQueue[asyncio.Future[bytes] | None] = queue.SimpleQueue()
+    # A daemon thread, so that a silent pipe doesn't delay the exit of the program.
+    threading.Thread(target=_read, args=(name, requests, loop), daemon=True, name=f"reads {shown}").start()
     try:
         while True:
-            answer: asyncio.Future[bytes] = loop.create_future()
-            wanted.put(answer)
+            future: asyncio.Future[bytes] = loop.create_future()
+            requests.put(future)
             try:
-                chunk = await answer
+                chunk = await future
             except OSError as error:
                 raise SourceUnusable(f"{shown}: {error.strerror or error}") from None
             if not chunk:
                 return
             yield chunk
     finally:
-        wanted.put(None)
+        requests.put(None)
 
 
 def _read(
-    name: str, wanted: "queue.SimpleQueue[asyncio.Future[bytes] | None]", loop: asyncio.AbstractEventLoop
+    name: str, requests: "queue.SimpleQueue[asyncio.Future[bytes] | None]", loop: asyncio.AbstractEventLoop
 ) -> None:
-    """Answers each wish with the next chunk, b"" at the end, or the OSError that ended it; None ends the thread."""
+    """Resolves each requested future with the next chunk, b"" at the end, or an OSError. None ends the thread."""
     with ExitStack() as stack:
         read: Callable[[int], bytes] | None = None
-        while (answer := wanted.get()) is not None:
+        while (future := requests.get()) is not None:
             chunk: bytes | OSError
             try:
                 read = read or _opened(name, stack)
@@ -95,23 +95,23 @@ def _read(
             except (EOFError, zlib.error) as error:  # what gzip raises for a file cut short, and for a damaged one
                 chunk = OSError(f"damaged gzip data: {error}")
             try:
-                loop.call_soon_threadsafe(_deliver, answer, chunk)
-            except RuntimeError:  # the loop has closed: nobody waits any more
+                loop.call_soon_threadsafe(_deliver, future, chunk)
+            except RuntimeError:  # the event loop is closed
                 return
 
 
-def _deliver(answer: asyncio.Future[bytes], chunk: bytes | OSError) -> None:
-    if answer.done():  # the waiting side was cancelled
+def _deliver(future: asyncio.Future[bytes], chunk: bytes | OSError) -> None:
+    if future.done():  # the waiting side was cancelled
         return
     if isinstance(chunk, OSError):
-        answer.set_exception(chunk)
+        future.set_exception(chunk)
     else:
-        answer.set_result(chunk)
+        future.set_result(chunk)
 
 
 def _opened(name: str, stack: ExitStack) -> Callable[[int], bytes]:
     if name == STDIN:
-        # Not through sys.stdin: its lock, held by a waiting thread, would abort the interpreter at exit.
+        # Not sys.stdin: the reading thread would hold its lock, which aborts the interpreter at exit.
         return stack.enter_context(open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)).read
     if name.endswith(".gz"):
         return stack.enter_context(gzip.open(name)).read1

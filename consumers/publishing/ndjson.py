@@ -1,4 +1,4 @@
-"""What a line of NDJSON publishes: the record it becomes. Pure: no I/O; never judges what the consumers will judge."""
+"""Turns a line of NDJSON into the record to publish. Pure: no I/O. Leaves all further checks to the consumers."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,38 +12,38 @@ from service.domain.catalogue.entry_key import EntryKind
 from service.domain.json_reading import EXACT, Exact, UnpairedSurrogate, read_json
 
 EVENT_HEADERS = (("content-type", b"application/cloudevents+json"),)
-"""CloudEvents Kafka binding 1.0 §3.3: what marks a value as a whole event."""
+"""The header that marks a value as a whole event (CloudEvents Kafka binding 1.0 §3.3)."""
 
 MAX_LINE_BYTES = EVENTS_MAX_MESSAGE_BYTES - 65_536
-"""Longest line: the topics' largest batch without the most that a key, a header and the framing around them take."""
+"""Longest line: the topics' largest batch minus the largest key, headers and framing."""
 
 KINDS = ("realm", "tenant", "filter", "profile", "credential")
 
 OWNED_BY_TENANT = ("filter", "profile")
-"""Kinds whose key has the tenant in it, because their ids are only unique within one."""
+"""Kinds whose key includes the tenant, because their ids are unique only within a tenant."""
 
 ID_MEMBER = {"realm": "name", "credential": "identifier"}
-"""What a kind's value calls its id, where that isn't `id`."""
+"""The member that holds an entry's id, for kinds that don't call it `id`."""
 
 
 class BadLine(ValueError):
-    """This line is no record: correct it. The message says what is wrong with it, not where it is."""
+    """The line is not a record: correct it. The message describes the fault, but not its place."""
 
 
 class Record(NamedTuple):
-    """One record to publish; `value` None removes a catalogue entry, or is a ticket's tombstone."""
+    """One record to publish. `value` None removes a catalogue entry or deletes a ticket."""
 
     is_event: bool
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] | None = None
-    """None: those that mark its value as a whole event, or none for an entry."""
+    """None: the headers of a whole event (EVENT_HEADERS), or no headers for a catalogue entry."""
     timestamp_ms: int | None = None
     """None: now."""
 
 
 class _PublishedLine(msgspec.Struct):
-    """The members that decide what a line is; the others are not looked at."""
+    """The members that decide what a line is. Ignores all others."""
 
     specversion: Any = msgspec.UNSET
     tenantid: Any = None
@@ -59,10 +59,10 @@ _value_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def record(line: bytes) -> Record:
-    """The record a line stands for, with its bytes as they came: what was signed or hashed upstream stays the same.
+    """Returns the record of a line. Keeps its bytes, so that upstream signatures and hashes stay valid.
 
-    A CloudEvent is known by `specversion`, a catalogue entry by `kind`. Raises BadLine, also for an unpaired surrogate
-    in an id, a time or a condition; one in another text of an entry becomes U+FFFD, those of events the consumers read.
+    `specversion` marks a CloudEvent, `kind` a catalogue entry. Raises BadLine, also for an unpaired surrogate in an id,
+    a time or a condition. In another text of an entry it becomes U+FFFD. The consumers handle other texts of events.
     """
     if len(line) > MAX_LINE_BYTES:
         raise BadLine(f"has {len(line):,} bytes, and {MAX_LINE_BYTES:,} is the most a topic takes")
@@ -80,7 +80,7 @@ def _members(line: bytes) -> _PublishedLine:
         try:
             return _decoder.decode(line)
         except msgspec.DecodeError:
-            first = read_json(_decoder, line, {})  # says what the line is, and so which texts must be exact
+            first = read_json(_decoder, line, {})  # tells the kind of line, and so which texts must be exact
             return read_json(_decoder, line, _exact(first))
     except UnpairedSurrogate as error:
         raise BadLine(str(error)) from None

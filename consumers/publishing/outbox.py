@@ -1,4 +1,4 @@
-"""Records on their way into Kafka: in order, acknowledged by all replicas, once where brokers can. Drops none."""
+"""Sends records to Kafka in order, acknowledged by all replicas, idempotently if possible. Never drops a record."""
 
 import asyncio
 from collections import deque
@@ -21,35 +21,35 @@ from consumers.publishing.ndjson import EVENT_HEADERS, Record
 from consumers.settings import ConsumerSettings
 
 ACKNOWLEDGED_WITHIN_S = 60.0
-"""Longest wait for one acknowledgement. An idempotent producer retries for ever; a minute outlives an election."""
+"""Longest wait for one acknowledgement. An idempotent producer retries forever; a leader election takes less."""
 
 STOPPED_WITHIN_S = 5.0
-"""Longest wait for the producer's end: with the broker gone it would never come."""
+"""Longest wait for the producer to stop: without a broker it would never stop."""
 
 BATCH_BYTES = 262_144
-"""Bytes a partition's batch grows to under load: some 500 events a request instead of 30 with the default of 16 KiB."""
+"""Largest batch of a partition: some 500 events per request, instead of 30 with the default of 16 KiB."""
 
 LINGER_MS = 5
-"""A batch waits this long to fill: nothing to a person, and ten times fewer requests at moderate rates."""
+"""Wait for a batch to fill: unnoticeable for people, and ten times fewer requests at moderate rates."""
 
 NOT_IDEMPOTENT = (UnknownError, UnsupportedVersionError, IncompatibleBrokerVersion, ClusterAuthorizationFailedError)
-"""How brokers say that they have no idempotent producers: Tansu, ancient Kafka, and one whose ACLs forbid it."""
+"""Errors of brokers without idempotent producers: Tansu, old Kafka versions, and Kafka whose ACLs forbid them."""
 
 
 class NotAcknowledged(Exception):
-    """Kafka didn't confirm a record, and it may or may not be in the topic: publish the rest again, once it is well."""
+    """Kafka didn't confirm a record, which may be in the topic or not: publish again from there once Kafka is back."""
 
 
 class Outbox:
-    """Sends records in order. Events and catalogue records are never on their way at once: each waits for the other.
+    """Sends records in order. Before a switch between events and catalogue records, it waits for all acknowledgements.
 
-    How many are on their way is bounded by the producer, which holds one open batch a partition.
+    The producer bounds the unacknowledged records: it holds one open batch for each partition.
     """
 
     def __init__(self, producer: AIOKafkaProducer, events_topic: str, catalogue_topic: str) -> None:
         self._producer = producer
         self._topics = {True: events_topic, False: catalogue_topic}
-        self._under_way: deque[asyncio.Future[RecordMetadata]] = deque()
+        self._unacknowledged: deque[asyncio.Future[RecordMetadata]] = deque()
         self._sending_events = True
         self.events = 0
         """Events acknowledged."""
@@ -58,7 +58,7 @@ class Outbox:
         self.acknowledged = Acknowledged()
 
     async def send(self, record: Record) -> None:
-        """Takes the record; it is on its way when this returns. Raises NotAcknowledged when an earlier one failed."""
+        """Hands the record to the producer. Raises NotAcknowledged, also for an earlier record."""
         if record.is_event != self._sending_events:
             await self.flush()
             self._sending_events = record.is_event
@@ -72,36 +72,36 @@ class Outbox:
         try:
             # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the result.
             async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
-                self._under_way.append(await sending)
+                self._unacknowledged.append(await sending)
         except TimeoutError:
-            raise _silence() from None
+            raise _timed_out() from None
         except KafkaError as error:
-            raise _unacknowledged(f"{error}") from error
-        while self._under_way and self._under_way[0].done():
+            raise _not_acknowledged(f"{error}") from error
+        while self._unacknowledged and self._unacknowledged[0].done():
             await self._settle()
 
     async def flush(self) -> None:
-        """Returns when everything sent is acknowledged. Raises NotAcknowledged."""
-        while self._under_way:
+        """Waits until all sent records are acknowledged. Raises NotAcknowledged."""
+        while self._unacknowledged:
             await self._settle()
 
     def abandon(self) -> None:
-        """Forgets what isn't acknowledged; for the end, when the failure has been said."""
-        for sent in self._under_way:
+        """Forgets unacknowledged records. For the exit, after the failure was reported."""
+        for sent in self._unacknowledged:
             if not sent.cancel():
-                sent.exception()  # asyncio complains about failures that nobody looked at
-        self._under_way.clear()
+                sent.exception()  # retrieve it, or asyncio logs it as never retrieved
+        self._unacknowledged.clear()
 
     async def _settle(self) -> None:
-        first = self._under_way[0]
+        first = self._unacknowledged[0]
         try:
             async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
                 sent = await asyncio.shield(first)
         except TimeoutError:
-            raise _silence() from None
+            raise _timed_out() from None
         except KafkaError as error:
-            raise _unacknowledged(f"{error}") from error
-        del self._under_way[0]
+            raise _not_acknowledged(f"{error}") from error
+        del self._unacknowledged[0]
         self.acknowledged.add(self._topics[self._sending_events], sent.partition, sent.offset)
         if self._sending_events:
             self.events += 1
@@ -111,7 +111,7 @@ class Outbox:
 
 @asynccontextmanager
 async def open_outbox(settings: ConsumerSettings, say: Callable[[str], None]) -> AsyncIterator[Outbox]:
-    """An outbox with its own producer; says so when the broker lets it repeat a record. Raises KafkaError."""
+    """Opens an outbox with its own producer. Warns when the broker can't prevent duplicates. Raises KafkaError."""
     try:
         producer = await _started(settings, idempotent=True)
     except NOT_IDEMPOTENT:
@@ -144,13 +144,13 @@ async def _started(settings: ConsumerSettings, *, idempotent: bool) -> AIOKafkaP
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    """Ends the producer, and waits for that only so long: what isn't acknowledged by now has been said."""
+    """Stops the producer, and waits at most STOPPED_WITHIN_S: missing acknowledgements are already reported."""
     stopping = asyncio.ensure_future(producer.stop())
     await asyncio.wait({stopping}, timeout=STOPPED_WITHIN_S)
     if stopping.cancel():
         await asyncio.wait({stopping})
     elif not stopping.cancelled():
-        stopping.exception()  # with the brokers gone it ends as it likes
+        stopping.exception()  # without brokers it may fail in any way
 
 
 def _headers(record: Record) -> list[tuple[str, bytes | None]] | None:
@@ -159,9 +159,9 @@ def _headers(record: Record) -> list[tuple[str, bytes | None]] | None:
     return list(EVENT_HEADERS) if record.is_event else None
 
 
-def _silence() -> NotAcknowledged:
-    return _unacknowledged(f"no acknowledgement for {ACKNOWLEDGED_WITHIN_S:g} s")
+def _timed_out() -> NotAcknowledged:
+    return _not_acknowledged(f"no acknowledgement for {ACKNOWLEDGED_WITHIN_S:g} s")
 
 
-def _unacknowledged(problem: str) -> NotAcknowledged:
+def _not_acknowledged(problem: str) -> NotAcknowledged:
     return NotAcknowledged(f"Kafka didn't confirm a record ({problem}); it may or may not be in the topic")

@@ -1,1 +1,1 @@
-"""`python -m consumers.rebuild`: counts a tenant into a new generation and swaps. Never touches what serves."""
+"""`python -m consumers.rebuild`: counts tenants into new generations and swaps. Never writes to a serving one."""

@@ -1,4 +1,4 @@
-"""`python -m consumers.rebuild`: counts tenants anew beside what serves, and swaps. Builds every part once."""
+"""`python -m consumers.rebuild`: wires a rebuild to Redis and Kafka. Counts nothing itself."""
 
 import argparse
 import asyncio
@@ -45,14 +45,14 @@ SETTINGS_USED = (
 
 EXIT_REFUSED = 1
 EXIT_INTERRUPTED = 130
-"""What shells report for a program that Ctrl-C ended."""
+"""The status that shells report after Ctrl-C (128 + SIGINT)."""
 
 STOP_LIMIT_S = 3.0
-"""Longest wait for the Kafka client to leave: a broker that hangs must not hold the end."""
+"""Longest wait for the Kafka client to stop: a broker that hangs must not delay the exit."""
 
 
 class RebuildArguments(argparse.Namespace):
-    """The command line, taken apart."""
+    """The parsed command line."""
 
     tenant: str | None
     from_store: bool
@@ -60,11 +60,11 @@ class RebuildArguments(argparse.Namespace):
     metrics_port: int | None
 
 
-async def rebuild(settings: ConsumerSettings, asked: RebuildArguments) -> None:
-    """Rebuilds one tenant or all. Raises RebuildRefused, and what says that Redis or Kafka is away from the start."""
+async def rebuild(settings: ConsumerSettings, options: RebuildArguments) -> None:
+    """Rebuilds one tenant or all. Raises RebuildRefused, and StoreUnavailable or KafkaError at the start."""
     async with open_building_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
         await store.ensure_layout()
-        tenants = [asked.tenant] if asked.tenant else await _all_tenants(store)
+        tenants = [options.tenant] if options.tenant else await _all_tenants(store)
         async with AsyncExitStack() as clients:
             topics = await describe_topics(settings.kafka, [settings.events_topic])
             if settings.events_topic not in topics:
@@ -73,17 +73,17 @@ async def rebuild(settings: ConsumerSettings, asked: RebuildArguments) -> None:
             consumer = await clients.enter_async_context(_running(events_reader(settings)))
             log = EventsLog(consumer, settings.events_topic)
             beginnings = await log.beginnings(range(topic.partitions))
-            if not asked.from_store and not asked.give_up:
+            if not options.from_store and not options.give_up:
                 check_beginnings(beginnings)
                 await check_policy(settings.kafka, settings.events_topic, say_on_stderr)
-            room = MemoryBudget(store, settings.buckets)
+            budget = MemoryBudget(store, settings.buckets)
             clock = await StoreClock.of(store)
             step = BuildStep(store, clock)
             filling = Filling(
                 store,
                 log,
                 step,
-                room,
+                budget,
                 say_on_stderr,
                 batch_records=settings.batch_records,
                 apply_events=settings.apply_events,
@@ -96,13 +96,13 @@ async def rebuild(settings: ConsumerSettings, asked: RebuildArguments) -> None:
                 topic.id or settings.events_topic,
                 beginnings,
                 say_on_stderr,
-                from_store=asked.from_store,
+                from_store=options.from_store,
             )
-            if asked.give_up:
+            if options.give_up:
                 await _give_up(rebuilding, tenants)
                 return
-            await room.check_before(tenants)
-            with served(RebuildMetrics(rebuilding, filling), settings.metrics_host, asked.metrics_port):
+            await budget.check_before(tenants)
+            with served(RebuildMetrics(rebuilding, filling), settings.metrics_host, options.metrics_port):
                 await rebuilding.run(tenants)
 
 
@@ -132,7 +132,7 @@ async def _running(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer
 
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 when it was refused, 2 for wrong use, 130 after Ctrl-C."""
-    asked = _parser().parse_args(argv[1:], namespace=RebuildArguments())
+    options = _parser().parse_args(argv[1:], namespace=RebuildArguments())
     try:
         settings = ConsumerSettings.read(os.environ)
     except SettingsError as error:
@@ -141,10 +141,10 @@ def main(argv: Sequence[str]) -> int:
     for warning in environment.unknown_variables(os.environ, known_variables()):
         say_on_stderr(warning)
     logs.set_up("warning", "console", "rebuild")
-    # Whatever the client meets ends in a message of ours; its own would come on top, for what is then mended too.
+    # We report every client error ourselves, so the client's own log line would be a duplicate.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        asyncio.run(rebuild(settings, asked))
+        asyncio.run(rebuild(settings, options))
     except CannotServe as error:
         say_on_stderr(f"TICKET_COUNTS_METRICS_HOST, --metrics-port: {error}")
         return EXIT_REFUSED
@@ -161,7 +161,7 @@ def main(argv: Sequence[str]) -> int:
         say_on_stderr(f"Kafka at {settings.kafka}: {error!r}")
         return EXIT_REFUSED
     except KeyboardInterrupt:
-        say_on_stderr("interrupted; run it again, and it goes on where it was")
+        say_on_stderr("interrupted; run it again to resume")
         return EXIT_INTERRUPTED
     return 0
 
@@ -170,23 +170,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m consumers.rebuild",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="""Counts tenants anew, from the log's start, beside the counts that are served, and swaps when both
-stand at the same place. Consumers and the service go on meanwhile, and nobody sees anything but whole counts. It may be
-stopped or killed at any time: run again, it goes on where it was. Redis has to have room for both generations.""",
+        description="""Counts tenants again from the log's start, beside the served counts, and swaps when both have reached
+the same position. Consumers and the service go on meanwhile, and readers always see complete counts. You may stop or
+kill a rebuild at any time: run it again and it resumes. Redis needs memory for both generations.""",
         epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
     )
     parser.add_argument("--version", action="version", version=ABOUT)
-    parser.add_argument("--tenant", metavar="ID", help="only this tenant (default: all)")
+    parser.add_argument("--tenant", metavar="ID", help="rebuild only this tenant (default: all)")
     parser.add_argument(
         "--from-store",
         action="store_true",
-        help="recompute from the stored tickets, where the log no longer has everything",
+        help="recompute from the stored tickets, for a log that is trimmed or compacted",
     )
     parser.add_argument(
-        "--give-up", action="store_true", help="rebuild nothing: remove what an unfinished rebuild has left"
+        "--give-up", action="store_true", help="rebuild nothing: remove the generation of an unfinished rebuild"
     )
     parser.add_argument(
-        "--metrics-port", metavar="PORT", type=int, help="serve /metrics there while it works (default: don't)"
+        "--metrics-port",
+        metavar="PORT",
+        type=int,
+        help="serve /metrics on this port meanwhile (default: don't)",
     )
     return parser
 

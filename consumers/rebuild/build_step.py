@@ -1,6 +1,6 @@
-"""Steps of a tenant's next generation: events, copies of served tickets, columns and time. Never touches what serves.
+"""Steps of a tenant's next generation: events, copied tickets, new columns, timers. Never writes to the serving one.
 
-The store compares as it does for the serving generation, so two rebuilds at once do no harm.
+The store applies the same guards as for the serving generation, so two rebuilds at once do no harm.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from service.store.ports.steps import Batch, Behind, Loaded, OtherTopic, Outcome
 
 
 class Job:
-    """One tenant's building at hand. `positions` is how far this process has brought it, or has read that it is.
+    """The unfinished generation ("building") of one tenant. `positions`: the offsets that it has reached.
 
-    `asked` are the columns, with their numbers, that its tickets have been asked about by the record that it is judged
-    by; None where that record is gone.
+    `evaluated`: the columns, with their numbers, that its tickets are evaluated by; None when the record that defined
+    them is gone.
     """
 
-    def __init__(self, building: Building, compiled: CompiledTenant, asked: Mapping[ColumnId, int] | None) -> None:
+    def __init__(self, building: Building, compiled: CompiledTenant, evaluated: Mapping[ColumnId, int] | None) -> None:
         self.building = building
         self.compiled = compiled
-        self.asked = asked
+        self.evaluated = evaluated
         self.positions: dict[int, Position] = dict(building.state.positions)
         self.in_force: frozenset[int] = frozenset()
-        """The numbers of the columns that answers are made of, by the record that it was completed by."""
+        """The numbers of the columns in force, from the record for which the building was last completed."""
 
     @property
     def name(self) -> str:
@@ -43,10 +43,10 @@ class Job:
 
 
 class BuildingTarget:
-    """See `Target`. Its own error is BuildingChanged."""
+    """The target of steps that write to a building; see `Target`. Raises BuildingChanged when it is outdated."""
 
     def __init__(self, store: BuildingStore, job: Job, *, with_served: bool = False) -> None:
-        """`with_served`: each read has the same tickets of the serving generation too."""
+        """`with_served`: each read also returns the tickets' states in the serving generation."""
         self.bucket = store.bucket(job.name)
         self.topic_id = job.building.state.topic
         self.names_unchanged = True
@@ -58,10 +58,10 @@ class BuildingTarget:
         return {self._job.name: self._job.compiled}
 
     async def reload(self, names: Iterable[str]) -> None:
-        raise BuildingChanged("its tenant's record has changed, or is gone")
+        raise BuildingChanged("the tenant's record was changed or removed")
 
     async def load(self, tickets: Mapping[str, Sequence[str]], tenants: Mapping[str, CompiledTenant]) -> TargetRead:
-        """The building is never evaluated beyond the bucket's timers: at the swap it has to be what it is at those."""
+        """Loads tickets, with the bucket's timers as the latest instant: at the swap both must be equal."""
         name, building = self._job.name, self._job.building
         served = {name: tickets[name] if self._with_served else []}
         serving, loaded = await asyncio.gather(
@@ -77,19 +77,19 @@ class BuildingTarget:
     async def apply(self, batch: Batch) -> Outcome:
         outcome = await self._store.apply_building(batch)
         if isinstance(outcome, StaleCatalogue | Behind | OtherTopic):
-            raise BuildingChanged(f"the store says {type(outcome).__name__}")
+            raise BuildingChanged(f"the store refused a batch as {type(outcome).__name__}")
         return outcome
 
 
 class BuildStep:
-    """Each call raises BuildingChanged and StoreUnavailable; read the building again, then it may be done again."""
+    """Runs steps. Each raises BuildingChanged and StoreUnavailable: read the building again, then repeat the step."""
 
     def __init__(self, store: BuildingStore, clock: Clock) -> None:
         self._store = store
         self._engine = StepEngine(clock, ConsumerMetrics())
 
     async def events(self, job: Job, incoming: Sequence[Incoming], goals: Mapping[int, Goal]) -> None:
-        """Applies events; then everything below `goals` is in the building. What is bad in them is parked already."""
+        """Applies events, so that the building has everything below `goals`. Skips poison events (dead letters)."""
         from_store = job.building.from_store
 
         async def change(read: TargetRead, builders: Builders) -> None:
@@ -97,12 +97,12 @@ class BuildStep:
             for one in incoming:
                 if one.offset < applied.get(one.partition, 0):
                     continue
-                if from_store:  # the log only says which tickets have changed
+                if from_store:  # the log only names the changed tickets
                     builders[job.name].copy(one.event.ticket, read.served[one.event.ticket])
                     continue
                 try:
                     builders[job.name].advance(one.event)
-                except PoisonEvent:  # a dead letter since it was read for the serving generation
+                except PoisonEvent:  # the consumer has already made it a dead letter
                     continue
 
         tickets = list(dict.fromkeys(one.event.ticket for one in incoming))
@@ -112,7 +112,7 @@ class BuildStep:
             job.positions[partition] = max(job.positions.get(partition, 0), goal.position)
 
     async def reevaluate(self, job: Job, tickets: Sequence[str]) -> None:
-        """Evaluates the building's tickets by all columns again."""
+        """Evaluates tickets of the building again, by all columns."""
 
         async def change(_: TargetRead, builders: Builders) -> None:
             await builders[job.name].reevaluate(tickets)
@@ -120,7 +120,7 @@ class BuildStep:
         await self._engine.run(BuildingTarget(self._store, job), Step({job.name: tickets}, change))
 
     async def copy(self, job: Job, tickets: Sequence[str]) -> None:
-        """Copies tickets from the serving generation, as they are there."""
+        """Copies tickets from the serving generation unchanged."""
 
         async def change(read: TargetRead, builders: Builders) -> None:
             for ticket in tickets:
@@ -129,12 +129,12 @@ class BuildStep:
         await self._engine.run(BuildingTarget(self._store, job, with_served=True), Step({job.name: tickets}, change))
 
     async def fire(self, job: Job, through: Instant) -> None:
-        """Brings the building's timers to that instant, with every ticket that is due by then evaluated again."""
+        """Evaluates again every ticket that is due through that instant, and sets the building's timers to it."""
         target = BuildingTarget(self._store, job)
         await self._engine.retry(lambda: self._fire(target, job, through), target.bucket)
 
     async def _fire(self, target: BuildingTarget, job: Job, through: Instant) -> bool:
-        """Page by page; False at the first one that the store refused."""
+        """Fires due tickets page by page. Returns False when the store refuses a page."""
         while page := await self._store.building_due(job.building, through, PAGE):
             together, at, partial_due_batch = fired_together(page, through, PAGE)
             names = [one.ticket for one in together]
@@ -142,7 +142,7 @@ class BuildStep:
             async def change(_: TargetRead, builders: Builders, names: Sequence[str] = names) -> None:
                 for name in names:
                     if not builders[job.name].knows(name):
-                        raise BuildingChanged(f"ticket {name} is due and isn't there")
+                        raise BuildingChanged(f"ticket {name} is due, but isn't stored")
                     builders[job.name].fire(name)
 
             if not await self._engine.attempt(

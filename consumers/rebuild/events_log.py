@@ -1,4 +1,4 @@
-"""Reads the events topic from any offset up to given ones, outside of any group. Never reads on by itself."""
+"""Reads the events topic between given offsets, outside any consumer group. Never reads ahead on its own."""
 
 import asyncio
 from collections import deque
@@ -14,11 +14,11 @@ POLL_MS = 200
 """Longest wait for records in one poll."""
 
 SILENT_S = 10.0
-"""Without a record that has to be there for so long, the broker is away: say so and start again."""
+"""After so long without a record that must exist, the broker counts as unreachable."""
 
 
 class EventsLog:
-    """The partitions that are read, each with what was fetched already and not handed out."""
+    """A reader of the events topic. Keeps the fetched records of each partition until `read` returns them."""
 
     def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
         self._consumer = consumer
@@ -26,13 +26,13 @@ class EventsLog:
         self._fetched: dict[int, deque[Read]] = {}
 
     async def beginnings(self, partitions: Iterable[int]) -> Mapping[int, Position]:
-        """The first offset of each partition that is still there. Raises KafkaError."""
+        """Returns the first offset of each partition that the broker still has. Raises KafkaError."""
         wanted = [TopicPartition(self._topic, number) for number in partitions]
         found: dict[TopicPartition, Position] = await self._consumer.beginning_offsets(wanted)
         return {tp.partition: offset for tp, offset in found.items()}
 
     async def seek(self, positions: Mapping[int, Position]) -> None:
-        """Goes on at these offsets, in these partitions; what was fetched for that already is kept."""
+        """Sets the next offset of each partition, and reads only these partitions. Keeps matching fetched records."""
         wanted = {TopicPartition(self._topic, partition): offset for partition, offset in positions.items()}
         if self._consumer.assignment() != wanted.keys():
             self._consumer.assign(list(wanted))
@@ -43,9 +43,9 @@ class EventsLog:
                 self._fetched[tp.partition] = deque()
 
     async def read(self, below: Mapping[int, Position], limit: int) -> tuple[list[Read], Mapping[int, Position]]:
-        """Some records below these offsets, at most `limit`, and the offsets that are reached with them.
+        """Returns at most `limit` records below these offsets, and the offset that each partition has reached.
 
-        Raises LogSilent, and KafkaError: OffsetOutOfRangeError when what is next is no longer there.
+        Raises LogSilent, and KafkaError: OffsetOutOfRangeError when the log no longer has the next record.
         """
         loop = asyncio.get_running_loop()
         give_up = loop.time() + SILENT_S
@@ -74,7 +74,7 @@ class EventsLog:
         return taken
 
     async def _next(self, partition: int) -> Position:
-        """The offset of what is handed out next."""
+        """Returns the offset of the record that `read` returns next."""
         fetched = self._fetched[partition]
         if fetched:
             return int(fetched[0].offset)

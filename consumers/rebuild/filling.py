@@ -1,7 +1,7 @@
-"""Brings buildings up to where their buckets stand: from the log's start, or over the stored tickets. Never swaps.
+"""Fills buildings up to their buckets' positions, from the log or from the stored tickets. Never swaps.
 
-Records beyond a bucket's own positions are left to later: so a building never has what its bucket hasn't, and whatever
-may happen only once (a tombstone without sequence, a dead letter) is never met twice.
+Never reads beyond a bucket's own positions. So a building never has an event that its bucket lacks, and the consumer
+has already handled each record whose handling isn't repeatable (a tombstone without sequence, a dead letter).
 """
 
 import asyncio
@@ -26,18 +26,18 @@ from service.store.ports.catalogue import Position
 from service.store.ports.steps import BucketState
 
 MARK_S = 5.0
-"""How often the positions of buildings without events are raised: what a killed rebuild reads again at most."""
+"""Seconds between two writes of the positions of idle buildings: a killed rebuild reads at most so much again."""
 
 
 class Filling:
-    """Fills any number of buildings in one pass over the log, at most so many records and events at a time."""
+    """Fills many buildings in one pass over the log: `batch_records` per read, `apply_events` per step."""
 
     def __init__(
         self,
         store: BuildingStore,
         log: EventsLog,
         step: BuildStep,
-        room: MemoryBudget,
+        budget: MemoryBudget,
         say: Say,
         *,
         batch_records: int,
@@ -46,16 +46,16 @@ class Filling:
         self._store = store
         self._log = log
         self._step = step
-        self._room = room
+        self._budget = budget
         self._say = say
         self._batch_records = batch_records
         self._apply_events = apply_events
         self._marked = 0.0
         self.progress = ProgressReport(say, "nothing", 0)
-        """Of the work at hand, or of the last."""
+        """The progress of the current pass, or of the last one."""
 
     async def from_log(self, jobs: Sequence[Job]) -> None:
-        """Returns when no bucket is ahead of its buildings by more than came in during the last pass."""
+        """Reads the log in passes, until the buildings have reached the lowest position of their buckets."""
         while True:
             target = await self._common_target(jobs)
             own = {p: min(job.positions.get(p, 0) for job in jobs) for p in target}
@@ -66,7 +66,7 @@ class Filling:
             await self.up_to(jobs, {p: max(end, own[p]) for p, end in target.items()}, self.progress)
 
     async def up_to(self, jobs: Sequence[Job], target: Mapping[int, Position], progress: ProgressReport | None) -> None:
-        """Reads the log up to these offsets, and applies what it has of the jobs' tenants."""
+        """Reads the log up to these offsets, and applies the events of the jobs' tenants."""
         if all(job.positions.get(partition, 0) >= end for job in jobs for partition, end in target.items()):
             return
         await self._log.seek({p: min(job.positions.get(p, 0) for job in jobs) for p in target})
@@ -76,18 +76,18 @@ class Filling:
             done = all(reached[partition] >= end for partition, end in target.items())
             await self._apply(jobs, records, reached, mark=done or self._is_time_to_mark())
             if progress is not None and progress.add(len(records)):
-                await self._room.check(jobs)
+                await self._budget.check(jobs)
 
     async def copy(self, job: Job) -> None:
-        """Takes every stored ticket over; what changes meanwhile is found in the log."""
+        """Copies every stored ticket. The log then names the tickets that change during the copy."""
         total = await self._store.ticket_count(job.name, job.building.base)
         self.progress = ProgressReport(self._say, f"{job.name}: stored tickets", total)
         await self._over_all(job, job.building.base)
 
     async def sweep(self, job: Job) -> None:
-        """Asks every ticket of the building about all columns of the record at hand."""
+        """Evaluates every ticket of the building by all columns of the current record."""
         total = await self._store.ticket_count(job.name, job.building.generation)
-        self.progress = ProgressReport(self._say, f"{job.name}: tickets asked about newer columns", total)
+        self.progress = ProgressReport(self._say, f"{job.name}: tickets evaluated by new columns", total)
         await self._over_all(job, job.building.generation)
 
     async def _over_all(self, job: Job, generation: str) -> None:
@@ -103,14 +103,14 @@ class Filling:
             size.note(took)
             await asyncio.sleep(REST_SHARE * took)
             if self.progress.add(len(found)):
-                await self._room.check([job])
+                await self._budget.check([job])
             if cursor == 0:
                 break
-        if await run_of(self._store, job.name) != run:  # another one orders its tickets otherwise
-            raise BuildingChanged("another run of the store")
+        if await run_of(self._store, job.name) != run:  # another run scans in another order
+            raise BuildingChanged("the store restarted or failed over")
 
     async def _common_target(self, jobs: Sequence[Job]) -> dict[int, Position]:
-        """What the buckets of all of them have."""
+        """Returns the lowest position of the jobs' buckets, by partition."""
         buckets = sorted({self._store.bucket(job.name) for job in jobs})
         states: Sequence[BucketState] = list((await self._store.states(buckets)).values())
         partitions = {partition for state in states for partition in state.positions}
@@ -146,17 +146,17 @@ class Filling:
             await self._step.events(job, part, reached)
 
 
-def _incoming(record: Read, wanted: Mapping[str, object]) -> Incoming | None:
-    """What a record says of a wanted tenant. A bad one says nothing: it is a dead letter already."""
-    if record.key is not None and record.key.partition(b"/")[0].decode(errors="replace") not in wanted:
-        return None  # a key that says otherwise than the record is bad
+def _incoming(record: Read, tenants: Mapping[str, object]) -> Incoming | None:
+    """Returns the event of a record, if its tenant is among `tenants`. Skips poison events: they are dead letters."""
+    if record.key is not None and record.key.partition(b"/")[0].decode(errors="replace") not in tenants:
+        return None  # a record whose key names another tenant than its value is poison
     if isinstance(record, FlawedRecord):
         return None
     try:
         event = decode(record.key, record.value, record.headers, record.timestamp)
     except PoisonEvent:
         return None
-    return Incoming(record.partition, record.offset, event, record) if event.tenant in wanted else None
+    return Incoming(record.partition, record.offset, event, record) if event.tenant in tenants else None
 
 
 def _names(jobs: Sequence[Job]) -> str:

@@ -1,4 +1,4 @@
-"""Whether the log still has everything from its start. Only asks the brokers."""
+"""Checks that the log is neither trimmed nor compacted. Only asks the brokers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,19 +23,19 @@ INSTEAD = "use --from-store, which recomputes the counts from the stored tickets
 
 POLICY = "cleanup.policy"
 
-ASKED = 2
-"""Times, each over a new connection: one may be lost by chance, two are no answer."""
+ATTEMPTS = 2
+"""Attempts, each on a new connection: one may fail by chance, two failures mean that the broker doesn't answer."""
 
 
 def check_beginnings(beginnings: Mapping[int, Position]) -> None:
-    """Raises RebuildRefused for a log that was trimmed."""
+    """Raises RebuildRefused when the log is trimmed."""
     trimmed = [f"partition {number} begins at {offset:,}" for number, offset in beginnings.items() if offset > 0]
     if trimmed:
         raise RebuildRefused(f"the log was trimmed: {', '.join(trimmed)}; {INSTEAD}")
 
 
 async def check_policy(kafka: str, topic: str, say: Say) -> None:
-    """Raises RebuildRefused for a log that is compacted, and KafkaError. Says so when the broker doesn't tell."""
+    """Raises RebuildRefused when the log is compacted, and KafkaError. Warns when the broker doesn't tell."""
     policy = await _policy(kafka, topic)
     if policy is None:
         say("this broker doesn't tell whether the log is compacted: going on as if it weren't")
@@ -45,9 +45,9 @@ async def check_policy(kafka: str, topic: str, say: Say) -> None:
 
 
 async def _policy(kafka: str, topic: str) -> str | None:
-    """None from a broker that doesn't answer such a question; the embedded one hangs up on it."""
+    """Returns the topic's cleanup policy; None when the broker doesn't answer (the embedded one hangs up)."""
     responses: Sequence[Any] | None = None
-    for _ in range(ASKED):
+    for _ in range(ATTEMPTS):
         admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
         try:
             await admin.start()

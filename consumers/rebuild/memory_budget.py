@@ -1,4 +1,4 @@
-"""Whether the store has room for two generations at once: asked before, and again on the way. Never makes room."""
+"""Checks that Redis has memory for two generations, before and during a rebuild. Never frees memory for one."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,20 +8,24 @@ from service.store.ports.building import BuildingStore, Memory
 from service.store.ports.catalogue import Bucket
 
 FULL = 0.95
-"""Of the limit: a store that refuses writes stops the serving consumers too, so a rebuild gives way before."""
+"""Share of maxmemory. A full Redis stops the serving consumers too, so a rebuild gives up before."""
 
 MIB = 1024 * 1024
 
 
 class MemoryBudget:
-    """Knows the store only."""
+    """Compares the memory of each Redis server with its maxmemory."""
 
     def __init__(self, store: BuildingStore, buckets: int) -> None:
         self._store = store
         self._buckets = range(buckets)
 
     async def check_before(self, tenants: Sequence[str]) -> None:
-        """Raises RebuildRefused when the tenants' share of what is stored doesn't fit a second time."""
+        """Raises RebuildRefused when a second generation of these tenants doesn't fit.
+
+        Estimates its size by the tenants' share of the tickets. Example: 30 % of the tickets of a server
+        that uses 400 MiB need 120 MiB more.
+        """
         servers = await self._servers()
         if all(memory.most == 0 for _, memory in servers):
             return
@@ -38,7 +42,7 @@ class MemoryBudget:
                 )
 
     async def check(self, jobs: Iterable[Job]) -> None:
-        """Gives the buildings up when the store has become too full, and raises Refused."""
+        """When a server is too full, gives the buildings up and raises RebuildRefused."""
         full = [memory for _, memory in await self._servers() if memory.most and memory.used > FULL * memory.most]
         if not full:
             return
@@ -50,14 +54,14 @@ class MemoryBudget:
         )
 
     async def _servers(self) -> list[tuple[frozenset[Bucket], Memory]]:
-        """Each server's buckets, and how full it is."""
+        """Returns the buckets and the memory of each server."""
         buckets: dict[str, set[Bucket]] = {}
         for bucket, run in enumerate((await self._store.runs()).buckets):
             buckets.setdefault(run, set()).add(bucket)
         return [(frozenset(here), await self._store.memory(min(here))) for here in buckets.values()]
 
     async def _tickets(self) -> dict[str, int]:
-        """How many tickets each tenant has."""
+        """Returns the number of tickets of each tenant."""
         found = {}
         for bucket in self._buckets:
             for name in await self._store.tenants(bucket):

@@ -1,7 +1,4 @@
-"""What a rebuild measures of itself, for as long as it works: how far it is, and which generations serve by now.
-
-Made of what its parts know when somebody asks. Counts nothing itself.
-"""
+"""Metrics of a running rebuild: its progress, and the generations that it has swapped in. Counts nothing itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +13,14 @@ from consumers.rebuild.rebuilding import Rebuilding
 
 
 class RebuildMetrics(Collector):
-    """Register it in the registry that is scraped."""
+    """Collects the metrics at each scrape."""
 
     def __init__(self, rebuilding: Rebuilding, filling: Filling) -> None:
         self._rebuilding = rebuilding
         self._filling = filling
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they are now."""
+        """Yields the current metrics."""
         tenants = GaugeMetricFamily(
             "ticket_counts_rebuild_tenants", "Tenants of this rebuild, by whether they are swapped.", labels=("state",)
         )
@@ -32,11 +29,11 @@ class RebuildMetrics(Collector):
         yield tenants
         yield GaugeMetricFamily(
             "ticket_counts_rebuild_steps_done",
-            "Records or tickets that the work at hand has behind it.",
+            "Records or tickets done in the current pass.",
             self._filling.progress.done,
         )
         yield GaugeMetricFamily(
-            "ticket_counts_rebuild_steps", "Records or tickets of the work at hand.", self._filling.progress.total
+            "ticket_counts_rebuild_steps", "Records or tickets of the current pass.", self._filling.progress.total
         )
         generations = GaugeMetricFamily(
             "ticket_counts_rebuild_generation",
@@ -50,7 +47,7 @@ class RebuildMetrics(Collector):
 
 @contextmanager
 def served(metrics: RebuildMetrics, host: str, port: int | None) -> Iterator[int | None]:
-    """Serves /metrics while the context is open, and gives the port; with None nothing. Raises CannotServe."""
+    """Serves /metrics while the context is open, and yields the port; with None, serves nothing. Raises CannotServe."""
     if port is None:
         yield None
         return

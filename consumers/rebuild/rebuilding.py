@@ -1,6 +1,6 @@
-"""Rebuilds tenants: begins or resumes their buildings, has them filled, and swaps each in one step.
+"""Rebuilds tenants: begins or resumes a building for each, fills it, and swaps it in one step.
 
-Whatever happens to this process, what serves goes on serving; another one goes on where this one was.
+Never writes to the serving generation. If this process is killed, another one resumes the rebuild.
 """
 
 import asyncio
@@ -37,25 +37,25 @@ from service.store.ports.steps import BucketState
 from service.store.random_id import new_random_id
 
 CLOCKS_APART_US = 5 * 60 * 1_000_000
-"""No two of our hosts' clocks are farther apart, and no call takes as long."""
+"""Upper bound for the difference between two hosts' clocks plus the duration of a call."""
 
 MERGE_AFTER_US = 3_600 * 1_000_000
-"""What is due later than this from now is moved to the bucket's due set before the swap, so that the swap itself is
-short. An hour is far more than is left to do then."""
+"""Tickets due later than this are merged into the bucket's due set before the swap, which keeps the swap short. The
+remaining steps take far less than an hour."""
 
 MERGE_BATCH = 1_000
-"""Members moved in one call: a few ms of Redis."""
+"""Members merged in one call: a few ms of Redis."""
 
 FINISH_S = 120.0
-"""How long the last steps may chase a bucket that moves all the time. Each try takes some 5 ms and succeeds when no
-batch came in meanwhile, so hundreds fail in a row only where something else is wrong."""
+"""Longest time to catch up with a bucket that keeps moving. An attempt takes some 5 ms and succeeds when no batch
+arrives meanwhile, so hundreds of failures in a row have another cause."""
 
 MOST_LOST = 20
-"""Times a building may be found changed before somebody has to look: restarts of Redis and edits are rarer."""
+"""Changes of a building that a rebuild tolerates before it stops: Redis restarts and edits are rarer."""
 
 
 class Rebuilding:
-    """One run over some tenants. `from_store`: from the stored tickets instead of the log."""
+    """One rebuild of some tenants. `from_store`: from the stored tickets instead of the log."""
 
     def __init__(
         self,
@@ -80,16 +80,16 @@ class Rebuilding:
         self.left: list[str] = []
         """Tenants that are not swapped yet."""
         self.swapped: dict[str, str] = {}
-        """The generation that serves each tenant by now."""
+        """The new generation of each swapped tenant."""
         self._built: dict[str, str] = {}
-        """The generation that a swap was tried with: after a time-out only the store knows whether it was done."""
+        """The generation of each attempted swap: after a time-out only the store knows whether it took place."""
         self._emptied: set[Orphan] = set()
-        """Generations that serve nobody and have no tickets any more, but perhaps counters that no ticket led to."""
+        """Orphaned generations whose tickets are deleted, but which may still have counters without tickets."""
         self._copied: dict[str, str] = {}
-        """Generations over which the stored tickets were gone, and in which run of the store."""
+        """The store run in which the stored tickets were copied into a generation."""
 
     async def run(self, tenants: Sequence[str]) -> None:
-        """Returns when every tenant is served by a new generation. Raises RebuildRefused."""
+        """Rebuilds and swaps every tenant. Raises RebuildRefused."""
         self.left, lost, backoff = sorted(tenants), 0, Backoff()
         while self.left or self._emptied:
             try:
@@ -109,8 +109,10 @@ class Rebuilding:
             except BuildingChanged as reason:
                 lost += 1
                 if lost > MOST_LOST:
-                    raise RebuildRefused(f"found changed {lost} times, the last time because {reason}") from reason
-                self._say(f"reading again where it stands: {reason}")
+                    raise RebuildRefused(
+                        f"the building changed {lost} times, the last time because {reason}"
+                    ) from reason
+                self._say(f"reading the building again: {reason}")
             except (*RETRIED, LogSilent) as error:
                 if remedy_of(error) is not Remedy.AGAIN:
                     raise RebuildRefused(f"no retry cures this: {cause_of(error)}") from error
@@ -118,7 +120,7 @@ class Rebuilding:
                 await backoff.pause()
 
     async def give_up(self, tenant: str) -> bool:
-        """Gives up what a rebuild has left behind, and removes it; whether there was anything."""
+        """Removes the unfinished generation of a tenant. Returns whether there was one."""
         building = await self._store.building(tenant)
         if building is not None:
             await self._store.begin_building(tenant, building.generation, None)
@@ -126,21 +128,21 @@ class Rebuilding:
         return building is not None
 
     async def collect(self, tenant: str) -> None:
-        """Removes every generation of the tenant that serves nobody, but for what only `settle` finds."""
+        """Deletes the tenant's orphaned generations, except counters without tickets, which `settle` deletes."""
         for orphan in await self._store.orphans():
             if orphan[0] == tenant:
                 await collect_tickets(self._store, orphan)
                 self._emptied.add(orphan)
 
     async def settle(self) -> None:
-        """Removes the last of what was collected so far: one walk over all keys, however many tenants there were."""
+        """Deletes the remaining counters of all collected generations, in one scan over all keys."""
         await collect_counters(self._store, self._emptied)
         self._emptied.clear()
 
     # -- beginning and resuming ---------------------------------------------------------------------------------------
 
     async def _job(self, name: str) -> Job | None:
-        """The tenant's building, begun or resumed; None when it serves already."""
+        """Begins or resumes the tenant's building; None when its new generation already serves."""
         stored = await self._stored(name)
         if self._built.get(name) == stored.generation:
             self.swapped[name] = stored.generation
@@ -149,18 +151,18 @@ class Rebuilding:
             return None
         state = (await self._store.states([self._store.bucket(name)]))[self._store.bucket(name)]
         if state.topic not in ("", self._topic_id):
-            raise RebuildRefused(f"{name} is counted from another events topic (id {state.topic}) than there is now")
+            raise RebuildRefused(f"{name} was counted from another events topic (id {state.topic})")
         last = await self._store.building(name)
         if last is not None and self._can_go_on(last, stored):
             self._say(f"{name}: going on with generation {last.generation}")
-            asked = evaluated_by(stored.record) if last.record_version == stored.record_version else None
-            job = Job(last, _compiled(last, stored), asked)
+            evaluated = evaluated_by(stored.record) if last.record_version == stored.record_version else None
+            job = Job(last, _compiled(last, stored), evaluated)
             await self._adopt(job, stored)
             return job
         return await self._begin(name, stored, state, last)
 
     async def _begin(self, name: str, stored: StoredTenant, state: BucketState, last: Building | None) -> Job:
-        # From the store: what is copied is at these positions or later, so the log is followed from here.
+        # From the store: the copied tickets are at these positions or later, so the log is read from here.
         positions = state.positions if self._from_store else {}
         new = Building(
             name,
@@ -172,8 +174,8 @@ class Rebuilding:
             BucketState(self._topic_id, positions),
         )
         if not await self._store.begin_building(name, last.generation if last else None, new):
-            raise BuildingChanged(f"somebody else changed {name}")
-        self._say(f"{name}: generation {new.generation} begun" + (", an abandoned one is given up" if last else ""))
+            raise BuildingChanged(f"another process changed {name}")
+        self._say(f"{name}: generation {new.generation} begun" + (", an abandoned one is dropped" if last else ""))
         await self.collect(name)
         return Job(new, _compiled(new, stored), new.complete)
 
@@ -206,7 +208,7 @@ class Rebuilding:
     # -- the last steps -----------------------------------------------------------------------------------------------
 
     async def _finish(self, job: Job) -> None:
-        """Chases the bucket until the building stands exactly where it does, and swaps."""
+        """Catches up with the bucket until both positions are equal, and swaps."""
         await self._complete(job)
         await self._merge(job)
         loop, bucket = asyncio.get_running_loop(), self._store.bucket(job.name)
@@ -222,63 +224,64 @@ class Rebuilding:
                     self._say(_compared(job, outcome))
                     return
                 case Gone():
-                    raise BuildingChanged(f"somebody else has rebuilt or removed {job.name}")
+                    raise BuildingChanged(f"another process has rebuilt or removed {job.name}")
                 case NotYet(why):
                     reasons[why] += 1
                     await self._catch_up(job, why, state)
             if loop.time() > give_up:
                 raise RebuildRefused(
-                    f"{job.name} moves on faster than this process follows ({reasons.total()} tries in "
-                    f"{FINISH_S:.0f} s: {dict(reasons)}); run it again when there is less load, it goes on from here"
+                    f"{job.name} changes faster than this process catches up ({reasons.total()} attempts in "
+                    f"{FINISH_S:.0f} s: {dict(reasons)}); run it again under less load, it resumes here"
                 )
 
     async def _catch_up(self, job: Job, why: str, state: BucketState) -> None:
         if why in (AHEAD, LAPSED, OTHER_TOPIC):
             await self._store.begin_building(job.name, job.building.generation, None)
-            raise BuildingChanged(f"{job.name} has to begin anew ({why})")
+            raise BuildingChanged(f"{job.name} has to start again ({why})")
         if why == OTHER_RECORD:
             await self._complete(job)
         elif why == DUE and state.timers is not None:
             await self._step.fire(job, state.timers)
 
     async def _complete(self, job: Job) -> None:
-        """Has the building judged by the tenant's record, with each column in force asked of every ticket."""
+        """Brings the building to the tenant's record, with every ticket evaluated by every column in force."""
         while True:
             stored = await self._stored(job.name)
             if stored.generation != job.building.base:
-                raise BuildingChanged(f"somebody else has rebuilt {job.name}")
+                raise BuildingChanged(f"another process has rebuilt {job.name}")
             if stored.record_version != job.building.record_version:
                 await self._adopt(job, stored)
-            judged = evaluated_by(stored.record)
+            evaluated = evaluated_by(stored.record)
             needed = in_force(stored.record)
             if needed.items() <= job.building.complete.items():
                 job.in_force = frozenset(needed.values())
                 return
-            if not needed.items() <= judged.items():
+            if not needed.items() <= evaluated.items():
                 raise RebuildRefused(
                     f"{job.name} still has columns of another release: let the consumers of this one run first"
                 )
             await self._filling.sweep(job)
-            await self._adopted(job, stored.record_version, judged)
+            await self._adopted(job, stored.record_version, evaluated)
 
     async def _adopt(self, job: Job, stored: StoredTenant) -> None:
-        """Judged by this record from now on; a column that it gives another number has to be asked again.
+        """Switches the building to this record. A column with another number is no longer complete.
 
-        Tickets keep counting in a column that the record has no more, until they are asked again: then all are.
+        If the record lacks a column that tickets were evaluated by, the tickets still count in it. Then no column is
+        complete, so every ticket is evaluated again. Example: evaluated by {a: 1, b: 2}, record {a: 1, c: 2}: none.
         """
-        judged = evaluated_by(stored.record)
-        has_all = job.asked is not None and job.asked.items() <= judged.items()
-        job.compiled, job.asked = _compiled(job.building, stored), judged
+        evaluated = evaluated_by(stored.record)
+        has_all = job.evaluated is not None and job.evaluated.items() <= evaluated.items()
+        job.compiled, job.evaluated = _compiled(job.building, stored), evaluated
         await self._adopted(
-            job, stored.record_version, dict(judged.items() & job.building.complete.items()) if has_all else {}
+            job, stored.record_version, dict(evaluated.items() & job.building.complete.items()) if has_all else {}
         )
 
     async def _adopted(self, job: Job, record_version: str, complete: dict[str, int]) -> None:
         if not await self._store.adopt_building(job.building, record_version, complete):
-            raise BuildingChanged(f"somebody else changed {job.name}")
+            raise BuildingChanged(f"another process changed {job.name}")
         found = await self._store.building(job.name)
         if found is None or found.record_version != record_version:
-            raise BuildingChanged(f"somebody else changed {job.name}")
+            raise BuildingChanged(f"another process changed {job.name}")
         job.building = found
 
     async def _merge(self, job: Job) -> None:
@@ -291,14 +294,14 @@ class Rebuilding:
 
 
 def _compiled(building: Building, stored: StoredTenant) -> CompiledTenant:
-    """The tenant's record as the building is written by it."""
+    """Compiles the tenant's record for writes to the building."""
     return compile_tenant(building.tenant, StoredTenant(stored.record_version, building.generation, stored.record))
 
 
 def _compared(job: Job, swapped: Swapped) -> str:
-    """What changed for readers: columns that are filled or cleared just now are in no answer."""
+    """Describes how the swap changed the answers: ignores columns that are not in force."""
     before, after = swapped.before, swapped.after
     differ = sum(before.get(column, 0) != after.get(column, 0) for column in job.in_force)
-    said = f"{differ} of {len(job.in_force)} counts differ" if differ else "every count as before"
+    counts = f"{differ} of {len(job.in_force)} counts differ" if differ else "every count as before"
     tickets = f"{after.get(0, 0):,} tickets (before {before.get(0, 0):,})"
-    return f"{job.name}: swapped at version {swapped.version}, {tickets}, {said}"
+    return f"{job.name}: swapped at version {swapped.version}, {tickets}, {counts}"

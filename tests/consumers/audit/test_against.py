@@ -55,10 +55,10 @@ async def test_what_the_log_never_told_or_told_otherwise_is_said_and_nothing_els
         line("x", 1, tenant="nobody"),
     )
     assert said == [
-        "acme: ticket older: the log told of sequence 3, the source has 7",
+        "acme: ticket older: outdated: sequence 3 here, 7 in the source",
         "acme: ticket other: other content at sequence 3: the source has to raise the sequence",
-        "acme: ticket gone: deleted here at sequence 3, which the source still has",
-        "acme: ticket never: the log never told of it",
+        "acme: ticket gone: deleted here at sequence 3, but not in the source",
+        "acme: ticket never: missing: the log has no event of it",
         "nobody: ticket x: its tenant is not in the catalogue",
     ]
     assert (against.totals.tickets, against.totals.different, against.totals.only_here) == (8, 5, 0)
@@ -117,8 +117,8 @@ async def test_missing_events_are_sent_whole_and_count_once_they_are_applied() -
     )
     assert [one.key for one in sent] == [b"acme/never"]
     assert against.totals.sent == 1
-    assert said[0].endswith("never told of it; sent")
-    assert said[1].endswith("not sent: the export has no data of it")
+    assert said[0].endswith("the log has no event of it; sent")
+    assert said[1].endswith("not sent: the export has no data for it")
     assert said[2].endswith("; not sent")
     value = sent[0].value
     assert value is not None

@@ -96,7 +96,7 @@ async def test_a_ticket_that_is_due_at_another_time_than_it_should_be(consumer: 
 
 async def test_a_ticket_missing_from_the_due_set_is_found_and_fires_after_its_repair(consumer: Pipeline) -> None:
     await spoil_due(consumer.store, TENANT, "T5")
-    assert "is due never by the due set" in (await audited(consumer)).wrong_tickets["T5"]
+    assert "is due never in the due set" in (await audited(consumer)).wrong_tickets["T5"]
     await audited(consumer, repair=True)
     assert (await audited(consumer)).drift == 0
     before = (await counts(consumer.store, ["late"]))[0]

@@ -267,7 +267,7 @@ async def test_what_can_not_be_gone_on_with_is_given_up_and_removed() -> None:
     old = Building(TENANT, "old", stored.generation, stored.record_version, {}, True, BucketState(TOPIC_ID, {}))
     assert await world.store.begin_building(TENANT, None, old)
     said = await rebuilt(world)
-    assert said[0].endswith("begun, an abandoned one is given up")
+    assert said[0].endswith("begun, an abandoned one is dropped")
     assert await generation(world) != "old"
     assert list(await world.store.orphans()) == []
 
@@ -281,7 +281,7 @@ async def test_one_whose_deadlines_may_be_forgotten_begins_anew() -> None:
     await world.store.merge_due(old, NOW_US + MERGE_AFTER_US, 10)
     process, said = rebuild_of(world, now=NOW_US + MERGE_AFTER_US - CLOCKS_APART_US)
     await process.run([TENANT])
-    assert said[0].endswith("an abandoned one is given up")
+    assert said[0].endswith("an abandoned one is dropped")
     assert await world.counts("all") == (MANY,)
 
 
@@ -309,7 +309,7 @@ async def test_it_says_so_when_it_can_not_catch_up(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(rebuilding, "FINISH_S", -1.0)
     monkeypatch.setattr(world.store, "swap", moved_on)
-    with pytest.raises(RebuildRefused, match=r"moves on faster than this process follows .*run it again"):
+    with pytest.raises(RebuildRefused, match=r"changes faster than this process catches up .*run it again"):
         await rebuilt(world)
     assert await generation(world) == before
     assert await world.store.building(TENANT) is not None, "what it has is kept"
