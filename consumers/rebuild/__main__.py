@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m consumers.rebuild",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="""Counts tenants again from the log's start, beside the served counts, and swaps when both have reached
+        description="""Counts tenants again from the log's start, beside the served counts, and swaps when both are at
 the same position. Consumers and the service go on meanwhile, and readers always see complete counts. You may stop or
 kill a rebuild at any time: run it again and it resumes. Redis needs memory for both generations.""",
         epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
