@@ -109,8 +109,8 @@ class BuildingStore(EventStore, BackfillStore, Protocol):
     async def swap(self, building: Building, record_version: str, latest: Instant) -> SwapOutcome:
         """Makes the building the serving generation under a new `record_version` and orphans the old one, in one step.
 
-        Only when building and bucket have equal positions, record and timers. `latest` is an instant that no
-        consumer's clock can have reached yet.
+        Only when the building has the bucket's positions and the tenant's record, and no ticket that is due by the
+        bucket's timers. `latest` is an instant that no consumer's clock can have reached yet.
         """
 
     async def memory(self, bucket: Bucket) -> Memory:

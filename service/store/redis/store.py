@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from redis.exceptions import ResponseError
 
 from service.domain.catalogue.catalogue import Credential, Realm
-from service.domain.counting.scopes import EVERYONE, places_of
 from service.domain.tenants.tenant_entries import ColumnDemand
 from service.domain.tickets.ticket import Instant
 from service.store import codec, keys
@@ -22,7 +21,7 @@ from service.store.ports.catalogue import Bucket, Position, StoredTenant
 from service.store.ports.errors import StoreRefused, StoreUnable, StoreUnavailable
 from service.store.ports.steps import Batch, BucketState, DueTicket, Loaded, Outcome
 from service.store.random_id import new_random_id
-from service.store.redis.auditing import RedisAuditing
+from service.store.redis.orphans import RedisOrphans
 from service.store.redis.reader import RememberedRecord
 from service.store.redis.server_status import SECTIONS, ServerStatus, server_status_in, worst
 from service.store.redis.unknown_ids import RedisUnknownIds
@@ -44,8 +43,6 @@ LEASE = Script("step/lease", writes=True)
 GIVE_BACK = Script("step/give_back", writes=True)
 
 
-_COUNTER_KEYS = (keys.counter, keys.timed)
-
 FORMAT = 3
 """Version of the packed values; raise it when new code can't read older data."""
 
@@ -57,7 +54,7 @@ async def open_store(url: str, buckets: int, timeout_s: float) -> AsyncIterator[
         yield RedisStore(client, buckets)
 
 
-class RedisStore(RedisUnknownIds, RedisAuditing):
+class RedisStore(RedisUnknownIds, RedisOrphans):
     """Implements `counter_store.CounterStore`, whose docstrings are the contract."""
 
     paused = ""
@@ -253,51 +250,6 @@ class RedisStore(RedisUnknownIds, RedisAuditing):
             keys.building_due(bucket, tenant),
         ]
         return bool(await PUT_TENANT.run(self._client, places, [tenant, *arguments]))
-
-    async def orphans(self) -> Sequence[tuple[str, str]]:
-        buckets = range(self.buckets)
-        found = await asyncio.gather(*(self._client.call("SMEMBERS", keys.orphans(bucket)) for bucket in buckets))
-        pairs = [codec.text(orphan).partition(" ") for members in found for orphan in members]
-        return [(tenant, generation) for tenant, _, generation in pairs]
-
-    async def collect(self, tenant: str, generation: str, limit: int) -> bool:
-        bucket = self.bucket(tenant)
-        tickets = keys.tickets(bucket, tenant, generation)
-        # Not HSCAN: restarted, it walks over the slots of the hash that earlier calls emptied, and returns ever fewer.
-        found = await self._client.call("HRANDFIELD", tickets, limit, "WITHVALUES")
-        if found:
-            ticket_states = [codec.unpack_ticket_state(packed) for packed in found[1::2]]
-            counters = {
-                counter
-                for ticket_state in ticket_states
-                if ticket_state.ticket
-                for counter, _ in places_of(ticket_state.ticket)
-            }
-            gone = [key(bucket, tenant, generation, name) for name in sorted(counters) for key in _COUNTER_KEYS]
-            if gone:
-                await self._client.call("UNLINK", *gone)
-            members = [keys.due_member(tenant, generation, codec.text(ticket)) for ticket in found[::2]]
-            await self._client.call("ZREM", keys.due(bucket), *members)
-            await self._client.call("HDEL", tickets, *found[::2])
-            return False
-        everyone = [key(bucket, tenant, generation, EVERYONE) for key in _COUNTER_KEYS]
-        await self._client.call("UNLINK", tickets, *everyone)
-        return True
-
-    async def collect_counters(self, orphans: Collection[tuple[str, str]], cursor: int, limit: int) -> int:
-        following, names = await self.counter_names(cursor, limit)
-        gone: dict[tuple[str, str], list[str]] = {}
-        for tenant, generation, counter in names:
-            if (tenant, generation) in orphans:
-                place = (self.bucket(tenant), tenant, generation, counter)
-                gone.setdefault((tenant, generation), []).extend(key(*place) for key in _COUNTER_KEYS)
-        for names_in_bucket in gone.values():  # an orphan's keys share a bucket
-            await self._client.call("UNLINK", *names_in_bucket)
-        return following
-
-    async def forget_orphans(self, orphans: Collection[tuple[str, str]]) -> None:
-        for tenant, generation in orphans:
-            await self._client.call("SREM", keys.orphans(self.bucket(tenant)), f"{tenant} {generation}")
 
     async def put_realm(self, name: str, offset: int, realm: Realm | None) -> bool:
         packed = b"" if realm is None else codec.pack_entry(realm)
