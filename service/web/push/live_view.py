@@ -80,7 +80,7 @@ class LiveView:
         self.pending = 0
         """Requests that wait for their first state."""
         self.changed_at = 0.0
-        """Loop time of the hint that led to the last read."""
+        """Loop time of the hint, or of the timer, that led to the last read."""
         self._midnight_at = float("inf")
         """Loop time of the viewer's next midnight, as of the last read."""
         self._pace = Pace()

@@ -53,7 +53,7 @@ class StreamLimiter:
         return True
 
     def release(self, owner: StreamOwner) -> None:
-        """Uncounts a stream that `acquire` has counted."""
+        """Stops counting a stream that `acquire` has counted."""
         self.taken -= 1
         for account in _accounts(owner):
             self._held[account] -= 1

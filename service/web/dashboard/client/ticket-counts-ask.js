@@ -49,7 +49,7 @@ export async function ask(view, token, path, body) {
   if (response.ok && data) return { data, response };
   const { status, headers } = response;
   const retryMs = 1_000 * Number(headers.get("retry-after") ?? 0);
-  const otherwise = `${view.base}${path} answers ${status}, and not as ticket counts do: is \`base\` right?`;
+  const otherwise = `${view.base}${path} answers ${status}, but not in the format of ticket counts: is \`base\` right?`;
   const { code = "INVALID_ANSWER", message = otherwise, details } = error ?? {};
   throw new Refused(code, message, { status, retryMs, details });
 }

@@ -6,7 +6,7 @@ import { Refused, ask, backoffMs } from "./ticket-counts-ask.js";
 const COUNT = "/api/v2/ticketing/ticket/count";
 
 const STREAMS = 4; // browsers open six connections to an origin over HTTP/1.1, and requests need the other two
-const FRUITLESS = 2; // after so many streams in a row without an event, something in between buffers them
+const MAX_EVENTLESS = 2; // after so many streams in a row without an event, something in between buffers them
 
 /** Whether this viewer may not see the counts, or this page may not ask for them. */
 function isDenial({ code, status }) {
@@ -21,8 +21,8 @@ function isMistake({ code, status }) {
 
 let open = 0;
 
-/** Takes one of the origin's STREAMS places. Returns the function that releases it; null when all are taken. */
-async function place() {
+/** Takes one of the origin's places for STREAMS streams. Returns the function that releases it; null if none is free. */
+async function takeStreamPlace() {
   const { locks } = navigator; // undefined where the origin isn't secure
   try {
     for (let number = 0; number < STREAMS && locks; number += 1) {
@@ -44,30 +44,30 @@ async function place() {
 /** Up to 500 counts of one view, updated while a port wants them. */
 export class Feed {
   #url = null; // of the stream; valid as long as the cookie that came with it
-  #asked = []; // the ids of the stream's ticket
-  #fruitless = 0; // streams in a row without an event
+  #ticketIds = []; // the ids of the stream's ticket
+  #eventlessStreams = 0; // streams in a row without an event
   #streamsAgainAt = 0;
   #fresh = true;
   #wake = () => {};
   #end = null; // ends the stream that is open
-  #gathering = 0; // timer that ends the gathering of ids
+  #gatherTimer = 0; // timer that ends the gathering of ids
   #running = false;
 
-  constructor(group, limits, tell) {
+  constructor(group, limits, notify) {
     this.ids = new Set();
     this.state = { status: "connecting", problem: null, counts: {}, details: {}, summary: {}, invalid: [] };
     Object.assign(this.state, { heardAt: 0, knownAt: 0, version: "", asOf: null, computedAt: null });
     this.group = group;
     this.limits = limits;
-    this.tell = tell;
+    this.notify = notify;
   }
 
   /** Adds ids to the wanted ones. */
   add(ids) {
     for (const id of ids) this.ids.add(id);
     this.state.invalid = this.state.invalid.filter((id) => !this.ids.has(id));
-    clearTimeout(this.#gathering);
-    this.#gathering = setTimeout(() => this.#widen(), this.limits.gatherMs);
+    clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = setTimeout(() => this.#widen(), this.limits.gatherMs);
   }
 
   /** Drops the ids that aren't in `wanted`. An open stream continues with its ids. */
@@ -94,7 +94,7 @@ export class Feed {
       this.#url = await this.#ticket();
     } catch (error) {
       if (error.code === "COUNTS_WARMING") {
-        this.#gathering = setTimeout(() => this.#widen(), error.retryMs || this.limits.backoffMs[0]);
+        this.#gatherTimer = setTimeout(() => this.#widen(), error.retryMs || this.limits.backoffMs[0]);
         return undefined;
       }
       this.#url = null; // the next round gets the same error and handles it
@@ -115,12 +115,12 @@ export class Feed {
 
   /** Runs one stream to its end, or one poll. Returns the pause in ms before the next; undefined for a back-off. */
   async #round() {
-    const mayStream = this.#fruitless < FRUITLESS || Date.now() > this.#streamsAgainAt;
-    const free = mayStream ? await place() : null;
+    const mayStream = this.#eventlessStreams < MAX_EVENTLESS || Date.now() > this.#streamsAgainAt;
+    const free = mayStream ? await takeStreamPlace() : null;
     if (!free) return this.#poll();
     try {
       this.#url ??= await this.#ticket();
-      if (this.ids.size > 0 && [...this.ids].every((id) => this.#asked.includes(id))) return await this.#listen();
+      if (this.ids.size > 0 && [...this.ids].every((id) => this.#ticketIds.includes(id))) return await this.#listen();
       this.#url = null; // other ids are wanted by now
       return 0;
     } finally {
@@ -129,18 +129,18 @@ export class Feed {
   }
 
   async #ticket() {
-    this.#asked = [...this.ids];
-    const { data } = await ask(this.group.view, this.group.token, `${COUNT}/stream-ticket`, this.#question());
+    this.#ticketIds = [...this.ids];
+    const { data } = await ask(this.group.view, this.group.token, `${COUNT}/stream-ticket`, this.#requestBody());
     return `${this.group.view.base}${COUNT}/stream?ticket=${encodeURIComponent(data.ticket)}`;
   }
 
-  #question() {
+  #requestBody() {
     const { timezone, profile } = this.group.view;
     return { filterIds: [...this.ids], timezone, templateProfileFilterId: profile };
   }
 
   async #poll() {
-    const { data, response } = await ask(this.group.view, this.group.token, COUNT, this.#question());
+    const { data, response } = await ask(this.group.view, this.group.token, COUNT, this.#requestBody());
     const version = response.headers.get("x-counts-version") ?? "";
     const fresh = response.headers.get("x-counts-fresh") !== "false";
     this.#show({ ...data, version: `${version}.`, fresh, asOf: response.headers.get("x-counts-as-of") }, "polling");
@@ -165,7 +165,7 @@ export class Feed {
         clearTimeout(silence);
         silence = setTimeout(() => {
           if (!heard && errors === 0) this.#noEvents();
-          this.#say("reconnecting");
+          this.#setStatus("reconnecting");
           end(heard ? 0 : undefined);
         }, ms);
       };
@@ -173,13 +173,13 @@ export class Feed {
       patience(this.limits.firstEventMs);
       for (const name of ["snapshot", "counts", "current", "heartbeat"]) {
         source.addEventListener(name, ({ data }) => {
-          [errors, planned, heard, this.#fruitless] = [0, false, true, 0];
+          [errors, planned, heard, this.#eventlessStreams] = [0, false, true, 0];
           patience(this.limits.stallMs);
           try {
             this.#show(JSON.parse(data), "live");
           } catch { // something in between cut the event short: only a new stream sends all of it
             this.#url = null;
-            this.#say("reconnecting");
+            this.#setStatus("reconnecting");
             end();
           }
         });
@@ -194,7 +194,7 @@ export class Feed {
       });
       source.onerror = () => {
         errors += 1;
-        if (!planned || errors > 1) this.#say("reconnecting");
+        if (!planned || errors > 1) this.#setStatus("reconnecting");
         if (source.readyState === EventSource.CLOSED) this.#url = null; // refused: a new ticket is needed
         // The browser reconnects once by itself, after the server's `retry`. After that, our back-off decides.
         if (source.readyState === EventSource.CLOSED || errors > 1) end();
@@ -204,7 +204,7 @@ export class Feed {
   }
 
   #noEvents() {
-    this.#fruitless += 1;
+    this.#eventlessStreams += 1;
     this.#streamsAgainAt = Date.now() + this.limits.streamAgainMs;
   }
 
@@ -217,12 +217,12 @@ export class Feed {
     this.#fresh = data.fresh ?? this.#fresh; // `counts` events have no `fresh`
     state.heardAt = Date.now();
     if (this.#fresh) state.knownAt = state.heardAt;
-    this.#say(this.#fresh ? how : "delayed");
+    this.#setStatus(this.#fresh ? how : "delayed");
   }
 
-  #say(status, problem = null) {
+  #setStatus(status, problem = null) {
     Object.assign(this.state, { status, problem });
-    this.tell();
+    this.notify();
   }
 
   /** Handles an error answer or a network failure. Returns the pause in ms; undefined for a back-off. */
@@ -232,16 +232,16 @@ export class Feed {
     const ids = details.invalidIds ?? [];
     const problem = { code, status, message: ids.length > 0 ? `${message}: ${ids.join(", ")}` : message };
     if (status === 401) return this.#tokenRefused(problem);
-    if (status === 422 && this.#without(ids) && this.ids.size > 0) return 0;
+    if (status === 422 && this.#dropInvalid(ids) && this.ids.size > 0) return 0;
     // With counts on display the status is `delayed`, because they get old; without any it is `warming`.
-    if (code === "COUNTS_WARMING") this.#say(this.state.knownAt > 0 ? "delayed" : "warming", problem);
+    if (code === "COUNTS_WARMING") this.#setStatus(this.state.knownAt > 0 ? "delayed" : "warming", problem);
     else if (isDenial(problem)) {
-      this.#say("denied", problem);
+      this.#setStatus("denied", problem);
       return this.limits.deniedMs;
     } else if (isMistake(problem)) {
-      this.#say("invalid", problem);
+      this.#setStatus("invalid", problem);
       return this.limits.deniedMs;
-    } else this.#say("reconnecting", problem);
+    } else this.#setStatus("reconnecting", problem);
     return retryMs || undefined;
   }
 
@@ -249,20 +249,20 @@ export class Feed {
     const { renewed, failure } = await this.group.renew();
     if (renewed) return undefined;
     if (failure) {
-      this.#say("reconnecting", failure);
+      this.#setStatus("reconnecting", failure);
       return undefined; // the next round is refused too, and asks for a token again
     }
-    this.#say("expired", problem);
+    this.#setStatus("expired", problem);
     await this.#pause();
     return 0;
   }
 
   /** Drops the ids that the service refused. Returns whether there were any. */
-  #without(invalidIds) {
+  #dropInvalid(invalidIds) {
     const invalid = invalidIds.filter((id) => this.ids.delete(id));
     this.state.invalid = [...this.state.invalid, ...invalid];
     for (const id of invalid) delete this.state.counts[id];
-    if (invalid.length > 0) this.tell();
+    if (invalid.length > 0) this.notify();
     return invalid.length > 0;
   }
 

@@ -21,13 +21,13 @@ let policy; // for pages whose CSP requires trusted types
 let hubOfThisPage = null;
 let sharing = "SharedWorker" in globalThis;
 
-function shared() {
+function openSharedWorker() {
   const url = new URL("./ticket-counts-worker.js", import.meta.url).href;
   policy ??= globalThis.trustedTypes?.createPolicy("ticket-counts", { createScriptURL: (own) => own });
   return new SharedWorker(policy ? policy.createScriptURL(url) : url, { type: "module", name: PROTOCOL });
 }
 
-function unshared() {
+function ownPort() {
   const { port1, port2 } = new MessageChannel();
   if (!hubOfThisPage) {
     const hub = new Hub();
@@ -40,7 +40,7 @@ function unshared() {
 }
 
 /** Takes a lock until `unlock` is called or the page is gone. Without locks (insecure origin), `unlock` does nothing. */
-async function heldLock() {
+async function takeLock() {
   if (!navigator.locks) return { unlock: () => {} };
   const life = `ticket-counts-tab-${crypto.randomUUID()}`;
   return new Promise((resolve) => {
@@ -64,7 +64,7 @@ function warnOf({ code, status, message }) {
 }
 
 /** Returns the token's claims without those that change at a renewal: renewed tokens share a stream, others never. */
-function holder(token) {
+function identityOf(token) {
   try {
     const payload = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
     for (const ofThisToken of ["exp", "iat", "nbf", "jti", "auth_time", "nonce", "sid"]) delete payload[ofThisToken];
@@ -80,9 +80,9 @@ export class TicketCounts {
   #states = new Map(); // feed number -> state
   #token = null;
   #port = null;
-  #sending = 0;
+  #sendTimer = 0;
   /** @type {Promise<string | null> | null} */
-  #getting = null;
+  #tokenRequest = null;
   #failures = 0;
   #unlock = () => {};
   #key = "";
@@ -108,7 +108,7 @@ export class TicketCounts {
   watch(ids, listener) {
     this.#watching.set(listener, ids.length > 0 ? ids : ["all"]);
     this.#changed();
-    if (this.#states.size > 0) tell(listener, this.#state());
+    if (this.#states.size > 0) notify(listener, this.#state());
     return () => {
       this.#watching.delete(listener);
       this.#changed();
@@ -123,7 +123,7 @@ export class TicketCounts {
    */
   async filters() {
     this.#token ??= await this.#firstToken();
-    if (!this.#token) throw new Refused("UNAUTHORIZED", "Nobody is signed in", { status: 401 });
+    if (!this.#token) throw new Refused("UNAUTHORIZED", "No user is signed in", { status: 401 });
     return (await ask(this.view, this.#token, "/api/v2/ticketing/ticket/filters")).data;
   }
 
@@ -152,23 +152,23 @@ export class TicketCounts {
 
   /** Sends the wanted ids soon, so that the watches of a starting page are sent together. */
   #changed() {
-    clearTimeout(this.#sending);
-    this.#sending = setTimeout(() => this.#send(), 0);
+    clearTimeout(this.#sendTimer);
+    this.#sendTimer = setTimeout(() => this.#send(), 0);
   }
 
   /** Returns a token other than the refused one; null if there is none. Throws the error of `token`, or TypeError. */
   async #newToken(refused) {
     const token = (await this.getToken(refused)) ?? "";
-    if (typeof token !== "string") throw new TypeError(`token is no text, but ${typeof token}`);
+    if (typeof token !== "string") throw new TypeError(`token is not a string, but ${typeof token}`);
     const trimmed = token.trim();
-    if (trimmed && !BEARER.test(trimmed)) throw new TypeError("token is no bearer token");
+    if (trimmed && !BEARER.test(trimmed)) throw new TypeError("token is not a bearer token");
     return trimmed === refused ? null : trimmed || null;
   }
 
   /** Calls `token`, which may show a form, only once at a time. */
   #firstToken() {
-    this.#getting ??= this.#newToken().finally(() => { this.#getting = null; });
-    return this.#getting;
+    this.#tokenRequest ??= this.#newToken().finally(() => { this.#tokenRequest = null; });
+    return this.#tokenRequest;
   }
 
   async #send() {
@@ -179,39 +179,39 @@ export class TicketCounts {
     } catch (error) {
       if (this.leaving.signal.aborted) return;
       this.#noToken(messageOf(error));
-      clearTimeout(this.#sending);
-      this.#sending = setTimeout(() => this.#send(), backoffMs(this.#failures++));
+      clearTimeout(this.#sendTimer);
+      this.#sendTimer = setTimeout(() => this.#send(), backoffMs(this.#failures++));
       return;
     } finally {
       clearTimeout(slow);
     }
     if (this.leaving.signal.aborted) return;
     if (!this.#token) {
-      this.#take(0, { ...NO_NUMBERS, status: "expired", problem: null });
+      this.#receive(0, { ...NO_NUMBERS, status: "expired", problem: null });
       return;
     }
     if (!this.#port) {
-      this.#port = this.#opened();
-      const { life, unlock } = await heldLock();
+      this.#port = this.#openPort();
+      const { life, unlock } = await takeLock();
       this.#unlock = unlock;
       if (life) this.#port?.postMessage({ life });
     }
-    this.#key ||= JSON.stringify([this.view, holder(this.#token)]);
+    this.#key ||= JSON.stringify([this.view, identityOf(this.#token)]);
     const ids = [...new Set([...this.#watching.values()].flat())];
     this.#port?.postMessage({ key: this.#key, view: this.view, ids, token: this.#token });
   }
 
-  #opened() {
+  #openPort() {
     if (sharing) {
       try {
-        const worker = shared();
+        const worker = openSharedWorker();
         worker.onerror = () => this.#withoutWorker();
-        return this.#heeded(worker.port);
+        return this.#listenTo(worker.port);
       } catch {
         sharing = false; // the browser or the page's policy forbids shared workers
       }
     }
-    return this.#heeded(unshared());
+    return this.#listenTo(ownPort());
   }
 
   #withoutWorker() {
@@ -220,18 +220,18 @@ export class TicketCounts {
     this.#changed();
   }
 
-  #heeded(port) {
+  #listenTo(port) {
     port.onmessage = ({ data }) => {
       if (data.ping) port.postMessage({ pong: true });
       else if (data.again) this.#changed();
       else if (data.refused) this.#answer(data.refused);
-      else this.#take(data.number, data.state);
+      else this.#receive(data.number, data.state);
     };
     return port;
   }
 
   #noToken(why) {
-    this.#take(0, { ...NO_NUMBERS, status: "reconnecting", problem: tokenFailed(why) });
+    this.#receive(0, { ...NO_NUMBERS, status: "reconnecting", problem: tokenFailed(why) });
   }
 
   /** Answers the hub's request for another token. After a `failure` the hub asks again after a pause. */
@@ -245,13 +245,13 @@ export class TicketCounts {
     this.#port?.postMessage({ key: this.#key, token: this.#token === refused ? null : this.#token, failure });
   }
 
-  #take(number, state) {
+  #receive(number, state) {
     if (state) this.#states.set(number, state);
     else this.#states.delete(number); // no count of the feed is wanted any more
     if (this.#states.size === 0) return;
     const whole = this.#state();
     if (whole.problem) warnOf(whole.problem);
-    for (const listener of this.#watching.keys()) tell(listener, whole);
+    for (const listener of this.#watching.keys()) notify(listener, whole);
   }
 
   /** Merges the states of all feeds (500 counts each): the status is the worst one, `knownAt` the oldest. */
@@ -276,7 +276,7 @@ function problemOf(invalid) {
 }
 
 function tokenFailed(why) {
-  return { code: "TOKEN_FAILED", status: 0, message: `No token could be got: ${why}` };
+  return { code: "TOKEN_FAILED", status: 0, message: `Getting a token failed: ${why}` };
 }
 
 function messageOf(error) {
@@ -284,7 +284,7 @@ function messageOf(error) {
 }
 
 /** Calls a listener. Reports its exceptions to the page, so that the other listeners are called anyway. */
-function tell(listener, state) {
+function notify(listener, state) {
   try {
     listener(state);
   } catch (error) {

@@ -33,23 +33,23 @@ class Group {
       const feed = this.feeds.find(({ ids: { size } }) => size < MOST_IDS) ?? this.#newFeed();
       feed.add(left.splice(0, MOST_IDS - feed.ids.size));
     }
-    for (const feed of this.feeds) this.#tell(feed, [port]);
+    for (const feed of this.feeds) this.#post(feed, [port]);
   }
 
   /** Takes this port's token. It is null when the page isn't signed in, or when `failure` kept it from getting one. */
   take(port, token, failure) {
     if (token && token !== this.token) {
       this.token = token;
-      this.#answered({ renewed: true });
+      this.#resolveWaiting({ renewed: true });
       this.hurry();
     } else if (!token) {
       this.without.set(port, failure);
       if (![...this.wanted.keys()].every((each) => this.without.has(each))) return;
-      this.#answered({ renewed: false, failure: [...this.without.values()].find(Boolean) });
+      this.#resolveWaiting({ renewed: false, failure: [...this.without.values()].find(Boolean) });
     }
   }
 
-  #answered(answer) {
+  #resolveWaiting(answer) {
     for (const resolve of this.waiting) resolve(answer);
     this.waiting.clear();
   }
@@ -71,12 +71,12 @@ class Group {
   }
 
   #newFeed() {
-    const feed = new Feed(this, this.limits, () => this.#tell(feed, this.wanted.keys()));
+    const feed = new Feed(this, this.limits, () => this.#post(feed, this.wanted.keys()));
     this.feeds.push(feed);
     return feed;
   }
 
-  #tell(feed, ports) {
+  #post(feed, ports) {
     const used = feed.ids.size > 0 || feed.state.invalid.length > 0;
     for (const port of ports) port.postMessage({ number: this.feeds.indexOf(feed), state: used ? feed.state : null });
   }
@@ -94,7 +94,7 @@ export class Hub {
 
   /** Serves this port from now on. */
   accept(port) {
-    port.onmessage = ({ data }) => this.#heard(port, data);
+    port.onmessage = ({ data }) => this.#receive(port, data);
   }
 
   /** Ends all streams at once. A port that sends a message later is served again. */
@@ -102,7 +102,7 @@ export class Hub {
     for (const port of this.#seenAt.keys()) this.#forget(port);
   }
 
-  #heard(port, { key, view, ids, token, failure, hurry, life }) {
+  #receive(port, { key, view, ids, token, failure, hurry, life }) {
     // A tab holds its own lock while it lives, so this request is granted when the tab is gone. Without locks, pings tell.
     if (life) navigator.locks.request(life, () => this.#forget(port)).catch(() => {});
     // A forgotten tab is back from a long sleep: it has to send its ids again.

@@ -76,17 +76,17 @@ export function connect(options) {
 export class TicketCountElement extends HTMLElement {
   static observedAttributes = ["filter", "summary"];
   #stop = () => {};
-  #again = () => this.#begin();
+  #onConnect = () => this.#begin();
   /** @type {number | null} */
   value = null;
 
   connectedCallback() {
-    connected.addEventListener("connect", this.#again);
+    connected.addEventListener("connect", this.#onConnect);
     this.#begin();
   }
 
   disconnectedCallback() {
-    connected.removeEventListener("connect", this.#again);
+    connected.removeEventListener("connect", this.#onConnect);
     this.#stop();
   }
 
@@ -108,7 +108,7 @@ export class TicketCountElement extends HTMLElement {
 
   #show({ status, problem }, value = null, known = true) {
     this.dataset.status = status;
-    this.#sayProblem(problem, known);
+    this.#showProblem(problem, known);
     if (value === this.value) return;
     const before = this.value;
     this.value = value;
@@ -116,7 +116,7 @@ export class TicketCountElement extends HTMLElement {
     this.dispatchEvent(new CustomEvent("count", { bubbles: true, detail: { value, before } }));
   }
 
-  #sayProblem(problem, known) {
+  #showProblem(problem, known) {
     const code = known ? problem?.code : INVALID_FILTER_ID;
     if (code && (!known || code !== INVALID_FILTER_ID)) this.dataset.problem = code; // not for another filter's id
     else delete this.dataset.problem;

@@ -49,7 +49,7 @@ function noticeOf({ status, problem, knownAt, summary = {} }) {
   if (status === "warming") {
     return ["Counting for the first time", "The tickets are still being loaded. The numbers appear here by themselves."];
   }
-  if (status === "denied") return ["No access", sentence(problem?.message ?? "These counts may not be asked for")];
+  if (status === "denied") return ["No access", sentence(problem?.message ?? "You may not see these counts")];
   if (status === "invalid") return ["Wrong request", sentence(problem.message)];
   if (status === "expired" && problem) return ["Signed out", "The token is no longer good. Another one is needed to go on."];
   if (status === "reconnecting" && !knownAt) {
