@@ -1,1 +1,1 @@
-"""Carries the catalogue topic into the store, tenant by tenant, never older over newer. Knows no ticket."""
+"""Catalogue sync: reads the catalogue topic and writes its newest entries to the store. Never touches tickets."""

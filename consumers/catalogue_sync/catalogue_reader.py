@@ -33,7 +33,7 @@ CATCH_UP_S = 30.0
 
 
 class CatalogueReader:
-    """Follows the topic's only partition from its start."""
+    """Reads the topic's single partition from its start, for ever, and dead-letters invalid records."""
 
     def __init__(
         self,

@@ -188,7 +188,9 @@ class BatchProcessor:
         applied = self._step.known.get((bucket, partition), 0)
         try:
             if bucket not in self._away and not await self._tenants.synchronized([tenant]):
-                by_bucket.setdefault(bucket, [])  # its position moves past the record, so it is parked once
+                by_bucket.setdefault(
+                    bucket, []
+                )  # raises its position past the record, so that the record is dead-lettered only once
                 return _Destination([], applied, is_unknown=True)
         except StoreUnavailable as error:
             self._away.leave({bucket: error})

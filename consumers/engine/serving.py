@@ -9,7 +9,7 @@ from service.store.ports.catalogue import Bucket, Position
 from service.store.ports.steps import Applied, Batch, Behind, EventStore, Loaded, OtherTopic, Outcome
 
 Positions = dict[tuple[Bucket, int], Position]
-"""By bucket and partition."""
+"""Positions by bucket and partition."""
 
 
 class ServingBucket:

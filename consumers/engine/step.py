@@ -47,7 +47,7 @@ class TargetRead(msgspec.Struct, frozen=True):
 
 
 Builders = Mapping[str, TenantBatchBuilder]
-"""By tenant."""
+"""Batch builders by tenant."""
 
 _NOTHING_READ = TargetRead(Loaded(BucketState("", {}), {}, {}))
 

@@ -85,7 +85,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             if now - known.since >= SHRANK_S:
                 raise LogShrank(
                     f"partition {tp.partition} ends before {offset}, up to which it is counted: the log lost its "
-                    "newest records, and those that take their offsets would not be read"
+                    "newest records, and new records at their offsets would never be read"
                 )
 
     def restart(self) -> None:

@@ -36,13 +36,13 @@ class Liveness:
         """By partition with an open transaction: its first offset, and when this object first saw it."""
 
     async def run(self) -> None:
-        """Reports for ever."""
+        """Reports every `BEAT_S`, for ever."""
         while True:
             self.beat(time.monotonic())
             await asyncio.sleep(BEAT_S)
 
     def beat(self, now_s: float) -> None:
-        """Reports once; `now_s` by the monotonic clock."""
+        """Reports once. `now_s` is `time.monotonic()`."""
         self._health.alive()
         self._health.catalogue_read = self._reader.readable.is_set()
         fetches = {tp: self._events.last(tp) for tp in self._assignment.ready | self._assignment.waiting}

@@ -52,6 +52,7 @@ class StoreClock:
         return cls(clock or SystemClock(), monotonic_s, theirs, monotonic_s())
 
     def now_us(self) -> Instant:
+        """Returns the earlier of this machine's and the store's time."""
         return min(self._clock.now_us(), self._latest_us())
 
     @property
@@ -81,5 +82,8 @@ class StoreClock:
     def _say(self) -> None:
         is_ahead = self.ahead_us > AHEAD_SAID_US
         if is_ahead and not self._ahead_said:
-            log.warning("this machine's clock is ahead of Redis': Redis' counts", seconds=self.ahead_us // 1_000_000)
+            log.warning(
+                "this machine's clock is ahead of Redis' clock, which is used instead",
+                seconds=self.ahead_us // 1_000_000,
+            )
         self._ahead_said = is_ahead

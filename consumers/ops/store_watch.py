@@ -69,7 +69,7 @@ class StoreWatch:
     def _note_memory(self, condition: ServerStatus) -> None:
         if condition.evicted > self._evicted:
             log.error("Redis has dropped keys to make room: rebuild all tenants", keys=condition.evicted)
-        self._evicted = condition.evicted  # less, where the server was started anew
+        self._evicted = condition.evicted  # lower after a restart of the server
         self._metrics.redis_evicted.set(condition.evicted)
         self._metrics.redis_used.set(condition.used)
         self._metrics.redis_limit.set(condition.limit)
