@@ -60,7 +60,7 @@ class EventStep:
     ) -> None:
         """Applies events of one bucket and stores the positions of `goals`, atomically. Retries until it is written.
 
-        Raises Rewind, ForeignTopic, OlderCode, KafkaError for a dead letter that isn't acknowledged, and
+        Raises Rewind, ForeignTopic, OlderCode, Flood, KafkaError for a dead letter that isn't acknowledged, and
         StoreUnavailable when the store is away for `patience_s`.
         """
 
