@@ -10,7 +10,7 @@ VIP_EVERY = 20
 """Every 20th requester is a VIP."""
 
 _FLATNESS = 6
-"""Requester number r has the weight 1 / (r + 6). A smaller number would give more requests to the first requesters."""
+"""Requester r (from 0) has the weight 1 / (r + 6). A smaller number would favour the first requesters more."""
 
 _agents = [f"agent-{number:02}" for number in range(1, AGENTS_PER_TEAM * len(TEAMS) + 1)]
 AGENTS = {

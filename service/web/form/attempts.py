@@ -51,10 +51,10 @@ class Attempt(msgspec.Struct):
 
 
 class _Limits(msgspec.Struct, frozen=True):
-    """What the store says about an attempt beforehand, in seconds."""
+    """The limits of an attempt according to the store, in seconds."""
 
     proven_s: float
-    """For how long the network's last success is remembered yet; 0 without one."""
+    """For how long the network's last success at the name is still remembered; 0 without one."""
     hold_s: float
     """For how long the attempt has to wait."""
 

@@ -16,7 +16,7 @@ class Frame(NamedTuple):
 
 
 def frame(event: str, identity: str, data: dict[str, Any], retry_ms: int | None = None) -> Frame:
-    """Returns one event with its `data` as JSON. `retry` is part of it: clients disagree about a `retry` of its own."""
+    """Returns one event with its `data` as JSON. `retry` goes with data, since clients disagree about `retry` alone."""
     # `one_line` keeps the data in one `data` line. LF is the shortest line end that all clients accept.
     block = ServerSentEvent(one_line(encode(data).decode()), event=event, id=identity, retry=retry_ms, sep="\n")
     return Frame(event, block.encode())

@@ -23,7 +23,7 @@ from service.web.push.view_state import ViewState, state_of
 log = structlog.stdlib.get_logger(__name__)
 
 RECONCILE_S = 5.0
-"""How late a view is at worst when hints are lost."""
+"""The longest delay of a view whose hints are lost."""
 
 READ_WAIT_S = 5.0
 """Longest wait for one of the tenant's concurrent reads: numbers that are five seconds old aren't fresh any more."""

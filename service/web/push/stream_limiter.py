@@ -14,7 +14,7 @@ FEW = 10
 """The smallest share while any place is free: the tabs of one person."""
 
 TENANT_PER_FREE = 3
-"""A tenant's share for each free place. The first tenant can so fill three quarters of all places."""
+"""A tenant's share for each free place. So the first tenant can fill three quarters of all places."""
 
 _NO_LIMIT = float("inf")
 
