@@ -31,7 +31,7 @@ NOTE_EVERY_US = 600_000_000
 """A demand that is met is noted every 10 min: often enough, because columns are dropped a day after the last note."""
 
 NOTE_AGAIN_US = 10_000_000
-"""Pause before a note that failed is tried again: often enough for a day, without one call for each answer."""
+"""Pause after a failed note: often enough for a day, without one call for each answer."""
 
 NOTES_REMEMBERED = 10_000
 """Requests whose last note one process remembers, a hundred bytes each."""

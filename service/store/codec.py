@@ -1,4 +1,4 @@
-"""Packs and unpacks values for Redis: MessagePack arrays, extended only at their end. Pure, and knows no key."""
+"""Packs and unpacks values for Redis: MessagePack, with ticket states as arrays. Pure, and knows no key."""
 
 import struct
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ CATALOGUE = "tc:{catalogue}:state"
 """Hash: `topic`, the id of the catalogue's topic; `judged`, its validated offset: bad records below it are dead letters
 already."""
 
-WANTING = "tc:wanting"
+TENANTS_WITH_DEMANDS = "tc:wanting"
 """Set: tenants with column demands that are not met yet."""
 
 HINTS = "tc:hints"
@@ -76,7 +76,7 @@ def unknown_ids(bucket: int, name: str) -> str:
     return f"tc:{{{bucket}}}:unknown:{name}"
 
 
-def sweep(bucket: int, name: str) -> str:
+def backfill_progress(bucket: int, name: str) -> str:
     """String: progress of a tenant's backfill, for the consumer that continues it."""
     return f"tc:{{{bucket}}}:sweep:{name}"
 

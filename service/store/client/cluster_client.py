@@ -97,9 +97,9 @@ class ClusterClient:
                 address, asking = await self._after_move(slot, address, moved, until), False
             except AskError as ask:
                 if command[0] in CURSOR_COMMANDS:
-                    raise StoreUnavailable(f"Redis: slot {slot} is on its way to another server") from None
+                    raise StoreUnavailable(f"Redis: slot {slot} is being moved to another server") from None
                 address, asking = Address(ask.host or address.host, ask.port), True
-        raise StoreUnavailable(f"Redis: slot {slot} was not where it was said to be, {REDIRECTIONS} times in a row")
+        raise StoreUnavailable(f"Redis: slot {slot} was redirected {REDIRECTIONS} times in a row")
 
     async def everywhere(self, *command: Argument) -> Sequence[Reply]:
         """Returns the reply of every master, ordered by address."""
@@ -199,7 +199,7 @@ class ClusterClient:
                 "the move with redis-cli --cluster fix"
             )
         if owner is None:
-            raise StoreUnavailable(f"Redis: no server that answers knows who has slot {slot}{self._failure}")
+            raise StoreUnavailable(f"Redis: no server that answers knows the owner of slot {slot}{self._failure}")
         return owner
 
     async def _known(self, until: float) -> None:
@@ -225,7 +225,7 @@ class ClusterClient:
         refresh.add_done_callback(self._refresh_ended)
         await asyncio.wait((refresh,), timeout=until - asyncio.get_running_loop().time())
         if not refresh.done():
-            raise StoreUnavailable(f"Redis: nobody told within {self._timeout_s:g} s who has what in the cluster")
+            raise StoreUnavailable(f"Redis: no server returned the slot map within {self._timeout_s:g} s")
         await refresh
 
     def _refresh_ended(self, refresh: asyncio.Task[None]) -> None:
@@ -240,21 +240,21 @@ class ClusterClient:
             if self._refreshes != seen or (pointed_at is None and now < self._next_refresh_at):
                 return
             self._refreshes += 1
-            asked = {*self._slots.masters} - self._doubted | ({pointed_at} if pointed_at else set())
-            views = await self._views(asked)
+            queried = {*self._slots.masters} - self._doubted | ({pointed_at} if pointed_at else set())
+            views = await self._views(queried)
             if not views:
-                asked = {*self._nodes, *self._url.seeds}
-                views = await self._views(asked)
+                queried = {*self._nodes, *self._url.seeds}
+                views = await self._views(queried)
             self._slots.take(views)
-            views += await self._views({*self._slots.masters} - asked - self._doubted)
+            views += await self._views({*self._slots.masters} - queried - self._doubted)
             self._slots.take(views)
             await self._follow(views)
             self._next_refresh_at = asyncio.get_running_loop().time() + POLL_INTERVAL_S
 
     async def _views(self, addresses: Collection[Address]) -> list[View]:
         """Returns the views of the servers that answer. Raises NoCluster or StoreDenied when none returns a view."""
-        asked = (view_of(self._url, address, POLL_LIMIT_S) for address in addresses)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        reads = (view_of(self._url, address, POLL_LIMIT_S) for address in addresses)
+        answers = await asyncio.gather(*reads, return_exceptions=True)
         views = [answer for answer in answers if isinstance(answer, View)]
         for answer in answers:
             if isinstance(answer, NoCluster | StoreDenied) and not views:

@@ -71,14 +71,14 @@ def _failure(url: ClusterUrl, address: Address, error: Exception) -> StoreUnavai
     return kind(failure_text(address, error, url.password))
 
 
-def view_in(nodes: Mapping[str, Mapping[str, Any]], asked: Address, *, by_name: bool) -> View:
+def view_in(nodes: Mapping[str, Mapping[str, Any]], server: Address, *, by_name: bool) -> View:
     """Parses CLUSTER NODES as redis-py returns it. `by_name`: use announced host names, which TLS certificates need."""
-    found, by, moves = [], asked, []
+    found, by, moves = [], server, []
     for place, node in nodes.items():
         flags = node["flags"].split(",")
         here = _address(place)
         name = node["hostname"] if by_name and node["hostname"] else here.host
-        address = Address(name or asked.host, here.port)  # a server without peers doesn't know its own host
+        address = Address(name or server.host, here.port)  # a server without peers doesn't know its own host
         if "myself" in flags:
             by, moves = address, node["migrations"]
         if not {"noaddr", "handshake"} & {*flags}:

@@ -37,7 +37,7 @@ REDIS_ERRORS: Mapping[str, Remedy] = {
     "SlotNotCoveredError": Remedy.AGAIN,
     "TimeoutError": Remedy.AGAIN,
     "TryAgainError": Remedy.AGAIN,
-    # The server is full. Counting pauses with an alarm of its own (`StoreUnable`) and goes on by itself.
+    # The server is full. Counting pauses with an alarm of its own (`StoreUnable`) and resumes by itself.
     "OutOfMemoryError": Remedy.AGAIN,
     # The server refuses us.
     "AuthenticationError": Remedy.STOP,
@@ -74,8 +74,8 @@ def redis_remedy(error: Exception) -> Remedy:
 
 def failure_text(where: object, error: Exception, password: str = "") -> str:
     """`Redis at 10.0.0.7:6379: Connection refused`: one line, with the password masked."""
-    said = _cause(error)
-    return f"Redis at {where}: {said.replace(password, '…') if password else said}"
+    message = _cause(error)
+    return f"Redis at {where}: {message.replace(password, '…') if password else message}"
 
 
 def _cause(error: Exception) -> str:
@@ -84,5 +84,5 @@ def _cause(error: Exception) -> str:
     if isinstance(lost, OSError) and lost.errno is not None and lost.strerror:
         # asyncio words a refused connection in its own way; the error number of an unknown host name is below 0.
         return os.strerror(lost.errno) if lost.errno > 0 else lost.strerror
-    said = " ".join(str(error).split())
-    return said if isinstance(error, AuthenticationError) else f"{type(error).__name__}: {said}"
+    message = " ".join(str(error).split())
+    return message if isinstance(error, AuthenticationError) else f"{type(error).__name__}: {message}"

@@ -60,7 +60,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     as_of: Instant | None
     columns: tuple[int, ...]
     counters: tuple[Mapping[str, Mapping[int, int]], ...]
-    """Per requested counter: part -> column number -> count, at least for the `asked` columns; an absent one is 0."""
+    """Per requested counter: part -> column number -> count, at least for columns in `columns_mask`; 0 if absent."""
     timed: tuple[int, ...] = ()
     """The sum of each window."""
 

@@ -93,7 +93,7 @@ class RedisBuildingStore(RedisStore):
             keys.tenant(bucket, name),
             *self._own(name),
             keys.orphans(bucket),
-            keys.sweep(bucket, name),
+            keys.backfill_progress(bucket, name),
             keys.counter(bucket, name, building.base, EVERYONE),
             keys.counter(bucket, name, building.generation, EVERYONE),
         ]

@@ -147,12 +147,12 @@ class RedisReader(RedisGrants):
         key = keys.demands(self.bucket(tenant), tenant)
         await NOTE_ASKS.run(self._client, [key], [now // 1000, *map(codec.pack_ask, demands)])
         if missing:
-            await self._client.call("SADD", keys.WANTING, tenant)
+            await self._client.call("SADD", keys.TENANTS_WITH_DEMANDS, tenant)
 
     async def demands(self, tenant: str) -> Mapping[ColumnDemand, Instant]:
         key = keys.demands(self.bucket(tenant), tenant)
         flat = await self._client.call("ZRANGE", key, 0, -1, "WITHSCORES")
-        return {codec.unpack_ask(ask): int(asked) * 1000 for ask, asked in pairs_of(flat)}
+        return {codec.unpack_ask(ask): int(at_ms) * 1000 for ask, at_ms in pairs_of(flat)}
 
 
 def _packed_windows(query: CountQuery) -> bytes:

@@ -210,10 +210,10 @@ class RedisStore(RedisUnknownIds, RedisOrphans):
         await GIVE_BACK.run(self._client, [keys.lease(bucket)], [holder])
 
     async def tenants_with_demands(self) -> Sequence[str]:
-        return sorted(codec.text(name) for name in await self._client.call("SMEMBERS", keys.WANTING))
+        return sorted(codec.text(name) for name in await self._client.call("SMEMBERS", keys.TENANTS_WITH_DEMANDS))
 
     async def settle_demands(self, tenant: str) -> None:
-        await self._client.call("SREM", keys.WANTING, tenant)
+        await self._client.call("SREM", keys.TENANTS_WITH_DEMANDS, tenant)
 
     async def forget_demands(self, tenant: str, demands: Sequence[ColumnDemand]) -> None:
         if demands:
@@ -221,10 +221,10 @@ class RedisStore(RedisUnknownIds, RedisOrphans):
             await self._client.call("ZREM", key, *(codec.pack_ask(ask) for ask in demands))
 
     async def backfill_progress(self, tenant: str) -> str:
-        return codec.text(await self._client.call("GET", keys.sweep(self.bucket(tenant), tenant)) or b"")
+        return codec.text(await self._client.call("GET", keys.backfill_progress(self.bucket(tenant), tenant)) or b"")
 
     async def set_backfill_progress(self, tenant: str, mark: str) -> None:
-        key = keys.sweep(self.bucket(tenant), tenant)
+        key = keys.backfill_progress(self.bucket(tenant), tenant)
         await (self._client.call("SET", key, mark) if mark else self._client.call("DEL", key))
 
     async def put_tenant(self, tenant: str, expected: str | None, new: StoredTenant) -> bool:
@@ -244,7 +244,7 @@ class RedisStore(RedisUnknownIds, RedisOrphans):
             keys.tenants(bucket),
             keys.orphans(bucket),
             keys.demands(bucket, tenant),
-            keys.sweep(bucket, tenant),
+            keys.backfill_progress(bucket, tenant),
             keys.unknown_ids(bucket, tenant),
             keys.building(bucket, tenant),
             keys.building_due(bucket, tenant),

@@ -21,16 +21,16 @@ end
 call('SET', audit, mark, 'PX', ARGV[4])
 
 local found = {}
-local function take(ids, images)
+local function take(ids, ticket_states)
   for first = 1, #ids, CHUNK do
     local last = math.min(first + CHUNK - 1, #ids)
     local members = {}
     for i = first, last do members[#members + 1] = ARGV[1] .. ids[i] end
-    local part = images or call('HMGET', tickets, unpack(ids, first, last))
+    local part = ticket_states or call('HMGET', tickets, unpack(ids, first, last))
     local dues = call('ZMSCORE', due, unpack(members))
     for i = first, last do
-      local image = images and images[i] or part[i - first + 1]
-      found[#found + 1] = {ids[i], image or '', dues[i - first + 1] or ''}
+      local ticket_state = ticket_states and ticket_states[i] or part[i - first + 1]
+      found[#found + 1] = {ids[i], ticket_state or '', dues[i - first + 1] or ''}
     end
   end
 end
@@ -45,12 +45,12 @@ local cursor = '0'
 if ARGV[6] ~= '' then
   local page = call('HSCAN', tickets, ARGV[6], 'COUNT', ARGV[7])
   cursor = page[1]
-  local ids, images = {}, {}
+  local ids, ticket_states = {}, {}
   for i = 1, #page[2], 2 do
     ids[#ids + 1] = page[2][i]
-    images[#images + 1] = page[2][i + 1]
+    ticket_states[#ticket_states + 1] = page[2][i + 1]
   end
-  take(ids, images)
+  take(ids, ticket_states)
 end
 
 local left = call('SCARD', noted)

@@ -21,18 +21,18 @@ for i = 1, #flat, 2 do
 end
 table.sort(live, function(a, b) return a.used > b.used or (a.used == b.used and a.name > b.name) end)
 
-local said, kept, bytes, last = { [ARGV[5]] = true }, 1, #ARGV[6], ends_at
+local used_digests, kept, bytes, last = { [ARGV[5]] = true }, 1, #ARGV[6], ends_at
 for _, grant in ipairs(live) do
-  local more = said[grant.digest] and 0 or redis.call('HSTRLEN', KEYS[2], grant.digest)
+  local more = used_digests[grant.digest] and 0 or redis.call('HSTRLEN', KEYS[2], grant.digest)
   if most > 0 and (kept >= most or bytes + more > most_bytes) then
     gone[#gone + 1] = grant.name
   else
-    said[grant.digest], kept, bytes, last = true, kept + 1, bytes + more, math.max(last, grant.ends)
+    used_digests[grant.digest], kept, bytes, last = true, kept + 1, bytes + more, math.max(last, grant.ends)
   end
 end
 for _, name in ipairs(gone) do redis.call('HDEL', KEYS[1], name) end
 for _, digest in ipairs(redis.call('HKEYS', KEYS[2])) do
-  if not said[digest] then redis.call('HDEL', KEYS[2], digest) end
+  if not used_digests[digest] then redis.call('HDEL', KEYS[2], digest) end
 end
 
 local value = string.format('%.0f %.0f %.0f %s %s', ends_at, exchanged_ends_at, now, ARGV[4], ARGV[5])

@@ -14,8 +14,8 @@ local last = #KEYS - ARGV[2]
 local counters = {}
 for i = 4, last do counters[i - 3] = call('GET', KEYS[i]) end
 
--- Fields whose sum covers the spans: quarter hours at the edges, hours and days inside. Example: quarter hours 94 to 200
--- of column 3 are 3:q94 3:q95 3:d1 3:h48 3:h49.
+-- Fields whose sum covers the spans: quarter hours at the edges, hours and days inside. Example: quarter hours 94 to
+-- 200 of column 3 are 3:q94 3:q95 3:d1 3:h48 3:h49.
 local function fields_of(column, spans)
   local fields = {}
   for i = 1, #spans, 2 do

@@ -2,18 +2,18 @@
 --
 -- KEYS  state, due, then per tenant: its hash, its tickets, the counter of all tickets, its other counters, its counters
 --       kept by time; last the bucket's audit, and its noted tickets
--- ARGV  1 plan (MessagePack), then per tenant and write: ticket, expected revision, new revision and ticket state ("" removes
---       it), due time ("" unchanged, "-" never due)
--- plan  topic, epoch, now (text), first_due (text or ""): the earliest due time of the writes, some_of_many: a partial due
---       batch, muted: publish no hint, sent_at: the time of the call by this server's clock in ms, or -1,
+-- ARGV  1 plan (MessagePack), then per tenant and write: ticket, expected revision, new revision and ticket state (""
+--       removes it), due time ("" unchanged, "-" never due)
+-- plan  topic, epoch, now (text), first_due (text or ""): the earliest due time of the writes, some_of_many: a partial
+--       due batch, muted: publish no hint, sent_at: the time of the call by this server's clock in ms, or -1,
 --       progress {{partition, known or -1, position, lag_ms or -1}},
 --       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta},
 --                 counters {{part = {number of a mask, delta, ...}}}, timed {{field = delta}}}}
 --       masks {hexadecimal text}: each distinct mask once, since a ticket has the same mask in every counter
 -- Every other counter has per part the number of tickets with each mask, so that an event touches two numbers. When a
 -- part has many different masks, the script adds them up by column into its base, a part with "+" before the name.
--- Example: part 'a' {5 = 2, 1 = 3} has 2 tickets with mask 0b101 and 3 with 0b1. Its base '+a' would be {[0] = 5, [2] = 2},
--- and 'a' would then be {0 = 5}: mask 0 has the number of tickets in the base.
+-- Example: part 'a' {5 = 2, 1 = 3} has 2 tickets with mask 0b101 and 3 with 0b1. Its base '+a' would be {[0] = 5,
+-- [2] = 2}, and 'a' would then be {0 = 5}: mask 0 has the number of tickets in the base.
 -- The counter of all tickets is eight bytes a column: most events change most of its columns.
 -- Numbers here stay below 2^53: offsets, instants in microseconds, counts. Sequences and masks stay packed.
 local call, packed_of, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack -- a global costs a look-up each time
@@ -163,9 +163,9 @@ local argument = 2
 for i, tenant in ipairs(plan.tenants) do
   local ids = {}
   for n = 1, tenant.writes do ids[n] = ARGV[argument + PER_WRITE * (n - 1)] end
-  local images = fields(KEYS[places[i] + 1], ids)
+  local stored = fields(KEYS[places[i] + 1], ids)
   for n = 1, tenant.writes do
-    local revision = images[n] and string.sub(images[n], 1, 8) or ''
+    local revision = stored[n] and string.sub(stored[n], 1, 8) or ''
     if revision ~= ARGV[argument + PER_WRITE * (n - 1) + 1] then
       conflict[#conflict + 1] = tenant.name
       conflict[#conflict + 1] = ids[n]
@@ -255,14 +255,14 @@ argument = 2
 for i, tenant in ipairs(plan.tenants) do
   local hash, tickets, all = KEYS[places[i]], KEYS[places[i] + 1], KEYS[places[i] + 2]
   if audited then note(tenant, argument) end
-  local images = {}
+  local ticket_states = {}
   for n = 1, tenant.writes do
-    local id, image, due_at = ARGV[argument], ARGV[argument + 2], ARGV[argument + 3]
-    if image == '' then
+    local id, ticket_state, due_at = ARGV[argument], ARGV[argument + 2], ARGV[argument + 3]
+    if ticket_state == '' then
       call('HDEL', tickets, id)
     else
-      images[#images + 1] = id
-      images[#images + 1] = image
+      ticket_states[#ticket_states + 1] = id
+      ticket_states[#ticket_states + 1] = ticket_state
     end
     if due_at == '-' then
       call('ZREM', due, tenant.name .. ' ' .. tenant.generation .. ' ' .. id)
@@ -271,7 +271,7 @@ for i, tenant in ipairs(plan.tenants) do
     end
     argument = argument + PER_WRITE
   end
-  put(tickets, images)
+  put(tickets, ticket_states)
   if sums[i].everyone == '' then call('DEL', all) elseif sums[i].everyone then call('SET', all, sums[i].everyone) end
   for n, value in ipairs(sums[i].packed) do
     local counter = KEYS[places[i] + 2 + n]
