@@ -9,7 +9,7 @@ from consumers.audit.export import Exported, difference, event_of, exported, men
 from consumers.publishing.line_source import Line
 from consumers.publishing.ndjson import Record
 from service.domain.tickets.ticket import TicketState
-from service.store.ports.catalogue import CatalogueReader
+from service.store.ports.catalogue import EntryReader
 from service.store.ports.reading import TicketReader
 from service.store.ports.steps import EventStore
 
@@ -39,7 +39,7 @@ class AgainstTotals(msgspec.Struct):
         )
 
 
-class ComparedStore(EventStore, CatalogueReader, TicketReader, Protocol):
+class ComparedStore(EventStore, EntryReader, TicketReader, Protocol):
     """The parts of the store that a comparison reads: tenants, single tickets, and pages of tickets."""
 
 

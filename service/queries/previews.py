@@ -23,7 +23,7 @@ from service.queries.counts import CountQueries, UnknownTenant
 from service.queries.fair_places import Crowded, CrowdedByYou, FairPlaces
 from service.store.page_size import PageSize
 from service.store.ports.budgets import OverBudget
-from service.store.ports.catalogue import CatalogueReader, StoredTenant
+from service.store.ports.catalogue import EntryReader, StoredTenant
 from service.store.ports.errors import StoreUnavailable
 from service.store.ports.reading import TicketPage, TicketReader
 from service.turns import Turns, in_turns
@@ -110,7 +110,7 @@ class Unfinished(Exception):
         self.retry_after_s = retry_after_s
 
 
-class PreviewReader(CatalogueReader, TicketReader, Protocol):
+class PreviewReader(EntryReader, TicketReader, Protocol):
     """Reads tenants and their tickets. Raises StoreUnavailable."""
 
 

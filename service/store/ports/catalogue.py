@@ -23,7 +23,7 @@ class StoredTenant(msgspec.Struct, frozen=True):
     record: TenantRecord
 
 
-class CatalogueReader(Protocol):
+class EntryReader(Protocol):
     """Reads entries in force. Raises StoreUnavailable when the store doesn't answer in time."""
 
     async def realm(self, name: str) -> Realm | None:
@@ -48,7 +48,7 @@ class CatalogueReader(Protocol):
         """Tells the same for all tenants in this tenant's bucket: one server of a cluster may come back empty."""
 
 
-class CatalogueStore(CatalogueReader, Protocol):
+class CatalogueStore(EntryReader, Protocol):
     """Keeps the catalogue. Writes are never retried by the client: after a call in doubt the caller reads again."""
 
     async def tenants(self, bucket: Bucket) -> Sequence[str]:

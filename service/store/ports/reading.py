@@ -11,7 +11,7 @@ from service.domain.counting.windows import Span
 from service.domain.tenants.tenant_entries import ColumnDemand
 from service.domain.tickets.ticket import Instant, TicketState
 from service.store.ports.budgets import BudgetStore
-from service.store.ports.catalogue import CatalogueReader, Position
+from service.store.ports.catalogue import EntryReader, Position
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ class DemandNotes(Protocol):
         """Returns when each demand was last requested."""
 
 
-class CounterReader(CatalogueReader, SnapshotReader, TicketReader, DemandNotes, BudgetStore, Protocol):
+class CounterReader(EntryReader, SnapshotReader, TicketReader, DemandNotes, BudgetStore, Protocol):
     """Everything that the service reads. Name a narrower port in a signature where one is enough."""
 
     async def ping(self) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from service.domain.catalogue.catalogue import Credential
 from service.domain.tickets.ids import is_id
 from service.queries.confirmation import confirmed
-from service.store.ports.catalogue import CatalogueReader
+from service.store.ports.catalogue import EntryReader
 from service.web.form.addresses import is_allowed
 from service.web.form.attempts import Attempts
 from service.web.form.errors import FormRefused, authentication_failed, invalid_ip
@@ -42,7 +42,7 @@ LONGEST_NAME = 1_024
 class Authentication:
     """Authenticates calls. Reads the credential at every call, so a withdrawn one is refused at once."""
 
-    def __init__(self, reader: CatalogueReader, attempts: Attempts) -> None:
+    def __init__(self, reader: EntryReader, attempts: Attempts) -> None:
         self._reader = reader
         self._attempts = attempts
 
