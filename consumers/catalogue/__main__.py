@@ -1,4 +1,4 @@
-"""`python -m consumers.catalogue`: wires the commands to files and to Redis. Decides nothing itself."""
+"""`python -m consumers.catalogue`: connects the commands to files and to Redis. Decides nothing itself."""
 
 import argparse
 import asyncio
@@ -32,31 +32,31 @@ from service.store.ports.steps import StoredTicket
 from service.store.redis.store import RedisStore
 
 EXIT_FAILED = 1
-"""There were problems, or there is nothing of that name."""
+"""The command reported problems, or the named tenant, filter or ticket doesn't exist."""
 
 
-async def _check(asked: argparse.Namespace) -> int:
-    async with aclosing(lines_of(asked.files)) as lines:
+async def _check(options: argparse.Namespace) -> int:
+    async with aclosing(lines_of(options.files)) as lines:
         checked = await check(lines, print)
     _say(str(checked))
     return EXIT_FAILED if checked.problems else 0
 
 
-async def _show(asked: argparse.Namespace) -> int:
+async def _show(options: argparse.Namespace) -> int:
     async with opened(ConsumerSettings.read(os.environ)) as store:
-        record = (await stored_tenant(store, asked.tenant)).record
+        record = (await stored_tenant(store, options.tenant)).record
         realm = await store.realm(record.newest.settings.realm)
     _print(showing.shown(record, realm))
     return 0
 
 
-async def _unknown(asked: argparse.Namespace) -> int:
+async def _unknown(options: argparse.Namespace) -> int:
     found = 0
     async with opened(ConsumerSettings.read(os.environ)) as store:
-        if asked.tenant is not None:
-            await stored_tenant(store, asked.tenant)
-        buckets = range(store.buckets) if asked.tenant is None else ()
-        tenants = [asked.tenant] if asked.tenant else [name for one in buckets for name in await store.tenants(one)]
+        if options.tenant is not None:
+            await stored_tenant(store, options.tenant)
+        buckets = range(store.buckets) if options.tenant is None else ()
+        tenants = [options.tenant] if options.tenant else [name for one in buckets for name in await store.tenants(one)]
         for tenant in sorted(tenants):
             stored = await store.tenant(tenant)
             if stored is not None:
@@ -68,22 +68,24 @@ async def _unknown(asked: argparse.Namespace) -> int:
     return 0
 
 
-async def _explain(asked: argparse.Namespace) -> int:
-    roles = frozenset((str(asked.role),)) if asked.role else frozenset[str]()
-    viewer = Viewer(asked.user, asked.role or Role.ADMIN, frozenset(asked.teams), roles) if asked.user else None
+async def _explain(options: argparse.Namespace) -> int:
+    roles = frozenset((str(options.role),)) if options.role else frozenset[str]()
+    viewer = Viewer(options.user, options.role or Role.ADMIN, frozenset(options.teams), roles) if options.user else None
     async with opened(ConsumerSettings.read(os.environ)) as store:
-        stored = await stored_tenant(store, asked.tenant)
+        stored = await stored_tenant(store, options.tenant)
         now = SystemClock().now_us()
-        day = timezones.day_at(now, asked.timezone)
-        filter_ = explained(stored.record, asked.filter, asked.profile, day)
-        kinds = list(explaining.kinds(filter_, asked.role, asked.perspective))
+        day = timezones.day_at(now, options.timezone)
+        filter_ = explained(stored.record, options.filter, options.profile, day)
+        kinds = list(explaining.kinds(filter_, options.role, options.perspective))
         terms = {term for _, _, sum_ in kinds for term in sum_ or ()}
         counts = await _counts(store, stored, filter_, terms, viewer, day) if viewer else {}
-        found = await _ticket(store, asked.tenant, stored, asked.ticket) if asked.ticket else None
+        found = await _ticket(store, options.tenant, stored, options.ticket) if options.ticket else None
     _print(explaining.text(filter_))
     _print(explaining.sums(filter_, kinds, viewer, counts))
     if found is not None and found.ticket_state is not None:
-        _print(verdict.verdict(filter_, found.ticket_state, viewer, (asked.role, asked.perspective), When(now, day)))
+        _print(
+            verdict.verdict(filter_, found.ticket_state, viewer, (options.role, options.perspective), When(now, day))
+        )
     return 0
 
 
@@ -95,10 +97,13 @@ async def _counts(
     viewer: Viewer,
     day: LocalDay,
 ) -> Mapping[Term, int]:
-    """What each term counts, all in one snapshot; nothing of columns that aren't filled, or of a changed catalogue."""
+    """Returns the count of each term, all from one snapshot.
+
+    Omits terms whose column isn't filled. Returns nothing when the catalogue has changed meanwhile.
+    """
     record = filter_.record
     filled = [term for term in terms if term.column in record.numbers and term.column not in record.filling]
-    # With its sign taken away, so that a term shows what there is.
+    # Plan each term with sign 1, so that it shows its own count.
     planned = plan([(term._replace(sign=1),) for term in filled], record.numbers, viewer)
     tenant = record.newest.settings.id
     snapshot = await store.snapshot(query_for(tenant, stored.record_version, stored.generation, planned, day))
@@ -115,20 +120,19 @@ async def _ticket(store: RedisStore, tenant: str, stored: StoredTenant, ticket: 
     return found
 
 
-async def _import(asked: argparse.Namespace) -> int:
-    names = read_name_map(*await _whole(asked.map)) if asked.map else NameMap()
-    options = Options(asked.tenant, asked.owner, names)
-    result = imported(asked.system, *await _whole(asked.file), options)
+async def _import(options: argparse.Namespace) -> int:
+    names = read_name_map(*await _whole(options.map)) if options.map else NameMap()
+    result = imported(options.system, *await _whole(options.file), Options(options.tenant, options.owner, names))
     for line in result.lines:
         print(line)
     for message in result.messages:
         _say(message)
     _say(f"{len(result.lines)} filters, {result.left_out} left out")
-    return EXIT_FAILED if result.left_out and not asked.skip else 0
+    return EXIT_FAILED if result.left_out and not options.skip else 0
 
 
 async def _whole(name: str) -> tuple[str, bytes]:
-    """What a file is called, and all of it."""
+    """Returns the name of a file for messages, and its content."""
     async with aclosing(lines_of([name])) as lines:
         text = b"\n".join([line.text async for line in lines])
     return ("stdin" if name == STDIN else name), text
@@ -146,10 +150,10 @@ def _say(message: str) -> None:
 _COMMANDS = {"check": _check, "show": _show, "unknown": _unknown, "explain": _explain, "import": _import}
 
 
-async def run(asked: argparse.Namespace) -> int:
-    """Does what was asked. Returns the exit status: 0, 1 for problems found and things not found, 2 for wrong use."""
+async def run(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit status: 0, 1 for problems or a name that doesn't exist, 2 for wrong use."""
     try:
-        return await _COMMANDS[asked.command](asked)
+        return await _COMMANDS[options.command](options)
     except (SettingsError, SourceUnusable, StoreRefused, Unusable) as error:
         _say(str(error))
         return EXIT_WRONG_USE
@@ -161,7 +165,7 @@ async def run(asked: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line. Returns the exit status."""
     return asyncio.run(run(arguments.parse(argv)))
 
 

@@ -1,7 +1,7 @@
-"""Lines of NDJSON judged as the consumers will judge them. Publishes nothing, and asks neither Kafka nor Redis.
+"""Checks lines of NDJSON by the consumers' rules. Publishes nothing, and reads neither Kafka nor Redis.
 
-An event line is judged too, but for what only its tenant and its ticket's history decide: a file to publish often
-holds both sorts.
+Checks event lines too, because a file often has both kinds. Leaves out checks that need the tenant or the history of
+the ticket.
 """
 
 import re
@@ -23,7 +23,7 @@ _WITH_PATH = re.compile(r"[^\s:]+: ")
 
 @dataclass(slots=True)
 class Checked:
-    """What was read, and how many of it would be refused."""
+    """The numbers of accepted and refused lines."""
 
     entries: int = 0
     removals: int = 0
@@ -32,11 +32,11 @@ class Checked:
 
     def __str__(self) -> str:
         read = f"{self.entries:,} entries, {self.removals:,} removals and {self.events:,} events"
-        return f"{read} would be taken, {self.problems:,} lines would not"
+        return f"{read} would be accepted, {self.problems:,} lines refused"
 
 
 async def check(lines: AsyncIterable[Line], report: Report) -> Checked:
-    """Judges every line that isn't blank; reports the first problem of each bad one, and warnings of good ones."""
+    """Checks every line that isn't blank. Reports the first problem of each refused line, and all warnings."""
     checked = Checked()
     async for line in lines:
         text = line.text.strip()
@@ -46,12 +46,12 @@ async def check(lines: AsyncIterable[Line], report: Report) -> Checked:
                     report(f"{line.place}: warning: {warning}")
             except (BadLine, EntryError, PoisonEvent) as error:
                 checked.problems += 1
-                report(f"{line.place}: {_pointed(str(error))}")
+                report(f"{line.place}: {_with_path(str(error))}")
     return checked
 
 
 def _take(text: bytes, checked: Checked) -> tuple[str, ...]:
-    """Counts the line; returns what is odd about it though it would be taken."""
+    """Counts an accepted line and returns its warnings. Raises BadLine, EntryError or PoisonEvent."""
     published = record(text)
     if published.is_event:
         decode(published.key, published.value, EVENT_HEADERS, timestamp_ms=0)
@@ -65,6 +65,6 @@ def _take(text: bytes, checked: Checked) -> tuple[str, ...]:
     return parsed.value.warnings() if isinstance(parsed.value, Realm) else ()
 
 
-def _pointed(problem: str) -> str:
-    """What is wrong with a line as a whole says so in the place of a path."""
+def _with_path(problem: str) -> str:
+    """Returns the problem with a path: `line` for a problem of the whole line."""
     return problem if _WITH_PATH.match(problem) else f"line: {problem}"

@@ -1,4 +1,4 @@
-"""How one filter is counted, as text: its columns, and the signed sum that each kind of viewer reads. Pure."""
+"""Explains as text how a filter is counted: its columns, and the signed sum of each role and perspective. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
@@ -24,28 +24,28 @@ _SLICES = {Question.ASSIGNED: "assignee = @me", Question.REQUESTED: "requester =
 
 
 class Explained(msgspec.Struct, frozen=True):
-    """One filter of a tenant, alone or below a profile, as its newest entries have it."""
+    """One filter of a tenant's newest entries, alone or narrowed by a profile."""
 
     record: TenantRecord
     title: tuple[str, ...]
     written: Condition
     lowered: Condition
     perspectives: frozenset[str] | None
-    """Where it may be asked for; None is everywhere."""
+    """The perspectives in which it is available; None means all."""
 
     @property
     def columns(self) -> dict[str, Column]:
-        """Its columns by name, in a fixed order."""
+        """The filter's columns by name, ordered by their conditions."""
         return dict(sorted(columns_for(self.lowered).items(), key=lambda column: printed(column[1].condition)))
 
     def column(self, name: str) -> str:
-        """What a column is called beside others: its number, or the start of its name before it has one."""
+        """Returns a short label of a column: its number, or the start of its name before it has a number."""
         number = self.record.numbers.get(name)
         return name[:8] if number is None else f"#{number}"
 
 
 def explained(record: TenantRecord, filter_id: str, profile_id: str | None, day: LocalDay) -> Explained:
-    """The filter, in force or about to be, on that day. Raises NothingFound."""
+    """Returns the filter, in force or pending, for that local day. Raises NothingFound."""
     entries = record.newest
     conditions = counted(entries)
     if filter_id not in conditions:
@@ -58,16 +58,16 @@ def explained(record: TenantRecord, filter_id: str, profile_id: str | None, day:
     written, lowered = saved.where if saved else conditions[filter_id], conditions[filter_id]
     if profile_id is not None:
         base = _profile(entries, profile_id)
-        title.append(f"below profile {profile_id}: {entries.profiles[profile_id].name}")
+        title.append(f"narrowed by profile {profile_id}: {entries.profiles[profile_id].name}")
         written, lowered = AllOf((base, written)), AllOf((lower(base, entries.settings), lowered))
     if needs_day(lowered):
-        title.append(f"by the days of two fields, so for {day.date} in {day.zone}")
+        title.append(f"depends on the local days of two fields, shown for {day.date} in {day.zone}")
         lowered = on_day(lowered, day)
     return Explained(record, tuple(title), written, lowered, saved.perspectives if saved else None)
 
 
 def _builtin_ids(entries: Entries) -> frozenset[str]:
-    """Ids that win over those of filters."""
+    """Returns the ids that take precedence over filters with the same id."""
     settings = entries.settings
     return frozenset(("all", *(status.id for status in settings.statuses), *(one.id for one in settings.priorities)))
 
@@ -79,7 +79,7 @@ def _profile(entries: Entries, profile_id: str) -> Condition:
 
 
 def text(filter_: Explained) -> Iterator[str]:
-    """What it is, and its columns."""
+    """Yields the filter's title, its conditions and its columns."""
     record = filter_.record
     yield from filter_.title
     yield f"condition  {printed(filter_.written)}"
@@ -88,40 +88,44 @@ def text(filter_: Explained) -> Iterator[str]:
     yield f"columns: {len(columns)}"
     for name, plain in columns.items():
         number = record.numbers.get(name)
-        stage = "not made yet" if number is None else "filling" if name in record.filling else "in force"
+        stage = "not created yet" if number is None else "filling" if name in record.filling else "in force"
         yield f"  {'-' if number is None else f'#{number}'}  {name}  {stage}: {shown_column(plain)}"
 
 
 def shown_column(column: Column) -> str:
-    """What is counted in it."""
+    """Returns the condition of a column, and the field of its time buckets."""
     return printed(column.condition) + (f", by {column.by}" if column.by is not None else "")
 
 
 def kinds(
     filter_: Explained, role: Role | None, perspective: Perspective | None
 ) -> Iterator[tuple[Role, Perspective, tuple[Term, ...] | None]]:
-    """Who may look how, and the sum then read; None where that is refused."""
+    """Yields each role and perspective with its signed sum; None where the filter isn't available."""
     for one, view in product(Role if role is None else (role,), Perspective if perspective is None else (perspective,)):
-        yield one, view, signed_sum(filter_.lowered, one, view) if asked_for(filter_, one, view) else None
+        yield one, view, signed_sum(filter_.lowered, one, view) if is_available(filter_, one, view) else None
 
 
-def asked_for(filter_: Explained, role: Role, perspective: Perspective) -> bool:
-    """Whether such a viewer may ask for it so, whoever owns it."""
+def is_available(filter_: Explained, role: Role, perspective: Perspective) -> bool:
+    """Whether the role may request the filter in this perspective. Ignores its owner."""
     agents = perspective is not Perspective.AGENT or role is not Role.USER
     return agents and (filter_.perspectives is None or perspective in filter_.perspectives)
 
 
 def sums(
     filter_: Explained,
-    asked: Iterable[tuple[Role, Perspective, tuple[Term, ...] | None]],
+    sums_by_kind: Iterable[tuple[Role, Perspective, tuple[Term, ...] | None]],
     viewer: Viewer | None,
     counts: Mapping[Term, int],
 ) -> Iterator[str]:
-    """The signed sums; of a viewer that is known with the scopes, and with what each term counts now."""
-    for role, perspective, terms in asked:
+    """Yields the signed sums. With a viewer, also yields the scopes and the current count of each term.
+
+    Example: `+ #3[assignee = @me] + #3[my teams] − #3[assignee = @me ∧ my teams]` counts a ticket once that is both
+    assigned to the viewer and in one of their teams.
+    """
+    for role, perspective, terms in sums_by_kind:
         lead = f"{role} × {perspective}:"
         if terms is None:
-            yield f"{lead} can't be asked for"
+            yield f"{lead} not available"
             continue
         known = viewer is not None and all(term in counts for term in terms)
         total = sum(term.sign * counts[term] for term in terms) if known else None
@@ -139,7 +143,7 @@ def _sum(filter_: Explained, terms: tuple[Term, ...]) -> str:
 
 
 def _days(term: Term) -> str:
-    """Which part of a column that is kept by time."""
+    """Returns the time windows that a term is limited to, as text."""
     if term.region is None:
         return ""
     return ", ".join(("", *term.region.inside, *(f"not {word}" for word in term.region.outside)))

@@ -1,4 +1,4 @@
-"""Conditions as one line of text for people: `state = open AND (assignee = @me OR team in @my_teams)`. Never parsed."""
+"""Prints a condition for people: `state = open AND (assignee = @me OR team in @my_teams)`. Nothing parses the text."""
 
 import json
 import re
@@ -9,12 +9,12 @@ from service.domain.tickets.instant import format_instant_exactly
 from service.one_line import one_line
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_./@+-]*")
-"""Texts that can't be taken for anything else; all others are quoted as JSON, so that "1" isn't read as 1."""
+"""Texts that are unambiguous without quotes. All others are quoted as JSON: "1" is a text, 1 a number."""
 
 _RESERVED = frozenset(("true", "false", "null", "AND", "OR", "NOT", "and", "empty"))
 
 _SIGNS = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "nin": "not in"}
-"""Operators that have a usual sign; the others are their names with spaces."""
+"""The signs of operators. Any other operator prints as its name with spaces."""
 
 _ASKED = {
     Question.ASSIGNED: ("assignee = @me", "assignee != @me"),
@@ -26,7 +26,7 @@ _UNITS_US = (("D", 86_400_000_000), ("H", 3_600_000_000), ("M", 60_000_000), ("S
 
 
 def printed(condition: Condition) -> str:
-    """The condition in words; equal texts may differ in nothing but how their parts were nested."""
+    """Returns the condition as text. Conditions with equal texts differ at most in the nesting of their parts."""
     match condition:
         case Const(holds):
             return "every ticket" if holds else "no ticket"
@@ -45,7 +45,7 @@ def printed(condition: Condition) -> str:
 
 
 def duration(us: int) -> str:
-    """ISO 8601, in hours, minutes and seconds, and in days where it is whole ones."""
+    """Formats microseconds as an ISO 8601 duration: whole days as `P3D`, all others as `PT26H30M`."""
     if us and us % _UNITS_US[0][1] == 0:
         return f"P{us // _UNITS_US[0][1]}D"
     parts = ""
@@ -58,13 +58,13 @@ def duration(us: int) -> str:
 
 
 def instant(us: int) -> str:
-    """RFC 3339 in UTC, with no more digits than it has."""
+    """Formats an instant (microseconds) as RFC 3339 in UTC, without trailing zeros of the fraction."""
     text = format_instant_exactly(us)
     return text.removesuffix("Z").rstrip("0").removesuffix(".") + "Z" if "." in text else text
 
 
 def value(raw: object) -> str:
-    """A value of a ticket or of a leaf as it can be told from any other; instants of tickets are numbers to it."""
+    """Formats a value of a ticket or of a leaf unambiguously. Prints a ticket's instants as numbers."""
     match raw:
         case At(us):
             return instant(us)

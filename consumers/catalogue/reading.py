@@ -1,4 +1,4 @@
-"""The catalogue as Redis holds it, for people to look at. Writes nothing, not even the layout of an empty Redis."""
+"""Opens Redis for commands that read the catalogue. Writes nothing, not even the layout of an empty Redis."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,12 +12,12 @@ from service.store.redis.store import RedisStore
 
 
 class NothingFound(Exception):
-    """There is no such thing: the message says what was looked for, and where."""
+    """The named thing doesn't exist. The message names it and its kind."""
 
 
 @asynccontextmanager
 async def opened(settings: SharedSettings) -> AsyncIterator[RedisStore]:
-    """The store these settings name. Raises NothingFound for an empty Redis, StoreRefused for another layout."""
+    """Opens the store of these settings. Raises NothingFound for an empty Redis, StoreRefused for another layout."""
     async with opened_client(settings.redis, settings.redis_timeout_s) as client:
         laid_out = await client.call("HGET", keys.LAYOUT, "buckets")
         if laid_out is None:
@@ -30,7 +30,7 @@ async def opened(settings: SharedSettings) -> AsyncIterator[RedisStore]:
 
 
 async def stored_tenant(store: RedisStore, tenant: str) -> StoredTenant:
-    """The tenant in force under this name. Raises NothingFound."""
+    """Returns the stored tenant. Raises NothingFound."""
     stored = await store.tenant(tenant)
     if stored is None:
         raise NothingFound(f"tenant {tenant!r}: none in force")

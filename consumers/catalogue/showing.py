@@ -1,4 +1,4 @@
-"""One tenant's catalogue in force, as text. Reads no store and counts no ticket."""
+"""Prints a tenant's catalogue as text. Reads no store and counts no ticket."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,23 +14,23 @@ from service.domain.tickets.instant import format_instant
 from service.store.ports.unknown_ids import UnknownId
 
 
-def still_unknown(settings: TenantSettings, met: Iterable[UnknownId]) -> Iterator[UnknownId]:
-    """Without what was published since."""
+def still_unknown(settings: TenantSettings, noted: Iterable[UnknownId]) -> Iterator[UnknownId]:
+    """Returns the unknown ids that the newest settings still lack."""
     known = {
         "status": {status.id for status in settings.statuses},
         "priority": {priority.id for priority in settings.priorities},
         "team": {team.id for team in settings.teams},
     }
-    return (one for one in met if one.id not in known[one.field])
+    return (one for one in noted if one.id not in known[one.field])
 
 
 def line(tenant: str, one: UnknownId) -> str:
-    """`acme: status nwe: in ticket INC0000045, 2026-11-21T10:15:00.000Z`."""
+    """Formats an unknown id: `acme: status nwe: in ticket INC0000045, 2026-11-21T10:15:00.000Z`."""
     return f"{tenant}: {one.field} {one.id}: in ticket {one.ticket}, {format_instant(one.at)}"
 
 
 def shown(record: TenantRecord, realm: Realm | None) -> Iterator[str]:
-    """Line by line: the tenant, what it has, and how far what is new has come."""
+    """Yields the lines: tenant, realm, version, settings, and filters and profiles with their backfill state."""
     settings = record.newest.settings
     yield f"tenant {settings.id}: {settings.name}{', loading' if settings.loading else ''}"
     yield f"realm {settings.realm}: {_realm(realm)}"
@@ -41,7 +41,7 @@ def shown(record: TenantRecord, realm: Realm | None) -> Iterator[str]:
 
 
 def sharing(saved: Filter | Profile) -> str:
-    """Who may ask for it."""
+    """Describes the audience of a filter or profile."""
     if saved.owner is None:
         return "the tenant's"
     shared: Sharing = saved.shared_with
@@ -54,12 +54,12 @@ def sharing(saved: Filter | Profile) -> str:
 
 
 def perspectives(saved: Filter) -> str:
-    """Where it may be asked for."""
+    """Describes the perspectives in which the filter is available."""
     return "every perspective" if saved.perspectives is None else ", ".join(sorted(saved.perspectives)) or "nowhere"
 
 
 def columns_needed(condition: Condition, settings: TenantSettings) -> set[str]:
-    """Names of the columns that all viewers together need for it on any day."""
+    """Returns the names of the columns that the condition needs for any viewer on any day."""
     return _columns(lower(condition, settings))
 
 
@@ -122,7 +122,7 @@ def _saved(
 
 
 def _needed(record: TenantRecord, saved: Filter | Profile) -> set[str]:
-    """A filter's columns; of a profile those it has together with what was asked for with it."""
+    """Returns the columns of a filter; of a profile, those of its requested pairs with filters."""
     entries = record.newest
     if isinstance(saved, Filter):
         return columns_needed(saved.where, entries.settings)

@@ -1,9 +1,9 @@
-"""Whether and why one stored ticket counts in a filter, as text. Reads no store, changes nothing."""
+"""Explains as text whether and why a stored ticket counts in a filter. Reads no store, changes nothing."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from consumers.catalogue.explaining import Explained, asked_for, shown_column
+from consumers.catalogue.explaining import Explained, is_available, shown_column
 from consumers.catalogue.printing import instant, printed, value
 from service.domain.conditions.condition import AllOf, AnyOf, Asks, Condition, Leaf, Not, Question
 from service.domain.conditions.fields import CUSTOM_PREFIX, FieldKind, kind_of
@@ -19,11 +19,11 @@ from service.domain.tenants.record import numbered
 from service.domain.tickets.ticket import Instant, Ticket, TicketState
 
 Verdict = bool | None
-"""Whether a node holds; None where that depends on a viewer that isn't known."""
+"""Whether a node holds; None when that depends on an unknown viewer."""
 
 
 class When(NamedTuple):
-    """The instant, and the viewer's local day, that everything is judged at."""
+    """The instant and the viewer's local day of the evaluation."""
 
     now: Instant
     day: LocalDay
@@ -39,13 +39,13 @@ def verdict(
     filter_: Explained,
     ticket_state: TicketState,
     viewer: Viewer | None,
-    asked: tuple[Role | None, Perspective | None],
+    only: tuple[Role | None, Perspective | None],
     when: When,
 ) -> Iterator[str]:
-    """The ticket's fields, each node of the condition, the answers, who counts it, and its stored columns."""
+    """Yields the ticket's fields, the answers, the condition's nodes, the viewers who count it, and its columns."""
     ticket = ticket_state.ticket
     if ticket is None:
-        yield f"deleted at sequence {ticket_state.sequence}: it counts nowhere"
+        yield f"deleted at sequence {ticket_state.sequence}: counts nowhere"
         return
     yield from _fields(ticket_state, ticket)
     answers = answers_of(ticket, viewer)
@@ -55,12 +55,12 @@ def verdict(
     yield "condition"
     yield from _nodes(filter_, filter_.written, ticket, answers, when, 1)
     yield "counts for"
-    yield from _counted_for(filter_, ticket, answers, asked, when)
+    yield from _counted_for(filter_, ticket, answers, only, when)
     yield from _columns(filter_, ticket_state, ticket, when)
 
 
 def answers_of(ticket: Ticket, viewer: Viewer | None) -> dict[Question, Verdict]:
-    """What the ticket says to the three questions about the viewer."""
+    """Answers the three questions about the viewer for this ticket; None without a viewer."""
     if viewer is None:
         return dict.fromkeys(QUESTIONS)
     return {
@@ -77,7 +77,10 @@ def holds(
     answers: dict[Question, Verdict],
     when: When,
 ) -> Verdict:
-    """Whether a condition as it was written holds, as far as that is known."""
+    """Evaluates a condition as written; None when the result depends on an unknown viewer.
+
+    Example with an unknown viewer: `assignee = @me AND status = new` is None for a new ticket, False for any other.
+    """
     match condition:
         case Asks(question):
             return answers[question]
@@ -141,32 +144,33 @@ def _counted_for(
     filter_: Explained,
     ticket: Ticket,
     answers: dict[Question, Verdict],
-    asked: tuple[Role | None, Perspective | None],
+    only: tuple[Role | None, Perspective | None],
     when: When,
 ) -> Iterator[str]:
     matched = holds(filter_, filter_.written, ticket, answers, when)
-    for role in Role if asked[0] is None else (asked[0],):
-        for perspective in Perspective if asked[1] is None else (asked[1],):
+    for role in Role if only[0] is None else (only[0],):
+        for perspective in Perspective if only[1] is None else (only[1],):
             seen = _seen(role, perspective, answers)
             reason = (
-                "it can't be asked for"
-                if not asked_for(filter_, role, perspective)
-                else "out of the role's and the perspective's scope"
+                "not available"
+                if not is_available(filter_, role, perspective)
+                else "outside the scope of the role and the perspective"
                 if seen is False
                 else "the condition doesn't hold"
                 if matched is False
                 else "in scope, and the condition holds"
                 if seen and matched
-                else "depends on who asks, and where"
+                else "depends on the viewer"
             )
-            counted = _every([seen, matched, asked_for(filter_, role, perspective)])
+            counted = _every([seen, matched, is_available(filter_, role, perspective)])
             yield f"  {_WORDS[counted]:<4}{role} × {perspective}: {reason}"
 
 
 def _seen(role: Role, perspective: Perspective, answers: dict[Question, Verdict]) -> Verdict:
-    """Whether such a viewer may count the ticket at all; None where two viewers of that kind differ."""
+    """Whether the ticket is visible to this role and perspective; None when that depends on the viewer."""
     possible = [
-        visible(role, perspective, given) for given in _completed(tuple(answers[question] for question in QUESTIONS))
+        visible(role, perspective, complete)
+        for complete in _completed(tuple(answers[question] for question in QUESTIONS))
     ]
     return possible[0] if len(set(possible)) == 1 else None
 
@@ -179,7 +183,7 @@ def _completed(known: tuple[Verdict, ...]) -> Iterator[Answers]:
 
 
 def _columns(filter_: Explained, ticket_state: TicketState, ticket: Ticket, when: When) -> Iterator[str]:
-    """What the store counts it in, beside what it would be counted in if it were applied again now."""
+    """Yields the columns that the ticket counts in: stored, and computed now."""
     conditions = numbered(filter_.record)
     mask = ColumnMatcher(conditions).mask(ticket, when.now)
     yield "columns: stored, computed now"

@@ -1,1 +1,1 @@
-"""Other help desks' saved filters as entries of ours. Reads no file and publishes nothing."""
+"""Translates the saved filters of other help desks into filter entries. Reads no file and publishes nothing."""

@@ -1,8 +1,8 @@
-"""Chatwoot's saved filters as filters: its `custom_filters` of conversations. Decides nothing about what an id is here.
+"""Translates Chatwoot's `custom_filters` of conversations into filters. Never maps ids: the name map does.
 
-Its payload is a chain of conditions joined by AND and OR without brackets, which its database reads as SQL does: AND
-binds tighter. What is empty in it equals nothing and differs from nothing; only on custom attributes and labels a
-negative operator holds for what is empty.
+Chatwoot joins conditions by AND and OR without brackets, and AND binds tighter, as in SQL: `a OR b AND c` is
+`a OR (b AND c)`. An empty field fails `equal_to` and `not_equal_to` alike, but a custom attribute or label that is
+empty passes the negative operators.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,11 +29,11 @@ from consumers.catalogue.foreign.translation import (
 from service.domain.json_reading import EXACT
 
 CONVERSATIONS = ("conversation", 0)
-"""What `filter_type` says of a filter of conversations; contacts and reports have filters of their own."""
+"""Values of `filter_type` for filters of conversations. Contacts and reports have filters too."""
 
 ELSEWHERE = ("inbox_id", "display_id", "campaign_id", "browser_language", "conversation_language", "country_code",
              "referer", "mail_subject")  # fmt: skip
-"""Its own attributes that tickets don't have; any other name is a custom attribute."""
+"""Chatwoot's built-in attributes that our tickets lack. Any other unknown name is a custom attribute."""
 
 _VERBS = {
     "equal_to": "is",
@@ -44,11 +44,11 @@ _VERBS = {
     "is_less_than": "less_than",
 }
 
-_CASE = "letter case counts here, and doesn't there"
+_CASE = "letter case matters here, but not in Chatwoot"
 
 
 class Clause(msgspec.Struct):
-    """One condition, and how it is joined to the next."""
+    """One condition, with `query_operator` (and, or) joining it to the next."""
 
     attribute_key: str
     filter_operator: str
@@ -70,7 +70,7 @@ class _CustomFilter(msgspec.Struct):
 
 
 def filters(name: str, text: bytes, names: NameMap, owner: str | None) -> Iterator[Found]:
-    """What the filters of a file of that name become. Raises Unusable."""
+    """Translates the filters of an export; `name` is the file's name for messages. Raises Unusable."""
     read = read_export(list[_CustomFilter], name, text, {"query": {"payload": {"values": EXACT}}})
     for saved in read:
         yield _converted(saved, names, owner)
@@ -79,7 +79,7 @@ def filters(name: str, text: bytes, names: NameMap, owner: str | None) -> Iterat
 def _converted(saved: _CustomFilter, names: NameMap, owner: str | None) -> Found:
     title = f'chatwoot filter {saved.id} "{saved.name}"'
     if saved.filter_type not in CONVERSATIONS:
-        return Found(title, None, [f"filter_type: {saved.filter_type} has no equal"])
+        return Found(title, None, [f"filter_type: {saved.filter_type} has no equivalent"])
     problems: list[str] = []
     notes: list[str] = []
     groups: list[list[Node]] = [[]]
@@ -100,7 +100,7 @@ def _converted(saved: _CustomFilter, names: NameMap, owner: str | None) -> Found
 
 
 def condition(clause: Clause, names: NameMap, notes: list[str]) -> Node:
-    """One clause as a node; says in `notes` where it comes close only. Raises NoEquivalent."""
+    """Translates one clause. Adds to `notes` when the result is only approximate. Raises NoEquivalent."""
     key, operator = clause.attribute_key, clause.filter_operator
     if key in names.fields or key in ELSEWHERE:
         return _stored(clause, names.field(key), notes)
@@ -119,7 +119,7 @@ def condition(clause: Clause, names: NameMap, notes: list[str]) -> Node:
             field = "createdAt" if key == "created_at" else "updatedAt"
             return chatwoot_dates.condition(field, operator, _texts(clause), clause.timezone, notes)
     if clause.custom_attribute_type == "contact_attribute":
-        raise NoEquivalent(f'{key} is of the contact; name a field of ours under "fields" in the --map file')
+        raise NoEquivalent(f'{key} belongs to the contact; name a field of ours under "fields" in the --map file')
     return _custom(clause, names.field(key, f"fields.{key}"), notes)
 
 
@@ -136,11 +136,11 @@ def _member(field: str, operator: str, ids: Sequence[object]) -> Node:
         return one_of(field, ids)
     if operator == "not_equal_to":
         return none_of(field, ids)
-    raise NoEquivalent(f"filter_operator: {operator} has no equal")
+    raise NoEquivalent(f"filter_operator: {operator} has no equivalent")
 
 
 def _set_member(field: str, operator: str, ids: Sequence[object]) -> Node:
-    """Where what is empty differs from nothing."""
+    """Translates a condition on a built-in field: an empty field fails the negative operators."""
     if operator in ("is_present", "is_not_present"):
         return leaf(field, "is_not_empty" if operator == "is_present" else "is_empty")
     node = _member(field, operator, ids)
@@ -148,8 +148,8 @@ def _set_member(field: str, operator: str, ids: Sequence[object]) -> Node:
 
 
 def _stored(clause: Clause, target: Target, notes: list[str]) -> Node:
-    """A condition on an attribute of Chatwoot's own that the map has a field for."""
-    # Whatever their JSON type: its ids are text here.
+    """Translates a condition on a built-in attribute that the map assigns to a field."""
+    # With an explicit type, so that numeric ids stay texts.
     node = _custom(clause, Target(target.field, target.values), notes)
     empty = clause.filter_operator == "not_equal_to" and target.values != "list"
     return {"all": [leaf(target.field, "is_not_empty"), node]} if empty else node
@@ -163,7 +163,7 @@ def _custom(clause: Clause, target: Target, notes: list[str]) -> Node:
         return chatwoot_dates.condition(target.field, operator, _texts(clause), clause.timezone, notes)
     values = _values(clause)
     if target.values == "text" and values and isinstance(values[0], str):
-        values = values[:1]  # of several texts Chatwoot compares the first only
+        values = values[:1]  # Chatwoot compares only the first of several texts
     if operator in ("equal_to", "not_equal_to") and target.values == "text" and any(isinstance(v, str) for v in values):
         notes.append(f"{clause.attribute_key}: {_CASE}")
     target = _typed(target, values)
@@ -173,7 +173,7 @@ def _custom(clause: Clause, target: Target, notes: list[str]) -> Node:
 
 
 def _box(field: str, operator: str, values: Sequence[str]) -> Node:
-    """A check box that nobody ever touched is neither checked nor unchecked."""
+    """Translates a check box: an empty one is neither checked nor unchecked."""
     if len(values) != 1 or values[0] not in ("true", "false"):
         raise NoEquivalent("values: expected true or false")
     node = leaf(field, "is_true" if values[0] == "true" else "is_false")
@@ -181,7 +181,7 @@ def _box(field: str, operator: str, values: Sequence[str]) -> Node:
 
 
 def _typed(target: Target, values: Sequence[object]) -> Target:
-    """Without a type in the map the values say it: JSON has numbers and flags of its own."""
+    """Returns the target with a type. For a custom field without one, the JSON type of the values decides."""
     if target.type is not None or not target.field.startswith("fields.") or not values:
         return target
     if all(isinstance(value, bool) for value in values):
@@ -194,12 +194,12 @@ def _is_number(value: object) -> bool:
 
 
 def _pieces(target: Target, operator: str, values: Sequence[str]) -> Node:
-    """Any of the pieces is in the text, or the text isn't empty and has none of them."""
+    """Translates `contains` (any of the pieces) and `does_not_contain` (not empty, and none of the pieces)."""
     if target.values != "text":
         raise NoEquivalent(f"filter_operator: {operator} can't be asked of {target.values}")
     pieces = [value.strip() for value in values]
     if not pieces or any(set(piece) & set("%_\\") for piece in pieces):
-        raise NoEquivalent("values: %, _ and \\ stand for other text there")
+        raise NoEquivalent("values: Chatwoot reads %, _ and \\ as wildcards")
     if operator == "contains":
         return some([leaf(target.field, "contains", piece) for piece in pieces])
     without = [leaf(target.field, "not_contains", piece) for piece in pieces]
@@ -208,7 +208,7 @@ def _pieces(target: Target, operator: str, values: Sequence[str]) -> Node:
 
 def _verb(operator: str) -> str:
     if operator not in _VERBS:
-        raise NoEquivalent(f"filter_operator: {operator} has no equal")
+        raise NoEquivalent(f"filter_operator: {operator} has no equivalent")
     return _VERBS[operator]
 
 
@@ -217,11 +217,11 @@ def _texts(clause: Clause) -> list[str]:
 
 
 def _values(clause: Clause) -> list[object]:
-    """The values as scalars: the dashboard saves some as `{"id", "name"}`, and single ones without a list."""
+    """Returns the values as scalars: the dashboard also saves `{"id", "name"}`, and single values without a list."""
     if clause.filter_operator in ("is_present", "is_not_present"):
         return []
-    given = clause.values if isinstance(clause.values, list) else [clause.values]
-    values = [value["id"] if isinstance(value, dict) and "id" in value else value for value in given]
+    saved = clause.values if isinstance(clause.values, list) else [clause.values]
+    values = [value["id"] if isinstance(value, dict) and "id" in value else value for value in saved]
     if not values or any(value is None or isinstance(value, dict | list) for value in values):
-        raise NoEquivalent("values: missing, or none that a condition can have")
+        raise NoEquivalent("values: missing, or neither text, number nor flag")
     return [literal(value) for value in values]

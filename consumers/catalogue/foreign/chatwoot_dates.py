@@ -1,4 +1,4 @@
-"""Chatwoot's conditions on dates: it compares whole days of UTC, or of the zone that the clause names."""
+"""Translates Chatwoot's date conditions: whole days in the clause's time zone (UTC by default). Never reads a clock."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -8,7 +8,7 @@ from consumers.catalogue.printing import instant
 from service import timezones
 
 _MOST_DAYS = 3_650_000
-"""Ten thousand years: what the language's durations end at."""
+"""Ten thousand years: the limit of durations in conditions."""
 
 DAYS_NOTE = (
     "days_before counts days of 24 hours back from now, as Chatwoot's dashboard does; its server takes whole dates"
@@ -16,7 +16,10 @@ DAYS_NOTE = (
 
 
 def condition(field: str, operator: str, values: Sequence[str], zone: str, notes: list[str]) -> Node:
-    """The leaf on an instant of ours. Raises NoEquivalent."""
+    """Translates a date condition into a leaf on an instant. Raises NoEquivalent.
+
+    Example: `is_greater_than 2026-11-21` means from 2026-11-22T00:00 on, in the zone.
+    """
     if operator in ("is_present", "is_not_present"):
         return leaf(field, "is_not_empty" if operator == "is_present" else "is_empty")
     if len(values) != 1:
@@ -29,7 +32,7 @@ def condition(field: str, operator: str, values: Sequence[str], zone: str, notes
         case "days_before":
             notes.append(DAYS_NOTE)
             return leaf(field, "older_than", f"P{_days(values[0])}D")
-    raise NoEquivalent(f"filter_operator: {operator} has no equal")
+    raise NoEquivalent(f"filter_operator: {operator} has no equivalent")
 
 
 def _date(text: str) -> date:
@@ -45,7 +48,7 @@ def _first_instant(day: date, zone: str, days_later: int) -> str:
     if not 1 < day.year < 9999:
         raise NoEquivalent(f"values: {day} is out of range")
     later = day + timedelta(days=days_later)
-    # A midnight that is missing is read with the offset before it, which is that date's first instant.
+    # If a clock change skips midnight, the offset before the change gives the first instant of the date.
     midnight = datetime(later.year, later.month, later.day, tzinfo=timezones.zone(zone))
     return instant(int(midnight.timestamp()) * 1_000_000)
 

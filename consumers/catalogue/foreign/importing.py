@@ -1,4 +1,4 @@
-"""Another help desk's saved filters into filter entries of ours. Reads no file and publishes nothing."""
+"""Turns the saved filters of another help desk into lines to publish. Reads no file and publishes nothing."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +18,7 @@ _SYSTEMS: dict[str, _Read] = {"zendesk": zendesk.filters, "chatwoot": chatwoot.f
 
 
 class Options(msgspec.Struct, frozen=True):
-    """Whose the filters will be, and what the other system's names are here."""
+    """The tenant and the owner of the imported filters, and the name map."""
 
     tenant: str
     owner: str | None = None
@@ -26,7 +26,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """The entries as lines to publish, what is to be said of the others, and how many those are."""
+    """The lines to publish, the messages about problems and approximations, and the number of filters left out."""
 
     lines: tuple[str, ...]
     messages: tuple[str, ...]
@@ -34,9 +34,9 @@ class Imported(msgspec.Struct, frozen=True):
 
 
 def imported(system: str, name: str, text: bytes, options: Options) -> Imported:
-    """The filters of a file of that name. Raises Unusable when it isn't what that system gives.
+    """Translates the filters of an export. Raises Unusable when the text isn't an export of that system.
 
-    Every line would be taken by the consumers as they are; a filter that has no equal, in part or whole, is left out.
+    The consumers would accept every line. Leaves out each filter of which any part has no equivalent.
     """
     lines: list[str] = []
     messages: list[str] = []

@@ -1,4 +1,4 @@
-"""Conditions on a field that only the map knows, by the type of its values. Knows no other system."""
+"""Translates conditions on a field of the name map, by the type of its values. Knows no other system."""
 
 import math
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ _PRESENCE = {"present": "is_not_empty", "not_present": "is_empty"}
 
 
 def condition(target: Target, verb: str, values: Sequence[object]) -> Node:
-    """The leaf for one of the verbs is, is_not, includes, not_includes, present, not_present, less_than …
+    """Translates one of the verbs is, is_not, includes, not_includes, present, not_present, less_than … into a leaf.
 
-    The negative verbs hold for empty fields. Raises NoEquivalent.
+    An empty field passes the negative verbs. Raises NoEquivalent.
     """
     if verb in _PRESENCE:
         return leaf(target.field, _PRESENCE[verb])
     if not values:
-        raise NoEquivalent("it has no value")
+        raise NoEquivalent("the condition has no value")
     match target.values:
         case "text":
             return _text(target, verb, [_as_text(value) for value in values])
@@ -31,12 +31,12 @@ def condition(target: Target, verb: str, values: Sequence[object]) -> Node:
             return _boolean(target, verb, [_as_flag(value) for value in values])
         case "list":
             return _list(target, verb, [_as_text(value) for value in values])
-    raise NoEquivalent(f"{verb} can't be asked of an instant")
+    raise NoEquivalent(f"{verb} doesn't apply to an instant")
 
 
 def _text(target: Target, verb: str, values: Sequence[str]) -> Node:
     if verb not in ("is", "is_not", "includes", "not_includes"):
-        raise NoEquivalent(f"{verb} can't be asked of text")
+        raise NoEquivalent(f"{verb} doesn't apply to text")
     positive = verb in ("is", "includes")
     if "" in values:
         if len(values) > 1:
@@ -49,21 +49,21 @@ def _number(target: Target, verb: str, values: Sequence[float]) -> Node:
     if verb in _ORDER and len(values) == 1:
         return leaf(target.field, _ORDER[verb], values[0])
     if verb not in ("is", "is_not"):
-        raise NoEquivalent(f"{verb} can't be asked of a number")
+        raise NoEquivalent(f"{verb} doesn't apply to a number")
     return one_of(target.field, values) if verb == "is" else none_of(target.field, values)
 
 
 def _boolean(target: Target, verb: str, values: Sequence[bool]) -> Node:
     if verb not in ("is", "is_not") or len(values) != 1:
-        raise NoEquivalent(f"{verb} can't be asked of a check box")
+        raise NoEquivalent(f"{verb} doesn't apply to a check box")
     checked = leaf(target.field, "is_true")
-    # A box that nobody ever touched isn't checked.
+    # An empty check box counts as unchecked.
     return checked if values[0] is (verb == "is") else {"not": checked}
 
 
 def _list(target: Target, verb: str, values: Sequence[str]) -> Node:
     if verb not in ("is", "is_not", "includes", "not_includes"):
-        raise NoEquivalent(f"{verb} can't be asked of a list")
+        raise NoEquivalent(f"{verb} doesn't apply to a list")
     return leaf(target.field, "contains_any" if verb in ("is", "includes") else "contains_none", list(values))
 
 

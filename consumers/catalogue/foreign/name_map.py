@@ -1,4 +1,4 @@
-"""What another system's names are here, as the file behind `--map` says. Never guesses a name."""
+"""The name map of `--map`: the other system's ids and fields -> ours. Never guesses a name."""
 
 from typing import Literal
 
@@ -21,20 +21,20 @@ _TYPES: dict[FieldKind, ValueType] = {
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A field of ours, and what its values are: text unless the field itself says otherwise."""
+    """A field of ours and the type of its values. A field of a known kind has a fixed type; the default is text."""
 
     field: str
     type: ValueType | None = None
 
     @property
     def values(self) -> ValueType:
-        """What its values are."""
+        """The type of the values."""
         kind = kind_of(self.field)
         return self.type or _TYPES.get(kind or FieldKind.CUSTOM, "text")
 
 
 class NameMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The other system's name -> ours; ids of a sort that is None are the same in both."""
+    """The other system's names -> ours. None means that both systems have the same ids."""
 
     statuses: dict[str, str | list[str]] | None = None
     priorities: dict[str, str | list[str]] | None = None
@@ -43,34 +43,34 @@ class NameMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: dict[str, str | Target] = {}
 
     def statuses_of(self, name: str) -> list[str]:
-        """The statuses that are this one here: several, one, or none. Raises NoEquivalent."""
+        """Returns our statuses for this one: several, one, or none. Raises NoEquivalent."""
         return _ids("statuses", self.statuses, name)
 
     def priorities_of(self, name: str) -> list[str]:
-        """The same of priorities."""
+        """Returns our priorities for this one: several, one, or none. Raises NoEquivalent."""
         return _ids("priorities", self.priorities, name)
 
     def team(self, name: str) -> str:
-        """The team's id here. Raises NoEquivalent."""
+        """Returns our id of the team. Raises NoEquivalent."""
         return _ids("teams", self.teams, name)[0]
 
     def user(self, name: str) -> str:
-        """The user's id here. Raises NoEquivalent."""
+        """Returns our id of the user. Raises NoEquivalent."""
         return _ids("users", self.users, name)[0]
 
     def field(self, name: str, default: str | None = None) -> Target:
-        """The field of ours that stands for this one. Raises NoEquivalent."""
-        given = self.fields.get(name, default)
-        if given is None:
+        """Returns our field for this one. Raises NoEquivalent."""
+        mapped = self.fields.get(name, default)
+        if mapped is None:
             raise NoEquivalent(f'no field of ours for {name}; name one under "fields" in the --map file')
-        return given if isinstance(given, Target) else Target(given)
+        return mapped if isinstance(mapped, Target) else Target(mapped)
 
 
 def read_name_map(name: str, text: bytes) -> NameMap:
-    """The map in a file of that name. Raises Unusable with the path of what is wrong."""
+    """Reads a name map; `name` is the file's name for messages. Raises Unusable with the path of the problem."""
     names = read_export(NameMap, name, text, dict.fromkeys(("statuses", "priorities", "teams", "users"), EXACT))
-    for foreign, given in names.fields.items():
-        target = given if isinstance(given, Target) else Target(given)
+    for foreign, mapped in names.fields.items():
+        target = mapped if isinstance(mapped, Target) else Target(mapped)
         kind = kind_of(target.field)
         if kind is None or kind is FieldKind.STATE:
             raise Unusable(f"{name}: fields.{foreign}: {target.field!r} is no field of tickets")
@@ -84,5 +84,5 @@ def _ids(sort: str, known: dict[str, str] | dict[str, str | list[str]] | None, n
         return [name]
     if name not in known:
         raise NoEquivalent(f'{name!r} isn\'t under "{sort}" in the --map file')
-    given = known[name]
-    return [given] if isinstance(given, str) else given
+    mapped = known[name]
+    return [mapped] if isinstance(mapped, str) else mapped

@@ -1,4 +1,4 @@
-"""What translating another system's filter comes to, and the leaves it is made of. Knows no other system."""
+"""Results and building blocks of a translation: errors, found filters, leaves and joins. Knows no other system."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -14,25 +14,25 @@ Node = dict[str, Any]
 
 
 class NoEquivalent(ValueError):
-    """This condition can't be said in our language, or not before the map says what its names are here."""
+    """The condition has no equivalent in our filters, or needs a name that the name map lacks."""
 
 
 class Unusable(ValueError):
-    """This file isn't what it was said to be. The message names it, and says where."""
+    """The file isn't an export of the named system, or not a name map. The message names the file and the place."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """One filter of the other system: what messages call it, and the filter it becomes unless there are problems."""
+    """One filter of the other system: its title for messages, and its translation unless there are problems."""
 
     title: str
     value: Node | None
     problems: Sequence[str] = ()
     notes: Sequence[str] = ()
-    """What a reader of the counts should know: it doesn't keep the filter out."""
+    """Approximations that readers of the counts should know. A note doesn't exclude the filter."""
 
 
 def read_export(kind: type[T], name: str, text: bytes, exact: Exact) -> T:
-    """The other system's JSON in a file of that name; see `read_json` for `exact`. Raises Unusable."""
+    """Decodes an export; `name` is the file's name for messages. For `exact` see `read_json`. Raises Unusable."""
     try:
         return read_json(msgspec.json.Decoder(kind), text, exact)
     except (msgspec.DecodeError, UnicodeDecodeError, UnpairedSurrogate) as error:
@@ -42,39 +42,39 @@ def read_export(kind: type[T], name: str, text: bytes, exact: Exact) -> T:
 
 
 def literal(value: object) -> object:
-    """The value, which is only text there. Raises NoEquivalent where the same text means more here."""
+    """Returns the value. Raises NoEquivalent for a text with a special meaning in our conditions, such as `@me`."""
     if isinstance(value, str) and (value in ("@me", "@my_teams") or value.startswith("@now")):
-        raise NoEquivalent(f"{value} is no text here: it means whoever asks, or when")
+        raise NoEquivalent(f"{value} is not a plain text here: it stands for the viewer or the time")
     return value
 
 
 def leaf(field: str, op: str, *value: object) -> Node:
-    """A leaf, with a value unless its operator has none."""
+    """Builds a leaf, without a value for operators that take none."""
     return {"field": field, "op": op} | ({"value": value[0]} if value else {})
 
 
 def one_of(field: str, values: Sequence[object]) -> Node:
-    """The field is one of these."""
+    """Builds a leaf: the field is one of these values."""
     return leaf(field, "eq", values[0]) if len(values) == 1 else leaf(field, "in", list(values))
 
 
 def none_of(field: str, values: Sequence[object]) -> Node:
-    """The field is none of these, or empty."""
+    """Builds a leaf: the field is none of these values, or empty."""
     return leaf(field, "ne", values[0]) if len(values) == 1 else leaf(field, "nin", list(values))
 
 
 def every(nodes: Sequence[Node]) -> Node:
-    """All of them hold."""
+    """Joins nodes by `all`."""
     return nodes[0] if len(nodes) == 1 else {"all": list(nodes)}
 
 
 def some(nodes: Sequence[Node]) -> Node:
-    """One of them holds."""
+    """Joins nodes by `any`."""
     return nodes[0] if len(nodes) == 1 else {"any": list(nodes)}
 
 
 def attempted(make: Callable[[], Node], path: str, problems: list[str]) -> list[Node]:
-    """What it makes, or nothing and one more problem."""
+    """Returns the node that `make` builds. On NoEquivalent returns nothing and adds to `problems`."""
     try:
         return [make()]
     except NoEquivalent as error:

@@ -1,4 +1,4 @@
-"""Zendesk's views as filters: the conditions of `GET /api/v2/views`. Decides nothing about what an id is here."""
+"""Translates Zendesk's views (`GET /api/v2/views`) into filters. Never maps ids: the name map does."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -25,16 +25,16 @@ from service.domain.json_reading import EXACT
 
 STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
 PRIORITIES = ("", "low", "normal", "high", "urgent")
-"""Both in Zendesk's own order; no priority is below all others."""
+"""Both in Zendesk's order. The empty priority is below all others."""
 
 _PEOPLE = {"assignee_id": "assignee", "requester_id": "requester"}
 
 _TEXTS = ("description_includes_word", "subject_includes_word", "comment_includes_word")
-"""Their `is` and `is_not` look for a piece of text, their `includes` and `not_includes` for whole words."""
+"""Fields whose `is` and `is_not` search a substring, and `includes` and `not_includes` whole words."""
 
 
 class ZendeskCondition(msgspec.Struct):
-    """One condition of a view; some of Zendesk's leave the operator out."""
+    """One condition of a view. Zendesk omits the operator of some."""
 
     field: str
     operator: str | None = None
@@ -66,17 +66,17 @@ class _Views(msgspec.Struct):
 
 
 def filters(name: str, text: bytes, names: NameMap, owner: str | None) -> Iterator[Found]:
-    """What the views of a file of that name become. Raises Unusable."""
+    """Translates the views of an export; `name` is the file's name for messages. Raises Unusable."""
     compared = {"value": EXACT}
     read = read_export(_Views, name, text, {"views": {"conditions": {"all": compared, "any": compared}}})
     if read.next_page is not None:
-        yield Found(f"zendesk {name}", None, notes=["is one page of several: import the others too"])
+        yield Found(f"zendesk {name}", None, notes=["is one of several pages: import the others too"])
     for view in read.views:
         title = f'zendesk view {view.id} "{view.title}"'
         if view.active:
             yield _converted(view, title, names, owner)
         else:
-            yield Found(title, None, notes=["isn't active, left out"])
+            yield Found(title, None, notes=["inactive, left out"])
 
 
 def _converted(view: _View, title: str, names: NameMap, owner: str | None) -> Found:
@@ -84,8 +84,8 @@ def _converted(view: _View, title: str, names: NameMap, owner: str | None) -> Fo
     seen = attempted(partial(_visibility, view.restriction, names, owner), "restriction", problems)
     where: dict[str, list[Node]] = {}
     for key, conditions in (("all", view.conditions.all), ("any", view.conditions.any)):
-        for index, given in enumerate(conditions):
-            nodes = attempted(partial(condition, given, names), f"conditions.{key}[{index}]", problems)
+        for index, each in enumerate(conditions):
+            nodes = attempted(partial(condition, each, names), f"conditions.{key}[{index}]", problems)
             where.setdefault(key, []).extend(nodes)
     if not where:
         problems.append("conditions: there are none")
@@ -101,19 +101,19 @@ def _visibility(restriction: _Restriction | None, names: NameMap, owner: str | N
     if restriction.type != "Group":
         raise NoEquivalent(f"restricted to {restriction.type}")
     if owner is None:
-        raise NoEquivalent("only some groups may see it, so it needs an owner: say whom with --owner")
+        raise NoEquivalent("only some groups may see it, so it needs an owner: name one with --owner")
     groups = restriction.ids or ([] if restriction.id is None else [restriction.id])
     return {"owner": owner, "sharedWith": {"teams": [names.team(str(group)) for group in groups]}}
 
 
-def condition(given: ZendeskCondition, names: NameMap) -> Node:
-    """One condition as a node. Raises NoEquivalent."""
-    operator = given.operator or "is"
-    values = given.value if isinstance(given.value, list) else [given.value]
+def condition(clause: ZendeskCondition, names: NameMap) -> Node:
+    """Translates one condition. Raises NoEquivalent."""
+    operator = clause.operator or "is"
+    values = clause.value if isinstance(clause.value, list) else [clause.value]
     texts = [_text(value) for value in values]
-    if given.field in names.fields or given.field not in _OWN:
-        return _mapped(given.field, operator, texts, names)
-    return _OWN[given.field](given.field, operator, texts, names)
+    if clause.field in names.fields or clause.field not in _OWN:
+        return _mapped(clause.field, operator, texts, names)
+    return _OWN[clause.field](clause.field, operator, texts, names)
 
 
 def _status(field: str, operator: str, values: Sequence[str], names: NameMap) -> Node:
@@ -142,7 +142,10 @@ def _unless_empty(field: str, ids: Sequence[str], and_set: bool) -> list[Node]:
 
 
 def _chosen(operator: str, values: Sequence[str], order: Sequence[str]) -> Sequence[str]:
-    """The names that the operator picks, or for `is_not` those that it rules out."""
+    """Returns the names that the operator selects, or for `is_not` excludes.
+
+    Example: `less_than pending` selects new and open.
+    """
     if len(values) != 1 or values[0] not in order:
         raise NoEquivalent(f"value: expected one of {', '.join(name or 'empty' for name in order)}")
     place = order.index(values[0])
@@ -153,7 +156,7 @@ def _chosen(operator: str, values: Sequence[str], order: Sequence[str]) -> Seque
             return order[:place]
         case "greater_than":
             return order[place + 1 :]
-    raise NoEquivalent(f"operator: {operator} has no equal")
+    raise NoEquivalent(f"operator: {operator} has no equivalent")
 
 
 def _person(field: str, operator: str, values: Sequence[str], names: NameMap) -> Node:
@@ -164,12 +167,14 @@ def _group(field: str, operator: str, values: Sequence[str], names: NameMap) -> 
     return _ids("team", operator, values, "current_groups", "@my_teams", names.team)
 
 
-def _ids(field: str, operator: str, values: Sequence[str], asked: str, word: str, known: Callable[[str], str]) -> Node:
+def _ids(
+    field: str, operator: str, values: Sequence[str], current: str, word: str, known: Callable[[str], str]
+) -> Node:
     if list(values) == [""]:
         if operator not in ("is", "is_not"):
-            raise NoEquivalent(f"operator: {operator} has no equal")
+            raise NoEquivalent(f"operator: {operator} has no equivalent")
         return leaf(field, "is_empty" if operator == "is" else "is_not_empty")
-    ids = [word if value == asked else known(_id(value)) for value in values]
+    ids = [word if value == current else known(_id(value)) for value in values]
     return _membership(field, operator, ids)
 
 
@@ -178,20 +183,20 @@ def _membership(field: str, operator: str, ids: Sequence[str]) -> Node:
         return one_of(field, ids)
     if operator in ("is_not", "not_includes"):
         return none_of(field, ids)
-    raise NoEquivalent(f"operator: {operator} has no equal")
+    raise NoEquivalent(f"operator: {operator} has no equivalent")
 
 
 def _id(value: str) -> str:
-    """Ids are digits: everything else is a word whose meaning isn't a person or a group."""
+    """Returns the id. Raises NoEquivalent for a value that isn't digits: a word that names no person or group."""
     if not (value.isascii() and value.isdigit()):
-        raise NoEquivalent(f"value: {value or 'empty'} has no equal")
+        raise NoEquivalent(f"value: {value or 'empty'} has no equivalent")
     return value
 
 
 def _tags(field: str, operator: str, values: Sequence[str], names: NameMap) -> Node:
     tags = [tag for value in values for tag in value.replace(",", " ").split()]
     if operator not in ("includes", "not_includes") or not tags:
-        raise NoEquivalent(f"operator: {operator} {'of no tags' if not tags else 'has no equal'}")
+        raise NoEquivalent(f"operator: {operator} {'has no tags' if not tags else 'has no equivalent'}")
     return leaf("tags", "contains_any" if operator == "includes" else "contains_none", tags)
 
 
@@ -205,13 +210,13 @@ def _mapped(field: str, operator: str, values: Sequence[str], names: NameMap) ->
     target = names.field(field)
     if field in _TEXTS and target.values == "text":
         if operator not in ("is", "is_not"):
-            raise NoEquivalent(f"operator: {operator} looks for whole words")
+            raise NoEquivalent(f"operator: {operator} searches whole words")
         return leaf(target.field, "contains" if operator == "is" else "not_contains", values[0])
     return mapped_field.condition(target, operator, values)
 
 
 def _text(value: object) -> str:
-    """Zendesk gives numbers and flags as such at times, and null for an empty value."""
+    """Returns a value as text. Zendesk sends some numbers and flags unquoted, and null for an empty value."""
     if value is None:
         return ""
     if isinstance(value, bool):

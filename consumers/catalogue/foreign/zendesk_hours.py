@@ -1,4 +1,4 @@
-"""Zendesk's conditions on hours since or until an instant. Knows those of the calendar, not of business hours."""
+"""Translates Zendesk's conditions on hours since or until an instant. Never translates business hours."""
 
 from collections.abc import Sequence
 
@@ -19,27 +19,27 @@ SINCE: dict[str, str | None] = {
     "requester_updated_at": None,
     "assignee_updated_at": None,
 }
-"""Zendesk's field -> ours; where it is None only the map can say which instant of ours that is, if any."""
+"""Zendesk's fields -> ours. None: we have no such instant unless the name map names one."""
 
 UNTIL: dict[str, str | None] = {"until_due_date": "dueAt", "until_sla_next_breach_at": "slaDueAt"}
 
 FIELDS = SINCE | UNTIL
 
 _MOST_HOURS = 87_600_000
-"""Ten thousand years: what the language's durations end at."""
+"""Ten thousand years: the limit of durations in conditions."""
 
 
 def condition(field: str, operator: str, values: Sequence[str], names: NameMap) -> Node:
-    """The leaf, or two where exactly so many hours are meant: from that hour on, but not yet the next.
+    """Translates a condition on hours. Raises NoEquivalent.
 
-    Raises NoEquivalent.
+    `is` means a whole hour: `NEW is 24` holds for tickets that are at least 24 and less than 25 hours old.
     """
     target = names.field(field, FIELDS[field])
     if target.values != "instant":
         raise NoEquivalent(f"{target.field} is no instant")
     hours = _hours(values)
     if operator not in ("is", "less_than", "greater_than"):
-        raise NoEquivalent(f"operator: {operator} has no equal")
+        raise NoEquivalent(f"operator: {operator} has no equivalent")
     return _until(target.field, operator, hours) if field in UNTIL else _since(target.field, operator, hours)
 
 
@@ -52,7 +52,7 @@ def _since(field: str, operator: str, hours: int) -> Node:
 
 
 def _passed_within(field: str, hours: int) -> Node:
-    """Later than so many hours ago, and not still to come."""
+    """Builds a node: the instant has passed, less than so many hours ago."""
     newer = leaf(field, "newer_than", f"PT{hours}H")
     return {"all": [newer, leaf(field, "older_than", "PT0H")]} if field in ("dueAt", "slaDueAt") else newer
 

@@ -46,7 +46,7 @@ async def test_good_lines_say_nothing_but_how_many_they_are(tmp_path: Path, caps
     assert await check(written(tmp_path / "good", filter_with(), "", removal, EVENT)) == 0
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "1 entries, 1 removals and 1 events would be taken, 0 lines would not\n"
+    assert err == "1 entries, 1 removals and 1 events would be accepted, 0 lines refused\n"
 
 
 BAD_NODE = {"all": [{"field": "status", "op": "eq", "value": "1"}, {"field": "tags", "op": "gt", "value": "1"}]}
@@ -75,7 +75,7 @@ async def test_a_bad_line_is_named_with_its_place_and_path(
     out, err = capsys.readouterr()
     assert out.startswith(f"{name}:2: {problem}")
     assert len(out.splitlines()) == 1
-    assert err.startswith("2 entries, 0 removals and 0 events would be taken, 1 lines would not")
+    assert err.startswith("2 entries, 0 removals and 0 events would be accepted, 1 lines refused")
 
 
 async def test_what_is_odd_about_a_good_line_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +84,7 @@ async def test_what_is_odd_about_a_good_line_is_a_warning(tmp_path: Path, capsys
     assert await check(name) == 0
     out, err = capsys.readouterr()
     assert out == f"{name}:1: warning: jwks.keys[0].kty: invalid value 'XYZ'; this key is ignored\n"
-    assert err.startswith("1 entries, 0 removals and 0 events would be taken, 0 lines would not")
+    assert err.startswith("1 entries, 0 removals and 0 events would be accepted, 0 lines refused")
 
 
 async def test_several_files_packed_ones_too_are_read_one_after_another(

@@ -1,4 +1,4 @@
-"""Chatwoot's filters: each clause as a node of ours, how a chain is bracketed, and what has no equal."""
+"""Chatwoot's filters: each clause as a node of ours, how a chain is bracketed, and what has no equivalent."""
 
 import json
 from itertools import pairwise
@@ -102,14 +102,14 @@ def test_a_day_of_another_zone_begins_there() -> None:
     ("key", "operator", "values", "problem"),
     [
         ("display_id", "equal_to", ["7"], "no field of ours for display_id"),
-        ("labels", "contains", ["vip"], "filter_operator: contains has no equal"),
-        ("status", "is_present", None, "filter_operator: is_present has no equal"),
+        ("labels", "contains", ["vip"], "filter_operator: contains has no equivalent"),
+        ("status", "is_present", None, "filter_operator: is_present has no equivalent"),
         ("status", "equal_to", [], "values: missing"),
-        ("mail_subject", "contains", ["50%"], "values: %, _ and \\ stand for other text there"),
+        ("mail_subject", "contains", ["50%"], "values: Chatwoot reads %, _ and \\ as wildcards"),
         ("created_at", "is_greater_than", ["yesterday"], "values: 'yesterday' is no date"),
         ("created_at", "is_greater_than", ["9999-12-31"], "values: 9999-12-31 is out of range"),
         ("created_at", "days_before", ["-3"], "values: '-3' is no number of days"),
-        ("plan", "is_greater_than", ["a"], "greater_than can't be asked of text"),
+        ("plan", "is_greater_than", ["a"], "greater_than doesn't apply to text"),
     ],
 )
 def test_what_has_no_equal_is_told_with_its_path(key: str, operator: str, values: object, problem: str) -> None:
@@ -122,8 +122,8 @@ def test_filters_of_contacts_and_attributes_of_theirs_have_no_equal() -> None:
     contact = clause("city", "equal_to", ["Pune"], custom_attribute_type="contact_attribute")
     result = read(saved(clause("status", "equal_to", ["open"]), filter_type="contact"), saved(contact), saved())
     assert [message.split(": ", 1)[1] for message in result.messages] == [
-        "filter_type: contact has no equal",
-        'query.payload[0]: city is of the contact; name a field of ours under "fields" in the --map file',
+        "filter_type: contact has no equivalent",
+        'query.payload[0]: city belongs to the contact; name a field of ours under "fields" in the --map file',
         "query.payload: it is empty",
     ]
     assert result.left_out == 3
@@ -140,7 +140,7 @@ def test_a_filter_becomes_an_entry_with_its_owner_and_what_to_know_of_it() -> No
         "where": leaf("fields.plan", "eq", "Pro"),
         "owner": "ann",
     }
-    assert result.messages == ('chatwoot filter 3 "Mine": note: plan: letter case counts here, and doesn\'t there',)
+    assert result.messages == ('chatwoot filter 3 "Mine": note: plan: letter case matters here, but not in Chatwoot',)
     assert result.left_out == 0
 
 
@@ -235,7 +235,7 @@ def test_text_that_means_more_here_has_no_equal(word: str) -> None:
     for one in (clause("labels", "equal_to", [word]), clause("assignee_id", "equal_to", [{"id": word}])):
         result = read(saved(one))
         assert (result.lines, result.left_out) == ((), 1)
-        assert f"{word} is no text here" in result.messages[0]
+        assert f"{word} is not a plain text here" in result.messages[0]
 
 
 @settings(max_examples=examples(200), deadline=None)

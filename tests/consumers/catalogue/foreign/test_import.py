@@ -103,4 +103,4 @@ async def test_another_system_s_file_is_wrong_use(
 async def test_a_page_of_several_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = {"views": [GOOD], "next_page": "https://acme.example/api/v2/views?page=2"}
     assert await importing(written(tmp_path / "v", page)) == 0
-    assert "is one page of several: import the others too" in capsys.readouterr().err
+    assert "is one of several pages: import the others too" in capsys.readouterr().err

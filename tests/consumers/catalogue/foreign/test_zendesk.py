@@ -1,4 +1,4 @@
-"""Zendesk's views: each condition as a node of ours, and what has no equal."""
+"""Zendesk's views: each condition as a node of ours, and what has no equivalent."""
 
 import json
 from typing import Any
@@ -107,20 +107,20 @@ def test_a_condition_becomes_a_node(field: str, operator: str, value: object, no
     [
         ("status", "is", "mine", "value: expected one of new, open, pending, hold, solved, closed"),
         ("status", "changed", None, "value: expected one of"),
-        ("status", "value", "open", "operator: value has no equal"),
-        ("requester_id", "is_not", "assignee_id", "value: assignee_id has no equal"),
-        ("assignee_id", "less_than", "7", "operator: less_than has no equal"),
-        ("current_tags", "is", "vip", "operator: is has no equal"),
+        ("status", "value", "open", "operator: value has no equivalent"),
+        ("requester_id", "is_not", "assignee_id", "value: assignee_id has no equivalent"),
+        ("assignee_id", "less_than", "7", "operator: less_than has no equivalent"),
+        ("current_tags", "is", "vip", "operator: is has no equivalent"),
         ("SOLVED", "less_than", "24", "no field of ours for SOLVED"),
         ("assigned_at", "greater_than", "24", "no field of ours for assigned_at"),
-        ("NEW", "greater_than_business_hours", "24", "operator: greater_than_business_hours has no equal"),
+        ("NEW", "greater_than_business_hours", "24", "operator: greater_than_business_hours has no equivalent"),
         ("NEW", "is", "1.5", "value: expected a whole number of hours"),
         ("via_id", "is", "4", 'no field of ours for via_id; name one under "fields" in the --map file'),
         ("type", "is", "task", "no field of ours for type"),
-        ("subject_includes_word", "includes", "refund", "operator: includes looks for whole words"),
+        ("subject_includes_word", "includes", "refund", "operator: includes searches whole words"),
         ("custom_fields_1", "is", "maybe", "'maybe' is neither true nor false"),
         ("custom_fields_2", "is", "many", "'many' is no number"),
-        ("custom_fields_3", "is", "@me", "@me is no text here"),
+        ("custom_fields_3", "is", "@me", "@me is not a plain text here"),
     ],
 )
 def test_what_has_no_equal_is_told_with_its_path(field: str, operator: str, value: object, problem: str) -> None:
@@ -182,7 +182,7 @@ def test_names_are_mapped_and_one_that_is_missing_is_told() -> None:
 def test_inactive_views_are_left_out_without_being_a_failure() -> None:
     result = read(view([OPEN], active=False))
     assert (result.lines, result.left_out) == ((), 0)
-    assert result.messages == ('zendesk view 25 "Mine": note: isn\'t active, left out',)
+    assert result.messages == ('zendesk view 25 "Mine": note: inactive, left out',)
 
 
 def test_a_view_that_is_larger_than_an_entry_may_be_is_left_out() -> None:
