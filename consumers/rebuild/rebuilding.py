@@ -1,7 +1,4 @@
-"""Rebuilds tenants: begins or resumes a building for each, fills it, and swaps it in one step.
-
-Never writes to the serving generation. If this process is killed, another one resumes the rebuild.
-"""
+"""Rebuilds tenants: begins or resumes buildings, fills and swaps them. Never writes to a serving generation."""
 
 import asyncio
 from collections import Counter
@@ -40,8 +37,7 @@ CLOCKS_APART_US = 5 * 60 * 1_000_000
 """Upper bound for the difference between two hosts' clocks plus the duration of a call."""
 
 MERGE_AFTER_US = 3_600 * 1_000_000
-"""Tickets due later than this are merged into the bucket's due set before the swap, which keeps the swap short. The
-remaining steps take far less than an hour."""
+"""Tickets due later are merged into the bucket's due set before the swap, which takes place well within an hour."""
 
 MERGE_BATCH = 1_000
 """Members merged in one call: a few ms of Redis."""
@@ -139,8 +135,6 @@ class Rebuilding:
         await collect_counters(self._store, self._emptied)
         self._emptied.clear()
 
-    # -- beginning and resuming ---------------------------------------------------------------------------------------
-
     async def _job(self, name: str) -> Job | None:
         """Begins or resumes the tenant's building; None when its new generation already serves."""
         stored = await self._stored(name)
@@ -204,8 +198,6 @@ class Rebuilding:
             if self._from_store and self._copied.get(job.building.generation) != run:
                 await self._filling.copy(job)
                 self._copied[job.building.generation] = run
-
-    # -- the last steps -----------------------------------------------------------------------------------------------
 
     async def _finish(self, job: Job) -> None:
         """Catches up with the bucket until both positions are equal, and swaps."""
