@@ -71,7 +71,7 @@ PATTERNS: dict[str, tuple[Use, str]] = {
     "service.config.shared_settings.HOST_AND_PORT": (fullmatch, "[::1]:6379"),
     "service.web.api.parameters.FIELD": (search, "Expected `str` - at `$.timezone`, field `b`"),
     "service.web.api.parameters.MEDIA_TYPE": (fullmatch, ' application/json ; charset = "utf-8" ; '),
-    "service.web.auth.claims.HALF": (search, "a\ud83db"),
+    "service.web.auth.claims.UNPAIRED": (search, "a\ud83db"),
     "service.web.http.etag.ENTITY_TAG": (find_all, '"a", W/"b.1.c" , "d"'),
     "service.web.form.multipart._BOUNDARY": (search, 'multipart/form-data; charset=x; boundary="a b"; boundary=c'),
     "service.web.form.multipart._DISPOSITION": (fullmatch, "Content-Disposition : form-data ; name=a"),
@@ -87,7 +87,7 @@ PATTERNS: dict[str, tuple[Use, str]] = {
     "service.web.auth.gate.BEARER": (fullmatch, "Bearer  abc.def-_~+/=="),
     "service.web.http.hosts.HOST": (fullmatch, "a-b.example:8080"),
     "service.web.push.view_state.IDENTITY": (fullmatch, "ab12.34.View_-1"),
-    "service.web.api.stream_tickets.FORM": (fullmatch, "0123456789abcdef.ABCDEFGHIJKLMNOPqrstuvwxyz0-_456"),
+    "service.web.api.stream_tickets.TICKET_FORM": (fullmatch, "0123456789abcdef.ABCDEFGHIJKLMNOPqrstuvwxyz0-_456"),
     "service.web.api.streaming.TICKET": (search, "a=b&ticketing=c&ticket=d"),
 }
 """How each is used, and a text with all that it knows: each part of it is repeated."""

@@ -1,1 +1,1 @@
-"""The Starlette application. Its rooms are below; here they are wired together."""
+"""The ASGI application. Each subpackage is one part of it; the modules here wire the parts together."""

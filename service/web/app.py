@@ -1,4 +1,4 @@
-"""The ASGI application, wired from its parts. Opens nothing, and knows no server."""
+"""Wires the ASGI application from its parts. Opens nothing, and depends on no server."""
 
 from typing import Protocol
 
@@ -35,7 +35,7 @@ from service.web.push.hub import Hub
 
 
 class ByPort:
-    """`inside` for requests to this port, `outside` for all others."""
+    """Passes requests to this port to `inside`, and all others to `outside`."""
 
     def __init__(self, port: int, inside: ASGIApp, outside: ASGIApp) -> None:
         self._port = port
@@ -49,7 +49,7 @@ class ByPort:
 
 
 class SharedStore(BudgetStore, GrantStore, MarkStore, Protocol):
-    """What all workers share beside the counters."""
+    """The store of what all workers share beside the counters: budgets, grants and marks."""
 
 
 def create_app(
@@ -64,9 +64,9 @@ def create_app(
     shared_metrics: SharedMetrics | None = None,
     operations_port: int | None = None,
 ) -> ASGIApp:
-    """The application; without `access_log` nothing is logged of a request that didn't fail.
+    """Returns the application. Without `access_log` it logs only requests that failed.
 
-    With `operations_port` metrics and documentation are answered only to requests that come to that port.
+    With `operations_port`, only requests to that port get metrics and documentation.
     """
     gate = Gate(queries, settings, clock)
     counting = Counting(gate, queries, settings)
@@ -95,9 +95,9 @@ def create_app(
     operations: dict[str, ASGIApp] = {"/metrics": Endpoint({"GET": metrics.get}), "/docs": docs_endpoint()}
     everything = endpoints | checks | operations
     outside = endpoints | checks if operations_port is not None else everything
-    answering = with_origins(Failures(Paths(outside), clock), origins_in(settings.cors_origins))
+    app = with_origins(Failures(Paths(outside), clock), origins_in(settings.cors_origins))
     if settings.allowed_hosts:
-        answering = AllowedHosts(answering, names_in(settings.allowed_hosts), clock)
+        app = AllowedHosts(app, names_in(settings.allowed_hosts), clock)
     if operations_port is not None:
-        answering = ByPort(operations_port, Failures(Paths(checks | operations), clock), answering)
-    return Observation(answering, metrics, access_log, clock, everything)
+        app = ByPort(operations_port, Failures(Paths(checks | operations), clock), app)
+    return Observation(app, metrics, access_log, clock, everything)

@@ -1,6 +1,6 @@
-"""Pages of other origins that may ask, by exact name: their preflights, and the headers on their answers.
+"""CORS for the pages of exactly named origins: answers preflights and adds headers. Never takes a pattern of origins.
 
-Credentials are allowed, for the cookie of an `EventSource`; so no pattern is: whoever is in the list acts for its user.
+Credentials are allowed, because an `EventSource` sends a cookie. So a listed origin can act for its user.
 """
 
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from starlette.types import ASGIApp
 ALLOWED_HEADERS = (
     "authorization", "content-type", "if-none-match", "issupportrequest", "last-event-id", "realmname", "x-tenantid",
 )  # fmt: skip
-"""What the API reads of a request beyond what every page may send."""
+"""Request headers that the API reads, beyond those that every page may send."""
 
 EXPOSED_HEADERS = (
     "etag", "retry-after", "www-authenticate", "x-counts-as-of", "x-counts-catalogue", "x-counts-fresh",
     "x-counts-position", "x-counts-timers", "x-counts-version",
 )  # fmt: skip
-"""What a page may read of an answer beyond its body."""
+"""Response headers that a page may read."""
 
 PREFLIGHT_AGE_S = 7_200
-"""How long a browser remembers a preflight: the most that Chromium does."""
+"""Seconds for which a browser may cache a preflight: the most that Chromium allows."""
 
 
 def with_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """The application, answering pages of these origins too; itself where there are none."""
+    """Returns the application with CORS for these origins, or unchanged where there are none."""
     if not origins:
         return app
     return CORSMiddleware(

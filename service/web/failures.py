@@ -1,4 +1,4 @@
-"""Middleware that turns what handlers raise into error envelopes. Never tells a caller about the inside."""
+"""Middleware that turns exceptions of handlers into error envelopes. Never shows internals to a caller."""
 
 import math
 
@@ -17,14 +17,14 @@ from service.web.http.trace import trace_of
 log = structlog.stdlib.get_logger(__name__)
 
 UNAVAILABLE_RETRY_S = 2
-"""What a Redis failover takes at best: sooner is in vain, and a client alone is no storm."""
+"""The shortest time that a Redis failover takes, so an earlier retry is in vain. The load of a retry is small."""
 
 WARMING_RETRY_S = 5
-"""A fill of some 100,000 tickets takes seconds; a loading tenant takes minutes and may be asked often."""
+"""A backfill of some 100,000 tickets takes seconds. A loading tenant takes minutes, and retries cost little."""
 
 
 class Failures:
-    """The outermost layer but for observation: below it an exception is an answer."""
+    """Answers each exception of the layers below. Only observation is outside of it."""
 
     def __init__(self, app: ASGIApp, clock: Clock) -> None:
         self._app = app
@@ -47,7 +47,7 @@ class Failures:
             if started:
                 raise
             refused = error if isinstance(error, Refused) else translated(error)
-        except Exception as error:  # the last resort: logged whole, answered without a word about it
+        except Exception as error:  # the last resort: the log gets the traceback, the caller gets no detail
             log.exception("request failed", path=scope["path"], method=scope["method"])
             if started:
                 raise
@@ -55,13 +55,14 @@ class Failures:
         trace = trace_of(scope)
         trace.refused, trace.reason = refused.code, refused.reason
         reply = refusal(refused, self._clock.now_us())
-        # Its traceback has this frame, which has it: a cycle that would hold the request until a full collection.
+        # The error's traceback refers to this frame, and this frame to the error. Without this line that cycle would
+        # keep the request in memory until a full garbage collection.
         del refused
         await send_reply(reply, send)
 
 
 def translated(error: InvalidIds | UnknownTenant | Warming | OverBudget | StoreUnavailable) -> Refused:
-    """The refusal that an error from below stands for."""
+    """Returns the refusal for an error of the domain, the queries or the store."""
     if isinstance(error, OverBudget):
         return rate_limited(math.ceil(error.wait_s), reason=str(error))
     if isinstance(error, InvalidIds):

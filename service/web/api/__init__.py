@@ -1,1 +1,1 @@
-"""The JSON API: what a request asks, and the answer's shape. Counts nothing and admits nobody."""
+"""The JSON API: handlers that read parameters and shape answers. Counts nothing, and authenticates nobody."""

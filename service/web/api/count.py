@@ -1,4 +1,4 @@
-"""`POST` and `GET …/ticket/count`: asks, and shapes the answer. Never counts."""
+"""`POST` and `GET …/ticket/count`: reads the parameters, calls the query, shapes the answer. Never counts."""
 
 import msgspec
 
@@ -22,17 +22,18 @@ CACHING: Headers = [
     (b"cache-control", b"private, no-cache"),
     (b"vary", b"authorization, x-tenantid, realmname"),
 ]
-"""Counts are the caller's own, and are asked for again each time: then the `ETag` saves the bytes."""
+"""Counts are private to the caller. Clients revalidate them each time, and the `ETag` then saves the body."""
 
 DETAILS_REMEMBERED = 2_000
-"""Encoded `filterDetails`, one for each dashboard layout and catalogue state in use."""
+"""Cached encodings of `filterDetails`: one per dashboard layout and catalogue state in use."""
 
 LONGEST_REMEMBERED = 16_384
-"""Bytes of one of them: with the ids some 50 MB in all; longer ones are rare and encoded each time."""
+"""Bytes of the longest cached `filterDetails`. All together take some 50 MB with their ids. Longer ones are rare, and
+are encoded each time."""
 
 
 class Counting:
-    """The count's handlers, by method."""
+    """The handlers of the count, one per method."""
 
     def __init__(self, gate: Gate, queries: CountQueries, settings: ServiceSettings) -> None:
         self._gate = gate
@@ -41,40 +42,40 @@ class Counting:
         self._details: Lru[tuple[str, str, tuple[str, ...]], msgspec.Raw] = Lru(DETAILS_REMEMBERED)
 
     async def post(self, request: Request) -> Reply:
-        """The counts that the body asks for."""
+        """Answers with the counts that the body requests."""
         caller = await self._gate.admit(request)
-        asked = await parameters_in_body(request)
-        answer = await self._answer(caller, count_request(caller.viewer, asked), asked.timezone)
+        parameters = await parameters_in_body(request)
+        answer = await self._answer(caller, count_request_of(caller.viewer, parameters), parameters.timezone)
         headers = [*CACHING, *self._snapshot_headers(answer)]
-        return self._success(caller, asked, answer, headers)
+        return self._success(caller, parameters, answer, headers)
 
     async def get(self, request: Request) -> Reply:
-        """The counts that the query asks for, or 304 when the client has them."""
+        """Answers with the counts that the query requests, or with 304 when the client has them already."""
         caller = await self._gate.admit(request)
-        asked = parameters_in_query(request)
-        question = count_request(caller.viewer, asked)
-        answer = await self._answer(caller, question, asked.timezone)
-        view = view_id(question, answer.view.version, asked.timezone, answer.now)
-        # Weak: two answers with one tag differ in `computedAt` (RFC 9110 section 8.8.1).
+        parameters = parameters_in_query(request)
+        count_request = count_request_of(caller.viewer, parameters)
+        answer = await self._answer(caller, count_request, parameters.timezone)
+        view = view_id(count_request, answer.view.version, parameters.timezone, answer.now)
+        # Weak, because two answers with the same tag differ in `computedAt` (RFC 9110 section 8.8.1).
         etag = f'W/"{version(answer.snapshot)}.{view}"'.encode()
         headers = [(b"etag", etag), *CACHING, *self._snapshot_headers(answer)]
         if is_not_modified(request, etag):
             return Reply(304, headers, b"")
-        return self._success(caller, asked, answer, headers)
+        return self._success(caller, parameters, answer, headers)
 
     def _snapshot_headers(self, answer: Answer) -> Headers:
         return snapshot_headers(answer.snapshot, answer.view.version, answer.now, positions=self._positions)
 
-    async def _answer(self, caller: Caller, question: CountRequest, zone: str) -> Answer:
-        return await self._queries.answer(caller.tenant_id, caller.realm, question, zone)
+    async def _answer(self, caller: Caller, count_request: CountRequest, zone: str) -> Answer:
+        return await self._queries.answer(caller.tenant_id, caller.realm, count_request, zone)
 
-    def _success(self, caller: Caller, asked: CountParameters, answer: Answer, headers: Headers) -> Reply:
+    def _success(self, caller: Caller, parameters: CountParameters, answer: Answer, headers: Headers) -> Reply:
         data = {
             "counts": answer.counts,
-            "filterDetails": self._encoded_details(caller.tenant_id, asked.filter_ids, answer),
+            "filterDetails": self._encoded_details(caller.tenant_id, parameters.filter_ids, answer),
             "summary": answer.summary,
             "computedAt": format_instant(answer.now),
-            "timezone": asked.timezone,
+            "timezone": parameters.timezone,
         }
         return success("Ticket counts retrieved successfully", data, answer.now, headers)
 
@@ -88,7 +89,7 @@ class Counting:
         return encoded
 
 
-def count_request(viewer: Viewer, asked: CountParameters) -> CountRequest:
-    """The question for this viewer. Raises Refused when the role has no such perspective."""
-    check_perspective(viewer, asked.perspective)
-    return CountRequest(viewer, asked.perspective, asked.filter_ids, asked.profile_id)
+def count_request_of(viewer: Viewer, parameters: CountParameters) -> CountRequest:
+    """Returns the count request of this viewer. Raises Refused when the role doesn't allow the perspective."""
+    check_perspective(viewer, parameters.perspective)
+    return CountRequest(viewer, parameters.perspective, parameters.filter_ids, parameters.profile_id)

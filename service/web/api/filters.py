@@ -1,4 +1,4 @@
-"""`GET …/ticket/filters`: what this caller may ask to be counted. Never counts."""
+"""`GET …/ticket/filters`: lists the filters and profiles that the caller may use. Never counts."""
 
 from service.clock import Clock
 from service.queries.counts import CountQueries
@@ -11,7 +11,7 @@ from service.web.http.requests import Request
 PATH = "/api/v2/ticketing/ticket/filters"
 
 CACHING: Headers = [(b"cache-control", b"no-store")]
-"""Names and visibility change at any time, and pages ask for them once."""
+"""Names and visibility may change at any time, and a page requests them only once."""
 
 
 class Listing:
@@ -23,7 +23,7 @@ class Listing:
         self._clock = clock
 
     async def get(self, request: Request) -> Reply:
-        """Filters and profiles that the caller may name, from the newest catalogue."""
+        """Answers with the filters and profiles that the caller may use, from the newest catalogue."""
         caller = await self._gate.admit(request)
         perspective = common(request, Query(request.query))
         check_perspective(caller.viewer, perspective)

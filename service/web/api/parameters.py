@@ -1,4 +1,4 @@
-"""What a request asks to be counted, from its query or its body. Never says whether the caller may see it."""
+"""Reads a request's count parameters from its query or its body. Never decides what the caller may see."""
 
 import re
 from functools import lru_cache
@@ -17,20 +17,20 @@ from service.web.http.query import Query, check_module, perspective, support_fla
 from service.web.http.requests import Request
 
 MAX_FILTER_IDS = 500
-"""Distinct ids an answer may have, by the contract."""
+"""Most distinct ids in one request, as the API promises."""
 
 MEDIA_TYPE = re.compile(rb'\s*+application/json\s*+(?:;\s*+charset\s*+=\s*+"?utf-?8"?\s*+)?+;?\s*+', re.IGNORECASE)
-"""RFC 8259 section 11 knows no parameter; a charset other than UTF-8 would be decoded wrongly, so it is refused.
-Nothing gives back what it took: 60,000 blanks cost 14 s."""
+"""RFC 8259 section 11 defines no parameter. A charset other than UTF-8 is refused, because it would be decoded wrongly.
+The quantifiers are possessive: with backtracking, 60,000 blanks took 14 s."""
 
 LONGEST_REMEMBERED = 256
-"""Bytes of a query whose meaning is remembered; what a POST needs of it is 30."""
+"""Bytes of the longest query whose perspective is cached. A POST needs 30."""
 
 FIELD = re.compile(r"\$\.(\w+)|field `(\w+)`")
-"""The top-level field in msgspec's message about a body that doesn't fit."""
+"""Finds the top-level field in msgspec's message about a body of the wrong shape."""
 
 EXACT_BODY: Exact = {**dict.fromkeys(("filterIds", "templateProfileFilterId"), EXACT), "where": EXACT_WHERE}
-"""Of every endpoint's body: the ids, and what conditions compare with."""
+"""The members of any endpoint's body that are read exactly: the ids, and the values in conditions."""
 
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -44,7 +44,7 @@ class CountBody(msgspec.Struct):
 
 
 class CountParameters(msgspec.Struct, frozen=True):
-    """A request that is in itself right: the ids are distinct, the zone exists."""
+    """The validated parameters of a count: the ids are distinct, and the time zone exists."""
 
     perspective: Perspective
     filter_ids: tuple[str, ...]
@@ -58,13 +58,13 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 
 async def parameters_in_body(request: Request) -> CountParameters:
-    """A POST's question. Raises Refused (415, then 413, then 400) and ClientGone."""
+    """Returns the parameters of a POST. Raises Refused (415, then 413, then 400) and ClientGone."""
     kind, body = await perspective_and_body(request, _decoder)
-    return _asked(kind, body.filter_ids, body.profile_id, body.timezone)
+    return _parameters(kind, body.filter_ids, body.profile_id, body.timezone)
 
 
 async def perspective_and_body(request: Request, decoder: "msgspec.json.Decoder[B]") -> tuple[Perspective, B]:
-    """What a POST's query and headers say, and its JSON body. Raises as `parameters_in_body`."""
+    """Checks the query and headers of a POST; returns its perspective and body. Raises as `parameters_in_body`."""
     _check_media_type(request)
     encoded = await request.body()
     if len(encoded) > LARGE_BYTES:
@@ -76,11 +76,11 @@ async def perspective_and_body(request: Request, decoder: "msgspec.json.Decoder[
 
 
 def parameters_in_query(request: Request) -> CountParameters:
-    """A GET's question. Raises Refused."""
+    """Returns the parameters of a GET. Raises Refused."""
     query = Query(request.query)
     kind = common(request, query)
     sent = query.all("filterIds")
-    # Sent once it is a list; repeated, each is one whole id, commas and all.
+    # One `filterIds` is a comma-separated list. Of several, each is one id, which may contain commas.
     ids = sent[0].split(",") if len(sent) == 1 else sent
     if not sent:
         raise invalid("filterIds", "is missing")
@@ -89,11 +89,11 @@ def parameters_in_query(request: Request) -> CountParameters:
     profile_id = query.one("templateProfileFilterId")
     if profile_id == "":
         raise invalid("templateProfileFilterId", "must be a non-empty id")
-    return _asked(kind, ids, profile_id, query.one("timezone"))
+    return _parameters(kind, ids, profile_id, query.one("timezone"))
 
 
 def common(request: Request, query: Query) -> Perspective:
-    """What every endpoint's query and headers say. Raises Refused."""
+    """Checks the query and headers that all endpoints share; returns the perspective. Raises Refused."""
     kind = _perspective_in(query)
     request.trace.support_request = support_flag(request)
     return kind
@@ -107,7 +107,7 @@ def _perspective_in(query: Query) -> Perspective:
 
 @lru_cache(maxsize=256)
 def _perspective_of(query: bytes) -> Perspective:
-    """The same for the few queries that nearly all bodies come with; refusals are not remembered."""
+    """Caches the perspectives of the few queries that nearly all POSTs have. Refusals aren't cached."""
     return _perspective_in(Query(query))
 
 
@@ -120,7 +120,7 @@ def _check_media_type(request: Request) -> None:
 
 
 def known_zone(zone: str | None) -> str:
-    """The name of the zone asked for, or of the default one. Raises Refused."""
+    """Returns the name of the time zone, or the default for None. Raises Refused for an unknown one."""
     if zone is None:
         return timezones.DEFAULT
     if zone not in timezones.names():
@@ -132,7 +132,7 @@ def _decoded(encoded: bytes, decoder: "msgspec.json.Decoder[B]") -> B:
     try:
         return read_json(decoder, encoded, EXACT_BODY)
     except UnpairedSurrogate as error:
-        # Of a condition the node, as where it doesn't compile; else the member, as where it has the wrong type.
+        # In a condition, name the node, as for one that does not compile. Elsewhere, name the member.
         field = error.path if error.path.startswith("where") else error.path.partition("[")[0]
         raise invalid(field, "an unpaired surrogate") from None
     except msgspec.ValidationError as error:
@@ -143,7 +143,7 @@ def _decoded(encoded: bytes, decoder: "msgspec.json.Decoder[B]") -> B:
         raise invalid("body", "must be a JSON object") from None
 
 
-def _asked(kind: Perspective, ids: list[str], profile_id: str | None, zone: str | None) -> CountParameters:
+def _parameters(kind: Perspective, ids: list[str], profile_id: str | None, zone: str | None) -> CountParameters:
     distinct = tuple(dict.fromkeys(ids))
     if not 0 < len(distinct) <= MAX_FILTER_IDS:
         raise invalid("filterIds", f"must be 1 to {MAX_FILTER_IDS} distinct ids")

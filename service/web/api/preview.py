@@ -1,4 +1,4 @@
-"""`POST …/ticket/count/preview`: what a filter would count, before anybody saves it. Never goes over tickets itself."""
+"""`POST …/ticket/count/preview`: counts a condition that isn't saved. Never goes over tickets itself."""
 
 from typing import Any
 
@@ -25,11 +25,11 @@ from service.web.http.requests import Request
 PATH = f"{COUNT_PATH}/preview"
 
 CACHING: Headers = [(b"cache-control", b"no-store")]
-"""What nobody has saved, nobody asks for again."""
+"""A preview isn't requested twice, so a cached one would be of no use."""
 
 
 class PreviewBody(msgspec.Struct):
-    """The JSON body; unknown fields are ignored, and so are `filterIds`."""
+    """The JSON body. Unknown fields and `filterIds` are ignored."""
 
     where: Any
     profile_id: NonEmpty | None = msgspec.field(name="templateProfileFilterId", default=None)
@@ -37,13 +37,13 @@ class PreviewBody(msgspec.Struct):
 
 
 TENANT_SHARE = 10
-"""Users who may ask as often as one user may, before their tenant's others wait."""
+"""A tenant's rate, as a multiple of one user's: ten users at their full rate use it up."""
 
 _decoder = msgspec.json.Decoder(PreviewBody, float_hook=json_float)
 
 
 class Previews:
-    """The preview's handler. Rates are shared by all workers; each has its own besides, for a store that is full."""
+    """The handler of the preview. All workers share its rates; each also has a rate of its own, for a full store."""
 
     def __init__(
         self, gate: Gate, previewing: PreviewQueries, budgets: BudgetStore, settings: ServiceSettings, clock: Clock
@@ -58,7 +58,7 @@ class Previews:
         self._clock = clock
 
     async def post(self, request: Request) -> Reply:
-        """The number of tickets that fit the body's `where`."""
+        """Answers with the number of tickets that match the body's `where`."""
         caller = await self._gate.admit(request)
         wait_s = self._rate.wait_s((caller.realm, caller.viewer.user), self._clock.now_us())
         if wait_s:
@@ -66,10 +66,10 @@ class Previews:
         await self._spend(f"realm {caller.realm}", Charge(self._user_rate, caller.viewer.user))
         await self._spend(caller.tenant_id, Charge(self._tenant_rate, ""))
         perspective, body = await perspective_and_body(request, _decoder)
-        question = _question(caller.viewer, perspective, body)
+        preview = _preview_request(caller.viewer, perspective, body)
         check_perspective(caller.viewer, perspective)
         try:
-            counted = await self._previewing.count(caller.tenant_id, caller.realm, question)
+            counted = await self._previewing.count(caller.tenant_id, caller.realm, preview)
         except Unfinished as limit:
             retry = {"retry-after": str(limit.retry_after_s)}
             raise Refused(Code.COUNTS_UNAVAILABLE, str(limit), headers=retry) from None
@@ -79,14 +79,14 @@ class Previews:
     async def _spend(self, scope: str, charge: Charge) -> None:
         try:
             wait_s = await self._budgets.spend(scope, [charge])
-        except StoreUnable:  # it can be read all the same
+        except StoreUnable:  # a full store can still be read
             return
         if wait_s:
             raise OverBudget(charge.rate.name, wait_s)
 
 
-def _question(viewer: Viewer, perspective: Perspective, body: PreviewBody) -> PreviewRequest:
-    """Raises Refused, for a condition that doesn't compile with the path of the bad node."""
+def _preview_request(viewer: Viewer, perspective: Perspective, body: PreviewBody) -> PreviewRequest:
+    """Returns the preview request. Raises Refused; for a condition that doesn't compile, it names the wrong node."""
     zone = known_zone(body.timezone)
     if body.where is None:
         raise invalid("where", "is missing")

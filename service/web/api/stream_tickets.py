@@ -1,8 +1,8 @@
-"""`POST …/count/stream-ticket`: a secret for one stream, because `EventSource` can't send headers.
+"""Issues and redeems stream tickets: secrets for one stream, because `EventSource` can't send headers.
 
-A ticket is spent once. Whoever spends it gets a cookie of its own, named after the ticket so that two tabs never
-meet, with which the browser's reconnects to the same URL go on until the token ends. No token stands in a URL.
-A user has a few tickets and cookies at a time; with one more, what was used least recently is good no longer.
+A ticket can be redeemed once. Its first use sets a cookie, with which the browser reconnects to the same URL until the
+token expires. The cookie is named after the ticket, so that two tabs have different ones. No URL contains a token. The
+tickets and cookies of a user are limited; a further one invalidates the least recently used one.
 """
 
 import hashlib
@@ -21,22 +21,21 @@ from service.web.http.errors import Refused, unauthorized
 from service.web.http.requests import Request
 
 TICKET_MS = 60_000
-"""A page opens its stream at once; what isn't spent by then was lost."""
+"""Lifetime of a ticket. A page opens its stream at once, so a ticket that isn't redeemed by then is lost."""
 
-
-FORM = re.compile(r"(?P<owner>[0-9a-f]{16})\.[A-Za-z0-9_-]{32}")
-"""Of a ticket: whose it is, which says where it is kept, and its secret."""
+TICKET_FORM = re.compile(r"(?P<owner>[0-9a-f]{16})\.[A-Za-z0-9_-]{32}")
+"""The form of a ticket: its owner, which determines where it is stored, and its secret."""
 
 
 class Allowed(msgspec.Struct, frozen=True, array_like=True):
-    """What a ticket or its cookie lets a stream show."""
+    """The caller and the count parameters of the stream that a ticket or its cookie allows."""
 
     caller: Caller
-    asked: CountParameters
+    parameters: CountParameters
 
 
 class Redeemed(msgspec.Struct, frozen=True):
-    """What is allowed, and the cookie to set; "" where the caller has it already."""
+    """The stream that is allowed, and the cookie to set; "" when the client has the cookie already."""
 
     allowed: Allowed
     cookie: str
@@ -47,7 +46,7 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class StreamTickets:
-    """Gives tickets and takes them, for pages of these `origins` too; `most` of a user. Raises StoreUnavailable."""
+    """Issues and redeems tickets, at most `most` per user, also for pages of `origins`. Raises StoreUnavailable."""
 
     def __init__(
         self, store: GrantStore, queries: CountQueries, clock: Clock, path: str, origins: Collection[str], most: int
@@ -59,21 +58,22 @@ class StreamTickets:
         self._origins = origins
         self._most = most
 
-    async def give(self, caller: Caller, asked: CountParameters) -> tuple[str, int]:
-        """A ticket, and for how many seconds it is good."""
+    async def give(self, caller: Caller, parameters: CountParameters) -> tuple[str, int]:
+        """Returns a new ticket, and for how many seconds it is valid."""
         owner = owner_of(caller.realm, caller.viewer.user)
         ticket = f"{owner}.{new_secret()}"
         left_ms = self._left_ms(caller.expires_at)
         lives = Lives(min(TICKET_MS, left_ms), left_ms)
-        await self._store.put_grant(owner, name_of("ticket", ticket), _granted(caller, asked), lives, self._most)
+        await self._store.put_grant(owner, name_of("ticket", ticket), _granted(caller, parameters), lives, self._most)
         return ticket, max(1, lives.ttl_ms // 1000)
 
     async def redeem(self, ticket: str, request: Request) -> Redeemed:
-        """What the ticket allows. Raises Refused for one that is unknown, or spent by somebody else.
+        """Returns the stream that the ticket allows.
 
-        Raises Warming where the store may have lost it, with everything else.
+        Raises Refused for a ticket that is unknown, or that another client has redeemed. Raises Warming when the store
+        doesn't have the catalogue: it may have lost the ticket with all other data.
         """
-        form = FORM.fullmatch(ticket)
+        form = TICKET_FORM.fullmatch(ticket)
         if form is None:
             raise await self._unknown()
         owner, cookie = form["owner"], _cookie_name(ticket)
@@ -95,24 +95,24 @@ class StreamTickets:
         return unauthorized("ticket: unknown or spent", token_given=True)
 
     def _left_ms(self, expires_at: Instant) -> int:
-        """Until the token ends, without leeway. Raises Refused when it has."""
+        """Returns the milliseconds until the token expires, without leeway. Raises Refused when it has expired."""
         left_ms = (expires_at - self._clock.now_us()) // 1000
         if left_ms <= 0:
             raise unauthorized("the token has expired", token_given=True)
         return left_ms
 
     def _set_cookie(self, request: Request, name: str, secret: str, left_ms: int) -> str:
-        # A page of another site sends none but a cookie for all sites, which browsers take over TLS alone; where they
-        # keep third parties out, one for that page's site alone (Partitioned).
+        # From a page of another site, browsers send a cookie only with SameSite=None, which needs TLS. Browsers that
+        # block third-party cookies need Partitioned too: the cookie is then only for pages of that site.
         elsewhere = (request.header(b"origin") or b"").decode("latin-1") in self._origins
         same_site = "Lax" if not _is_secure(request) else "None; Secure; Partitioned" if elsewhere else "Lax; Secure"
         return f"{name}={secret}; Path={self._path}; Max-Age={left_ms // 1000}; HttpOnly; SameSite={same_site}"
 
 
-def _granted(caller: Caller, asked: CountParameters) -> Grant:
-    """The token's end stands beside what is allowed: that is then the same for every ticket to the same dashboard."""
+def _granted(caller: Caller, parameters: CountParameters) -> Grant:
+    """Keeps the expiry apart from the content, which is then the same for all tickets to the same dashboard."""
     timeless = msgspec.structs.replace(caller, expires_at=0)
-    return Grant(_encode(Allowed(timeless, asked)), str(caller.expires_at))
+    return Grant(_encode(Allowed(timeless, parameters)), str(caller.expires_at))
 
 
 def _allowed(grant: Grant) -> Allowed:
@@ -126,7 +126,7 @@ def _cookie_name(ticket: str) -> str:
 
 
 def _cookie(request: Request, name: str) -> str | None:
-    """The value of a cookie of ours. Others on the host may be of any form, so they are only skipped."""
+    """Returns the value of a cookie, None where there is none. Skips others, which may have any form."""
     for pair in b";".join(request.all(b"cookie")).decode("latin-1").split(";"):
         found, _, value = pair.strip().partition("=")
         if found == name:
@@ -135,6 +135,9 @@ def _cookie(request: Request, name: str) -> str | None:
 
 
 def _is_secure(request: Request) -> bool:
-    """Over TLS, here or at the first proxy: who lies about it only gets a cookie that plain HTTP won't carry."""
+    """Whether the client uses TLS, to this process or to the first proxy.
+
+    A client that lies about it only gets a cookie that it can't send over plain HTTP.
+    """
     forwarded = (request.header(b"x-forwarded-proto") or b"").partition(b",")[0].strip().lower()
     return request.scope.get("scheme") == "https" or forwarded == b"https"

@@ -1,4 +1,4 @@
-"""`GET` and `POST …/ticket/count/stream`: admits, then hands over to the stream. Never reads a count."""
+"""`GET` and `POST …/ticket/count/stream`, `POST …/stream-ticket`: admits, then opens the stream. Never counts."""
 
 import re
 
@@ -12,7 +12,7 @@ from service.queries.counts import CountQueries
 from service.store.ports.budgets import BudgetStore, Charge, Claim, OverBudget, Quota, Rate
 from service.store.ports.grants import GrantStore, owner_of
 from service.web.api.count import PATH as COUNT_PATH
-from service.web.api.count import count_request
+from service.web.api.count import count_request_of
 from service.web.api.parameters import CountParameters, parameters_in_body, parameters_in_query
 from service.web.api.stream_tickets import StreamTickets
 from service.web.auth.gate import Caller, Gate
@@ -30,21 +30,20 @@ PATH = f"{COUNT_PATH}/stream"
 TICKET_PATH = f"{COUNT_PATH}/stream-ticket"
 
 TICKETS_PER_MIN = 6
-"""New stream tickets a minute, for each that a user may have: a page asks for one when it is loaded, and after that
-only when its token is over."""
+"""New stream tickets a minute for each that a user may have. A page requests one when it loads, and after that only
+when its token has expired."""
 
 TENANT_USERS = 100
-"""So many times a user's budget is a tenant's: by default 200 tickets a second."""
+"""A tenant's budget of tickets, as a multiple of one user's: by default 200 tickets a second."""
 
 FULL_RETRY_S = 60
-"""When a tenant without room for one more user's tickets may have some: tokens end all the time."""
-
+"""`Retry-After` when a tenant has too many users with tickets. Tokens expire all the time, so room comes soon."""
 
 TICKET = re.compile(rb"(?:\A|&)ticket(?:[=&]|\Z)")
 
 
 class Streaming:
-    """The stream's handlers, by method."""
+    """The handlers of the stream and its tickets, one per method."""
 
     def __init__(
         self,
@@ -73,24 +72,24 @@ class Streaming:
         self._token_life_us = settings.stream_token_life_s * 1_000_000
 
     async def ticket(self, request: Request) -> Reply:
-        """A ticket for the stream that the body asks for; refused as the stream itself would be."""
+        """Issues a ticket for the stream that the body requests; refuses it as it would refuse the stream."""
         caller = await self._admit(request)
         await self._spend(caller)
-        asked = await parameters_in_body(request)
-        await self._queries.answer(caller.tenant_id, caller.realm, count_request(caller.viewer, asked))
+        parameters = await parameters_in_body(request)
+        await self._queries.answer(caller.tenant_id, caller.realm, count_request_of(caller.viewer, parameters))
         await self._claim(caller)
-        ticket, expires_in_s = await self._tickets.give(caller, asked)
+        ticket, expires_in_s = await self._tickets.give(caller, parameters)
         data = {"ticket": ticket, "expiresIn": expires_in_s}
         return success("Stream ticket created", data, self._clock.now_us(), [(b"cache-control", b"no-store")])
 
     async def post(self, request: Request) -> ASGIApp:
-        """The stream that the body asks for."""
+        """Opens the stream that the body requests."""
         caller = await self._admit(request)
-        asked = await parameters_in_body(request)
-        return await self._open(request, caller, asked, _last_event_id(request), "token", [])
+        parameters = await parameters_in_body(request)
+        return await self._open(request, caller, parameters, _last_event_id(request), "token", [])
 
     async def get(self, request: Request) -> ASGIApp:
-        """The stream that the query asks for, or the one that its ticket was given for."""
+        """Opens the stream that the query requests, or that its ticket allows."""
         if not _has_ticket(request):
             caller = await self._admit(request)
             return await self._open(request, caller, parameters_in_query(request), _last_event_id(request), "token", [])
@@ -101,10 +100,10 @@ class Streaming:
         caller = redeemed.allowed.caller
         request.trace.tenant, request.trace.realm = caller.tenant_id, caller.realm
         request.trace.user = caller.viewer.user
-        return await self._open(request, caller, redeemed.allowed.asked, last_event_id, "ticket", headers)
+        return await self._open(request, caller, redeemed.allowed.parameters, last_event_id, "ticket", headers)
 
     async def _spend(self, caller: Caller) -> None:
-        """Takes a ticket off the budgets. Raises OverBudget."""
+        """Charges one ticket to the budgets of the user and the tenant. Raises OverBudget."""
         of_user, of_tenant = self._rates
         charges = [Charge(of_user, caller.viewer.user), Charge(of_tenant, "")]
         wait_s = await self._budgets.spend(caller.tenant_id, charges)
@@ -112,9 +111,9 @@ class Streaming:
             raise OverBudget("too many stream tickets", wait_s)
 
     async def _claim(self, caller: Caller) -> None:
-        """Takes the user's place among the tenant's users with tickets, or keeps it. Raises OverBudget.
+        """Claims or keeps the user's place among the tenant's users with tickets. Raises OverBudget.
 
-        One user has one place, however many tickets: nobody takes the places of others.
+        A user has one place for any number of tickets, so that none takes the places of others.
         """
         left_ms = max(1, (caller.expires_at - self._clock.now_us()) // 1_000)
         user = owner_of(caller.realm, caller.viewer.user)
@@ -122,7 +121,7 @@ class Streaming:
             raise OverBudget("too many users with stream tickets", FULL_RETRY_S)
 
     async def _admit(self, request: Request) -> Caller:
-        """The caller, for no longer than a token shown now is good for a stream."""
+        """Returns the caller; it expires at the latest when a token that was sent now stops keeping streams open."""
         caller = await self._gate.admit(request)
         if not self._token_life_us:
             return caller
@@ -130,11 +129,17 @@ class Streaming:
         return msgspec.structs.replace(caller, expires_at=min(caller.expires_at, latest))
 
     async def _open(
-        self, request: Request, caller: Caller, asked: CountParameters, last_event_id: str, kind: str, headers: Headers
+        self,
+        request: Request,
+        caller: Caller,
+        parameters: CountParameters,
+        last_event_id: str,
+        kind: str,
+        headers: Headers,
     ) -> ASGIApp:
-        if caller.expires_at <= self._clock.now_us():  # while the body came, or the ticket waited
+        if caller.expires_at <= self._clock.now_us():  # while the body arrived, or since the ticket
             raise unauthorized("the token has expired", token_given=True)
-        key = ViewKey(caller.tenant_id, caller.realm, count_request(caller.viewer, asked), asked.timezone)
+        key = ViewKey(caller.tenant_id, caller.realm, count_request_of(caller.viewer, parameters), parameters.timezone)
         terms = Terms(caller.expires_at, last_event_id, kind, headers)
         owner = StreamOwner(caller.realm, caller.viewer.user, caller_address(request.scope), caller.tenant_id)
         async with self._hub.view(key) as (view, state):
@@ -143,12 +148,15 @@ class Streaming:
 
 
 def _has_ticket(request: Request) -> bool:
-    """Whether the query names one, be it a bad one: what is wrong with a query is said after who may not ask."""
+    """Whether the query has a ticket, valid or not. Reads no more of it: authorization precedes validation."""
     return TICKET.search(request.query) is not None
 
 
 def _last_event_id(request: Request) -> str:
-    """As a header, or in the query for clients that can't send it. Garbage is as good as none."""
+    """Returns the last event id, from the header, or from the query for clients that can't send the header.
+
+    Its form isn't checked: an id that isn't ours is treated as missing.
+    """
     sent = request.header(b"last-event-id")
     if sent is not None:
         return sent.decode("latin-1")

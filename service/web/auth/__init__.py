@@ -1,1 +1,1 @@
-"""Who may ask: tokens, keys, claims, rate limits, in the contract's order. Reads no query and no body."""
+"""Authentication and rate limits: tokens, keys, claims, the gate. Reads no query and no body."""

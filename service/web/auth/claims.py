@@ -1,4 +1,4 @@
-"""From a token's checked claims to who is asking. Never checks a signature, an issuer or a time."""
+"""Reads the identity from a token's verified claims. Never checks a signature, an issuer or a time."""
 
 import re
 from collections.abc import Mapping
@@ -13,16 +13,19 @@ from service.domain.tickets.ticket import Instant
 
 ROLES_WEAKEST_FIRST = tuple(Role)
 
-HALF = re.compile("[\ud800-\udfff]")
-"""A surrogate that is left alone where JSON was read."""
+UNPAIRED = re.compile("[\ud800-\udfff]")
+"""An unpaired surrogate in decoded JSON."""
 
 
 class BadToken(Exception):
-    """This token says nothing that may be believed: answer 401. The message is for the log, never for the caller."""
+    """A token is invalid: answer 401. The message is for the log, never for the caller."""
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who a good token speaks for. `viewer` is None without a known role, `tenants` where the realm claims none."""
+    """The identity in a valid token.
+
+    `viewer` is None when the token has no known role, `tenants` is None when the realm configures no tenants claim.
+    """
 
     user: str
     expires_at: Instant
@@ -31,12 +34,12 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 def identity(claims: Mapping[str, Any], paths: ClaimPaths, expires_at: Instant) -> Identity:
-    """Raises BadToken when a claim is of another type than it must be, or the user's is missing."""
+    """Returns the identity in the claims. Raises BadToken for a claim of the wrong type or a missing user."""
     user = _text(_at(claims, paths.user))
     if not isinstance(user, str) or not is_id(user):
         raise BadToken(f"{paths.user}: must be an id")
-    # Half of a surrogate pair is in no role of the catalogue, and can't be kept with a stream ticket.
-    roles = frozenset(role for role in _texts(claims, paths.roles, numbers=True) if not HALF.search(role))
+    # No role in the catalogue has an unpaired surrogate, and a stream ticket can't store one.
+    roles = frozenset(role for role in _texts(claims, paths.roles, numbers=True) if not UNPAIRED.search(role))
     teams = frozenset(team for team in _texts(claims, paths.teams, numbers=True) if is_id(team))
     known = [role for role in ROLES_WEAKEST_FIRST if role in roles]
     viewer = Viewer(user, known[-1], teams, roles) if known else None
@@ -45,7 +48,7 @@ def identity(claims: Mapping[str, Any], paths: ClaimPaths, expires_at: Instant) 
 
 
 def holds(claims: Mapping[str, Any], path: str, required: ClaimValue) -> bool:
-    """Whether the claim is this value, or a list with it; types must agree, so that 1 is neither true nor "1"."""
+    """Whether the claim is this value, or a list with it. Types must agree: 1 is neither true nor "1"."""
     found = _at(claims, path)
     return any(
         each == required and isinstance(each, bool) == isinstance(required, bool)
@@ -54,12 +57,12 @@ def holds(claims: Mapping[str, Any], path: str, required: ClaimValue) -> bool:
 
 
 def _text(value: Any) -> Any:
-    """A whole number as its decimal text: some providers number their users, teams and roles."""
+    """Turns a whole number into its decimal text: some providers number their users, teams and roles."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _texts(claims: Mapping[str, Any], path: str, *, numbers: bool = False) -> frozenset[str]:
-    """A list of texts, or one text alone; nothing where the claim is missing. `numbers`: whole ones are texts too."""
+    """Returns the texts of a claim, which may be a list, one text or missing. `numbers`: takes whole numbers too."""
     value = _at(claims, path)
     if value is None:
         return frozenset()
@@ -72,9 +75,10 @@ def _texts(claims: Mapping[str, Any], path: str, *, numbers: bool = False) -> fr
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:
-    """What stands at a dotted path; None where nothing does.
+    """Returns the value at a dotted path; None where there is none.
 
-    A name may hold dots itself (`https://example.org/roles`), so the longest name that is there is taken.
+    A claim's name may itself contain dots, so the longest name that exists is taken: for the path
+    `https://id.example/app.roles` first the whole path, then `https://id.example/app` with `roles` in it, and so on.
     """
     if path in claims:
         return claims[path]
@@ -82,7 +86,7 @@ def _at(claims: Mapping[str, Any], path: str) -> Any:
     while cut > 0:
         if path[:cut] in claims:
             inner = claims[path[:cut]]
-            if inner is None or inner == []:  # PHP writes an empty object so
+            if inner is None or inner == []:  # PHP encodes an empty object as []
                 return None
             if not isinstance(inner, Mapping):
                 raise BadToken(f"{path[:cut]}: must be an object")

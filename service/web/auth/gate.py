@@ -1,4 +1,4 @@
-"""Who may ask at all: from the caller's address to its rate, in the contract's order. Never reads a query or a body."""
+"""Authenticates callers and limits their rates, in the promised order of checks. Never reads a query or a body."""
 
 import re
 
@@ -18,14 +18,14 @@ from service.web.http.errors import Code, Refused, head_too_large, invalid, rate
 from service.web.http.requests import Request
 
 MAX_TOKEN_BYTES = 49_152
-"""A token with 500 teams takes 26 KiB. The limit of a whole head leaves 16 KiB beside it."""
+"""A token with 500 teams takes 26 KiB. The limit of all headers leaves 16 KiB for the others."""
 
 BEARER = re.compile(rb"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
-"""RFC 6750 section 2.1; the scheme in any letter case (RFC 9110 section 11.1)."""
+"""The form of the header (RFC 6750 section 2.1); the scheme in any letter case (RFC 9110 section 11.1)."""
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who came through the gate, and for which tenant."""
+    """An authenticated caller, and the tenant of the request."""
 
     tenant_id: str
     realm: str
@@ -35,7 +35,7 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Gate:
-    """One for a process: it remembers tokens and rates."""
+    """Admits callers. Use one per process: it holds the verified tokens and the rates."""
 
     def __init__(self, queries: CountQueries, settings: ServiceSettings, clock: Clock) -> None:
         self._queries = queries
@@ -45,7 +45,10 @@ class Gate:
         self._credentials = RateLimit(settings.credential_requests_per_min)
 
     async def admit(self, request: Request) -> Caller:
-        """The caller. Raises Refused, UnknownTenant and StoreUnavailable."""
+        """Returns the caller of a request. Raises Refused, UnknownTenant and StoreUnavailable.
+
+        Checks in this order: address rate, form of the token, headers, realm, token, tenant, role, user rate.
+        """
         now = self._clock.now_us()
         self.check_address(request)
         token = _bearer_token(request)
@@ -67,13 +70,13 @@ class Gate:
         return Caller(tenant_id, realm_name, caller.viewer, caller.expires_at)
 
     def check_address(self, request: Request) -> None:
-        """Counts the request. Raises Refused when the caller's address has made too many."""
+        """Counts the request for the caller's address. Raises Refused when the address is over its limit."""
         wait_s = self._addresses.wait_s(caller_address(request.scope), self._clock.now_us())
         if wait_s:
             raise rate_limited(wait_s)
 
     async def _identify(self, realm: Realm, token: bytes, now: Instant) -> Identity:
-        """Judges the token by the realm as remembered; before it is refused, by the realm as it is now."""
+        """Verifies the token with the cached realm. Before refusing it, verifies it again with the newest realm."""
         try:
             return self._tokens.verify(realm, token, now)
         except BadToken as bad:
@@ -89,7 +92,7 @@ class Gate:
 
 
 def check_perspective(viewer: Viewer, perspective: Perspective) -> None:
-    """Raises Refused when the role has no such perspective; what else it may ask for is the view's to say."""
+    """Raises Refused when the role doesn't allow the perspective. The tenant's view checks filters and profiles."""
     if perspective is Perspective.AGENT and viewer.role is Role.USER:
         raise Refused(Code.FORBIDDEN, "The agent perspective needs ticket_agent or ticket_admin")
 
@@ -109,21 +112,24 @@ def _bearer_token(request: Request) -> bytes:
 
 
 def _tenant_id(request: Request) -> str:
-    text = _once(request, b"x-tenantid")
+    text = _sent_once(request, b"x-tenantid")
     if not is_tenant_id(text):
         raise invalid("x-tenantid", "must be 1 to 64 letters, digits, _ or -")
     return text
 
 
 def _realm_name(request: Request) -> str:
-    text = _once(request, b"realmname")
+    text = _sent_once(request, b"realmname")
     if not is_id(text):
         raise invalid("realmname", "must be 1 to 128 characters without control characters")
     return text
 
 
-def _once(request: Request, name: bytes) -> str:
-    """The text of a header that must be there once. UTF-8, else Latin-1: browsers and libraries send either."""
+def _sent_once(request: Request, name: bytes) -> str:
+    """Returns the text of a header that must be sent exactly once. Raises Refused.
+
+    Decodes it as UTF-8, and as Latin-1 where that fails: browsers and libraries send either.
+    """
     value = request.header(name)
     if value is None:
         raise invalid(name.decode(), "is missing")

@@ -1,4 +1,4 @@
-"""A realm's public keys, loaded and bound to what each may verify. Never follows a token's `jku`, or takes a secret."""
+"""Loads a realm's public keys, each bound to its algorithms. Never follows a token's `jku`, never takes a secret."""
 
 from typing import Any
 
@@ -14,23 +14,23 @@ from service.domain.catalogue.key_set import PublicKey, read_key_set
 log = structlog.stdlib.get_logger(__name__)
 
 PUBLIC_MEMBERS = frozenset(("kty", "crv", "n", "e", "x", "y"))
-"""All that verifying needs (RFC 7518 section 6, RFC 8037 section 2)."""
+"""The members of a key that verification needs (RFC 7518 section 6, RFC 8037 section 2)."""
 
 
 class VerifyingKey(msgspec.Struct, frozen=True):
-    """A public key with one name that the `alg` of its tokens may have."""
+    """A public key with one value that the `alg` of its tokens may have."""
 
     key_id: str | None
     algorithm: str
     key: PyJWK
 
     def fits(self, key_id: str | None, algorithm: str) -> bool:
-        """Whether a token with this header may be signed by it. RFC 7515 section 4.1.4: `kid` is a hint, if there."""
+        """Whether this key may have signed a token with this header. `kid` is a hint (RFC 7515 section 4.1.4)."""
         return self.algorithm == algorithm and (key_id is None or self.key_id is None or self.key_id == key_id)
 
 
 def verifying_keys(realm: Realm) -> tuple[VerifyingKey, ...]:
-    """Every way this realm's tokens may be signed. A key that can't be loaded is logged and left out."""
+    """Returns the keys of the realm, once per algorithm. Logs and leaves out a key that can't be loaded."""
     try:
         keys = read_key_set(realm.jwks, "jwks", realm.algorithms).keys
     except EntryError as error:
@@ -51,7 +51,7 @@ def _uses(key: PublicKey) -> list[VerifyingKey]:
 
 
 def _loaded(public: dict[str, Any], algorithm: str) -> PyJWK:
-    """PyJWT knows the algorithms of Edwards curves by their older name alone, and compares it with the token's."""
+    """Loads a key. PyJWT knows only `EdDSA`, the older name, and compares the key's name with the token's."""
     jwk = PyJWK(public, "EdDSA" if public["kty"] == "OKP" else algorithm)
     jwk.algorithm_name = algorithm
     return jwk

@@ -1,6 +1,6 @@
-"""Access tokens of a realm: signature, issuer, audience, times, then who it speaks for. Never asks the network.
+"""Verifies access tokens: signature, issuer, audience, times, then the identity. Never uses the network.
 
-A token that was verified once is remembered by its hash; its expiry is checked at every use.
+A verified token is cached by its hash. Its expiry is checked at every use.
 """
 
 import base64
@@ -21,29 +21,30 @@ from service.web.auth.claims import BadToken, Identity, holds, identity
 from service.web.auth.keys import VerifyingKey, verifying_keys
 
 SKEW_S = 10
-"""How far an identity provider's clock may be ahead of ours: its newest tokens would not be good yet otherwise.
+"""Seconds by which an identity provider's clock may be ahead of ours. Without them its newest tokens would be refused.
 
-Only for `nbf` and `iat`: `exp` has no leeway, since streams end at it to the second.
+Only for `nbf` and `iat`. `exp` has no leeway, because streams end at it to the second.
 """
 
 REALMS_COMPILED = 1_000
-"""Realms whose keys are kept ready: about 0.1 ms a key to load again."""
+"""Realms whose loaded keys are cached. Loading a key again takes about 0.1 ms."""
 
 ACCESS_TOKEN_TYPES = frozenset(("at+jwt", "application/at+jwt"))
-"""`typ` of the header by which a token says that it is an access token (RFC 9068 section 2.1), in lower case."""
+"""Values of the header's `typ` that mark an access token (RFC 9068 section 2.1), in lower case."""
 
 HEADER_TYPES = ACCESS_TOKEN_TYPES | {"jwt"}
-"""Those that are taken (RFC 7519 section 5.1); it may also be absent, unless the realm requires the one above."""
+"""Accepted values of the header's `typ` (RFC 7519 section 5.1). It may also be absent, unless the realm requires one of
+the values above."""
 
 OTHER_TOKENS = frozenset(("id", "refresh", "offline", "logout", "registrationaccesstoken", "initialaccesstoken"))
-"""Tokens that are no access tokens by Keycloak's `typ` claim or Cognito's `token_use`, in lower case."""
+"""Values of Keycloak's `typ` claim and Cognito's `token_use` that mark other kinds of tokens, in lower case."""
 
 ID_TOKEN_CLAIMS = frozenset(("nonce", "at_hash", "c_hash", "s_hash"))
-"""ID tokens have these (OpenID Connect Core sections 2 and 3.3.2.11), and access tokens no use for them."""
+"""Claims of ID tokens (OpenID Connect Core sections 2 and 3.3.2.11) that access tokens don't have."""
 
 OPTIONS: jwt.types.Options = {
     "require": ["exp", "iss"],
-    "verify_exp": False,  # by our own clock below, which tests set
+    "verify_exp": False,  # the times are checked below, by our clock, which tests set
     "verify_nbf": False,
     "verify_iat": False,
     "verify_sub": False,  # the realm says which claim is the user
@@ -52,7 +53,7 @@ OPTIONS: jwt.types.Options = {
 
 
 class Header(msgspec.Struct):
-    """What is read of a token's header before its signature is known to be good."""
+    """The members of a token's header that are read before its signature is verified."""
 
     alg: str
     kid: str | None = None
@@ -61,7 +62,7 @@ class Header(msgspec.Struct):
 
 
 class CompiledRealm(msgspec.Struct, frozen=True, eq=False):
-    """A realm with its keys ready. Its serial number tells apart what tokens were verified against."""
+    """A realm with its loaded keys. The serial number is part of the cache key of verified tokens."""
 
     serial: int
     realm: Realm
@@ -72,7 +73,7 @@ _decode_header = msgspec.json.Decoder(Header).decode
 
 
 class Tokens:
-    """Verifies tokens; remembers up to `cache_entries` good ones."""
+    """Verifies tokens, and caches up to `cache_entries` valid ones."""
 
     def __init__(self, cache_entries: int) -> None:
         self._realms: Lru[str, CompiledRealm] = Lru(REALMS_COMPILED)
@@ -80,7 +81,7 @@ class Tokens:
         self._serial = 0
 
     def verify(self, realm: Realm, token: bytes, now: Instant) -> Identity:
-        """Who the token speaks for at `now`. Raises BadToken, whatever is wrong with it."""
+        """Returns the identity in the token. Raises BadToken when the token isn't valid at `now`, for any reason."""
         compiled = self._compiled(realm)
         key = (compiled.serial, hashlib.sha256(token).digest())
         found = self._good.get(key)
@@ -126,7 +127,7 @@ def _header(token: bytes) -> Header:
 
 
 def _claims(realm: Realm, token: bytes, use: VerifyingKey) -> Mapping[str, Any] | None:
-    """The claims, or None when this key didn't sign them."""
+    """Returns the claims, or None when this key didn't sign them."""
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -144,7 +145,7 @@ def _claims(realm: Realm, token: bytes, use: VerifyingKey) -> Mapping[str, Any] 
 
 
 def _check_kind(realm: Realm, header: Header, claims: Mapping[str, Any]) -> None:
-    """Raises BadToken for a token that was made for something else than to be shown here, by whoever holds it."""
+    """Raises BadToken unless this is a bearer access token, with the claims that the realm requires."""
     if realm.typ is not None and (header.typ or "").lower() not in ACCESS_TOKEN_TYPES:
         raise BadToken(f"header: typ must be {realm.typ}")
     kinds = [kind.lower() for kind in (claims.get("typ"), claims.get("token_use")) if isinstance(kind, str)]
@@ -162,15 +163,15 @@ def _checked(realm: Realm, claims: Mapping[str, Any], now: Instant) -> Identity:
     for name in ("nbf", "iat"):
         if name in claims and _seconds(claims, name) > latest_begin_s:
             raise BadToken(f"{name}: is yet to come")
-    # A date beyond every calendar is as good as the calendar's end.
+    # Capped, because a later instant would be beyond every calendar.
     expires_at = int(min(_seconds(claims, "exp"), 1e12) * 1_000_000)
     return identity(claims, realm.claims, expires_at)
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
-    """A NumericDate of RFC 7519 section 2: a number, and not a text that looks like one."""
+    """Returns a NumericDate (RFC 7519 section 2), which must be a number. Raises BadToken."""
     value = claims[name]
-    # Whole numbers first: isfinite fails on one beyond the range of floats, which JSON may hold.
+    # Tests for a whole number first: isfinite fails for one beyond the range of floats, which JSON may contain.
     if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))):
         raise BadToken(f"{name}: must be a number of seconds")
     return value

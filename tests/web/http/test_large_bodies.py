@@ -154,7 +154,7 @@ def counted(body: bytes) -> object:
     """What a count's body asks for, read as large ones are."""
     small = at_once(large_bodies.reduced(body, parameters.CountBody, parameters.MAX_FILTER_IDS))
     read = parameters._decoded(small, parameters._decoder)
-    return parameters._asked(Perspective.TEMPLATE, read.filter_ids, read.profile_id, read.timezone)
+    return parameters._parameters(Perspective.TEMPLATE, read.filter_ids, read.profile_id, read.timezone)
 
 
 ids = st.lists(st.text(st.sampled_from('ab"\\,[]{}\né😀'), min_size=1, max_size=4), min_size=1, max_size=600)
