@@ -27,7 +27,7 @@ class ReadCounter(Collector):
         self._value = 0
 
     def set(self, value: int) -> None:
-        """Sets the value that was read."""
+        """Remembers the newest value of this counter in Redis."""
         self._value = value
 
     def collect(self) -> Iterator[Metric]:

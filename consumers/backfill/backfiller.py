@@ -139,7 +139,7 @@ class Backfiller:
         if await run_of(self._store, name) != progress.run:
             log.warning("another run of the store, backfill starts again", tenant=name)
             return
-        await self._settle(name, stored.generation, backfill)
+        await self._put_in_force(name, stored.generation, backfill)
         self._metrics.sweep_left.set(0)
         log.info("backfill ended", tenant=name, tickets=progress.tickets)
 
@@ -162,7 +162,7 @@ class Backfiller:
         self._metrics.swept.inc(len(found))
         return msgspec.structs.replace(progress, cursor=cursor, tickets=progress.tickets + len(found))
 
-    async def _settle(self, name: str, generation: str, backfill: Backfill) -> None:
+    async def _put_in_force(self, name: str, generation: str, backfill: Backfill) -> None:
         redoing = before_redoing()
         while (stored := await self._store.tenant(name)) is not None and stored.generation == generation:
             new = StoredTenant(new_random_id(), generation, await in_turns(backfilling(stored.record, backfill)))

@@ -75,7 +75,7 @@ class CatalogueReader:
                 position = await self._consumer.position(self._partition)
                 self._check_goes_on(position, expected)
                 if position > self._position or not self.readable.is_set():
-                    await self._settle(position)
+                    await self._reached(position)
                 expected = position
                 self._retrying.succeeded()
             except RETRIED as error:
@@ -125,7 +125,9 @@ class CatalogueReader:
         await self._synced(touched)
 
     async def _synced(self, touched: Touched) -> Touched:
-        """Syncs the changes and returns an empty `Touched`. Before the first full sync, it only drops them."""
+        """Syncs the changes and returns an empty `Touched`. Before the first full sync it syncs none:
+
+        that one stores every entry."""
         if self._has_synced_all:
             await self._again_until_done(lambda: self._catalogue_sync.sync(touched))
             await self._park_refused()
@@ -137,7 +139,7 @@ class CatalogueReader:
                 await self._dead_letters.park(record, f"{key.kind}: {BEYOND_LIMITS}")
         self._fresh.clear()
 
-    async def _settle(self, position: int) -> None:
+    async def _reached(self, position: int) -> None:
         """Stores the position after a poll. When the topic's end is reached first, syncs the whole catalogue."""
         if not self._has_synced_all and position >= await self._end():
             await self._again_until_done(self._catalogue_sync.sync_all)

@@ -21,8 +21,8 @@ from service.store.ports.steps import Batch, BucketState, EventStore
 log = structlog.get_logger()
 
 PATIENCE_S = 1.0
-"""How long a step waits for its bucket while other servers answer. A short stall should pass; the other buckets wait as
-long."""
+"""How long a step waits for its bucket while other servers answer. Long enough for a short stall to pass, and
+short, because all other buckets wait meanwhile."""
 
 PROBE_S = 0.5
 """Pause between probes whether a bucket takes writes again, and the shortest rest."""

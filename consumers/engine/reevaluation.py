@@ -1,4 +1,4 @@
-"""Evaluates stored tickets again without an event: for timers, backfills and audit repairs. Never changes a ticket."""
+"""Evaluates stored tickets again without an event: for timers, backfills and audit repairs. Never changes a field."""
 
 from collections.abc import Iterable, Sequence
 

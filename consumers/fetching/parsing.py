@@ -10,7 +10,7 @@ import msgspec
 from aiokafka.record.util import decode_varint
 
 MOST_HEADERS = 10_000
-"""Of a record. Each is two bytes in a batch and a hundred in this process."""
+"""Most headers of one record. A header may take two bytes in a batch, but takes a hundred in this process."""
 
 
 class Malformed(Exception):

@@ -24,8 +24,8 @@ from service.store.ports.steps import Batch, Behind, Loaded, OtherTopic, Outcome
 class Job:
     """The unfinished generation ("building") of one tenant. `positions`: the offsets that it has reached.
 
-    `evaluated`: the columns, with their numbers, that its tickets are evaluated by; None when the record that defined
-    them is gone.
+    `evaluated`: column id -> number, for the columns that its tickets are counted in; None when the record with these
+    numbers no longer exists.
     """
 
     def __init__(self, building: Building, compiled: CompiledTenant, evaluated: Mapping[ColumnId, int] | None) -> None:

@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 EXACT = True
 Exact: TypeAlias = "bool | Mapping[str, Exact]"
-"""Which texts must be read exactly as they were written: `EXACT` means the text, or every text in the list or object. A
-mapping gives a rule per member of the object, or of each object in the list."""
+"""Which texts must be read exactly. Elsewhere a half of a surrogate pair is replaced; in an exact text it is an error.
+`EXACT`: the text, or every text in the list or object. A mapping: a rule for each member of the object or objects."""
 
 _FIRST_INTEGER, _LAST_INTEGER = -(2**63), 2**64 - 1
 """The range of MessagePack's integers."""

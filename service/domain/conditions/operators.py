@@ -37,7 +37,7 @@ OPPOSITES = {
     "contains_none": "contains_any",
     "is_not_empty": "is_empty",
 }
-"""Negative operator -> the operator that it negates. The first four therefore hold for empty and mistyped values."""
+"""Negative operator -> what it negates. All but `is_not_empty` therefore hold for empty and mistyped values."""
 
 WORDS = ("today", "yesterday", "tomorrow", "this_week", "this_month")
 """The values of `within`: days in the viewer's time zone."""

@@ -64,8 +64,9 @@ def time_dependent(leaf: Leaf) -> bool:
 
 
 def transitions_of(leaf: Leaf) -> Callable[[object], Transitions]:
-    """Returns a function from a value to the transitions of a time-dependent leaf. `within` has none: see `predicate`.
+    """Returns a function from a value to the transitions of a time-dependent leaf. `within` has none.
 
+    `service/domain/counting/windows.py` replaces `within` by spans of time or by columns kept by time.
     Example: `older_than PT1H` on an instant `t` starts to hold at `t + 1 h`, so its transitions are `(t + 1 h,)`.
     """
     kind = kind_of(leaf.field)
@@ -148,7 +149,9 @@ def _positive(kind: FieldKind, op: str, value: Any) -> Holds:
             return _compared(kind, value, _ORDER[op])
         case "contains" | "starts_with" | "ends_with":
             return _text(op, value.casefold())
-    return _listed(op, value)
+        case "contains_any" | "contains_all":
+            return _listed(op, value)
+    raise ValueError(f"{op} has no predicate")
 
 
 def _one_of(kind: FieldKind, values: tuple[Any, ...]) -> Holds:

@@ -2,7 +2,8 @@
 
 A changed catalogue never changes a count half-way. Entries that need new columns are `pending` until a backfill has
 gone over every ticket; then they come into force in one step. The number of a retired column is reused only after a
-whole backfill has cleared it in every ticket.
+whole backfill has cleared it in every ticket. Entries that are pending come into force together. A function named in
+-ing, such as `adopting`, does the work of `adopted` in steps, between which other tasks run.
 """
 
 from collections.abc import Collection

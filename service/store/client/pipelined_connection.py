@@ -122,7 +122,7 @@ class PipelinedConnection:
             limit.cancel()
 
     async def everywhere(self, *command: Argument) -> Sequence[Reply]:
-        """Returns the reply of every server that has keys: here, of the only one."""
+        """Asks every server that holds keys. This connection has one server, so the list has one reply."""
         return [await self.call(*command)]
 
     async def runs(self, keys: Iterable[str]) -> Mapping[str, str]:

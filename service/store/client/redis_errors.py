@@ -79,7 +79,7 @@ def failure_text(where: object, error: Exception, password: str = "") -> str:
 
 
 def _cause(error: Exception) -> str:
-    """Returns why there is no connection, or else redis-py's message, which would repeat the address."""
+    """Returns the system's reason when there is one, because redis-py's message would repeat the address; else that."""
     lost = error if isinstance(error, OSError) else error.__context__
     if isinstance(lost, OSError) and lost.errno is not None and lost.strerror:
         # asyncio words a refused connection in its own way; the error number of an unknown host name is below 0.

@@ -61,7 +61,7 @@ class StreamLimiter:
                 del self._held[account]
 
     def _limits(self, owner: StreamOwner, free: int) -> Iterator[tuple[_Account, float]]:
-        """Yields each account of the owner with its limit, while `free` places are free in the process."""
+        """Yields how many streams the owner's user, tenant and address may hold while `free` places are free."""
         user, tenant, address = _accounts(owner)
         of_tenant = min(self._per_tenant, max(FEW, TENANT_PER_FREE * free)) if self._shares_tenants else _NO_LIMIT
         left = min(free, of_tenant - self._held[tenant])

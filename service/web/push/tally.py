@@ -32,7 +32,7 @@ class StreamTally:
         self.open: Counter[str] = Counter()
         """Open streams by how the caller was authenticated: `token` or `ticket`."""
         self.opened: Counter[str] = Counter()
-        """`fresh` without a last event id, else by the first event: `current` or `snapshot`."""
+        """How streams began: `fresh` without a last event id, else their first event, `current` or `snapshot`."""
         self.turned_away: Counter[str] = Counter()
         """Refused streams by the reason of their `bye`."""
         self.closed: Counter[str] = Counter()

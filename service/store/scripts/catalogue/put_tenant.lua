@@ -1,4 +1,4 @@
--- Replaces or removes a tenant's record if its version is the expected one ("": no record). Generations of a removed
+-- Replaces or removes a tenant's record if its record version is the expected one ("": no record). Generations of a removed
 -- tenant become orphans, which consumers remove piece by piece.
 --
 -- KEYS  the tenant's hash, the bucket's set of tenants, the bucket's set of orphans, its column demands, its backfill
