@@ -1,4 +1,4 @@
-"""`/asyncapi.json`: the events and catalogue records that come in by Kafka, as AsyncAPI 3.0. Never checks any event."""
+"""`/asyncapi.json`: the events and catalogue records that come in by Kafka, as AsyncAPI 3.0. Never checks an event."""
 
 from service.version import VERSION
 from service.web.docs.openapi_components import INSTANT, Json, obj

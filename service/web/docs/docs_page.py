@@ -26,7 +26,7 @@ HEADERS: Headers = [
 
 
 def docs_page(openapi: Json, asyncapi: Json) -> bytes:
-    """The page; every text of the documents is escaped."""
+    """Returns the page. Every text of the documents is escaped."""
     info = openapi["info"]
     sections = [_operation(path, method, openapi) for path, method in _operations(openapi)]
     channels = [_channel(channel, asyncapi) for channel in asyncapi["channels"].values()]

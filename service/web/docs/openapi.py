@@ -1,4 +1,4 @@
-"""`/openapi.json`: what this process answers, as OpenAPI 3.1. Never decides any of it; tests hold the two together."""
+"""`/openapi.json`: the HTTP API as OpenAPI 3.1. Never decides behaviour; tests compare the document with it."""
 
 from service.version import VERSION
 from service.web.api import count, filters

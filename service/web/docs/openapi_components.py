@@ -204,7 +204,7 @@ def json_content(schema: Json) -> Json:
 
 
 def good_response(schema: str, headers: Json) -> Json:
-    """What is answered where nothing is wrong."""
+    """The response of a successful request."""
     return {"description": "The answer.", "headers": headers, **json_content(reference("schemas", schema))}
 
 
@@ -223,7 +223,7 @@ def error_responses() -> Json:
     statuses: dict[int, list[str]] = {}
     for code, status in STATUS.items():
         statuses.setdefault(status, []).append(code.value)
-    statuses[431] = [Code.INVALID_REQUEST.value]  # RFC 6585: of any head, or token, that is too large
+    statuses[431] = [Code.INVALID_REQUEST.value]  # RFC 6585: for a head, or a token, that is too large
     return {
         f"Error{status}": {
             "description": ", ".join(codes),

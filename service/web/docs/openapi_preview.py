@@ -19,7 +19,7 @@ from service.web.docs.openapi_components import (
 CALLER = ("tenant", "realm", "support", "type", "module")
 ERRORS = (400, 401, 403, 404, 405, 413, 415, 422, 429, 431, 500, 503)
 
-# Not a reference to itself: readers of the document that follow every reference would never come to an end.
+# Does not refer to itself: a reader that follows every reference would never end.
 NODE: Json = {"type": "object", "description": "Again a leaf, all, any or not."}
 NODES: Json = {"type": "array", "items": NODE}
 

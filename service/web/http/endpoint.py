@@ -9,11 +9,11 @@ from service.web.http.replies import Reply, send_reply
 from service.web.http.requests import Request
 
 Handler = Callable[[Request], Awaitable[Reply | ASGIApp]]
-"""Answers whole, or with something that goes on answering."""
+"""Returns a whole reply, or an ASGI application that streams one."""
 
 
 class Endpoint:
-    """Answers the methods it has handlers for; others are refused first of all.
+    """Answers the methods that have a handler, and refuses others before anything else.
 
     HEAD is answered as GET is, and the server leaves the body out (RFC 9110 section 9.3.2); not where the answer is a
     stream, which has no end whose headers one could ask for.

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Code(StrEnum):
-    """What `error.code` may say."""
+    """The values of `error.code`."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
     UNAUTHORIZED = "UNAUTHORIZED"
@@ -43,7 +43,7 @@ STATUS: Mapping[Code, int] = {
 
 
 class Refused(Exception):
-    """This request gets an error envelope instead of an answer. `reason` is for the access log alone.
+    """The request is answered by an error envelope. `reason` is for the access log alone.
 
     `status` is the code's own unless HTTP has a better one for the case.
     """
@@ -68,7 +68,7 @@ class Refused(Exception):
 
 
 class ClientGone(Exception):
-    """The client left before its request was whole: nobody waits for an answer."""
+    """The client disconnected before its request was complete, so no answer is sent."""
 
 
 def invalid(field: str, message: str) -> Refused:
@@ -83,11 +83,11 @@ def unauthorized(reason: str, *, token_given: bool) -> Refused:
 
 
 def rate_limited(retry_after_s: int, reason: str | None = None) -> Refused:
-    """429 with the seconds until the next request is let through."""
+    """429 with the seconds until the next request is allowed."""
     retry = {"retry-after": str(max(1, retry_after_s))}
     return Refused(Code.RATE_LIMITED, "Too many requests", headers=retry, reason=reason)
 
 
 def head_too_large(message: str) -> Refused:
-    """431 (RFC 6585 section 5) for headers, or one header, beyond what is taken."""
+    """431 (RFC 6585 section 5) for headers, or one header, above the limit."""
     return Refused(Code.INVALID_REQUEST, message, status=431)

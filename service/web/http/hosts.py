@@ -1,4 +1,4 @@
-"""By which name a request reached us, and which names are answered. Never looks anything up.
+"""The host name of a request, and the host names that are served. Never resolves a name.
 
 A page of any site can have its own name point to 127.0.0.1 or to an address inside a network, and then reads what is
 answered there as its own (DNS rebinding). The name in `Host` is the one that the browser believes to talk to.
@@ -29,7 +29,7 @@ def host_name(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether this name can only mean the machine that the browser runs on (RFC 6761 section 6.3)."""
+    """Returns whether this name can only mean the browser's own machine (RFC 6761 section 6.3)."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -39,7 +39,7 @@ def is_loopback(name: str) -> bool:
 
 
 class AllowedHosts:
-    """Middleware that refuses requests for other host names, whatever they ask for."""
+    """Middleware that refuses every request for another host name."""
 
     def __init__(self, app: ASGIApp, names: Sequence[str], clock: Clock) -> None:
         self._app = app

@@ -13,7 +13,7 @@ from service.domain.steps import Steps
 from service.web.http.errors import invalid
 
 LARGE_BYTES = 32_768
-"""A body that isn't larger is decoded in one piece: 6 ms at most. 500 ids of 60 characters are 32 KB."""
+"""A body up to this size is decoded in one piece, which takes 6 ms at most. 500 ids of 60 characters are 32 KB."""
 
 MOST_PARTS = 16_000
 """Braces, brackets and commas of a `where`. The largest condition that compiles (64 leaves, 8 levels, 200 values in a
@@ -27,17 +27,17 @@ NOT_IDS = "must be a list of non-empty ids"
 NO_OBJECT = "must be a JSON object"
 
 SEGMENT_BYTES = 32_768
-"""Of a body, looked at in one step."""
+"""The part of a body that one step scans for escapes."""
 
 _ESCAPE_BYTES = 6
-"""Of the longest escape; two of them make a surrogate pair."""
+"""The longest escape. Two of them make a surrogate pair."""
 
-# Where no backslash is escaped, each begins an escape.
+# These patterns need a text without escaped backslashes, so that each backslash begins an escape.
 _HIGH, _LOW = rb"\\u[dD][89abAB]..", rb"\\u[dD][c-fC-F].."
 _SECOND_OF_PAIR = re.compile(rb"(?<=%b)%b" % (_HIGH, _LOW), re.DOTALL)
 _HALF = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW), re.DOTALL)
 
-# Each takes a bounded number of pieces, or one string, and gives none back.
+# Each matches a bounded number of ids, or one string, without backtracking.
 _SOME_IDS = re.compile(rb'\s*+(?:"(?:[^"\\]++|\\.)*+"\s*+,?+\s*+){1,1000}+', re.DOTALL)
 _UP_TO_STRING = re.compile(rb'([^"]*+)("(?:[^"\\]++|\\.)*+"|\Z)', re.DOTALL)
 _NUMBER = re.compile(rb"()([0-9][0-9.eE+-]*+)")
@@ -46,7 +46,7 @@ _ids_decoder = msgspec.json.Decoder(list[str])
 
 
 class _Members(msgspec.Struct, rename={"filter_ids": "filterIds", "profile_id": "templateProfileFilterId"}):
-    """The members that any endpoint's body has."""
+    """The members of all endpoints' bodies."""
 
     filter_ids: msgspec.Raw = msgspec.Raw()
     profile_id: msgspec.Raw = msgspec.Raw()
@@ -58,7 +58,7 @@ _members_decoder = msgspec.json.Decoder(_Members)
 
 
 def reduced(body: bytes, shape: type[msgspec.Struct], most_ids: int) -> Steps[bytes]:
-    """A body that says the same and is decoded within milliseconds.
+    """Returns an equivalent body that is decoded within milliseconds.
 
     It has only the members that the endpoint's body has by its `shape`, each id once, and at most one id more than
     `most_ids`. Raises Refused for a body that isn't a JSON object, ids that are none, a text of a member with half of a
@@ -125,7 +125,7 @@ def _decoded(ids: bytes) -> list[str]:
 
 
 def _bounded(where: bytes) -> Steps[bytes]:
-    """The condition with its numbers in the range of doubles."""
+    """Returns the condition with every number in the range of doubles."""
     rewritten: list[bytes] = []
     parts = place = 0
     while place < len(where):

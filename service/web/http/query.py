@@ -6,10 +6,10 @@ from service.web.http.requests import MAX_BODY_BYTES, Request
 from service.web.http.urlencoded import TooMany, pairs
 
 MAX_QUERY_BYTES = MAX_BODY_BYTES
-"""Ids in a query may take as much room as in a body."""
+"""A query may hold as many bytes of ids as a body."""
 
 MAX_PARAMETERS = 2_000
-"""Four times the distinct ids that may be asked for, each in a parameter of its own."""
+"""Four times the most distinct ids of a request, each in its own parameter."""
 
 MODULE = "ticketing"
 
@@ -19,7 +19,7 @@ SUPPORT_FLAGS = {b"true": True, b"false": False}
 
 
 class Query:
-    """The parameters of one request; unknown ones are never looked at."""
+    """The parameters of one request. Unknown ones are ignored."""
 
     def __init__(self, encoded: bytes) -> None:
         if len(encoded) > MAX_QUERY_BYTES:
@@ -40,14 +40,14 @@ class Query:
         return values
 
     def garbled(self, name: str) -> str:
-        """The value however it is encoded, "" when it was not sent. Raises Refused when it was sent twice."""
+        """Returns the decoded value, "" when it was not sent. Raises Refused when it was sent twice."""
         values = self._values.get(name, [])
         if len(values) > 1:
             raise invalid(name, "must be sent once")
         return values[0] if values else ""
 
     def one(self, name: str) -> str | None:
-        """The value, None when it was not sent. Raises Refused when it was sent twice."""
+        """Returns the value, None when it was not sent. Raises Refused when it was sent twice."""
         values = self.all(name)
         if len(values) > 1:
             raise invalid(name, "must be sent once")
@@ -72,7 +72,7 @@ def check_module(query: Query) -> None:
 
 
 def support_flag(request: Request) -> bool | None:
-    """What `issupportrequest` says; it is recorded, and changes no count. Raises Refused."""
+    """Returns `issupportrequest`. It is logged, and changes no count. Raises Refused."""
     value = request.header(b"issupportrequest")
     if value is None:
         return None

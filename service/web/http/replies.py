@@ -1,4 +1,4 @@
-"""Whole answers as values, their envelopes, and how they are sent. Never decides what an answer says."""
+"""Complete replies: their values, envelopes and sending. Never decides what a reply says."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ Headers = list[tuple[bytes, bytes]]
 JSON = (b"content-type", b"application/json")
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
-"""On every answer, whoever makes it: the server sends it before an answer's own headers."""
+"""On every response: the server sends it before the response's own headers."""
 
 encode = msgspec.json.Encoder().encode
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A whole answer; names of headers are in lower case."""
+    """A complete reply. Header names are in lower case."""
 
     status: int
     headers: Headers
@@ -28,18 +28,18 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 def success(message: str, data: Any, now: Instant, headers: Headers) -> Reply:
-    """The envelope of an answer."""
+    """Returns the reply in the success envelope."""
     body = {"success": True, "message": message, "data": data, "timestamp": format_instant(now)}
     return Reply(200, [JSON, *headers], encode(body))
 
 
 def document(body: bytes, content_type: str = "application/json", status: int = 200) -> Reply:
-    """An answer that is the same for everybody, or that has no envelope."""
+    """Returns a reply without an envelope."""
     return Reply(status, [(b"content-type", content_type.encode())], body)
 
 
 def refusal(refused: Refused, now: Instant) -> Reply:
-    """The envelope of an error."""
+    """Returns the reply in the error envelope."""
     error = {"code": refused.code, "message": refused.message, "details": refused.details}
     body = {"success": False, "error": error, "timestamp": format_instant(now)}
     headers: Headers = [JSON, (b"cache-control", b"no-store")]

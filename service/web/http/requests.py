@@ -1,4 +1,4 @@
-"""A request's headers and body as bytes, read once and within limits. Never judges what they say."""
+"""A request's headers and body as bytes, read once and within limits. Never checks what they mean."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -34,15 +34,15 @@ class Request:
                 self._headers[name] = value
 
     def header(self, name: bytes) -> bytes | None:
-        """The first header of that name."""
+        """Returns the first header of that name."""
         return self._headers.get(name)
 
     def is_repeated(self, name: bytes) -> bool:
-        """Whether it was sent more than once: taking the first silently lets two readers differ."""
+        """Returns whether it was sent more than once. A proxy may read the first one and we the second."""
         return name in self._repeated
 
     def all(self, name: bytes) -> list[bytes]:
-        """Every value of a header that may be sent in several lines."""
+        """Returns every value of a header that may have several lines."""
         return [value for sent, value in self.scope["headers"] if sent == name]
 
     @property

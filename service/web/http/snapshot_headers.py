@@ -1,4 +1,4 @@
-"""What a snapshot equals, as `X-Counts-*` headers. Never looks at the numbers themselves."""
+"""A snapshot's position, version and age as `X-Counts-*` headers. Never reads the counts."""
 
 from service.domain.tickets.instant import format_instant_exactly
 from service.domain.tickets.ticket import Instant
@@ -6,7 +6,7 @@ from service.store.ports.reading import Snapshot
 from service.web.http.replies import Headers
 
 STALE_MS = 5_000
-"""Silence of a partition's consumer, or age of its oldest unapplied record, that is called stale by the contract."""
+"""Counts are stale once a partition's consumer is silent, or its oldest unapplied record waits, for this long."""
 
 
 def version(snapshot: Snapshot) -> str:
@@ -23,7 +23,7 @@ def is_fresh(snapshot: Snapshot) -> bool:
 
 
 def snapshot_headers(snapshot: Snapshot, catalogue: int, now: Instant, *, positions: bool) -> Headers:
-    """The headers of an answer at `now`. What isn't known yet has no header.
+    """Returns the headers of an answer at `now`. An unknown value has no header.
 
     With `positions`, how far the events topic is counted: its offsets tell the volume of the whole installation.
     """

@@ -1,4 +1,4 @@
-"""What is known of a request while it is served, for its access log line. Never holds a token, a query or a body."""
+"""The access log fields of a request while it is served. Never holds a token, a query or a body."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -9,16 +9,16 @@ SCOPE_KEY = "ticket_counts.trace"
 
 
 class Trace(msgspec.Struct):
-    """Filled in by whoever learns something; empty texts are left out of the log."""
+    """Each layer fills in what it knows. Empty texts are left out of the log."""
 
     tenant: str = ""
     realm: str = ""
     user: str = ""
     support_request: bool | None = None
     streaming: bool = False
-    """Whether the answer goes on for as long as the client likes: its duration says nothing about us."""
+    """Whether the answer is a stream: the client decides its duration, so it isn't measured."""
     refused: str = ""
-    """The code of the refusal, and why in words that the caller isn't told."""
+    """The code of the refusal, and a reason that only the log gets."""
     reason: str = ""
 
 

@@ -16,11 +16,11 @@ _PLUS_TO_BLANK = bytes.maketrans(b"+", b" ")
 
 
 class TooMany(Exception):
-    """There are more parameters or stray percent signs than are taken; the message says which."""
+    """There are too many parameters or stray percent signs. The message says which."""
 
 
 def pairs(encoded: bytes, most: int) -> list[tuple[str, str]]:
-    """At most so many. Bytes that are no UTF-8 stand as halves of surrogate pairs. Raises TooMany."""
+    """At most so many. Bytes that aren't UTF-8 become halves of surrogate pairs. Raises TooMany."""
     if encoded.count(b"&") >= most:
         raise TooMany(f"must not have over {most:,} parameters")
     found = []

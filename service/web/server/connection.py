@@ -1,7 +1,7 @@
 """One HTTP connection: uvicorn's, with limits on what and how slowly a client may send. Never answers a whole request.
 
 uvicorn has no deadline for a request's arrival and no limit for its head; who is silent, drips or sends half a body
-would hold a connection for ever. It also is the link that lets streams see whether their client takes what is sent.
+would hold a connection for ever. It is also the link by which streams see whether their client keeps up.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class _Stop(Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """`check` has to be called every second or so; what is overdue then is closed."""
+    """`check` closes it when it is overdue, and must be called about once a second."""
 
     # Slots beside the parent's dictionary: with more names in it than share their keys it would take 1.5 KiB more.
     __slots__ = ("_answered", "_arriving_since", "_deaf", "_idle_since", "_in_head", "_overhead")
@@ -77,16 +77,16 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._arriving_since: float | None = None
-        """When the request that is not whole yet began."""
+        """When the incomplete request began."""
         self._idle_since = self.loop.time()
         self._in_head = False
         self._overhead = 0
         """Bytes of the arriving request that are no body. Those that came together with its beginning aren't counted:
         at most one read."""
         self._answered: RequestResponseCycle | None = None
-        """The request that is being answered, or was last."""
+        """The request that is being answered, else the last one."""
         self._deaf = False
-        """Whether what still comes is thrown away: the connection ends with the last answer that is due."""
+        """Whether further bytes are thrown away, because the connection ends with the last answer."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -94,7 +94,7 @@ class Connection(HttpToolsProtocol):
         if self._answered is not None:  # uvicorn tells only the newest one, which may wait behind it
             self._answered.disconnected = True
             self._answered.message_event.set()
-        # Whoever still answers holds the scope, which holds this: without these cuts only a full garbage collection
+        # A running handler holds the scope, which holds this connection. Without these cuts, only a full collection
         # would free the last request.
         self.pipeline.clear()
         self.scope = self.headers = self.cycle = self._answered = None  # type: ignore[assignment]
@@ -207,7 +207,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def is_full(self) -> bool:
-        """See `push.link`, also for the next two."""
+        """See `service/web/server/link.py`, also for the next two."""
         return self.flow.write_paused
 
     async def writable(self) -> None:
@@ -250,6 +250,6 @@ class Connection(HttpToolsProtocol):
 
 
 def check_all(connections: set[Any], now: float) -> None:
-    """Closes those whose clients are overdue."""
+    """Closes the connections of overdue clients."""
     for connection in [each for each in connections if isinstance(each, Connection)]:
         connection.check(now)

@@ -1,7 +1,7 @@
-"""Where a request ends, and what is said below the application when that is in doubt. Never parses a byte itself.
+"""Decides whether the end of a request is certain, and answers when it isn't. Never parses bytes.
 
 RFC 9112 section 11.2: a server that reads the end of a request elsewhere than the proxy before it serves the bytes of
-one request as another's. So whatever two readers may take differently is refused, and the connection closed.
+one request as another's. So a request that two readers may read differently is refused, and its connection closed.
 """
 
 from http import HTTPStatus
@@ -15,7 +15,7 @@ VERSIONS = ("1.1", "1.0")
 
 
 def framing_problem(method: str, version: str, headers: Headers) -> str:
-    """Why nobody can say for certain where this request ends or for whom it is; "" when it is clear.
+    """Returns why the request's end or host is uncertain; "" when both are clear.
 
     Names of headers are in lower case.
     """
@@ -42,7 +42,7 @@ def head_without_upgrade(method: str, target: bytes, version: str, headers: Head
 
 
 def refusal_on_the_wire(status: int, message: str) -> bytes:
-    """A whole answer in the envelope of all errors, after which the connection is closed."""
+    """Returns a complete error response. The connection is closed after it."""
     reply = refusal(Refused(Code.INVALID_REQUEST, message), SystemClock().now_us())
     headers = [NOSNIFF, *reply.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(reply.body))]
     lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]

@@ -1,4 +1,4 @@
-"""What a stream may know of the connection below it: an ASGI extension of our own server. Sends nothing itself.
+"""What a stream sees of its connection: an ASGI extension of our server. Sends nothing itself.
 
 Without it, on another server or in a test, streams work all the same; each frame then costs a task.
 """
@@ -15,16 +15,16 @@ class Link(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """Whether something is still to be taken by the kernel: to send now would wait for it."""
+        """Whether unsent bytes are left in the process: another send would wait for them."""
 
     async def writable(self) -> None:
-        """Returns when it is not full any more, or the client is gone."""
+        """Returns when the connection is no longer full, or the client is gone."""
 
     def hold_nothing(self) -> None:
-        """From now on it is full as soon as the kernel doesn't take everything at once."""
+        """From now on the connection is full as soon as the kernel doesn't take everything at once."""
 
 
 def link_of(scope: Scope) -> Link | None:
-    """The link of the request with this scope, where the server offers one."""
+    """Returns the link of the request with this scope; None on another server."""
     link: Link | None = (scope.get("extensions") or {}).get(EXTENSION)
     return link

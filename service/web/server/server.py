@@ -24,14 +24,14 @@ TICKS_A_CHECK = 10
 
 
 class HttpServer(uvicorn.Server):
-    """Ends with status 0 on SIGTERM: uvicorn's own would raise the signal again, and die of it."""
+    """Ends with status 0 on SIGTERM: uvicorn would raise the signal again, and end with its status."""
 
     def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
         super().__init__(config)
         self._drain = drain
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Has streams end first: uvicorn waits for them."""
+        """Ends streams first, because uvicorn waits for them."""
         self._drain()
         cut_after_s = CUT_SHARE * (self.config.timeout_graceful_shutdown or 0)
         cutting = asyncio.get_running_loop().call_later(cut_after_s, self._cut)
@@ -65,7 +65,7 @@ class HttpServer(uvicorn.Server):
                 loop.remove_signal_handler(each)
 
     def end(self) -> None:
-        """Ends it as a signal would."""
+        """Ends the server as a signal would."""
         self.should_exit = True
 
 
@@ -81,7 +81,7 @@ def new_server(app: ASGIApp, drain_s: float, drain: Callable[[], None]) -> HttpS
         ws="none",
         lifespan="off",  # everything is opened before and closed after, whole
         log_config=None,
-        access_log=False,  # prints queries, and costs more than ours
+        access_log=False,  # uvicorn's prints queries, and costs more than ours
         server_header=False,
         headers=[(name.decode(), value.decode()) for name, value in (NOSNIFF,)],
         proxy_headers=False,  # would let every caller on this machine choose its address
