@@ -69,7 +69,6 @@ PATTERNS: dict[str, tuple[Use, str]] = {
     "service.config.settings.PORT": (fullmatch, "8080"),
     "service.config.shared_settings.DATABASE": (fullmatch, "/15"),
     "service.config.shared_settings.HOST_AND_PORT": (fullmatch, "[::1]:6379"),
-    "service.web.api.parameters.FIELD": (search, "Expected `str` - at `$.timezone`, field `b`"),
     "service.web.api.parameters.MEDIA_TYPE": (fullmatch, ' application/json ; charset = "utf-8" ; '),
     "service.web.auth.claims.UNPAIRED": (search, "a\ud83db"),
     "service.web.http.etag.ENTITY_TAG": (find_all, '"a", W/"b.1.c" , "d"'),

@@ -1,26 +1,21 @@
 """`POST …/ticket/count/preview`: counts a condition that isn't saved. Never goes over tickets itself."""
 
-from typing import Any
-
-import msgspec
-
+from service import timezones
 from service.clock import Clock
 from service.config.settings import ServiceSettings
-from service.domain.conditions.condition import ConditionError
-from service.domain.conditions.where import parse_where
-from service.domain.counting.viewer import Perspective, Viewer
-from service.domain.json_reading import json_float
 from service.domain.tickets.instant import format_instant
 from service.queries.previews import PreviewQueries, PreviewRequest, Unfinished
 from service.store.ports.budgets import BudgetStore, Charge, OverBudget, Rate
 from service.store.ports.errors import StoreUnable
 from service.web.api.count import PATH as COUNT_PATH
-from service.web.api.parameters import NonEmpty, known_zone, perspective_and_body
+from service.web.api.parameters import EXACT_BODY, perspective_and_body
 from service.web.auth.gate import Gate, check_perspective
 from service.web.auth.limits import RateLimit
-from service.web.http.errors import Code, Refused, invalid, rate_limited
+from service.web.http.errors import Code, Refused, rate_limited
 from service.web.http.replies import Headers, Reply, success
 from service.web.http.requests import Request
+from service.web.models.json_body import JsonBody
+from service.web.models.requests import PreviewBody
 
 PATH = f"{COUNT_PATH}/preview"
 
@@ -28,18 +23,10 @@ CACHING: Headers = [(b"cache-control", b"no-store")]
 """A preview isn't requested twice, so a cached one would be of no use."""
 
 
-class PreviewBody(msgspec.Struct):
-    """The JSON body. Unknown fields and `filterIds` are ignored."""
-
-    where: Any
-    profile_id: NonEmpty | None = msgspec.field(name="templateProfileFilterId", default=None)
-    timezone: str | None = None
-
-
 TENANT_SHARE = 10
 """A tenant's rate, as a multiple of one user's: ten users at their full rate use it up."""
 
-_decoder = msgspec.json.Decoder(PreviewBody, float_hook=json_float)
+PREVIEW_BODY = JsonBody(PreviewBody, EXACT_BODY)
 
 
 class Previews:
@@ -65,8 +52,9 @@ class Previews:
             raise rate_limited(wait_s)
         await self._spend(f"realm {caller.realm}", Charge(self._user_rate, caller.viewer.user))
         await self._spend(caller.tenant_id, Charge(self._tenant_rate, ""))
-        perspective, body = await perspective_and_body(request, _decoder)
-        preview = _preview_request(caller.viewer, perspective, body)
+        perspective, body = await perspective_and_body(request, PREVIEW_BODY)
+        zone = body.timezone or timezones.DEFAULT
+        preview = PreviewRequest(caller.viewer, perspective, body.where, body.profile_id, zone)
         check_perspective(caller.viewer, perspective)
         try:
             counted = await self._previewing.count(caller.tenant_id, caller.realm, preview)
@@ -83,15 +71,3 @@ class Previews:
             return
         if wait_s:
             raise OverBudget(charge.rate.name, wait_s)
-
-
-def _preview_request(viewer: Viewer, perspective: Perspective, body: PreviewBody) -> PreviewRequest:
-    """Returns the preview request. Raises Refused; for a condition that doesn't compile, it names the wrong node."""
-    zone = known_zone(body.timezone)
-    if body.where is None:
-        raise invalid("where", "is missing")
-    try:
-        where = parse_where(body.where)
-    except ConditionError as error:
-        raise invalid(error.path, error.problem) from None
-    return PreviewRequest(viewer, perspective, where, body.profile_id, zone)

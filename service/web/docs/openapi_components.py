@@ -3,8 +3,8 @@
 from typing import Any
 
 from service import timezones
-from service.web.api.parameters import MAX_FILTER_IDS
 from service.web.http.errors import STATUS, Code
+from service.web.models.requests import MAX_FILTER_IDS
 
 Json = dict[str, Any]
 

@@ -1,6 +1,5 @@
 """The query of a request: each parameter once, decoded strictly. Never looks at a body."""
 
-from service.domain.counting.viewer import Perspective
 from service.web.http.errors import Code, Refused, invalid
 from service.web.http.requests import MAX_BODY_BYTES, Request
 from service.web.http.urlencoded import TooMany, pairs
@@ -10,10 +9,6 @@ MAX_QUERY_BYTES = MAX_BODY_BYTES
 
 MAX_PARAMETERS = 2_000
 """Four times the most distinct ids of a request, each in its own parameter."""
-
-MODULE = "ticketing"
-
-PERSPECTIVES = {perspective.value: perspective for perspective in Perspective}
 
 SUPPORT_FLAGS = {b"true": True, b"false": False}
 
@@ -53,22 +48,13 @@ class Query:
             raise invalid(name, "must be sent once")
         return values[0] if values else None
 
+    def members(self, *names: str, lists: tuple[str, ...] = ()) -> dict[str, str | list[str]]:
+        """Returns the parameters of these names that were sent. Raises Refused when one was sent twice.
 
-def perspective(query: Query) -> Perspective:
-    """The query's `type`. Raises Refused."""
-    value = query.one("type")
-    if value is None:
-        raise invalid("type", "is missing")
-    if value not in PERSPECTIVES:
-        raise invalid("type", "must be template, agent or user")
-    return PERSPECTIVES[value]
-
-
-def check_module(query: Query) -> None:
-    """Raises Refused unless the query's `module` is ours."""
-    value = query.one("module")
-    if value != MODULE:
-        raise invalid("module", "is missing" if value is None else f"must be {MODULE}")
+        The `lists` may be sent again and again.
+        """
+        once = {name: value for name in names if (value := self.one(name)) is not None}
+        return once | {name: values for name in lists if (values := self.all(name))}
 
 
 def support_flag(request: Request) -> bool | None:

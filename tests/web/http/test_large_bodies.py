@@ -15,10 +15,13 @@ from service import turns
 from service.domain.counting.viewer import Perspective
 from service.domain.json_reading import json_number, read_json
 from service.domain.steps import at_once
-from service.web.api import parameters, preview
+from service.web.api import parameters
+from service.web.api.parameters import COUNT_BODY
 from service.web.api.preview import PATH as PREVIEW
+from service.web.api.preview import PREVIEW_BODY
 from service.web.http import large_bodies
 from service.web.http.errors import Refused
+from service.web.models.requests import MAX_FILTER_IDS
 from tests.support.turns import turns_of_others
 from tests.web.api.test_bad_requests import BODIES
 from tests.web.world import COUNT, QUERY, World
@@ -104,9 +107,9 @@ async def test_it_is_answered_as_a_small_one_and_others_have_their_turns_meanwhi
 def test_no_step_takes_as_long_as_to_decode_all_of_it_at_once(name: str) -> None:
     """By this thread's own time, so that other work on the machine has no say."""
     case = CASES[name]
-    decoder: Any = parameters._decoder if case.path == COUNT else preview._decoder
-    at_once_s = min(spent_s(lambda: parameters._decoder.decode(CASES["one id again and again"].body)) for _ in range(5))
-    assert min(longest_step_s(case.body, decoder) for _ in range(5)) < at_once_s
+    expected: Any = COUNT_BODY if case.path == COUNT else PREVIEW_BODY
+    at_once_s = min(spent_s(lambda: COUNT_BODY.decoder.decode(CASES["one id again and again"].body)) for _ in range(5))
+    assert min(longest_step_s(case.body, expected) for _ in range(5)) < at_once_s
 
 
 def spent_s(work: Callable[[], object]) -> float:
@@ -115,9 +118,9 @@ def spent_s(work: Callable[[], object]) -> float:
     return time.thread_time() - began
 
 
-def longest_step_s(body: bytes, decoder: Any) -> float:
+def longest_step_s(body: bytes, expected: Any) -> float:
     """The longest piece of reading a large body, the decoding of what is left of it included."""
-    steps, longest, going_on = large_bodies.reduced(body, decoder.type, parameters.MAX_FILTER_IDS), 0.0, True
+    steps, longest, going_on = large_bodies.reduced(body, expected.decoder.type, MAX_FILTER_IDS), 0.0, True
 
     def step() -> None:
         nonlocal going_on
@@ -126,7 +129,7 @@ def longest_step_s(body: bytes, decoder: Any) -> float:
         except StopIteration as end:
             going_on = False
             with contextlib.suppress(Refused):
-                parameters._decoded(end.value, decoder)
+                expected.read(end.value)
         except Refused:
             going_on = False
 
@@ -138,7 +141,7 @@ def longest_step_s(body: bytes, decoder: Any) -> float:
 def test_numbers_near_the_ends_of_the_range_cost_no_more_than_others() -> None:
     def decoding_s(number: bytes) -> float:
         body = b'{"where":[%s]}' % b",".join([number] * 5_000)
-        return min(spent_s(lambda: preview._decoder.decode(body)) for _ in range(5))
+        return min(spent_s(lambda: PREVIEW_BODY.decoder.decode(body)) for _ in range(5))
 
     assert decoding_s(b"8.5e307") < 5 * decoding_s(b"8.5e3")
 
@@ -152,9 +155,8 @@ def test_what_does_not_fit_is_refused_alike_in_a_large_body(body: bytes, field: 
 
 def counted(body: bytes) -> object:
     """What a count's body asks for, read as large ones are."""
-    small = at_once(large_bodies.reduced(body, parameters.CountBody, parameters.MAX_FILTER_IDS))
-    read = parameters._decoded(small, parameters._decoder)
-    return parameters._parameters(Perspective.TEMPLATE, read.filter_ids, read.profile_id, read.timezone)
+    small = at_once(large_bodies.reduced(body, COUNT_BODY.decoder.type, MAX_FILTER_IDS))
+    return parameters.parameters_of(Perspective.TEMPLATE, COUNT_BODY.read(small))
 
 
 ids = st.lists(st.text(st.sampled_from('ab"\\,[]{}\né😀'), min_size=1, max_size=4), min_size=1, max_size=600)
@@ -197,7 +199,7 @@ def test_halves_of_pairs_are_found_wherever_a_step_ends(text: str, segment_bytes
 @given(anything, st.sampled_from([b"1e999", b"-1E+400", b"1" * 400, b"1" * 5_000, b"0.5", b"12"]))
 def test_a_condition_is_read_as_in_a_small_body(where: object, number: bytes) -> None:
     body = b'{"where":[%s,%s,"1e999"]}' % (json.dumps(where).encode(), number)
-    small = at_once(large_bodies.reduced(body, preview.PreviewBody, parameters.MAX_FILTER_IDS))
-    first, read, text = read_json(preview._decoder, small, {}).where
+    small = at_once(large_bodies.reduced(body, PREVIEW_BODY.decoder.type, MAX_FILTER_IDS))
+    first, read, text = read_json(PREVIEW_BODY.decoder, small, {}).where
     assert (first, text) == (where, "1e999")
-    assert json_number(read) == json_number(read_json(preview._decoder, body, {}).where[1])
+    assert json_number(read) == json_number(read_json(PREVIEW_BODY.decoder, body, {}).where[1])
