@@ -15,6 +15,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 KILL_AFTER_S = 1.5
 """Time for a worker to end after its drain time, before it is killed."""
 
+GOOD_ENDS = {0, -signal.SIGTERM}
+"""A worker that has no handler of its own yet has nothing to finish either."""
+
 POLL_S = 0.05
 """Pause between checks of which workers have ended."""
 
@@ -23,7 +26,7 @@ def run_workers(count: int, work: Callable[[int], int], drain_s: float) -> int:
     """Runs `work` in `count` forked processes until a signal comes or one of them ends, then ends them all.
 
     Passes each its number, from 0. Call it before anything is opened and before any thread runs. Returns the exit
-    status: 0 when a signal ended them and all had status 0.
+    status: 0 when a signal ended them and each had status 0, or was ended by it before it had begun to serve.
     """
     # Signals are blocked before the first fork, so that none is lost. Each worker unblocks them for itself.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -33,7 +36,7 @@ def run_workers(count: int, work: Callable[[int], int], drain_s: float) -> int:
         log.error("a worker ended by itself, ending the others")
     _signal(workers, signal.SIGTERM)
     statuses = _reaped(workers, drain_s + KILL_AFTER_S)
-    return 0 if told_to_end and not any(statuses) else 1
+    return 0 if told_to_end and GOOD_ENDS.issuperset(statuses) else 1
 
 
 def _forked(work: Callable[[], int], mask: set[int | signal.Signals]) -> int:

@@ -130,7 +130,9 @@ class World:
         }  # fmt: skip
         params = {"type": perspective, "module": "ticketing"}
         try:
-            with httpx.Client(base_url=self.service.address, headers=headers, params=params, trust_env=False) as client:
+            with httpx.Client(
+                base_url=self.service.address, headers=headers, params=params, trust_env=False, verify=False
+            ) as client:
                 listed = client.get(FILTERS).json()["data"]["filters"]
                 body = {"filterIds": [each["id"] for each in listed], "templateProfileFilterId": profile}
                 answer = client.post(COUNT, json=body)

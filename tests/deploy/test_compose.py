@@ -24,6 +24,7 @@ from tests.journeys.faults.runs.watch import Watch
 from tests.journeys.programs import topic_log
 from tests.journeys.programs.asking import Asking, NotCounted, Question, Snapshot
 from tests.oracle.published.catalogue import Viewer
+from tests.support.plain_http import get
 from tests.support.waiting import wait_until
 
 UP = "docker compose up --build --wait"
@@ -81,7 +82,7 @@ def test_the_printed_curl_answers_as_the_example(demo: Project) -> None:
 
 @with_docker
 def test_settings_in_the_file_beside_it_are_passed_on(demo: Project) -> None:
-    answer = httpx.get(f"http://127.0.0.1:{demo.http_port}/readyz", headers={"origin": ORIGIN}, trust_env=False)
+    answer = get(f"http://127.0.0.1:{demo.http_port}/readyz", headers={"origin": ORIGIN})
     assert answer.headers["access-control-allow-origin"] == ORIGIN
 
 

@@ -222,7 +222,7 @@ async def test_a_few_wait_for_a_place_and_more_are_turned_away_at_once(
     made = previews(scanned, at_once=4)
     async with asyncio.TaskGroup() as group:
         asked = [group.create_task(preview(made, viewer=Viewer(f"u{n}", Role.ADMIN))) for n in range(3)]
-        await wait_until(lambda: len(made._places._waiting) == 1, 5, "the third to wait")
+        await wait_until(lambda: len(made._places._waiting) == 1, 20, "the third to wait")
         assert len(scanned.cursors) == 2
         with pytest.raises(Unfinished, match="Too many"):
             await made.count("globex", "realm", question())
@@ -244,13 +244,13 @@ async def test_who_asks_again_and_again_takes_one_place_and_others_have_theirs(s
     refused = 0
     async with asyncio.TaskGroup() as group:
         loops = [group.create_task(preview(made)) for _ in range(2)]
-        await wait_until(lambda: len(made._places._waiting) == 1, 5, "the second to wait for the first")
+        await wait_until(lambda: len(made._places._waiting) == 1, 20, "the second to wait for the first")
         for _ in range(10):
             with pytest.raises(OverBudget) as over:
                 await preview(made)
             refused += over.value.wait_s > 0
         another = group.create_task(preview(made, viewer=Viewer("bob", Role.ADMIN)))
-        await wait_until(lambda: len(scanned.cursors) == 2, 5, "another user's preview to begin")
+        await wait_until(lambda: len(scanned.cursors) == 2, 20, "another user's preview to begin")
         assert (await made.count("globex", "realm", question())).count == 0, "another tenant's goes on"
         opened.set()
     assert refused == 10
@@ -263,7 +263,7 @@ async def test_a_preview_that_is_given_up_while_it_waits_leaves_no_gap(scanned: 
     made = previews(scanned, at_once=2)
     first = asyncio.create_task(preview(made))
     waiting = [asyncio.create_task(preview(made, viewer=Viewer(name, Role.ADMIN))) for name in ("bob", "eve")]
-    await wait_until(lambda: len(made._places._waiting) == 2, 5, "two to wait")
+    await wait_until(lambda: len(made._places._waiting) == 2, 20, "two to wait")
     waiting[0].cancel()
     opened.set()
     assert [(await one).count for one in (first, waiting[1])] == [TICKETS // 2] * 2
@@ -277,7 +277,7 @@ async def test_a_place_goes_past_who_was_given_up_at_that_very_moment(scanned: S
     first, second, third = (
         asyncio.create_task(preview(made, viewer=Viewer(name, Role.ADMIN))) for name in ("ann", "bob", "eve")
     )
-    await wait_until(lambda: len(made._places._waiting) == 2, 5, "two to wait")
+    await wait_until(lambda: len(made._places._waiting) == 2, 20, "two to wait")
     first.cancel()
     second.cancel()  # both in one turn of the loop: the place is given back before the second has heard of it
     opened.set()

@@ -37,7 +37,7 @@ async def test_the_position_waits_for_the_dead_letter_to_be_acknowledged() -> No
     world.producer = Slow()
     consumer = await world.consumer()
     work = asyncio.create_task(consumer.consume(log_of(told(1), patched(1, "T2", status="done"))))
-    await wait_until(consumer.metrics.dead_letters._value.get, 5, "a letter")
+    await wait_until(consumer.metrics.dead_letters._value.get, 20, "a letter")
     for _ in range(20):
         await asyncio.sleep(0)
     assert not work.done()
@@ -67,7 +67,7 @@ async def test_a_bucket_waits_for_its_own_letters_whoever_else_waits_for_letters
     work = asyncio.create_task(
         consumer.consume(log_of(*log, patched(1, "T9", status="done") | {"tenantid": "initech"}))
     )
-    await wait_until(lambda: consumer.metrics.dead_letters._value.get() == 3, 5, "all letters")
+    await wait_until(lambda: consumer.metrics.dead_letters._value.get() == 3, 20, "all letters")
     for _ in range(50):
         await asyncio.sleep(0)
     assert world.positions == {}, "the first letter isn't acknowledged"

@@ -109,7 +109,7 @@ async def test_no_position_moves_before_the_letters_of_a_round_are_acknowledged(
         await poll._tick()
 
     work = asyncio.create_task(round_and_tick())
-    await wait_until(consumer.metrics.dead_letters._value.get, 5, "a letter")
+    await wait_until(consumer.metrics.dead_letters._value.get, 20, "a letter")
     for _ in range(20):
         await asyncio.sleep(0)
     assert not work.done()

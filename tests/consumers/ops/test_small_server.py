@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-import httpx
 import pytest
 
 from consumers.ops import small_server
 from consumers.ops.small_server import MOST_CONNECTIONS, MOST_HEAD_BYTES, serving
+from tests.support.plain_http import get
 from tests.support.waiting import wait_until_blocking
 
 HOST, STRANGER = "127.0.0.1", "127.0.0.2"
@@ -52,7 +52,7 @@ def is_cut(connection: socket.socket) -> bool:
 
 
 def asked(port: int, path: str = "/healthz") -> int:
-    return httpx.get(f"http://{HOST}:{port}{path}", timeout=SOON_S, trust_env=False).status_code
+    return get(f"http://{HOST}:{port}{path}", timeout_s=SOON_S).status_code
 
 
 def threads() -> int:

@@ -99,7 +99,7 @@ async def test_readers_end_with_those_who_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"1\n2\n")
     async with aclosing(lines_of([str(tmp_path / "a")])) as coming:
         assert (await anext(coming)).text == b"1"
-    wait_until_blocking(lambda: not _readers(tmp_path), 5, "the reading thread to end")
+    wait_until_blocking(lambda: not _readers(tmp_path), 20, "the reading thread to end")
 
 
 def _readers(directory: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 import socket
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -11,12 +10,13 @@ from consumers.rebuild.metrics import RebuildMetrics, served
 from consumers.rebuild.rebuilding import Rebuilding
 from tests.consumers.rebuild.test_rebuilding import LOG, MANY, counted, generation, rebuild_of
 from tests.consumers.small_world import TENANT
+from tests.support.plain_http import get
 
 
 def scraped(process: Rebuilding) -> dict[tuple[str, ...], float]:
     """Name of each sample, and its label values in the order of the labels' names."""
     with served(RebuildMetrics(process, process._filling), "127.0.0.1", 0) as port:
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        text = get(f"http://127.0.0.1:{port}/metrics").text
     families = text_string_to_metric_families(text)
     samples = [one for family in families for one in family.samples]
     return {(one.name, *(one.labels[label] for label in sorted(one.labels))): one.value for one in samples}

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from deploy.demo.processes.system import Ports, settings_of
@@ -24,6 +23,7 @@ from tests.deploy.answers import answer_in, check_example
 from tests.deploy.clone import OTHER_UID, Clone, clone, usable_python
 from tests.deploy.running import READY, Running, running
 from tests.support.examples import is_quick
+from tests.support.plain_http import get
 from tests.support.waiting import wait_until_blocking
 
 FIRST_CPU_S, AGAIN_CPU_S = 90.0, 10.0
@@ -244,7 +244,7 @@ def test_the_printed_curl_can_be_pasted_and_its_numbers_move(demo: Running) -> N
 def test_settings_for_either_process_are_passed_on(demo: Running) -> None:
     assert "TICKET_COUNTS_PREVIEWZ: no such setting, ignored; did you mean TICKET_COUNTS_PREVIEWS?" in demo.output
     (url,) = re.findall(r"page +(\S+)/", demo.output)
-    answer = httpx.get(f"{url}/readyz", headers={"origin": ORIGIN}, trust_env=False)
+    answer = get(f"{url}/readyz", headers={"origin": ORIGIN})
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     exported = (demo.clone.project / ".demo" / "environment").read_text()
     assert f"TICKET_COUNTS_CORS_ORIGINS={ORIGIN}" in exported

@@ -144,7 +144,7 @@ async def serving(redis: str, directory: Path, **settings: object) -> AsyncItera
         limits = httpx.Limits(max_connections=None)
         try:
             async with httpx.AsyncClient(
-                base_url=program.address, timeout=30, limits=limits, trust_env=False
+                base_url=program.address, timeout=30, limits=limits, trust_env=False, verify=False
             ) as client:
                 yield Serving(program, store, client)
             if program.running:

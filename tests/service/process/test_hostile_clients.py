@@ -180,7 +180,7 @@ async def no_streams(service: Serving) -> bool:
 
 async def test_hostile_clients_are_cut_off_and_others_notice_nothing(service: Serving) -> None:
     quiet = await others(service, 0, QUIET_WAITS)
-    await wait_until(lambda: no_streams(service), 5, "the stream of others to be gone")
+    await wait_until(lambda: no_streams(service), 20, "the stream of others to be gone")
     before = service.descriptors()
     until = time.monotonic() + LASTS_S
     async with asyncio.TaskGroup() as attacks:
@@ -205,7 +205,7 @@ async def test_hostile_clients_are_cut_off_and_others_notice_nothing(service: Se
     assert sum(task.result() for task in storm) > 100
     assert len(waits) > 10
     assert max(waits) < max(ANSWERED_S, SLOWER * max(quiet))
-    await wait_until(lambda: service.descriptors() <= before + 2, 5, "all connections to be gone")
+    await wait_until(lambda: service.descriptors() <= before + 2, 20, "all connections to be gone")
 
 
 async def test_headers_that_are_too_long_are_refused_in_the_envelope_of_all_errors(service: Serving) -> None:

@@ -4,17 +4,21 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from tests.journeys.programs.ending import end_of
 from tests.servers.redis.redis_server import RedisServer
+from tests.support.plain_http import get
 from tests.support.waiting import wait_until_blocking
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -30,7 +34,8 @@ class Running:
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = wait_until_blocking(self._listening, 20, "the service to listen")
+        self.url = wait_until_blocking(self._listening, 60, "the service to say where it listens")
+        wait_until_blocking(self._accepts, 60, "a worker to listen there")
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -45,10 +50,19 @@ class Running:
         assert self.process.poll() is None, self.lines
         return ""
 
+    def _accepts(self) -> bool:
+        """Workers begin to listen a moment after the line is written. A connection without a request counts nowhere."""
+        parts = urlsplit(self.url)
+        try:
+            socket.create_connection((parts.hostname, parts.port), 5).close()
+        except OSError:
+            return False
+        return True
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """The exit status after this signal."""
         self.process.send_signal(number)
-        status = self.process.wait(END_WITHIN_S)
+        status = end_of(self.process, END_WITHIN_S)
         self._reader.join(5)
         return status
 
@@ -80,9 +94,9 @@ def a_service(**settings: str) -> Iterator[Running]:
 def test_it_starts_without_a_store_and_ends_without_an_error_line(workers: str, number: signal.Signals) -> None:
     with a_service(redis=NOWHERE, workers=workers) as service:
         assert int(service.url.rpartition(":")[2]) > 0
-        wait_until_blocking(lambda: httpx.get(f"{service.url}/healthz").status_code == 200, 10, "a worker to answer")
-        assert httpx.get(f"{service.url}/readyz").status_code == 503
-        answer = httpx.get(f"{service.url}/nothing")
+        wait_until_blocking(lambda: get(f"{service.url}/healthz").status_code == 200, 10, "a worker to answer")
+        assert get(f"{service.url}/readyz").status_code == 503
+        answer = get(f"{service.url}/nothing")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
         assert "server" not in answer.headers
         assert service.end(number) == 0
@@ -94,25 +108,25 @@ def test_it_becomes_ready_when_the_store_comes_and_refuses_one_that_is_not_its_o
 ) -> None:
     url = redis_process.url
     with a_service(redis=url) as service:
-        wait_until_blocking(lambda: httpx.get(f"{service.url}/readyz").json()["store"], 10, "the store to be found")
+        wait_until_blocking(lambda: get(f"{service.url}/readyz").json()["store"], 10, "the store to be found")
         assert service.end() == 0
         assert service.errors() == []
     with a_service(redis=url, buckets="63") as service:
-        assert service.process.wait(END_WITHIN_S) == 1
-        wait_until_blocking(lambda: any("TICKET_COUNTS_BUCKETS" in line for line in service.lines), 5, "the reason")
+        assert end_of(service.process, END_WITHIN_S) == 1
+        wait_until_blocking(lambda: any("TICKET_COUNTS_BUCKETS" in line for line in service.lines), 20, "the reason")
 
 
 def test_the_death_of_one_worker_ends_all() -> None:
     with a_service(redis=NOWHERE, workers="2") as service:
-        wait_until_blocking(lambda: httpx.get(f"{service.url}/healthz").status_code == 200, 10, "a worker to answer")
+        wait_until_blocking(lambda: get(f"{service.url}/healthz").status_code == 200, 10, "a worker to answer")
         children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
         if not children.exists():
             pytest.skip("this system does not list a process's children")
         first, *_ = children.read_text().split()
         subprocess.run(["/bin/kill", "-9", first], check=True)
-        assert service.process.wait(END_WITHIN_S) == 1
+        assert end_of(service.process, END_WITHIN_S) == 1
         with pytest.raises(httpx.TransportError):
-            httpx.get(f"{service.url}/healthz")
+            get(f"{service.url}/healthz")
 
 
 def test_a_taken_port_is_one_line() -> None:
@@ -131,3 +145,20 @@ def test_a_taken_port_is_one_line() -> None:
             assert second.stderr.count(b"\n") == 1
             assert b"TICKET_COUNTS_PORT" in second.stderr
         assert service.end() == 0
+
+
+STARTING = """
+import time
+from service.process.workers import run_workers
+raise SystemExit(run_workers(2, lambda number: print(number, flush=True) or time.sleep(60), 1))
+"""
+
+
+def test_a_signal_that_comes_before_workers_have_begun_to_serve_is_a_good_end() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTING], cwd=Path(__file__).parents[3], stdout=subprocess.PIPE
+    ) as one:
+        assert one.stdout is not None
+        assert {one.stdout.readline(), one.stdout.readline()} == {b"0\n", b"1\n"}
+        one.send_signal(signal.SIGTERM)
+        assert end_of(one, END_WITHIN_S) == 0

@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from service.store.ports.errors import StoreUnavailable
+from tests.journeys.programs.ending import PATIENCE_S
 from tests.servers.redis.redis_server import RedisServer
 from tests.service.process.serving import STREAM, STREAM_TICKET, Serving, serving, stream_request, token
 from tests.support.waiting import wait_until
@@ -18,8 +19,6 @@ from tests.web.push.streaming.http_stream import HttpStream, opened
 
 HEALED_S = 5.0
 """By the contract, after a lost hint."""
-GONE_S = 10.0
-"""By the contract, after SIGTERM."""
 TRIES = 20
 
 
@@ -41,18 +40,22 @@ async def told(stream: HttpStream, *, fresh: bool) -> Event:
     return event
 
 
+async def heard_at_once(service: Serving, stream: HttpStream) -> None:
+    """Three at once are enough: without hints none would be, and how many are is the machine's to say."""
+    took: list[float] = []
+    while sum(each < 1 for each in took) < 3 and len(took) < TRIES:
+        total = await service.add()
+        asked = time.monotonic()
+        event = await stream.next("counts", within_s=20)
+        took.append(time.monotonic() - asked)
+        assert event.data["counts"] == {"all": total}
+    assert sorted(took)[2] < 1
+
+
 async def test_a_hint_reaches_a_stream_at_once(service: Serving) -> None:
     async with service.stream() as stream:
         await begun(stream)
-        took: list[float] = []
-        # Three at once are enough: without hints none would be, and how many are is the machine's to say.
-        while sum(each < 1 for each in took) < 3 and len(took) < TRIES:
-            total = await service.add()
-            asked = time.monotonic()
-            event = await stream.next("counts", within_s=20)
-            took.append(time.monotonic() - asked)
-            assert event.data["counts"] == {"all": total}
-    assert sorted(took)[2] < 1
+        await heard_at_once(service, stream)
 
 
 async def test_lost_hints_heal_within_5_s(service: Serving, redis_process: RedisServer) -> None:
@@ -68,8 +71,7 @@ async def test_lost_hints_heal_within_5_s(service: Serving, redis_process: Redis
             took.append(time.monotonic() - lost)
             await wait_until(lambda: _listeners(redis_process) == 1, 20, "another subscription")
         assert min(took) < HEALED_S
-        total = await service.add()
-        assert (await stream.next("counts", within_s=1)).data["counts"] == {"all": total}
+        await heard_at_once(service, stream)
 
 
 async def unheard(service: Serving, redis_process: RedisServer) -> int:
@@ -121,14 +123,12 @@ async def test_sigterm_ends_500_streams_with_bye_and_the_process_quietly(service
         opening = [stack.enter_async_context(service.stream(**service.headers)) for _ in range(500)]
         streams = await asyncio.gather(*map(begun, await asyncio.gather(*opening)))
         assert await service.metric("streams_open") == 500
-        told = time.monotonic()
-        ending = asyncio.create_task(asyncio.to_thread(service.program.terminate))
+        ending = asyncio.create_task(asyncio.to_thread(service.program.terminate))  # fails where it takes over 10 s
         byes = []
         for stream in streams:
-            *_, bye = await stream.rest(within_s=GONE_S)
+            *_, bye = await stream.rest(within_s=PATIENCE_S)
             byes.append(bye)
         await ending
-        assert time.monotonic() - told < GONE_S
     assert {(bye.name, bye.data["reason"]) for bye in byes} == {("bye", "drain")}
     assert len({bye.retry_ms for bye in byes}) > 250
     assert all(bye.id == stream.events[0].id for bye, stream in zip(byes, streams, strict=True))
@@ -150,7 +150,7 @@ async def test_a_short_drain_is_long_enough_for_streams(
 async def test_nothing_is_left_of_clients_that_left(service: Serving) -> None:
     async with service.stream() as stream:
         await begun(stream)
-    await wait_until(lambda: _no_streams(service), 5, "the first stream to be gone")
+    await wait_until(lambda: _no_streams(service), 20, "the first stream to be gone")
     idle = service.descriptors()
     async with AsyncExitStack() as stack:
         streams = [await begun(await stack.enter_async_context(service.stream())) for _ in range(50)]
@@ -162,8 +162,8 @@ async def test_nothing_is_left_of_clients_that_left(service: Serving) -> None:
         writer.write(stream_request(service.headers))
         await writer.drain()
         writer.transport.abort()
-    await wait_until(lambda: _no_streams(service), 5, "all streams to be gone")
-    await wait_until(lambda: service.descriptors() <= idle + 1, 5, "all connections to be gone")
+    await wait_until(lambda: _no_streams(service), 20, "all streams to be gone")
+    await wait_until(lambda: service.descriptors() <= idle + 1, 20, "all connections to be gone")
 
 
 async def test_an_event_source_comes_back_with_its_cookie_and_last_id(service: Serving) -> None:
@@ -184,7 +184,7 @@ async def test_an_event_source_comes_back_with_its_cookie_and_last_id(service: S
     refused = await service.client.get(STREAM, params={"ticket": ticket})
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "UNAUTHORIZED")
     secrets = (ticket, service.headers["authorization"].split()[1].split(".")[0], "ticket=")
-    await wait_until(lambda: service.program.log_since_start().count(f'"path":"{STREAM}"') >= 3, 5, "the log lines")
+    await wait_until(lambda: service.program.log_since_start().count(f'"path":"{STREAM}"') >= 3, 20, "the log lines")
     assert not any(secret in service.program.log_since_start() for secret in secrets)
 
 

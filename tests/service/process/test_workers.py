@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.servers.redis.redis_server import RedisServer
 from tests.service.process.serving import serving
 from tests.service.process.test_process import NOWHERE, Running, a_service
+from tests.support.plain_http import get
 from tests.support.waiting import wait_until, wait_until_blocking
 
 ENOUGH = 40
@@ -23,7 +24,7 @@ ENOUGH = 40
 
 def samples(url: str) -> dict[tuple[str, str], float]:
     """(Name, path) -> value, as one scrape over a connection of its own has it."""
-    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    families = text_string_to_metric_families(get(f"{url}/metrics").text)
     return {
         (sample.name, sample.labels.get("path", "")): sample.value for family in families for sample in family.samples
     }
@@ -54,7 +55,7 @@ def _needs_proc() -> None:
 def test_every_scrape_is_that_of_all_workers() -> None:
     with a_service(redis=NOWHERE, workers="2", access_log="false") as service:
         for _ in range(ENOUGH):
-            assert httpx.get(f"{service.url}/livez").json() == {"status": "alive"}
+            assert get(f"{service.url}/livez").json() == {"status": "alive"}
         assert [answered(service.url) for _ in range(10)] == [ENOUGH] * 10
         group = group_of(service)
         assert len(group) == 3
@@ -74,7 +75,7 @@ def test_every_scrape_is_that_of_all_workers() -> None:
 def test_a_worker_that_is_frozen_takes_nothing_out_of_a_scrape() -> None:
     with a_service(redis=NOWHERE, workers="2", access_log="false") as service:
         for _ in range(ENOUGH):
-            httpx.get(f"{service.url}/livez")
+            get(f"{service.url}/livez")
         assert answered(service.url) == ENOUGH
         _, frozen, _ = group_of(service)
         os.kill(frozen, signal.SIGSTOP)
@@ -119,10 +120,10 @@ def test_metrics_and_documentation_may_have_a_port_of_their_own(workers: str) ->
         inside = line["metrics_url"]
         assert inside != service.url
         for _ in range(ENOUGH):
-            httpx.get(f"{service.url}/livez")
+            get(f"{service.url}/livez")
         assert [answered(inside) for _ in range(5)] == [ENOUGH] * 5
         statuses = {
-            path: (httpx.get(service.url + path).status_code, httpx.get(inside + path).status_code)
+            path: (get(service.url + path).status_code, get(inside + path).status_code)
             for path in ("/metrics", "/docs", "/openapi.json", "/livez", "/healthz", "/readyz", "/", "/nothing")
         }
         assert statuses == {

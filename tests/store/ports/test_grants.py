@@ -52,7 +52,7 @@ async def test_a_grant_ends_with_its_time(store: Store) -> None:
     async def gone() -> bool:
         return await left(store, "cookie:x", "ticket:x") == []
 
-    await wait_until(gone, 5, "the grants to end")
+    await wait_until(gone, 20, "the grants to end")
     assert await store.exchange_grant(ANN, "ticket:x", "cookie:z") is None
     assert await left(store, "cookie:z", "cookie:y") == ["cookie:y"]
 
