@@ -5,6 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# Each worker of a test run would rewrite the asserts of all modules again, 4 s of CPU each.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The wheels of the embedded servers end at 3.13, so newer Pythons come last.
 PYTHONS := python3.13 python3.12 python3.11 python3 python3.14
 BIN := .venv/bin

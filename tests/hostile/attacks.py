@@ -1,4 +1,6 @@
-"""`python -m tests.hostile.attacks NAME URL`: one attack on a service, again and again until the process is ended.
+"""`python -m tests.hostile.attacks NAME URL`: one attack, again and again until the process is ended.
+
+URL is the service's address, or the broker's where the attack is one of records.
 
 A process of its own: in the one that measures it would slow the measuring down. It says "ready", waits for its
 arguments (a JSON object, one line of stdin), and prints what it saw as a line of JSON whenever a round is over.
@@ -16,9 +18,16 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.journeys.programs import sending
+from tests.journeys.programs.raw_producing import send_raw
+from tests.journeys.records.hostile_batches import hostile_batches
+
 COUNT = "/api/v2/ticketing/ticket/count"
 
 QUERY = "type=template&module=ticketing"
+
+LARGEST_OF_SMALL = 500
+"""Bytes of a small bad record."""
 
 NICENESS = 5
 """Callers elsewhere take no CPU of the server's machine: what an attack costs is to be what the service does for it."""
@@ -118,7 +127,7 @@ async def requests(
             code = "" if answer.is_success else answer.json()["error"]["code"]
             seen[f"{answer.status_code} {code}".strip()] += 1
 
-    async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False, verify=False) as client:
         await asyncio.gather(*(send_on() for _ in range(at_once)))
     yield seen
 
@@ -141,9 +150,26 @@ async def streams(url: str, requests: Sequence[str], places: int) -> AsyncGenera
         await asyncio.Event().wait()
 
 
+async def records(kafka: str, topic: str, bad: int, partitions: int) -> AsyncGenerator[int, None]:
+    """Once: `bad` small ones, then each hostile batch into each of the first `partitions`.
+
+    How many dead letters become of them, once the broker has them all.
+    """
+    hostile = hostile_batches().values()
+    async with sending.opened(kafka) as producer:
+        for number in range(bad):
+            value = b"{" * (number % LARGEST_OF_SMALL)
+            await producer.send(topic, value, key=b"acme/B", partition=number % partitions)
+    for partition in range(partitions):
+        for raw in hostile:
+            await send_raw(kafka, topic, partition, raw)
+    yield bad + partitions * len(hostile)
+    await asyncio.Event().wait()
+
+
 ATTACKS = {
     attack.__name__: attack
-    for attack in (trailers, chunk_extensions, large_heads, large_queries, silent, requests, streams)
+    for attack in (trailers, chunk_extensions, large_heads, large_queries, silent, requests, streams, records)
 }
 
 

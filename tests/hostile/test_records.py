@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from tests.hostile.bad_records import attacker, letters
+from tests.hostile.attacker import attacker
 from tests.hostile.neighbour import beside, neighbour_of
 from tests.journeys.programs import sending
 from tests.journeys.programs.asking import Question, admin, realm
@@ -73,19 +73,20 @@ class Calm:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("partitions", [OTHERS, ATTACKED], ids=["in other partitions", "in the same partitions"])
 async def test_hostile_records_hold_up_nobody(system: System, partitions: Sequence[int]) -> None:
-    expected = letters(BAD, len(ATTACKED))
-
-    async def parked() -> bool:
-        return await asyncio.to_thread(system.consumers[0].metric, "dead_letters_total") >= expected
-
+    records = attacker("records", system.kafka, topic=system.topics.events, bad=BAD, partitions=len(ATTACKED))
     async with (
-        attacker(system.kafka, system.topics.events, BAD, len(ATTACKED)) as send,
+        records as sends,
         sending.opened(system.kafka) as producer,
         neighbour_of(Calm(system, producer, partitions).counted) as other,
     ):
 
         async def attack() -> None:
-            await send()
+            await sends.begin()
+            expected: int = await sends.report()
+
+            async def parked() -> bool:
+                return await asyncio.to_thread(system.consumers[0].metric, "dead_letters_total") >= expected
+
             await wait_until(parked, 120, f"{expected} dead letters")
 
         await beside(other, attack, WAITS)

@@ -18,6 +18,7 @@ from tests.journeys.programs.catalogue_lines import event, saved_filter, tenant
 from tests.journeys.programs.raw_producing import send_raw
 from tests.journeys.programs.rebuild_program import Rebuild
 from tests.journeys.programs.system import System, running_system
+from tests.journeys.records.hostile_batches import ODD_NAME, good, hostile_batches, told
 from tests.journeys.records.test_codecs import letters
 from tests.servers.kafka.kafka_broker import KafkaBroker
 from tests.servers.kafka.topics import Topics
@@ -25,33 +26,6 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.usefixtures("apache_kafka"), pytest.mark.timeout(240)]
 
-MIB = 1024 * 1024
-ODD_NAME = [(b"\xff\xfe", b"1")]
-
-
-def good(ticket: str) -> Raw:
-    return Raw(json.dumps(event("acme", ticket, 1)).encode(), f"acme/{ticket}".encode())
-
-
-def told(ticket: str, **more: bytes) -> Raw:
-    """A good event but for what is beside it."""
-    record = good(ticket)
-    headers = [(b"content-type", b"application/cloudevents+json"), *((name.encode(), more[name]) for name in more)]
-    return Raw(record.value, record.key, [*headers, *ODD_NAME])
-
-
-HOSTILE = {
-    "a header name that is no text": batch(0, good("H0"), told("H1"), good("H2")),
-    "the same, packed": batch(0, good("P0"), told("P1"), good("P2"), codec="zstd"),
-    "a tombstone with such a header": batch(0, Raw(None, b"acme/T", ODD_NAME)),
-    "neither key nor value": batch(0, Raw(None, None)),
-    "20 MB of zeros": batch(0, good("Z0"), Raw(bytes(20_000_000), b"acme/Z"), good("Z2"), codec="gzip"),
-    "a header of 20 MB": batch(0, Raw(b"{}", b"acme/Z", [(b"x", bytes(20_000_000))]), codec="gzip"),
-    "a hundred thousand headers": batch(0, good("M0"), Raw(b"{}", b"acme/M", [(b"", None)] * 100_000), good("M2")),
-    "300 MB in a batch": batch(0, Raw(bytes(150_000_000)), Raw(bytes(150_000_000)), codec="zstd"),
-    "a key of any bytes": batch(0, Raw(b"{}", bytes(range(256)) * 2_000)),
-    "no time": batch(0, Raw(json.dumps({**event("acme", "N", 1), "time": None}).encode(), b"acme/N", (), -(2**41))),
-}
 PARTITION = 1
 COUNTED = {"H0", "H2", "P0", "P2", "Z0", "Z2", "M0", "M2", "LAST"}
 
@@ -62,8 +36,8 @@ def place_of(letter: ConsumerRecord) -> int:
 
 async def test_every_hostile_record_is_parked_and_every_program_reads_past_it(system: System, tmp_path: Path) -> None:
     await system.publish(realm("helpdesk"), tenant("acme"))
-    places: dict[str, int] = {}
-    for kind, raw in HOSTILE.items():
+    hostile, places = hostile_batches(), dict[str, int]()
+    for kind, raw in hostile.items():
         places[kind] = await send_raw(system.kafka, system.topics.events, PARTITION, raw)
     await send_raw(system.kafka, system.topics.events, PARTITION, batch(0, good("LAST")))
     settled = await system.settled("acme", within_s=60.0)
@@ -80,7 +54,7 @@ async def test_every_hostile_record_is_parked_and_every_program_reads_past_it(sy
     batch_letter = parked[places["300 MB in a batch"]]
     assert b"more than 67,108,864 bytes when unpacked" in dict(batch_letter.headers)["reason"]
     assert batch_letter.value is not None
-    assert batch_letter.value[61:] == HOSTILE["300 MB in a batch"][61:]
+    assert batch_letter.value[61:] == hostile["300 MB in a batch"][61:]
     listed = await letters(system, "list", "--json")
     assert {json.loads(line)["offset"] for line in listed} == set(parked)
     status, said = await Rebuild(system, tmp_path).run()
