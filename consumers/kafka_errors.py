@@ -5,11 +5,25 @@ Sources: `aiokafka.errors`, and `org.apache.kafka.common.protocol.Errors` for wh
 
 from collections.abc import Mapping
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import BrokerResponseError, KafkaError, kafka_errors
 
 from consumers.errors import Incurable
 from service.store.client.redis_errors import Remedy
 from service.store.ports.errors import StoreDenied, StoreUnavailable
+
+
+class InvalidRecord(BrokerResponseError):  # type: ignore[misc]  # aiokafka ships no types
+    """A topic refuses a record for what it is. aiokafka doesn't know the code and would call it UnknownError."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+    description = "The topic refuses the record: one with cleanup.policy=compact takes none without a key"
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(args or (self.description,)))
+
+
+kafka_errors[InvalidRecord.errno] = InvalidRecord
 
 KAFKA_ERRORS: Mapping[str, Remedy] = {
     # A broker, the network, a leader, a coordinator or the group is changing.
@@ -87,6 +101,7 @@ KAFKA_ERRORS: Mapping[str, Remedy] = {
     "InvalidConfigurationError": Remedy.STOP,
     "InvalidGroupIdError": Remedy.STOP,
     "InvalidPartitionsError": Remedy.STOP,
+    "InvalidRecord": Remedy.STOP,
     "InvalidReplicationAssignmentError": Remedy.STOP,
     "InvalidReplicationFactorError": Remedy.STOP,
     "InvalidSessionTimeoutError": Remedy.STOP,
@@ -123,7 +138,7 @@ KAFKA_ERRORS: Mapping[str, Remedy] = {
     "TransactionCoordinatorFenced": Remedy.STOP,
     "UnknownProducerId": Remedy.STOP,
 }
-"""The remedy by class name in `aiokafka.errors`; a class that isn't listed has the remedy of its nearest base class."""
+"""The remedy by class name in `aiokafka.errors` and here; a class that isn't listed has its nearest base class's."""
 
 RETRIED = (StoreUnavailable, KafkaError, TimeoutError)
 """The errors that a loop catches and passes to `check_retry`. Any other exception is a bug in this program."""

@@ -18,7 +18,7 @@ from consumers.errors import TopicsUnusable
 from consumers.kafka.topics import ensure_topics
 from consumers.progress import SAY_S, Say, say_on_stderr
 from consumers.publishing.acknowledgements import Acknowledged
-from consumers.publishing.applied_positions import until_applied
+from consumers.publishing.applied_positions import NotApplied, until_applied
 from consumers.publishing.line_source import STDIN, Line, SourceUnusable, lines_of
 from consumers.publishing.ndjson import BadLine, record
 from consumers.publishing.outbox import NotAcknowledged, Outbox, open_outbox
@@ -124,7 +124,7 @@ class _Job:
                     totals = replace(totals, dead_letters=reasons)
         except StoreUnavailable as error:
             raise PublishStopped(f"TICKET_COUNTS_REDIS: {error}") from error
-        except (TopicsUnusable, NotAcknowledged, StoreRefused, LettersUnreadable) as error:
+        except (TopicsUnusable, NotAcknowledged, NotApplied, StoreRefused, LettersUnreadable) as error:
             raise PublishStopped(str(error)) from error
         except KafkaConnectionError as error:
             raise PublishStopped(f"no broker answers at {self._settings.kafka}") from error
@@ -287,7 +287,8 @@ Absent topics are created.""",
     parser.add_argument(
         "--until-applied",
         action="store_true",
-        help="wait until Redis says that the consumers have applied all lines; status 1 if some became dead letters",
+        help="wait until Redis says that the consumers have applied all lines; status 1 if some became dead letters, "
+        "or if nothing is applied for two minutes",
     )
     return parser
 

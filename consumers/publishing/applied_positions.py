@@ -1,6 +1,7 @@
 """Waits until the consumers have applied the published records, by the buckets' positions. Reads no counter."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 
 from consumers.backoff import Backoff
@@ -12,6 +13,13 @@ from service.store.ports.steps import BucketState, OffsetStore
 
 POLL_INTERVAL_S = 0.5
 """Consumers raise the positions of idle buckets once a second, so faster polling would see nothing new."""
+
+STANDSTILL_S = 120.0
+"""Longest wait without any progress: several times what a restart, a rebalance or a failover takes."""
+
+
+class NotApplied(Exception):
+    """The wait ended early, since the consumers apply nothing more. The message says how much is left."""
 
 
 async def until_applied(
@@ -25,16 +33,18 @@ async def until_applied(
     """Waits until every bucket has applied the records below `ends` (offsets by partition), and the store has the
     catalogue's records below `catalogue_end`. Poison records count as applied once they are dead letters.
 
-    Reports progress, and waits while Redis is unavailable. Raises StoreDenied, which no retry cures.
+    Reports progress, and waits while Redis is unavailable. Raises NotApplied after STANDSTILL_S without progress, and
+    StoreDenied, which no retry cures.
     """
     progress: ProgressReport | None = None
-    before, backoff = 0, Backoff()
+    before, backoff, moved_at = 0, Backoff(), time.monotonic()
     while True:
         try:
             left = _left(await store.states(buckets), ends) + max(0, catalogue_end - await store.validated_offset())
         except StoreUnavailable as error:
             check_retry(error)
             say(f"waiting for Redis: {error}")
+            _check_standstill(moved_at, f"Redis is away: {error}")
             await backoff.pause()
             continue
         backoff = Backoff()
@@ -43,8 +53,15 @@ async def until_applied(
         progress.add(before - left)
         if not left:
             return
-        before = left
+        if left != before:
+            before, moved_at = left, time.monotonic()
+        _check_standstill(moved_at, f"{left:,} are left; /readyz of the consumers says what stopped them")
         await asyncio.sleep(POLL_INTERVAL_S)
+
+
+def _check_standstill(moved_at: float, why: str) -> None:
+    if time.monotonic() - moved_at > STANDSTILL_S:
+        raise NotApplied(f"no published record was applied for {STANDSTILL_S:g} s: {why}")
 
 
 def _left(states: Mapping[int, BucketState], ends: Mapping[int, Position]) -> int:

@@ -9,14 +9,15 @@ from aiokafka import errors as kafka_errors
 from redis import exceptions as redis_errors
 
 from consumers.errors import Incurable
-from consumers.kafka_errors import KAFKA_ERRORS, cause_of, check_retry, remedy_of
+from consumers.kafka_errors import KAFKA_ERRORS, InvalidRecord, cause_of, check_retry, remedy_of
 from service.store.client.redis_errors import REDIS_ERRORS, Remedy, redis_remedy
 from service.store.ports.errors import StoreDenied, StoreUnable, StoreUnavailable
 
 
 def classes_of(module: ModuleType) -> dict[str, type[Exception]]:
-    """The errors that a client's module defines itself."""
-    return {
+    """The errors that a client's module defines itself, and those that we add to it."""
+    own = {"InvalidRecord": InvalidRecord} if module is kafka_errors else {}
+    return own | {
         one.__name__: one  # not its name there: some have an older one beside it
         for _, one in inspect.getmembers(module, inspect.isclass)
         if issubclass(one, Exception) and one.__module__ == module.__name__
@@ -52,6 +53,12 @@ def test_each_row_of_kafka_is_retried_or_stops_with_its_name(name: str) -> None:
     else:
         with pytest.raises(Incurable, match=f"Kafka: {name}: .*said by the broker"):
             check_retry(error)
+
+
+def test_a_record_that_its_topic_refuses_is_an_error_that_no_retry_cures() -> None:
+    refused = kafka_errors.for_code(87)()  # what aiokafka's producer makes of the broker's INVALID_RECORD
+    with pytest.raises(Incurable, match=r"Kafka: InvalidRecord: .*compact takes none without a key"):
+        check_retry(refused)
 
 
 @pytest.mark.parametrize("name", sorted(REDIS_ERRORS))

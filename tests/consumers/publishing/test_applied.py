@@ -7,7 +7,7 @@ import pytest
 
 from consumers import progress
 from consumers.publishing import applied_positions
-from consumers.publishing.applied_positions import until_applied
+from consumers.publishing.applied_positions import NotApplied, until_applied
 from service.store.ports.errors import StoreDenied, StoreUnavailable
 from service.store.ports.steps import Applied, Batch, BucketState, PartitionProgress
 from tests.fakes.memory_store import MemoryStore
@@ -93,3 +93,16 @@ async def test_a_store_that_refuses_this_client_is_not_waited_for() -> None:
 
     with pytest.raises(StoreDenied):
         await asyncio.wait_for(until_applied(Refusing(), BUCKETS, {0: 1}, lambda _: None), 10)
+
+
+@pytest.mark.parametrize(("away", "why"), [(0, "5 are left; /readyz"), (10**9, "Redis is away: away")])
+async def test_consumers_that_apply_nothing_more_are_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, away: int, why: str
+) -> None:
+    monkeypatch.setattr(applied_positions, "STANDSTILL_S", 0.05)
+    store = Watched()
+    await store.reach(0, p0=5)
+    await store.reach(1, p0=5)
+    store.away = away
+    with pytest.raises(NotApplied, match=why):
+        await asyncio.wait_for(until_applied(store, BUCKETS, {0: 10}, lambda _: None), 10)
