@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import logging
-import os
 import signal
 import sys
 import time
@@ -11,8 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 
-from aiokafka.errors import KafkaConnectionError, KafkaError
-
+from consumers.command import EXIT_INTERRUPTED, UNREACHABLE, begin, command_line, unreachable
 from consumers.dead_letters.topic import LettersUnreadable, named_ends, refused_of
 from consumers.errors import TopicsUnusable
 from consumers.kafka.topics import ensure_topics
@@ -22,13 +19,9 @@ from consumers.publishing.applied_positions import NotApplied, until_applied
 from consumers.publishing.line_source import STDIN, Line, SourceUnusable, lines_of
 from consumers.publishing.ndjson import BadLine, record
 from consumers.publishing.outbox import NotAcknowledged, Outbox, open_outbox
-from consumers.settings import ConsumerSettings, known_variables
-from service import logs
-from service.config import environment
-from service.config.environment import SettingsError
-from service.store.ports.errors import StoreRefused, StoreUnavailable
+from consumers.settings import ConsumerSettings
+from service.store.ports.errors import StoreRefused
 from service.store.redis.store import RedisStore, open_store
-from service.version import ABOUT
 
 SETTINGS_USED = (
     *("kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "partitions", "replication_factor"),
@@ -39,8 +32,6 @@ REASONS_SHOWN = 10
 """Most reasons for dead letters that are printed, the most frequent first."""
 
 EXIT_STOPPED = 1
-EXIT_INTERRUPTED = 130
-"""The exit status that shells report after Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +113,10 @@ class _Job:
                     await self._until_applied(store, outbox.acknowledged)
                     reasons = await refused_of(self._settings, letters_end, outbox.acknowledged)
                     totals = replace(totals, dead_letters=reasons)
-        except StoreUnavailable as error:
-            raise PublishStopped(f"TICKET_COUNTS_REDIS: {error}") from error
         except (TopicsUnusable, NotAcknowledged, NotApplied, StoreRefused, LettersUnreadable) as error:
             raise PublishStopped(str(error)) from error
-        except KafkaConnectionError as error:
-            raise PublishStopped(f"no broker answers at {self._settings.kafka}") from error
-        except KafkaError as error:
-            raise PublishStopped(f"Kafka at {self._settings.kafka}: {error}") from error
+        except UNREACHABLE as error:
+            raise PublishStopped(unreachable(error, self._settings)) from error
         return totals
 
     async def _until_applied(self, store: RedisStore, acknowledged: Acknowledged) -> None:
@@ -213,16 +200,7 @@ def main(argv: Sequence[str]) -> int:
     0 for success, 1 after an early stop or with dead letters, 2 for wrong use, 130 after Ctrl-C.
     """
     options = _parser().parse_args(argv[1:])
-    try:
-        settings = ConsumerSettings.read(os.environ)
-    except SettingsError as error:
-        say_on_stderr(str(error))
-        return environment.EXIT_WRONG_USE
-    for warning in environment.unknown_variables(os.environ, known_variables()):
-        say_on_stderr(warning)
-    logs.set_up("warning", "console", "publish")
-    # We report every client error ourselves, so the client's own log lines would be duplicates.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    settings = begin("publish")
     job = _Job(settings, options.rate, options.skip_bad, options.until_applied, say_on_stderr)
     try:
         totals = asyncio.run(_run_files(job, options.files or [STDIN]))
@@ -263,10 +241,9 @@ _rate.__name__ = "number of records a second"  # how argparse names it in "inval
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m consumers.publish",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="""Publishes NDJSON, one JSON object a line:
+    parser = command_line(
+        "publish",
+        """Publishes NDJSON, one JSON object a line:
 
   {"specversion": "1.0", "tenantid": …, "subject": …, …}   a CloudEvent, to the events topic
   {"kind": …, "value": {…}}                                a catalogue entry, to the catalogue topic
@@ -276,9 +253,8 @@ Lines are sent in order and unchanged. Where an event follows a catalogue line, 
 one is acknowledged before the second is sent. The first bad line stops the command: the lines before it are published,
 the lines after it aren't. A well-formed event that the consumers refuse isn't found here; it becomes a dead letter.
 Absent topics are created.""",
-        epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
+        SETTINGS_USED,
     )
-    parser.add_argument("--version", action="version", version=ABOUT)
     parser.add_argument("files", nargs="*", metavar="FILE", help="NDJSON, or NDJSON as .gz; - or no file: stdin")
     parser.add_argument(
         "--rate", type=_rate, metavar="N", help="records a second at most (default: as fast as possible)"

@@ -2,14 +2,10 @@
 
 import argparse
 import asyncio
-import logging
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-
-from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from consumers.audit import arguments
 from consumers.audit.against import Against
@@ -17,35 +13,30 @@ from consumers.audit.cycle import audited, stored_counters
 from consumers.audit.export import BadExport
 from consumers.audit.tenant_audit import Mender, TenantAudit, TenantReport, Unproven
 from consumers.catalogue.reading import NothingFound, opened, stored_tenant
+from consumers.command import EXIT_INTERRUPTED, UNREACHABLE, begin, unreachable
 from consumers.engine.reevaluation import Reevaluation
 from consumers.engine.tenants import Tenants
 from consumers.errors import ForeignTopic, OlderCode
 from consumers.metrics import ConsumerMetrics
 from consumers.ops.store_clock import StoreClock
+from consumers.progress import SAY_S, say_on_stderr
 from consumers.publishing.line_source import SourceUnusable, lines_of
 from consumers.publishing.outbox import NotAcknowledged, open_outbox
-from consumers.settings import ConsumerSettings, known_variables
-from service import logs
+from consumers.settings import ConsumerSettings
 from service.clock import Clock
-from service.config import environment
-from service.config.environment import EXIT_WRONG_USE, SettingsError
+from service.config.environment import EXIT_WRONG_USE
 from service.one_line import one_line
 from service.store.ports.catalogue import Bucket
-from service.store.ports.errors import StoreRefused, StoreUnavailable
+from service.store.ports.errors import StoreRefused
 from service.store.redis.store import RedisStore
 
 EXIT_DRIFT = 1
 EXIT_UNPROVEN = 3
-EXIT_INTERRUPTED = 130
-"""The status that shells report after Ctrl-C (128 + SIGINT)."""
-
-PROGRESS_S = 5.0
-"""Seconds between two progress lines."""
 
 
 async def _audit(options: argparse.Namespace, settings: ConsumerSettings) -> int:
     drift = tenants = tickets = unproven = 0
-    next_progress = time.monotonic() + PROGRESS_S
+    next_progress = time.monotonic() + SAY_S
     async with opened(settings) as store:
         if options.tenant is not None:
             await stored_tenant(store, options.tenant)
@@ -58,16 +49,16 @@ async def _audit(options: argparse.Namespace, settings: ConsumerSettings) -> int
                     tenants += 1
                     if isinstance(result, Unproven):
                         unproven += 1
-                        _say(f"unproven: {result}")
+                        say_on_stderr(f"unproven: {result}")
                         continue
                     _print(result)
                     drift, tickets = drift + result.drift, tickets + result.tickets
                     if time.monotonic() >= next_progress:
-                        _say(f"so far {tenants:,} tenants, {tickets:,} tickets, {drift:,} things wrong")
-                        next_progress = time.monotonic() + PROGRESS_S
+                        say_on_stderr(f"so far {tenants:,} tenants, {tickets:,} tickets, {drift:,} things wrong")
+                        next_progress = time.monotonic() + SAY_S
     repaired = ", all repaired" if drift and options.repair else ""
     missing = f"; {unproven:,} tenants could not be proven" if unproven else ""
-    _say(f"audited {tenants:,} tenants, {tickets:,} tickets: {drift:,} things wrong{repaired}{missing}")
+    say_on_stderr(f"audited {tenants:,} tenants, {tickets:,} tickets: {drift:,} things wrong{repaired}{missing}")
     return EXIT_UNPROVEN if unproven else EXIT_DRIFT if drift else 0
 
 
@@ -96,13 +87,13 @@ def _print(report: TenantReport) -> None:
 async def _against(options: argparse.Namespace, settings: ConsumerSettings) -> int:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(settings))
-        outbox = await stack.enter_async_context(open_outbox(settings, _say)) if options.publish else None
+        outbox = await stack.enter_async_context(open_outbox(settings, say_on_stderr)) if options.publish else None
         against = Against(store, _write, options.tenant, None if outbox is None else outbox.send)
         async with aclosing(lines_of([options.against])) as lines:
             await against.run(lines)
         if outbox is not None:
             await outbox.flush()
-    _say(str(against.totals))
+    say_on_stderr(str(against.totals))
     return EXIT_DRIFT if against.totals.different else 0
 
 
@@ -110,44 +101,28 @@ def _write(line: str) -> None:
     print(one_line(line), flush=True)
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
 async def run(options: argparse.Namespace, settings: ConsumerSettings) -> int:
     """Runs the audit or the comparison. Returns the exit status."""
     try:
         return await (_audit if options.against is None else _against)(options, settings)
     except (SourceUnusable, BadExport, StoreRefused, NothingFound) as error:
-        _say(str(error))
+        say_on_stderr(str(error))
         return EXIT_WRONG_USE
-    except StoreUnavailable as error:
-        _say(f"TICKET_COUNTS_REDIS: {error}")
     except (ForeignTopic, OlderCode, NotAcknowledged) as error:
-        _say(str(error))
-    except KafkaConnectionError:
-        _say(f"no broker answers at {settings.kafka}")
-    except KafkaError as error:
-        _say(f"Kafka at {settings.kafka}: {error!r}")
+        say_on_stderr(str(error))
+    except UNREACHABLE as error:
+        say_on_stderr(unreachable(error, settings))
     return EXIT_UNPROVEN
 
 
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 drift found, 2 wrong use, 3 not proven or unreachable, 130."""
     options = arguments.parse(argv)
-    try:
-        settings = ConsumerSettings.read(os.environ)
-    except SettingsError as error:
-        _say(str(error))
-        return EXIT_WRONG_USE
-    for warning in environment.unknown_variables(os.environ, known_variables()):
-        _say(warning)
-    logs.set_up("warning", "console", "audit")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # we report its errors
+    settings = begin("audit")
     try:
         return asyncio.run(run(options, settings))
     except KeyboardInterrupt:
-        _say("interrupted")
+        say_on_stderr("interrupted")
         return EXIT_INTERRUPTED
 
 

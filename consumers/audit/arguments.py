@@ -3,10 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from consumers.settings import ConsumerSettings
-from service.config import environment
-from service.domain.tickets.ids import is_tenant_id
-from service.version import ABOUT
+from consumers.command import command_line, tenant_id
 
 SETTINGS_USED = (
     "kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "redis", "redis_timeout_s", "buckets",
@@ -27,14 +24,8 @@ be reached."""
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
-    whole = argparse.ArgumentParser(
-        prog="python -m consumers.audit",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description=_DESCRIPTION,
-        epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
-    )
-    whole.add_argument("--version", action="version", version=ABOUT)
-    whole.add_argument("--tenant", type=_tenant, metavar="ID", help="audit or compare only this tenant")
+    whole = command_line("audit", _DESCRIPTION, SETTINGS_USED)
+    whole.add_argument("--tenant", type=tenant_id, metavar="ID", help="audit or compare only this tenant")
     whole.add_argument("--repair", action="store_true", help="repair proven faults, and nothing else")
     whole.add_argument("--against", metavar="FILE", help="compare with this export; .gz is unpacked, - is stdin")
     whole.add_argument("--publish", action="store_true", help="with --against: publish the missing events")
@@ -49,12 +40,3 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if options.repair and options.against is not None:
         parser().error("--repair can't be combined with --against: it repairs counters, not tickets")
     return options
-
-
-def _tenant(text: str) -> str:
-    if not is_tenant_id(text):
-        raise ValueError
-    return text
-
-
-_tenant.__name__ = "tenant id"  # how argparse names it in "invalid … value"

@@ -16,6 +16,7 @@ from consumers.catalogue.foreign.name_map import NameMap, read_name_map
 from consumers.catalogue.foreign.translation import Unusable
 from consumers.catalogue.reading import NothingFound, opened, stored_tenant
 from consumers.catalogue.verdict import When
+from consumers.progress import say_on_stderr
 from consumers.publishing.line_source import STDIN, SourceUnusable, lines_of
 from consumers.settings import ConsumerSettings
 from service import timezones
@@ -38,7 +39,7 @@ EXIT_FAILED = 1
 async def _check(options: argparse.Namespace) -> int:
     async with aclosing(lines_of(options.files)) as lines:
         checked = await check(lines, print)
-    _say(str(checked))
+    say_on_stderr(str(checked))
     return EXIT_FAILED if checked.problems else 0
 
 
@@ -64,7 +65,7 @@ async def _unknown(options: argparse.Namespace) -> int:
                 for one in unknown.still_unknown(settings, await store.unknown_ids(tenant)):
                     print(unknown.line(tenant, one))
                     found += 1
-    _say(f"{found:,} ids that the catalogue doesn't know")
+    say_on_stderr(f"{found:,} ids that the catalogue doesn't know")
     return 0
 
 
@@ -126,8 +127,8 @@ async def _import(options: argparse.Namespace) -> int:
     for line in result.lines:
         print(line)
     for message in result.messages:
-        _say(message)
-    _say(f"{len(result.lines)} filters, {result.left_out} left out")
+        say_on_stderr(message)
+    say_on_stderr(f"{len(result.lines)} filters, {result.left_out} left out")
     return EXIT_FAILED if result.left_out and not options.skip else 0
 
 
@@ -143,10 +144,6 @@ def _print(lines: Iterable[str]) -> None:
         print(line)
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)
-
-
 _COMMANDS = {"check": _check, "show": _show, "unknown": _unknown, "explain": _explain, "import": _import}
 
 
@@ -155,12 +152,12 @@ async def run(options: argparse.Namespace) -> int:
     try:
         return await _COMMANDS[options.command](options)
     except (SettingsError, SourceUnusable, StoreRefused, Unusable) as error:
-        _say(str(error))
+        say_on_stderr(str(error))
         return EXIT_WRONG_USE
     except NothingFound as error:
-        _say(str(error))
+        say_on_stderr(str(error))
     except StoreUnavailable as error:
-        _say(f"TICKET_COUNTS_REDIS: {error}")
+        say_on_stderr(f"TICKET_COUNTS_REDIS: {error}")
     return EXIT_FAILED
 
 

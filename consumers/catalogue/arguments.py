@@ -3,14 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
-from consumers.settings import ConsumerSettings
+from consumers.command import command_line, tenant_id
 from service import timezones
-from service.config import environment
 from service.domain.counting.viewer import Perspective, Role
-from service.domain.tickets.ids import is_id, is_tenant_id
-from service.version import ABOUT
-
-PROGRAM = "python -m consumers.catalogue"
+from service.domain.tickets.ids import is_id
 
 SETTINGS_USED = ("redis", "redis_timeout_s", "buckets")
 
@@ -42,23 +38,21 @@ _MAP = """JSON file that maps the other system's names to ours: {"statuses", "pr
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of `command` and of each command's own arguments."""
-    whole = argparse.ArgumentParser(
-        prog=PROGRAM,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Checks, shows, explains and imports catalogue entries. Publishes nothing: consumers.publish does.",
-        epilog="Settings of show, unknown and explain (environment variables):\n\n"
-        + environment.table(ConsumerSettings, SETTINGS_USED),
+    whole = command_line(
+        "catalogue",
+        "Checks, shows, explains and imports catalogue entries. Publishes nothing: consumers.publish does.",
+        SETTINGS_USED,
+        " of show, unknown and explain",
     )
-    whole.add_argument("--version", action="version", version=ABOUT)
     commands = whole.add_subparsers(dest="command", required=True, metavar="check|show|unknown|explain|import")
     check = commands.add_parser("check", help="report lines that the consumers would refuse", description=_CHECK)
     check.add_argument(
         "files", nargs="+", metavar="FILE", help="NDJSON for consumers.publish; .gz is unpacked; - is stdin"
     )
     show = commands.add_parser("show", help="print a tenant's catalogue in force", description=_SHOW)
-    show.add_argument("--tenant", type=_tenant, required=True)
+    show.add_argument("--tenant", type=tenant_id, required=True)
     unknown = commands.add_parser("unknown", help="print ids that the catalogue doesn't know", description=_UNKNOWN)
-    unknown.add_argument("--tenant", type=_tenant, metavar="ID", help="only this tenant's ids")
+    unknown.add_argument("--tenant", type=tenant_id, metavar="ID", help="only this tenant's ids")
     _add_explain(commands.add_parser("explain", help="print how a filter is counted", description=_EXPLAIN))
     _add_import(commands.add_parser("import", help="translate another system's filters", description=_IMPORT))
     return whole
@@ -73,7 +67,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _add_explain(explain: argparse.ArgumentParser) -> None:
-    explain.add_argument("--tenant", type=_tenant, required=True)
+    explain.add_argument("--tenant", type=tenant_id, required=True)
     explain.add_argument("--filter", type=_id, required=True, metavar="ID", help="id of a filter, status or priority")
     explain.add_argument("--profile", type=_id, metavar="ID", help="the base filter that narrows it")
     explain.add_argument("--role", type=Role, choices=list(Role), help="only this role")
@@ -101,16 +95,10 @@ def _add_explain(explain: argparse.ArgumentParser) -> None:
 def _add_import(importing: argparse.ArgumentParser) -> None:
     importing.add_argument("file", metavar="FILE", help="the other system's JSON; .gz is unpacked; - is stdin")
     importing.add_argument("--from", choices=SYSTEMS, required=True, dest="system")
-    importing.add_argument("--tenant", type=_tenant, required=True, help="the tenant of the filters")
+    importing.add_argument("--tenant", type=tenant_id, required=True, help="the tenant of the filters")
     importing.add_argument("--owner", type=_id, metavar="USER", help="the owner of filters that aren't for everybody")
     importing.add_argument("--map", metavar="FILE", help=_MAP)
     importing.add_argument("--skip", action="store_true", help="status 0 although some filters are left out")
-
-
-def _tenant(text: str) -> str:
-    if not is_tenant_id(text):
-        raise ValueError
-    return text
 
 
 def _id(text: str) -> str:
@@ -126,6 +114,5 @@ def _zone(text: str) -> str:
 
 
 # How argparse names them in "invalid … value".
-_tenant.__name__ = "tenant id"
 _id.__name__ = "id"
 _zone.__name__ = "IANA time zone"

@@ -3,35 +3,24 @@
 import argparse
 import asyncio
 import json
-import logging
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 
-from aiokafka.errors import KafkaConnectionError, KafkaError
-
+from consumers.command import EXIT_INTERRUPTED, UNREACHABLE, begin, unreachable
 from consumers.dead_letters import arguments
 from consumers.dead_letters.letter import Origin, ReadLetter, letter_in, whose_letter
 from consumers.dead_letters.topic import LettersUnreadable, parked_records
-from consumers.progress import Say, say_on_stderr
+from consumers.progress import SAY_S, Say, say_on_stderr
 from consumers.publishing.ndjson import Record
 from consumers.publishing.outbox import NotAcknowledged, Outbox, open_outbox
-from consumers.settings import ConsumerSettings, known_variables
-from service import logs
-from service.config import environment
-from service.config.environment import SettingsError
+from consumers.settings import ConsumerSettings
 from service.domain.tickets.instant import format_instant_exactly
 from service.one_line import one_line
 
-PROGRESS_S = 5.0
-"""Seconds between two lines of progress: often enough to see that it moves."""
-
 EXIT_STOPPED = 1
-EXIT_INTERRUPTED = 130
-"""What shells report for a program that Ctrl-C ended."""
 
 
 class Run:
@@ -47,7 +36,7 @@ class Run:
         self._outbox: Outbox | None = None
         self._handled: set[Origin] = set()
         self._count: Counter[str] = Counter()
-        self._next_progress = time.monotonic() + PROGRESS_S
+        self._next_progress = time.monotonic() + SAY_S
 
     def totals(self) -> str:
         """What was done until now; of records sent those that are acknowledged."""
@@ -130,7 +119,7 @@ class Run:
     def _progress(self) -> None:
         if time.monotonic() >= self._next_progress:
             self._say(self.totals())
-            self._next_progress = time.monotonic() + PROGRESS_S
+            self._next_progress = time.monotonic() + SAY_S
 
 
 def _named(tenant: str, ticket: str) -> str:
@@ -167,24 +156,14 @@ _LEFT_OUT = {
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 when it stopped early or left letters out, 2 wrong use, 130."""
     asked = arguments.parse(argv)
-    try:
-        settings = ConsumerSettings.read(os.environ)
-    except SettingsError as error:
-        say_on_stderr(str(error))
-        return environment.EXIT_WRONG_USE
-    for warning in environment.unknown_variables(os.environ, known_variables()):
-        say_on_stderr(warning)
-    logs.set_up("warning", "console", "dead_letters")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what the client meets ends in a message of ours
+    settings = begin("dead_letters")
     run = Run(settings, asked, lambda line: print(line, flush=True), say_on_stderr)
     try:
         asyncio.run(run.run())
     except (LettersUnreadable, NotAcknowledged) as error:
         return _stopped(str(error), run)
-    except KafkaConnectionError:
-        return _stopped(f"no broker answers at {settings.kafka}", run)
-    except KafkaError as error:
-        return _stopped(f"Kafka at {settings.kafka}: {error!r}", run)
+    except UNREACHABLE as error:
+        return _stopped(unreachable(error, settings), run)
     except KeyboardInterrupt:
         say_on_stderr(f"interrupted: {run.totals()}")
         return EXIT_INTERRUPTED

@@ -4,15 +4,10 @@ import argparse
 import re
 from collections.abc import Sequence
 
+from consumers.command import command_line, tenant_id
 from consumers.dead_letters.selection import Offsets, Selection
-from consumers.settings import ConsumerSettings
-from service.config import environment
-from service.domain.tickets.ids import is_tenant_id
 from service.domain.tickets.instant import parse_instant
 from service.domain.tickets.ticket import Instant
-from service.version import ABOUT
-
-PROGRAM = "python -m consumers.dead_letters"
 
 SETTINGS_USED = ("kafka", "events_topic", "catalogue_topic", "dead_letter_topic")
 
@@ -29,13 +24,11 @@ condition it asks for --all."""
 
 def parser() -> argparse.ArgumentParser:
     """Parses into `command` and the conditions."""
-    whole = argparse.ArgumentParser(
-        prog=PROGRAM,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Shows the records that could not be applied, and sends them again once their cause is mended.",
-        epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
+    whole = command_line(
+        "dead_letters",
+        "Shows the records that could not be applied, and sends them again once their cause is mended.",
+        SETTINGS_USED,
     )
-    whole.add_argument("--version", action="version", version=ABOUT)
     commands = whole.add_subparsers(dest="command", required=True, metavar="list|replay")
     listing = commands.add_parser("list", help="print the letters", description=_LIST)
     replay = commands.add_parser("replay", help="send their records again", description=_REPLAY)
@@ -66,19 +59,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _add_conditions(command: argparse.ArgumentParser) -> None:
     chosen = command.add_argument_group("which letters", "all conditions given must hold; none: every letter")
-    chosen.add_argument("--tenant", type=_tenant, metavar="ID", help="of this tenant, as far as the record says whose")
+    chosen.add_argument(
+        "--tenant", type=tenant_id, metavar="ID", help="of this tenant, as far as the record says whose"
+    )
     chosen.add_argument("--reason", metavar="TEXT", help="with this in their reason, in any letter case")
     chosen.add_argument("--topic", metavar="NAME", help="read from this topic")
     chosen.add_argument("--partition", type=_partition, metavar="P", help="read from this partition of it")
     chosen.add_argument("--offsets", type=_offsets, metavar="A-B", help="read there from offset A to B; A- to the end")
     chosen.add_argument("--since", type=_instant, metavar="TIME", help="from this time of the record on (RFC 3339)")
     chosen.add_argument("--until", type=_instant, metavar="TIME", help="before this time")
-
-
-def _tenant(text: str) -> str:
-    if not is_tenant_id(text):
-        raise ValueError
-    return text
 
 
 def _partition(text: str) -> int:
@@ -106,7 +95,6 @@ def _instant(text: str) -> Instant:
 
 
 # How argparse names them in "invalid … value".
-_tenant.__name__ = "tenant id"
 _partition.__name__ = "partition"
 _offsets.__name__ = "range of offsets"
 _instant.__name__ = "RFC 3339 time"

@@ -2,15 +2,14 @@
 
 import argparse
 import asyncio
-import logging
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
+from consumers.command import EXIT_INTERRUPTED, UNREACHABLE, begin, command_line, unreachable
 from consumers.errors import OlderCode, RebuildRefused
 from consumers.kafka.clients import events_reader
 from consumers.kafka.topic_metadata import describe_topics
@@ -24,13 +23,9 @@ from consumers.rebuild.log_checks import check_beginnings, check_policy
 from consumers.rebuild.memory_budget import MemoryBudget
 from consumers.rebuild.metrics import RebuildMetrics, served
 from consumers.rebuild.rebuilding import Rebuilding
-from consumers.settings import ConsumerSettings, known_variables
-from service import logs
-from service.config import environment
-from service.config.environment import SettingsError
-from service.store.ports.errors import StoreRefused, StoreUnavailable
+from consumers.settings import ConsumerSettings
+from service.store.ports.errors import StoreRefused
 from service.store.redis.building import RedisBuildingStore, open_building_store
-from service.version import ABOUT
 
 SETTINGS_USED = (
     "kafka",
@@ -44,8 +39,6 @@ SETTINGS_USED = (
 )
 
 EXIT_REFUSED = 1
-EXIT_INTERRUPTED = 130
-"""The status that shells report after Ctrl-C (128 + SIGINT)."""
 
 STOP_LIMIT_S = 3.0
 """Longest wait for the Kafka client to stop: a broker that hangs must not delay the exit."""
@@ -133,16 +126,7 @@ async def _running(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 when it was refused, 2 for wrong use, 130 after Ctrl-C."""
     options = _parser().parse_args(argv[1:], namespace=RebuildArguments())
-    try:
-        settings = ConsumerSettings.read(os.environ)
-    except SettingsError as error:
-        say_on_stderr(str(error))
-        return environment.EXIT_WRONG_USE
-    for warning in environment.unknown_variables(os.environ, known_variables()):
-        say_on_stderr(warning)
-    logs.set_up("warning", "console", "rebuild")
-    # We report every client error ourselves, so the client's own log line would be a duplicate.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    settings = begin("rebuild")
     try:
         asyncio.run(rebuild(settings, options))
     except CannotServe as error:
@@ -151,14 +135,8 @@ def main(argv: Sequence[str]) -> int:
     except (RebuildRefused, OlderCode, StoreRefused) as error:
         say_on_stderr(f"refused: {error}")
         return EXIT_REFUSED
-    except StoreUnavailable as error:
-        say_on_stderr(f"TICKET_COUNTS_REDIS: {error}")
-        return EXIT_REFUSED
-    except KafkaConnectionError:
-        say_on_stderr(f"no broker answers at {settings.kafka}")
-        return EXIT_REFUSED
-    except KafkaError as error:
-        say_on_stderr(f"Kafka at {settings.kafka}: {error!r}")
+    except UNREACHABLE as error:
+        say_on_stderr(unreachable(error, settings))
         return EXIT_REFUSED
     except KeyboardInterrupt:
         say_on_stderr("interrupted; run it again to resume")
@@ -167,15 +145,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m consumers.rebuild",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="""Counts tenants again from the log's start, beside the served counts, and swaps when both are at
+    parser = command_line(
+        "rebuild",
+        """Counts tenants again from the log's start, beside the served counts, and swaps when both are at
 the same position. Consumers and the service go on meanwhile, and readers always see complete counts. You may stop or
 kill a rebuild at any time: run it again and it resumes. Redis needs memory for both generations.""",
-        epilog=f"Settings (environment variables):\n\n{environment.table(ConsumerSettings, SETTINGS_USED)}",
+        SETTINGS_USED,
     )
-    parser.add_argument("--version", action="version", version=ABOUT)
     parser.add_argument("--tenant", metavar="ID", help="rebuild only this tenant (default: all)")
     parser.add_argument(
         "--from-store",

@@ -1,0 +1,69 @@
+"""What the commands share: argument types, settings, logs, and the words for a failure. Knows no single command."""
+
+import argparse
+import logging
+import os
+from collections.abc import Sequence
+
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from consumers.progress import say_on_stderr
+from consumers.settings import ConsumerSettings, known_variables
+from service import logs
+from service.config import environment
+from service.config.environment import SettingsError
+from service.domain.tickets.ids import is_tenant_id
+from service.store.ports.errors import StoreUnavailable
+from service.version import ABOUT
+
+EXIT_INTERRUPTED = 130
+"""The exit status that shells report after Ctrl-C (128 + SIGINT)."""
+
+UNREACHABLE = (StoreUnavailable, KafkaError)
+"""The errors that `unreachable` describes."""
+
+
+def command_line(name: str, description: str, settings: Sequence[str], whose: str = "") -> argparse.ArgumentParser:
+    """Returns a parser with `--version`, whose help ends with the named settings; `whose` they are, if not all."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m consumers.{name}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=description,
+        epilog=f"Settings{whose} (environment variables):\n\n{environment.table(ConsumerSettings, settings)}",
+    )
+    parser.add_argument("--version", action="version", version=ABOUT)
+    return parser
+
+
+def begin(name: str) -> ConsumerSettings:
+    """Sets the logs up and returns the settings. Exits the process with status 2 when a setting is wrong."""
+    try:
+        settings = ConsumerSettings.read(os.environ)
+    except SettingsError as error:
+        say_on_stderr(str(error))
+        raise SystemExit(environment.EXIT_WRONG_USE) from None
+    for warning in environment.unknown_variables(os.environ, known_variables()):
+        say_on_stderr(warning)
+    logs.set_up("warning", "console", name)
+    # We report every client error ourselves, so the client's own log lines would be duplicates.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    return settings
+
+
+def unreachable(error: Exception, settings: ConsumerSettings) -> str:
+    """Returns the message for one of `UNREACHABLE`."""
+    if isinstance(error, StoreUnavailable):
+        return f"TICKET_COUNTS_REDIS: {error}"
+    if isinstance(error, KafkaConnectionError):
+        return f"no broker answers at {settings.kafka}"
+    return f"Kafka at {settings.kafka}: {error}"
+
+
+def tenant_id(text: str) -> str:
+    """Parses an argument. Raises ValueError."""
+    if not is_tenant_id(text):
+        raise ValueError
+    return text
+
+
+tenant_id.__name__ = "tenant id"  # how argparse names it in "invalid … value"
