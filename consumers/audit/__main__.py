@@ -7,13 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 
-from consumers.audit import arguments
 from consumers.audit.against import Against
 from consumers.audit.cycle import audited, stored_counters
 from consumers.audit.export import BadExport
 from consumers.audit.tenant_audit import Mender, TenantAudit, TenantReport, Unproven
 from consumers.catalogue.reading import NothingFound, opened, stored_tenant
-from consumers.command import EXIT_INTERRUPTED, UNREACHABLE, begin, unreachable
+from consumers.command import EXIT_INTERRUPTED, UNREACHABLE, begin, command_line, tenant_id, unreachable
 from consumers.engine.reevaluation import Reevaluation
 from consumers.engine.tenants import Tenants
 from consumers.errors import ForeignTopic, OlderCode
@@ -32,6 +31,22 @@ from service.store.redis.store import RedisStore
 
 EXIT_DRIFT = 1
 EXIT_UNPROVEN = 3
+
+SETTINGS_USED = (
+    "kafka", "events_topic", "catalogue_topic", "dead_letter_topic", "redis", "redis_timeout_s", "buckets",
+)  # fmt: skip
+
+_DESCRIPTION = """Recounts every stored ticket and compares the recount with the counters, each counter at one version
+of its tenant, while events go on. Also reports tickets whose stored contributions don't follow from
+their tenant's filters, and tickets with a wrong due time. Prints a line on stdout for each fault, and progress on
+stderr.
+
+With --against it compares the stored tickets with an export of the source system instead. The export is NDJSON, one
+line {"tenant", "ticket", "sequence", "data"?} for each ticket, with the whole ticket as in an event under `data`. It
+reports tickets that are missing, outdated or different here, and tickets that are only here.
+
+Status: 0 no fault, 1 faults found (repaired or not), 2 wrong use, 3 nothing could be proven, or Redis or Kafka can't
+be reached."""
 
 
 async def _audit(options: argparse.Namespace, settings: ConsumerSettings) -> int:
@@ -117,13 +132,32 @@ async def run(options: argparse.Namespace, settings: ConsumerSettings) -> int:
 
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 drift found, 2 wrong use, 3 not proven or unreachable, 130."""
-    options = arguments.parse(argv)
+    options = _parse(argv)
     settings = begin("audit")
     try:
         return asyncio.run(run(options, settings))
     except KeyboardInterrupt:
         say_on_stderr("interrupted")
         return EXIT_INTERRUPTED
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parses `argv`, which begins with the program's name. Exits the process for --help and for wrong use."""
+    options = _parser().parse_args(argv[1:])
+    if options.publish and options.against is None:
+        _parser().error("--publish needs an export: name one with --against")
+    if options.repair and options.against is not None:
+        _parser().error("--repair can't be combined with --against: it repairs counters, not tickets")
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    whole = command_line("audit", _DESCRIPTION, SETTINGS_USED)
+    whole.add_argument("--tenant", type=tenant_id, metavar="ID", help="audit or compare only this tenant")
+    whole.add_argument("--repair", action="store_true", help="repair proven faults, and nothing else")
+    whole.add_argument("--against", metavar="FILE", help="compare with this export; .gz is unpacked, - is stdin")
+    whole.add_argument("--publish", action="store_true", help="with --against: publish the missing events")
+    return whole
 
 
 if __name__ == "__main__":

@@ -1,14 +1,23 @@
-"""Checks the stored contributions and the due time of a ticket against its tenant's columns. Pure."""
+"""Checks a ticket against its tenant's columns, and a stored counter against the recount of its tickets. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from service.domain.counting.column_matcher import ColumnMatcher
 from service.domain.counting.columns import SEMANTICS
+from service.domain.counting.contributions import column_changes
+from service.domain.counting.recount import Recount
 from service.domain.tenants.record import numbered
 from service.domain.tickets.instant import format_instant_exactly
 from service.domain.tickets.ticket import Instant, TicketState
-from service.store.ports.auditing import AuditedTicket, AuditRead
+from service.store.apply_plan import timed_fields
+from service.store.ports.auditing import AuditedTicket, AuditRead, RightCounter, StoredCounter
 from service.store.ports.catalogue import StoredTenant
+
+_Key = TypeVar("_Key", int, str)
+
+_TIMED = "by time"
+"""Marks a wrong cell among the time buckets. No part has this name."""
 
 
 class Judge:
@@ -74,3 +83,42 @@ def instants_of(read: AuditRead, now: Instant) -> list[Instant]:
 
 def _shown(instant: Instant | None) -> str:
     return "never" if instant is None else f"at {format_instant_exactly(instant)}"
+
+
+class WrongCell(NamedTuple):
+    """One cell whose stored count differs from the recount."""
+
+    counter: str
+    part: str
+    cell: str
+    """The number of a column, or the field of a time bucket."""
+    stored: int
+    right: int
+
+
+def wrong_cells(counter: str, stored: StoredCounter, recount: Recount) -> list[WrongCell]:
+    """Returns every cell of the counter that is wrong, missing, or has a count without any ticket."""
+    right = {part: column_changes(masks) for part, masks in recount.masks(counter).items()}
+    found = [
+        WrongCell(counter, part, str(column), count, should_be)
+        for part in sorted(stored.columns.keys() | right.keys())
+        for column, count, should_be in _differences(stored.columns.get(part, {}), right.get(part, {}))
+    ]
+    fields = timed_fields(counter, recount.time_buckets(counter))
+    found += [WrongCell(counter, _TIMED, *difference) for difference in _differences(stored.fields, fields)]
+    return found
+
+
+def right_counter(counter: str, wrong: list[WrongCell], recount: Recount) -> RightCounter:
+    """Returns the right values of the counter, for a repair."""
+    return RightCounter(
+        {part: dict(masks) for part, masks in recount.masks(counter).items()},
+        {part: dict(time_buckets) for part, time_buckets in recount.time_buckets(counter).items()},
+        {cell.cell: cell.right for cell in wrong if cell.part == _TIMED},
+    )
+
+
+def _differences(stored: Mapping[_Key, int], right: Mapping[_Key, int]) -> Iterator[tuple[_Key, int, int]]:
+    for key in sorted(stored.keys() | right.keys()):
+        if (count := stored.get(key, 0)) != (should_be := right.get(key, 0)):
+            yield key, count, should_be

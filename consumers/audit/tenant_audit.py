@@ -11,8 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from consumers.audit.comparing import WrongCell, right_counter, wrong_cells
-from consumers.audit.judging import Judge, instants_of
+from consumers.audit.judging import Judge, WrongCell, instants_of, right_counter, wrong_cells
 from consumers.coordination.live_work import LiveWork
 from service.clock import Clock
 from service.domain.counting.recount import Recount

@@ -1,5 +1,6 @@
 """Converts replies of Redis and of the scripts into values of the ports. Pure, and knows no key."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
@@ -9,7 +10,6 @@ from service.domain.counting.plan import Counter
 from service.domain.tickets.ticket import Instant
 from service.store import codec
 from service.store.client.pipelined_connection import Reply
-from service.store.epoch import epoch_in
 from service.store.ports.errors import StoreUnavailable
 from service.store.ports.reading import CountQuery, Snapshot
 from service.store.ports.steps import (
@@ -142,3 +142,12 @@ def instant_in(value: bytes) -> Instant | None:
 def info_field(text: str, name: str) -> str:
     """Returns one field of an INFO reply, "0" when it is missing."""
     return next((line.partition(":")[2] for line in text.splitlines() if line.startswith(name + ":")), "0")
+
+
+@lru_cache(maxsize=4096)  # one per tenant and run
+def epoch_in(run: str, minted: str, generation: str) -> str:
+    """Returns the epoch; it changes after a rewind (`minted`), a rebuild (`generation`), and with each run of Redis.
+
+    A new run may have lost acknowledged writes, and readers can't wait until a consumer has found out.
+    """
+    return hashlib.blake2b(f"{run}/{minted}/{generation}".encode(), digest_size=8).hexdigest()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from service.domain.counting.contributions import column_changes
 from service.domain.counting.scopes import EVERYONE
 from service.domain.tickets.ticket import Instant
-from service.store.epoch import epoch_in
 from service.store.keys import bucket_of
 from service.store.ports.catalogue import Bucket, StoredTenant
 from service.store.ports.reading import CountQuery, Snapshot, TicketPage
@@ -28,6 +27,7 @@ from service.store.ports.steps import (
     TenantBatch,
 )
 from service.store.ports.unknown_ids import MOST_KEPT, UnknownId, newest_first
+from service.store.replies import epoch_in
 from tests.fakes.memory_asides import MemoryAsides
 from tests.fakes.memory_kept import BucketKept, Kept, add_changes, windowed
 

@@ -1,6 +1,7 @@
 """Subscribes to hints ("tenant T has changed"). Never guarantees delivery: subscribers also read at intervals."""
 
 import asyncio
+import random
 from collections.abc import Callable
 
 import structlog
@@ -9,11 +10,37 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from service.store import keys
-from service.store.client.hint_sources import HintSources
-from service.store.client.redis_client import opened_client, way_to
+from service.store.client.cluster_view import ClusterUrl, is_cluster, view_of
+from service.store.client.redis_client import opened_client, sending, way_to
 from service.store.client.redis_errors import failure_text
-from service.store.client.send_errors import sending
+from service.store.client.slots import Address
 from service.store.ports.errors import StoreUnavailable
+
+LIMIT_S = 1.0
+"""Longest wait for one server before the next one is tried."""
+
+
+class HintSources:
+    """Returns servers in turn: the URL's only one, or those of a cluster, including servers that join later."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._cluster = ClusterUrl.of(url) if is_cluster(url) else None
+        self._known = frozenset(self._cluster.seeds if self._cluster else ())
+        self._waiting: list[Address] = []
+
+    async def next(self) -> str:
+        """Returns a server's URL; in a cluster, that of a server that has just answered. Raises StoreUnavailable."""
+        if self._cluster is None:
+            return self._url
+        if not self._waiting:
+            self._waiting = [*self._known | {*self._cluster.seeds}]
+            random.shuffle(self._waiting)  # spreads processes over servers
+        address = self._waiting.pop()
+        view = await view_of(self._cluster, address, LIMIT_S)
+        self._known = frozenset(node.address for node in view.nodes)
+        return self._cluster.server(address)
+
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -27,9 +27,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from service.store.client.redis_client import way_to
+from service.store.client.redis_client import sending, way_to
 from service.store.client.redis_errors import Remedy, failure_text, redis_remedy
-from service.store.client.send_errors import sending
 from service.store.ports.errors import StoreDenied, StoreUnable, StoreUnavailable
 
 Argument = str | bytes | int

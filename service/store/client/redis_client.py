@@ -1,14 +1,15 @@
-"""Opens a redis-py client of one server, for uses without pipelining, and parses URLs. Never retries a command."""
+"""Opens a redis-py client of one server, parses URLs, and words lost connections alike. Never retries a command."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
 
 from service.store.client.slots import Address
 
@@ -41,3 +42,16 @@ async def opened_client(url: str) -> AsyncIterator[Redis]:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSED_WITHIN_S):
                 await client.aclose()
+
+
+@contextlib.contextmanager
+def sending() -> Iterator[None]:
+    """Wraps a send by redis-py, and nothing else. Raises redis-py's ConnectionError; then nothing was sent.
+
+    uvloop closes a connection at once when it is reset between reads, and raises RuntimeError for the next write
+    (`TCPTransport._ensure_alive`). asyncio's own loop reports the reset at the next read.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise ConnectionLost(f"the connection has ended: {error}") from error

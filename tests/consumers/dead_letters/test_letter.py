@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.dead_letters import arguments
+from consumers.dead_letters.arguments import Offsets, Selection
 from consumers.dead_letters.letter import Origin, ReadLetter, Whose, letter_in, whose_letter
-from consumers.dead_letters.selection import Offsets, Selection
 from consumers.dead_letters.sender import DeadLetters, FloodGuard
 from consumers.metrics import ConsumerMetrics
 from tests.support.pipeline import FakeProducer, KafkaRecord
