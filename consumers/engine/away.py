@@ -7,8 +7,8 @@ lowest position of any bucket. Buckets with a higher position skip the records t
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
@@ -19,6 +19,8 @@ from service.store.ports.errors import StoreDenied, StoreUnavailable
 from service.store.ports.steps import Batch, BucketState, EventStore
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 PATIENCE_S = 1.0
 """How long a step waits for its bucket while other servers answer. Long enough for a short stall to pass, and
@@ -39,6 +41,26 @@ class _Rest(NamedTuple):
 
     length_s: float
     until: float
+
+
+async def gathered(
+    calls: Mapping[Bucket, Coroutine[Any, Any, T]],
+) -> tuple[dict[Bucket, T], dict[Bucket, StoreUnavailable]]:
+    """Runs one call per bucket, all at once. Returns their results, and the errors of buckets whose server is away.
+
+    Once all calls have ended, raises the first other error.
+    """
+    results: dict[Bucket, T] = {}
+    failed: dict[Bucket, StoreUnavailable] = {}
+    answers = await asyncio.gather(*calls.values(), return_exceptions=True)
+    for bucket, answer in zip(calls, answers, strict=True):
+        if isinstance(answer, StoreUnavailable):
+            failed[bucket] = answer
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            results[bucket] = answer
+    return results, failed
 
 
 class AwayBuckets:
@@ -88,16 +110,8 @@ class AwayBuckets:
         when no server answers.
         """
         buckets = [bucket for bucket in self._buckets if bucket not in self._why or bucket in self._back]
-        answers = await asyncio.gather(*(self._store.states([bucket]) for bucket in buckets), return_exceptions=True)
-        states: dict[Bucket, BucketState] = {}
-        failed: dict[Bucket, StoreUnavailable] = {}
-        for bucket, answer in zip(buckets, answers, strict=True):
-            if isinstance(answer, StoreUnavailable):
-                failed[bucket] = answer
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                states |= answer
+        found, failed = await gathered({bucket: self._store.states([bucket]) for bucket in buckets})
+        states = {bucket: one[bucket] for bucket, one in found.items()}
         self.returned = frozenset(bucket for bucket in states if self._why.pop(bucket, None))
         self._back.clear()
         self.leave(failed)

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from consumers.decoding.event_record import decode
-from consumers.engine.away import AwayBuckets
+from consumers.engine.away import AwayBuckets, gathered
 from consumers.engine.event_step import EventStep
 from consumers.engine.rewinding import went_back
 from consumers.engine.tenants import Tenants
@@ -120,15 +120,7 @@ class BatchProcessor:
         other error, or StoreUnavailable when no server is left.
         """
         live = {bucket: incoming for bucket, incoming in by_bucket.items() if bucket not in self._away}
-        results = await asyncio.gather(
-            *(self._bucket(bucket, incoming, goals) for bucket, incoming in live.items()), return_exceptions=True
-        )
-        failed: dict[Bucket, StoreUnavailable] = {}
-        for bucket, result in zip(live, results, strict=True):
-            if isinstance(result, StoreUnavailable):
-                failed[bucket] = result
-            elif isinstance(result, BaseException):
-                raise result
+        _, failed = await gathered({bucket: self._bucket(bucket, one, goals) for bucket, one in live.items()})
         self._away.leave(failed)
 
     async def tick(self, goals: Mapping[int, Goal]) -> None:

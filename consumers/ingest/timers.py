@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from consumers.coordination.leases import Leases
 from consumers.coordination.live_work import LiveWork
+from consumers.engine.away import gathered
 from consumers.engine.reevaluation import PAGE, Reevaluation, fired_together
 from consumers.kafka_errors import RETRIED, check_retry
 from consumers.metrics import ConsumerMetrics
@@ -74,16 +75,7 @@ class Timers:
         """
         now, now_s = self._clock.now_us(), asyncio.get_running_loop().time()
         buckets = [bucket for bucket in self._buckets if self._rests.get(bucket, 0.0) <= now_s]
-        answers = await asyncio.gather(*(self._page(bucket, now) for bucket in buckets), return_exceptions=True)
-        pages: dict[Bucket, Sequence[DueTicket]] = {}
-        failed: dict[Bucket, StoreUnavailable] = {}
-        for bucket, answer in zip(buckets, answers, strict=True):
-            if isinstance(answer, StoreUnavailable):
-                failed[bucket] = answer
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                pages[bucket] = answer
+        pages, failed = await gathered({bucket: self._page(bucket, now) for bucket in buckets})
         oldest = min((page[0].due_at for page in pages.values() if page), default=now)
         self._metrics.timers_late.set((now - oldest) / 1_000_000)
         for bucket, page in pages.items():
