@@ -11,6 +11,7 @@ from consumers.dead_letters.letter import Origin, letter_in
 from consumers.fetching.batches import Read
 from consumers.fetching.reader import RecordReader
 from consumers.kafka.clients import letters_reader
+from consumers.kafka.closing import running
 from consumers.kafka.topic_metadata import describe_topics
 from consumers.publishing.acknowledgements import Acknowledged
 from consumers.settings import ConsumerSettings
@@ -43,9 +44,6 @@ QUIET_MS = 1_000
 
 SEARCH_S = 30.0
 """Longest search for the end: letters may come faster than that."""
-
-STOP_LIMIT_S = 3.0
-"""Longest wait for the client to leave."""
 
 
 class LettersUnreadable(Exception):
@@ -95,16 +93,10 @@ async def _reading(settings: ConsumerSettings) -> AsyncIterator[tuple[RecordRead
         raise LettersUnreadable(
             f"there is no topic {topic}: TICKET_COUNTS_DEAD_LETTER_TOPIC names another, or nothing ran"
         )
-    consumer = letters_reader(settings)
-    try:
-        await consumer.start()
+    async with running(letters_reader(settings)) as consumer:
         partitions = [TopicPartition(topic, number) for number in range(described.partitions)]
         consumer.assign(partitions)
         yield consumer, partitions
-    finally:
-        stopping = asyncio.ensure_future(consumer.stop())
-        await asyncio.wait({stopping}, timeout=STOP_LIMIT_S)
-        stopping.cancel()
 
 
 async def _until(consumer: RecordReader, ends: dict[TopicPartition, int]) -> AsyncGenerator[Read, None]:

@@ -3,15 +3,13 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 from consumers.command import EXIT_INTERRUPTED, UNREACHABLE, begin, command_line, unreachable
 from consumers.errors import OlderCode, RebuildRefused
 from consumers.kafka.clients import events_reader
+from consumers.kafka.closing import running
 from consumers.kafka.topic_metadata import describe_topics
 from consumers.ops.small_server import CannotServe
 from consumers.ops.store_clock import StoreClock
@@ -40,9 +38,6 @@ SETTINGS_USED = (
 
 EXIT_REFUSED = 1
 
-STOP_LIMIT_S = 3.0
-"""Longest wait for the Kafka client to stop: a broker that hangs must not delay the exit."""
-
 
 class RebuildArguments(argparse.Namespace):
     """The parsed command line."""
@@ -63,7 +58,7 @@ async def rebuild(settings: ConsumerSettings, options: RebuildArguments) -> None
             if settings.events_topic not in topics:
                 raise RebuildRefused(f"there is no topic {settings.events_topic}")
             topic = topics[settings.events_topic]
-            consumer = await clients.enter_async_context(_running(events_reader(settings)))
+            consumer = await clients.enter_async_context(running(events_reader(settings)))
             log = EventsLog(consumer, settings.events_topic)
             beginnings = await log.beginnings(range(topic.partitions))
             if not options.from_store and not options.give_up:
@@ -108,19 +103,6 @@ async def _give_up(rebuilding: Rebuilding, tenants: Sequence[str]) -> None:
 
 async def _all_tenants(store: RedisBuildingStore) -> list[str]:
     return [name for bucket in range(store.buckets) for name in await store.tenants(bucket)]
-
-
-@asynccontextmanager
-async def _running(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        try:
-            async with asyncio.timeout(STOP_LIMIT_S):
-                await consumer.stop()
-        except (KafkaError, TimeoutError):
-            pass  # the process ends
 
 
 def main(argv: Sequence[str]) -> int:
