@@ -7,6 +7,7 @@ consumer instead of emptying the topic. `python -m consumers.dead_letters` shows
 import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from consumers.dead_letters.letter import whose
 from consumers.dead_letters.packing import SIZE_LIMITS, SizeLimit, parcel
 from consumers.errors import Flood
 from consumers.fetching.flawed import FlawedRecord
+from consumers.fetching.large import LARGE_BYTES, beside_the_loop
 from consumers.metrics import ConsumerMetrics
 from consumers.types import Letter, Place
 from service.lru import Lru
@@ -188,7 +190,9 @@ class DeadLetters:
         self, letter: Letter, reason: str, limit: SizeLimit, *, restamped: bool = False
     ) -> "asyncio.Future[object]":
         of_batch = isinstance(letter, FlawedRecord) and letter.of_batch
-        sent = parcel(letter, reason, limit, of_batch=of_batch, restamped=restamped)
+        pack = partial(parcel, letter, reason, limit, of_batch=of_batch, restamped=restamped)
+        is_large = len(letter.value or b"") + len(letter.key or b"") > LARGE_BYTES  # they may have to be hashed
+        sent = await beside_the_loop(pack) if is_large else pack()
         timestamp = None if restamped else letter.timestamp
         return await self._producer.send(
             self._topic, sent.value, sent.key, timestamp_ms=timestamp, headers=sent.headers

@@ -4,6 +4,7 @@ Takes the place of aiokafka's `PartitionRecords`, which raises at the first byte
 """
 
 import struct
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -15,8 +16,9 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from consumers.fetching.flawed import FlawedRecord
+from consumers.fetching.large import LARGE_BYTES
 from consumers.fetching.parsing import MOST_HEADERS, Malformed, lengths, parsed
-from consumers.fetching.unpacking import Unpackable, unpacked
+from consumers.fetching.unpacking import TooLarge, Unpackable, unpacked
 
 Read: TypeAlias = ConsumerRecord | FlawedRecord
 
@@ -33,6 +35,9 @@ LAST_OFFSET = 2**63 - 1
 
 CAREFULLY_FROM_BYTES = 64 * 1024
 """A batch with a record as large as this is parsed with an eye on headers: in fewer bytes there are too few to harm."""
+
+MOST_RECORDS = 10_000
+"""Most records of a batch that is read in the event loop: finding where each ends takes a microsecond."""
 
 RECORD_COST, HEADER_COST = 300, 130
 """Bytes that a record and a header take in this process beside their own."""
@@ -60,6 +65,30 @@ class Shared(msgspec.Struct):
     allowance: Allowance
     largest_batch_bytes: int
     damaged: dict[TopicPartition, Damaged] = {}
+    large: dict[TopicPartition, int] | None = None
+    """Where batches end before a large one, by partition; None where large ones are read too, beside the event loop."""
+
+
+class Prepared(msgspec.Struct):
+    """The records of one large batch, read beside the event loop: `Batches` for whoever takes them out."""
+
+    records: deque[Read]
+    next_fetch_offset: int
+    """As that of Batches."""
+    end: int
+    """The offset after all of them."""
+    cost: int
+    """Bytes that they take, counted against the poll that takes the first."""
+    allowance: Allowance
+
+    def __iter__(self) -> Iterator[Read]:
+        self.allowance.left -= self.cost
+        self.cost = 0
+        while self.records:
+            record = self.records.popleft()
+            self.next_fetch_offset = record.offset + 1 if self.records else self.end
+            yield record
+        self.next_fetch_offset = self.end
 
 
 class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
@@ -95,10 +124,17 @@ class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no type
     def _unpack_records(self) -> Iterator[Read]:
         at = 0
         while self._allowance.left > 0 and (end := self._end_of_batch(at)) is not None:
+            if self._shared.large is not None and is_large(self._data[at:end]):
+                self._leave_to_thread(self._shared.large)
+                return
             yield from self._of_batch(self._data[at:end], self._base_offset(end))
             if self._ends_early:
                 return
             at = end
+
+    def _leave_to_thread(self, large: dict[TopicPartition, int]) -> None:
+        self._ends_early = True
+        large[self._tp] = self.next_fetch_offset
 
     def _end_of_batch(self, at: int) -> int | None:
         """None where no whole batch follows, which there always is at the beginning."""
@@ -136,7 +172,8 @@ class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no type
         except Exception as error:  # noqa: BLE001  # the same, behind a good checksum
             if self.next_fetch_offset < batch.next_offset:
                 why = str(error) if isinstance(error, Unpackable) else f"it has what is no record: {error}"
-                yield self._flawed_batch(raw, batch.next_offset, batch.max_timestamp, why)
+                timestamp = getattr(batch, "max_timestamp", -1)  # older versions have none
+                yield self._flawed_batch(raw, batch.next_offset, timestamp, why)
         if not self._ends_early:
             self.next_fetch_offset = max(self.next_fetch_offset, batch.next_offset)
 
@@ -152,12 +189,19 @@ class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no type
 
     def _records_of(self, batch: Any, raw: memoryview) -> Iterator[Read]:
         if raw[_MAGIC_AT] < NEWEST_MAGIC:
-            self._allowance.left -= len(raw)
+            self._allowance.left -= _checked_size(raw, self._shared.largest_batch_bytes)
             yield from self._quickly(batch, LAST_OFFSET)  # its header may have the offset of its first record
             return
         body, codec = raw[_RECORDS_AT:], batch.attributes & _CODEC
         if codec:
-            body = memoryview(unpacked(codec, body, self._shared.largest_batch_bytes))
+            large, limit = self._shared.large, self._shared.largest_batch_bytes
+            try:
+                body = memoryview(unpacked(codec, body, limit if large is None else min(limit, LARGE_BYTES)))
+            except TooLarge:
+                if large is None:
+                    raise
+                self._leave_to_thread(large)
+                return
             batch = _unpacked_batch(raw, body)
         self._allowance.left -= len(body)
         (count,) = _INT32.unpack_from(raw, _COUNT_AT)
@@ -259,6 +303,41 @@ class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no type
     ) -> FlawedRecord:
         place = (self._tp.topic, self._tp.partition, offset, timestamp)
         return FlawedRecord(*place, key, value, headers, flaw, of_batch)
+
+
+def is_large(raw: memoryview) -> bool:
+    """Whether a batch is to be read beside the event loop, by its first bytes. Some turn out so when unpacked."""
+    if len(raw) > LARGE_BYTES or raw[_MAGIC_AT] < NEWEST_MAGIC:
+        return True
+    return len(raw) >= _RECORDS_AT and int(_INT32.unpack_from(raw, _COUNT_AT)[0]) > MOST_RECORDS
+
+
+def first_batch(data: bytes) -> memoryview:
+    """The first batch of an answer, as far as it is there."""
+    (length,) = _INT32.unpack_from(data, _LENGTH_AT) if len(data) > _MAGIC_AT else (0,)
+    return memoryview(data)[: _FRAME_BYTES + max(0, int(length))]
+
+
+def large_batch(tp: TopicPartition, data: bytes, position: int, shared: Shared) -> bytes:
+    """The first batch of an answer and the base offset of the next, where it is large; else nothing."""
+    left = shared.large.pop(tp, None) if shared.large is not None else None
+    first = first_batch(data)
+    whole = len(data) > _MAGIC_AT and len(first) >= _FRAME_BYTES + _SMALLEST_LENGTH
+    if not whole or not (left == position or is_large(first)):
+        return b""
+    return bytes(data[: len(first) + _BASE_OFFSET.size])
+
+
+def _checked_size(raw: memoryview, limit: int) -> int:
+    """Bytes of a message of version 0 or 1 once it is unpacked. Raises Unpackable."""
+    magic, attributes = raw[_MAGIC_AT], raw[_MAGIC_AT + 1]
+    if not attributes & _CODEC:
+        return len(raw)
+    at = _MAGIC_AT + 2 + 8 * magic
+    for _ in ("key", "value"):
+        (length,) = _INT32.unpack_from(raw, at)
+        at += _INT32.size + max(0, length)
+    return len(unpacked(attributes & _CODEC, raw[at - max(0, length) : at], limit))
 
 
 def _batch(raw: memoryview) -> Any:

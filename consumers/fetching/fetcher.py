@@ -5,6 +5,7 @@ Errors in answers are sorted by the table of `consumers.kafka_errors`: the next 
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +21,8 @@ from aiokafka.errors import (
     for_code,
 )
 
-from consumers.fetching.batches import Allowance, Batches, Shared
+from consumers.fetching.batches import Allowance, Batches, Prepared, Shared, large_batch
+from consumers.fetching.large import beside_the_loop
 from consumers.kafka_errors import remedy_of
 from consumers.types import Note
 from service.store.client.redis_errors import Remedy
@@ -29,6 +31,16 @@ log = structlog.get_logger()
 
 POLL_BYTES = 64 * 1024 * 1024
 """Handed out in one poll, and one batch more: what a poll's records may take of this process."""
+
+LOOK_S = 0.005
+"""Pause between two looks whether a large batch was taken out, before the next one is prepared."""
+
+SHORT_WAIT_MS = 10
+"""Longest wait of brokers for records while a large batch is prepared: its partition is asked for only in the next
+request."""
+
+_NOWHERE = -2
+"""A node that has a request under way for ever: what is to be fetched from there isn't asked for."""
 
 
 class Ended(Exception):
@@ -39,16 +51,41 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
     """One for a consumer; it is made with the settings that the client gave its own."""
 
     def __init__(self, *arguments: Any, largest_batch_bytes: int, note: Note | None, **more: Any) -> None:
-        self._shared = Shared(Allowance(POLL_BYTES), largest_batch_bytes)
+        self._shared = Shared(Allowance(POLL_BYTES), largest_batch_bytes, large={})
+        self._aside: dict[TopicPartition, _Aside] = {}
+        """What is prepared beside the event loop, or waits for that."""
+        self._preparing: set[asyncio.Task[None]] = set()
+        self._one_at_a_time = asyncio.Lock()
+        self._fault: BaseException | None = None
         self._note = note
         self._refused: dict[TopicPartition, str] = {}
         """By partition, the error with which it was refused last; taken away by the next answer."""
         super().__init__(*arguments, **more)
+        self._in_flight.add(_NOWHERE)
+        self._usual_wait_ms: int = more["fetch_max_wait_ms"]
+
+    async def close(self) -> None:
+        """As aiokafka's. What is under way in the thread is forgotten."""
+        for preparing in self._preparing:
+            preparing.cancel()
+        await asyncio.gather(*self._preparing, return_exceptions=True)
+        await super().close()
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        self._fetch_max_wait_ms = SHORT_WAIT_MS if self._preparing else self._usual_wait_ms
+        return super()._get_actions_per_node(assignment)
+
+    def _select_read_replica(self, tp: TopicPartition) -> Any:
+        """As aiokafka's, but a partition is not fetched while its large batch is prepared."""
+        aside = self._aside.get(tp)
+        return _NOWHERE if aside is not None and aside.is_wanted() else super()._select_read_replica(tp)
 
     def begin_poll(self, held_bytes: int = 0) -> None:
         """Before records are handed out; the caller has `held_bytes` of earlier ones. Raises Ended."""
         if self._fetch_task.done() and not self._closed:
             raise Ended("the client fetches no more") from self._fetch_task.exception()
+        if self._fault is not None:
+            raise Ended("a large batch can't be read") from self._fault
         self._shared.allowance.left = POLL_BYTES - held_bytes
         for tp in [tp for tp in self._refused if not self._subscriptions.is_assigned(tp)]:
             self._answered(tp)
@@ -104,11 +141,54 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
         log_end = answer.highwater
         if self._isolation_level == READ_COMMITTED and answer.lso is not None and answer.lso >= 0:
             log_end = answer.lso
+        if data := large_batch(tp, answer.data, state.position, self._shared):
+            aside = _Aside(tp, assignment, state.position, data, answer.aborted, log_end)
+            self._aside[tp] = aside
+            preparing = asyncio.create_task(self._prepare(aside))
+            self._preparing.add(preparing)
+            preparing.add_done_callback(self._is_prepared)
+            return False
         records = Batches(tp, answer.data, answer.aborted, state.position, log_end, self._isolation_level, self._shared)
         self._records[tp] = FetchResult(
             tp, partition_records=records, assignment=assignment, backoff=self._prefetch_backoff
         )
         return True
+
+    async def _prepare(self, aside: "_Aside") -> None:
+        """Has a large batch read beside the event loop and puts its records where they are taken out.
+
+        One at a time, until it is taken out: each may take `largest_batch_bytes` and more.
+        """
+        tp = aside.tp
+        async with self._one_at_a_time:
+            result = None
+            if self._is_awaited(aside):
+                prepared = await beside_the_loop(lambda: self._read(aside))
+                if self._is_awaited(aside):
+                    result = FetchResult(tp, partition_records=prepared, assignment=aside.assignment, backoff=0)
+                    self._records[tp] = result
+            if self._aside.get(tp) is aside:
+                del self._aside[tp]
+            for waiter in [*self._fetch_waiters, self._wait_consume_future]:
+                self._notify(waiter)
+            while result is not None and self._records.get(tp) is result:  # noqa: ASYNC110  # the client says nothing then
+                await asyncio.sleep(LOOK_S)
+
+    def _is_prepared(self, preparing: "asyncio.Task[None]") -> None:
+        self._preparing.discard(preparing)
+        if not preparing.cancelled():
+            self._fault = self._fault or preparing.exception()
+
+    def _is_awaited(self, aside: "_Aside") -> bool:
+        return self._aside.get(aside.tp) is aside and aside.is_wanted()
+
+    def _read(self, aside: "_Aside") -> Prepared:
+        """In the thread. What was found damaged is shared with the loop: each partition is in one of the two."""
+        mine = Shared(Allowance(POLL_BYTES), self._shared.largest_batch_bytes, self._shared.damaged)
+        batches = Batches(aside.tp, aside.data, aside.aborted, aside.offset, aside.log_end, self._isolation_level, mine)
+        records = deque(batches)
+        cost = POLL_BYTES - mine.allowance.left
+        return Prepared(records, aside.offset, batches.next_fetch_offset, cost, self._shared.allowance)
 
     def _refuse(self, tp: TopicPartition, state: Any, error: type[KafkaError]) -> bool:
         """True where the next poll has to raise it."""
@@ -135,6 +215,24 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
     def _tell(self, topic: str) -> None:
         if self._note is not None:
             self._note(f"fetching {topic}", "; ".join(self._refused[tp] for tp in sorted(self._refused)))
+
+
+class _Aside(NamedTuple):
+    """A large batch, and where it was fetched for."""
+
+    tp: TopicPartition
+    assignment: Any
+    offset: int
+    data: bytes
+    aborted: Sequence[tuple[int, int]] | None
+    log_end: int
+
+    def is_wanted(self) -> bool:
+        """Whether nobody has sought meanwhile, and the partition is still this consumer's."""
+        if not self.assignment.active:
+            return False
+        state = self.assignment.state_value(self.tp)
+        return bool(state.has_valid_position and state.position == self.offset)
 
 
 class _Answer(NamedTuple):

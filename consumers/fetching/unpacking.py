@@ -23,8 +23,12 @@ class Unpackable(Exception):
     """It can't be unpacked, or not within the limit. The message says why."""
 
 
+class TooLarge(Unpackable):
+    """It doesn't fit into the limit."""
+
+
 def unpacked(codec: int, packed: memoryview, limit: int) -> bytes:
-    """The bytes that were packed. Raises Unpackable; never takes more memory than `limit` and some."""
+    """The bytes that were packed. Raises Unpackable and TooLarge; never takes more memory than `limit` and some."""
     name = CODECS.get(codec)
     if name is None:
         raise Unpackable(f"it is packed with codec {codec}, which Kafka doesn't have")
@@ -76,9 +80,10 @@ def _unsnapped(packed: memoryview, view: memoryview) -> int:
 
 @cache
 def _room(limit: int) -> mmap.mmap:
-    """Where batches are unpacked, one at a time. The system gives pages of it only where something was written."""
+    """Where batches are unpacked, one at a time. Small and large ones have different limits, and so never share a room
+    between two threads. The system gives pages of it only where something was written."""
     return mmap.mmap(-1, limit)
 
 
-def _too_large(limit: int) -> Unpackable:
-    return Unpackable(f"it has more than {limit:,} bytes when unpacked")
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"it has more than {limit:,} bytes when unpacked")

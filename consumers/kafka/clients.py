@@ -5,6 +5,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from consumers.fetching.large import LARGE_BYTES, beside_the_loop
 from consumers.fetching.reader import RecordReader
 from consumers.kafka.topics import DEAD_LETTER_MAX_MESSAGE_BYTES, EVENTS_MAX_MESSAGE_BYTES
 from consumers.settings import ConsumerSettings
@@ -75,20 +76,32 @@ def _reader(
 
 
 class LetterProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no types
-    """A producer that also sends records with neither key nor value. Brokers accept them, aiokafka's `send` doesn't."""
+    """A producer that also sends records with neither key nor value. Brokers accept them, aiokafka's `send` doesn't.
+
+    Large ones are packed beside the event loop, one at a time.
+    """
 
     async def send(
         self, topic: str, value: bytes | None = None, key: bytes | None = None, **more: Any
     ) -> "asyncio.Future[object]":
         """Like aiokafka's `send`."""
-        if value is None and key is None:
-            batch = self.create_batch()
-            batch.append(timestamp=more["timestamp_ms"], key=None, value=None, headers=more["headers"])
-            partition = min(await self.partitions_for(topic))
-            sent: asyncio.Future[object] = await self.send_batch(batch, topic, partition=partition)
-        else:
-            sent = await super().send(topic, value, key, **more)
-        return sent
+        headers = more["headers"]
+        size = sum(len(part or b"") for part in (value, key, *(content for _, content in headers)))
+        if size < LARGE_BYTES and not (value is None and key is None):
+            small: asyncio.Future[object] = await super().send(topic, value, key, **more)
+            return small
+        self._serialize(key, value, headers)  # raises MessageSizeTooLargeError
+        batch = self.create_batch()
+
+        def pack() -> None:
+            batch.append(timestamp=more["timestamp_ms"], key=key, value=value, headers=headers)
+            batch._build()  # noqa: SLF001  # aiokafka would do it in the loop, when the batch is due
+
+        await beside_the_loop(pack)
+        await self.partitions_for(topic)
+        partition = self._partition(topic, None, key, value, key, value)
+        large: asyncio.Future[object] = await self.send_batch(batch, topic, partition=partition)
+        return large
 
 
 def dead_letter_producer(settings: ConsumerSettings) -> LetterProducer:

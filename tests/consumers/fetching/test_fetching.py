@@ -68,6 +68,7 @@ async def fetching(broker: Broker, note: Note | None = None) -> AsyncIterator[Ch
     fetcher = CheckedFetcher(
         broker,
         subscriptions,
+        fetch_max_wait_ms=500,
         auto_offset_reset="none",
         retry_backoff_ms=1,
         prefetch_backoff=0.001,
