@@ -1,7 +1,10 @@
 """Wires the ASGI application from its parts. Opens nothing, and depends on no server."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.clock import Clock
@@ -16,18 +19,18 @@ from service.web.api import count, filters, preview, streaming
 from service.web.api.count import Counting
 from service.web.api.filters import Listing
 from service.web.api.preview import Previews
-from service.web.api.streaming import Streaming
+from service.web.api.streaming import Streaming, Ticketing
 from service.web.auth.gate import Gate
-from service.web.cors import with_origins
-from service.web.dashboard.page import dashboard_endpoints
-from service.web.docs.documents import docs_endpoint, document_endpoints
-from service.web.failures import Failures
+from service.web.cors import cors
+from service.web.dashboard.page import page_routes
+from service.web.docs.documents import docs_route, document_routes
+from service.web.failures import exception_handlers
 from service.web.form import api
 from service.web.form.api import FormApi
-from service.web.http.endpoint import Endpoint, Paths
+from service.web.http.endpoint import ExactRoute
 from service.web.http.hosts import AllowedHosts
 from service.web.ops.access_log import AccessLog
-from service.web.ops.health import HealthChecks
+from service.web.ops.health import Alive, Ready
 from service.web.ops.metrics import HttpMetrics
 from service.web.ops.observation import Observation
 from service.web.ops.shared_metrics import SharedMetrics
@@ -37,7 +40,7 @@ from service.web.push.hub import Hub
 class ByPort:
     """Passes requests to this port to `inside`, and all others to `outside`."""
 
-    def __init__(self, port: int, inside: ASGIApp, outside: ASGIApp) -> None:
+    def __init__(self, outside: ASGIApp, port: int, inside: ASGIApp) -> None:
         self._port = port
         self._inside = inside
         self._outside = outside
@@ -63,41 +66,66 @@ def create_app(
     *,
     shared_metrics: SharedMetrics | None = None,
     operations_port: int | None = None,
-) -> ASGIApp:
+) -> Starlette:
     """Returns the application. Without `access_log` it logs only requests that failed.
 
     With `operations_port`, only requests to that port get metrics and documentation.
     """
-    gate = Gate(queries, settings, clock)
-    counting = Counting(gate, queries, settings)
-    listing = Listing(gate, queries, clock)
-    pushing = Streaming(gate, queries, hub, grants, grants, settings, clock)
-    limits = PreviewLimits(settings.preview_tickets, settings.preview_deadline_s, settings.previews)
-    previews = Previews(gate, PreviewQueries(queries, reader, clock, limits), reader, settings, clock)
-    health = HealthChecks(queries)
     metrics = HttpMetrics(hub.tally, shared_metrics)
-    form = FormApi(gate, queries, reader, grants, settings, clock)
-    endpoints: dict[str, ASGIApp] = {
-        count.PATH: Endpoint({"POST": counting.post, "GET": counting.get}),
-        filters.PATH: Endpoint({"GET": listing.get}),
-        streaming.PATH: Endpoint({"GET": pushing.get, "POST": pushing.post}, is_stream=True),
-        streaming.TICKET_PATH: Endpoint({"POST": pushing.ticket}),
-        preview.PATH: Endpoint({"POST": previews.post}),
-        api.PATH: form,
-        **(dashboard_endpoints(settings.development_sign_in) if settings.dashboard else {}),
-    }
-    checks: dict[str, ASGIApp] = {
-        "/healthz": Endpoint({"GET": health.alive}),
-        "/livez": Endpoint({"GET": health.alive}),
-        "/readyz": Endpoint({"GET": health.ready}),
-        **document_endpoints(),
-    }
-    operations: dict[str, ASGIApp] = {"/metrics": Endpoint({"GET": metrics.get}), "/docs": docs_endpoint()}
-    everything = endpoints | checks | operations
-    outside = endpoints | checks if operations_port is not None else everything
-    app = with_origins(Failures(Paths(outside), clock), origins_in(settings.cors_origins))
-    if settings.allowed_hosts:
-        app = AllowedHosts(app, names_in(settings.allowed_hosts), clock)
+    asked = routes(queries, reader, hub, grants, settings, clock)
+    checks = check_routes(queries)
+    operations = [ExactRoute("/metrics", metrics), docs_route()]
+    everything = [*asked, *checks, *operations]
+    known = [route.path for route in everything]
+    middleware = [Middleware(Observation, metrics, access_log, clock, known)]
     if operations_port is not None:
-        app = ByPort(operations_port, Failures(Paths(checks | operations), clock), app)
-    return Observation(app, metrics, access_log, clock, everything)
+        everything = [*asked, *checks]
+        inside = application([*checks, *operations], [], clock)
+        middleware.append(Middleware(ByPort, operations_port, inside))
+    if settings.allowed_hosts:
+        middleware.append(Middleware(AllowedHosts, names_in(settings.allowed_hosts), clock))
+    if settings.cors_origins:
+        middleware.append(cors(origins_in(settings.cors_origins)))
+    return application(everything, middleware, clock)
+
+
+def application(served: Sequence[ExactRoute], middleware: Sequence[Middleware], clock: Clock) -> Starlette:
+    """Starlette without redirects to other spellings of a path: they would drop the body of some clients."""
+    app = Starlette(routes=served, middleware=middleware, exception_handlers=exception_handlers(clock))
+    app.router.redirect_slashes = False
+    return app
+
+
+def routes(
+    queries: CountQueries,
+    reader: CounterReader,
+    hub: Hub,
+    grants: SharedStore,
+    settings: ServiceSettings,
+    clock: Clock,
+) -> list[ExactRoute]:
+    """What clients ask for, the most frequent first: Starlette tries one after the other."""
+    gate = Gate(queries, settings, clock)
+    streams = Streaming(gate, queries, hub, grants, grants, settings, clock)
+    limits = PreviewLimits(settings.preview_tickets, settings.preview_deadline_s, settings.previews)
+    previewing = PreviewQueries(queries, reader, clock, limits)
+    return [
+        ExactRoute(count.PATH, Counting(gate, queries, settings)),
+        ExactRoute(streaming.PATH, streams),
+        ExactRoute(streaming.TICKET_PATH, Ticketing(streams)),
+        ExactRoute(filters.PATH, Listing(gate, queries, clock)),
+        ExactRoute(preview.PATH, Previews(gate, previewing, reader, settings, clock)),
+        ExactRoute(api.PATH, FormApi(gate, queries, reader, grants, settings, clock)),
+        *(page_routes(settings.development_sign_in) if settings.dashboard else []),
+    ]
+
+
+def check_routes(queries: CountQueries) -> list[ExactRoute]:
+    """What orchestrators and generators of clients ask for."""
+    alive = Alive()
+    return [
+        ExactRoute("/healthz", alive),
+        ExactRoute("/livez", alive),
+        ExactRoute("/readyz", Ready(queries)),
+        *document_routes(),
+    ]

@@ -5,8 +5,8 @@ Credentials are allowed, because an `EventSource` sends a cookie. So a listed or
 
 from collections.abc import Sequence
 
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 
 ALLOWED_HEADERS = (
     "authorization", "content-type", "if-none-match", "issupportrequest", "last-event-id", "realmname", "x-tenantid",
@@ -23,12 +23,10 @@ PREFLIGHT_AGE_S = 7_200
 """Seconds for which a browser may cache a preflight: the most that Chromium allows."""
 
 
-def with_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """Returns the application with CORS for these origins, or unchanged where there are none."""
-    if not origins:
-        return app
-    return CORSMiddleware(
-        app,
+def cors(origins: Sequence[str]) -> Middleware:
+    """The middleware for the pages of these origins."""
+    return Middleware(
+        CORSMiddleware,
         allow_origins=origins,
         allow_methods=("GET", "HEAD", "POST"),
         allow_headers=ALLOWED_HEADERS,

@@ -1,20 +1,21 @@
-"""Middleware that turns exceptions of handlers into error envelopes. Never shows internals to a caller."""
+"""The table of exception handlers: each error that is expected, as an error envelope. Never shows internals."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
-import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as Connection
 
 from service.clock import Clock
 from service.domain.tenants.view import InvalidIds, Warming
 from service.queries.counts import UnknownTenant
 from service.store.ports.budgets import OverBudget
 from service.store.ports.errors import StoreUnavailable
-from service.web.http.errors import ClientGone, Code, Refused, rate_limited
-from service.web.http.replies import refusal, send_reply
+from service.web.http.errors import Code, Refused, rate_limited
+from service.web.http.replies import Reply, refusal
 from service.web.http.trace import trace_of
-
-log = structlog.stdlib.get_logger(__name__)
 
 UNAVAILABLE_RETRY_S = 2
 """The shortest time that a Redis failover takes, so an earlier retry is in vain. The load of a retry is small."""
@@ -22,47 +23,26 @@ UNAVAILABLE_RETRY_S = 2
 WARMING_RETRY_S = 5
 """A backfill of some 100,000 tickets takes seconds. A loading tenant takes minutes, and retries cost little."""
 
+ANSWERED = (Refused, InvalidIds, UnknownTenant, Warming, OverBudget, StoreUnavailable, HTTPException, ClientDisconnect)
+"""The errors that a request may raise. Any other one is a bug."""
 
-class Failures:
-    """Answers each exception of the layers below. Only observation is outside of it."""
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
-        self._app = app
-        self._clock = clock
+def exception_handlers(clock: Clock) -> dict[Any, Callable[[Connection, Exception], Any]]:
+    """The table for Starlette: one handler for all errors that are expected. Starlette frees their tracebacks."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-            return
-        except ClientGone:
-            return
-        except (Refused, InvalidIds, UnknownTenant, Warming, OverBudget, StoreUnavailable) as error:
-            if started:
-                raise
-            refused = error if isinstance(error, Refused) else translated(error)
-        except Exception as error:  # the last resort: the log gets the traceback, the caller gets no detail
-            log.exception("request failed", path=scope["path"], method=scope["method"])
-            if started:
-                raise
-            refused = Refused(Code.INTERNAL_ERROR, "Something went wrong on our side", reason=type(error).__name__)
-        trace = trace_of(scope)
+    async def answer(request: Connection, error: Exception) -> Reply | None:
+        if isinstance(error, ClientDisconnect):  # before its request was complete, so no answer is sent
+            return None
+        refused = error if isinstance(error, Refused) else translated(error)
+        trace = trace_of(request.scope)
         trace.refused, trace.reason = refused.code, refused.reason
-        reply = refusal(refused, self._clock.now_us())
-        # The error's traceback refers to this frame, and this frame to the error. Without this line that cycle would
-        # keep the request in memory until a full garbage collection.
-        del refused
-        await send_reply(reply, send)
+        return refusal(refused, clock.now_us())
+
+    return dict.fromkeys(ANSWERED, answer)
 
 
-def translated(error: InvalidIds | UnknownTenant | Warming | OverBudget | StoreUnavailable) -> Refused:
-    """Returns the refusal for an error of the domain, the queries or the store."""
+def translated(error: Exception) -> Refused:
+    """Returns the refusal for an error of the router, the domain, the queries or the store."""
     if isinstance(error, OverBudget):
         return rate_limited(math.ceil(error.wait_s), reason=str(error))
     if isinstance(error, InvalidIds):
@@ -74,5 +54,14 @@ def translated(error: InvalidIds | UnknownTenant | Warming | OverBudget | StoreU
     if isinstance(error, Warming):
         retry = {"retry-after": str(WARMING_RETRY_S)}
         return Refused(Code.COUNTS_WARMING, "These counts are still being filled", headers=retry, reason=str(error))
+    if isinstance(error, HTTPException):
+        return _of_router(error)
     retry = {"retry-after": str(UNAVAILABLE_RETRY_S)}
     return Refused(Code.COUNTS_UNAVAILABLE, "Counts are unavailable for now", headers=retry, reason=str(error))
+
+
+def _of_router(error: HTTPException) -> Refused:
+    if error.status_code == 404:
+        return Refused(Code.NOT_FOUND, "There is nothing at this path")
+    allowed = sorted((error.headers or {})["Allow"].split(", "))  # the router has them in any order
+    return Refused(Code.METHOD_NOT_ALLOWED, "The method is not allowed here", headers={"allow": ", ".join(allowed)})

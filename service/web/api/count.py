@@ -10,6 +10,7 @@ from service.lru import Lru
 from service.queries.counts import Answer, CountQueries
 from service.web.api.parameters import CountParameters, parameters_in_body, parameters_in_query
 from service.web.auth.gate import Caller, Gate, check_perspective
+from service.web.http.endpoint import Endpoint
 from service.web.http.etag import is_not_modified
 from service.web.http.replies import Headers, Reply, encode, success
 from service.web.http.requests import Request
@@ -32,8 +33,8 @@ LONGEST_REMEMBERED = 16_384
 are encoded each time."""
 
 
-class Counting:
-    """The handlers of the count, one per method."""
+class Counting(Endpoint):
+    """The endpoint of the count."""
 
     def __init__(self, gate: Gate, queries: CountQueries, settings: ServiceSettings) -> None:
         self._gate = gate

@@ -4,6 +4,7 @@ from service.clock import Clock
 from service.queries.counts import CountQueries
 from service.web.api.parameters import common
 from service.web.auth.gate import Gate, check_perspective
+from service.web.http.endpoint import Endpoint
 from service.web.http.query import Query
 from service.web.http.replies import Headers, Reply, success
 from service.web.http.requests import Request
@@ -14,8 +15,8 @@ CACHING: Headers = [(b"cache-control", b"no-store")]
 """Names and visibility may change at any time, and a page requests them only once."""
 
 
-class Listing:
-    """The handler of the list of filters."""
+class Listing(Endpoint):
+    """The endpoint of the list of filters."""
 
     def __init__(self, gate: Gate, queries: CountQueries, clock: Clock) -> None:
         self._gate = gate

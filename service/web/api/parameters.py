@@ -41,7 +41,7 @@ class CountParameters(msgspec.Struct, frozen=True):
 
 
 async def parameters_in_body(request: Request) -> CountParameters:
-    """Returns the parameters of a POST. Raises Refused (415, then 413, then 400) and ClientGone."""
+    """Returns the parameters of a POST. Raises Refused (415, then 413, then 400) and ClientDisconnect."""
     kind, body = await perspective_and_body(request, COUNT_BODY)
     return parameters_of(kind, body)
 

@@ -11,6 +11,7 @@ from service.web.api.count import PATH as COUNT_PATH
 from service.web.api.parameters import EXACT_BODY, perspective_and_body
 from service.web.auth.gate import Gate, check_perspective
 from service.web.auth.limits import RateLimit
+from service.web.http.endpoint import Endpoint
 from service.web.http.errors import Code, Refused, rate_limited
 from service.web.http.replies import Headers, Reply, success
 from service.web.http.requests import Request
@@ -29,8 +30,8 @@ TENANT_SHARE = 10
 PREVIEW_BODY = JsonBody(PreviewBody, EXACT_BODY)
 
 
-class Previews:
-    """The handler of the preview. All workers share its rates; each also has a rate of its own, for a full store."""
+class Previews(Endpoint):
+    """The endpoint of the preview. All workers share its rates; each also has a rate of its own, for a full store."""
 
     def __init__(
         self, gate: Gate, previewing: PreviewQueries, budgets: BudgetStore, settings: ServiceSettings, clock: Clock

@@ -17,6 +17,7 @@ from service.web.api.parameters import CountParameters, parameters_in_body, para
 from service.web.api.stream_tickets import StreamTickets
 from service.web.auth.gate import Caller, Gate
 from service.web.auth.limits import caller_address
+from service.web.http.endpoint import Endpoint
 from service.web.http.errors import unauthorized
 from service.web.http.query import Query
 from service.web.http.replies import Headers, Reply, success
@@ -42,8 +43,10 @@ FULL_RETRY_S = 60
 TICKET = re.compile(rb"(?:\A|&)ticket(?:[=&]|\Z)")
 
 
-class Streaming:
-    """The handlers of the stream and its tickets, one per method."""
+class Streaming(Endpoint):
+    """The endpoint of the stream. Issues its tickets too."""
+
+    is_stream = True
 
     def __init__(
         self,
@@ -145,6 +148,17 @@ class Streaming:
         async with self._hub.view(key) as (view, state):
             request.trace.streaming = True
             return self._hub.open(view, state, terms, owner) or self._hub.turned_away(state, terms)
+
+
+class Ticketing(Endpoint):
+    """The endpoint of the stream's tickets."""
+
+    def __init__(self, streaming: Streaming) -> None:
+        self._streaming = streaming
+
+    async def post(self, request: Request) -> Reply:
+        """Issues a ticket for the stream that the body requests."""
+        return await self._streaming.ticket(request)
 
 
 def _has_ticket(request: Request) -> bool:

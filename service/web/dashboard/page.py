@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
-from service.web.http.endpoint import Endpoint, Handler
-from service.web.http.etag import is_not_modified
+from service.web.http.endpoint import Endpoint, ExactRoute
+from service.web.http.fixed import Fixed
 from service.web.http.hosts import host_name, is_loopback
-from service.web.http.replies import Headers, Reply
+from service.web.http.replies import JSON, Headers, Reply
 from service.web.http.requests import Request
 
 FOLDER = "/dashboard"
@@ -39,45 +40,36 @@ HEADERS: Headers = [
 """`no-cache` has browsers revalidate each file, mostly with a 304, so that a page never mixes files of two versions."""
 
 
-def dashboard_endpoints(sign_in: str) -> dict[str, Endpoint]:
-    """Returns path -> endpoint. `sign_in` is the file with the tokens that a demo gives to the page; "" for none."""
-    endpoints = {
-        "/" if each.name == PAGE else f"{FOLDER}/{each.name}": Endpoint({"GET": _static(each.name, each.read_bytes())})
+def page_routes(sign_in: str) -> list[ExactRoute]:
+    """The page and its files. `sign_in` is the file with the tokens that a demo gives to the page; "" for none."""
+    served = [
+        ExactRoute("/" if each.name == PAGE else f"{FOLDER}/{each.name}", _static(each.name, each.read_bytes()))
         for folder in ("static", "scripts", "client")
         for each in files("service.web.dashboard").joinpath(folder).iterdir()
         if Path(each.name).suffix in KINDS
-    }
-    endpoints[SIGN_IN_PATH] = Endpoint({"GET": _viewers(Path(sign_in) if sign_in else None)})
-    return endpoints
+    ]
+    return [*served, ExactRoute(SIGN_IN_PATH, Viewers(Path(sign_in) if sign_in else None))]
 
 
-def _static(name: str, body: bytes) -> Handler:
+def _static(name: str, body: bytes) -> Fixed:
+    """Its `etag` is of what it holds, not of its time: an image's files may all have the same one."""
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'.encode()
-    headers = [*HEADERS, (b"etag", etag)]
-    whole = Reply(200, [(b"content-type", KINDS[Path(name).suffix]), *headers], body)
-    unchanged = Reply(304, headers, b"")
-
-    async def answer(request: Request) -> Reply:
-        return unchanged if is_not_modified(request, etag) else whole
-
-    return answer
+    return Fixed(Reply(200, [(b"content-type", KINDS[Path(name).suffix]), *HEADERS, (b"etag", etag)], body))
 
 
-def _viewers(path: Path | None) -> Handler:
-    """Answers with the demo's viewers and their tokens; with none outside a demo, and before it has written the file.
+class Viewers(Endpoint):
+    """The endpoint of the demo's viewers and their tokens; none outside a demo, and before it has written the file.
 
     A request under a host name that isn't loopback's gets none: with DNS rebinding, another site's page could send it.
     """
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    no_viewers = Reply(200, headers, b'{"viewers": []}')
 
-    async def answer(request: Request) -> Reply:
-        if path is None or not is_loopback(host_name(request.scope["headers"])):
-            return no_viewers
-        try:
-            body = await asyncio.to_thread(path.read_bytes)  # at each request, because a new demo writes new tokens
-        except FileNotFoundError:
-            return no_viewers
-        return Reply(200, headers, body)
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
 
-    return answer
+    async def get(self, request: Request) -> Reply:
+        """Answers with the viewers."""
+        body = b'{"viewers": []}'
+        if self._path is not None and is_loopback(host_name(request.scope["headers"])):
+            with suppress(FileNotFoundError):
+                body = await asyncio.to_thread(self._path.read_bytes)  # each time: a new demo writes new tokens
+        return Reply(200, [JSON, (b"cache-control", b"no-store")], body)

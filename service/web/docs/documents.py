@@ -5,26 +5,19 @@ import msgspec
 from service.web.docs.asyncapi import asyncapi
 from service.web.docs.docs_page import HEADERS, docs_page
 from service.web.docs.openapi import openapi
-from service.web.http.endpoint import Endpoint, Handler
+from service.web.http.endpoint import ExactRoute
+from service.web.http.fixed import Fixed
 from service.web.http.replies import Reply, document
-from service.web.http.requests import Request
 
 
-def document_endpoints() -> dict[str, Endpoint]:
-    """Path -> endpoint of a document for machines."""
-    return {
-        "/openapi.json": Endpoint({"GET": _always(document(msgspec.json.encode(openapi())))}),
-        "/asyncapi.json": Endpoint({"GET": _always(document(msgspec.json.encode(asyncapi())))}),
-    }
+def document_routes() -> list[ExactRoute]:
+    """The documents for machines."""
+    return [
+        ExactRoute("/openapi.json", Fixed(document(msgspec.json.encode(openapi())))),
+        ExactRoute("/asyncapi.json", Fixed(document(msgspec.json.encode(asyncapi())))),
+    ]
 
 
-def docs_endpoint() -> Endpoint:
+def docs_route() -> ExactRoute:
     """The page for people."""
-    return Endpoint({"GET": _always(Reply(200, HEADERS, docs_page(openapi(), asyncapi())))})
-
-
-def _always(reply: Reply) -> Handler:
-    async def answer(request: Request) -> Reply:
-        return reply
-
-    return answer
+    return ExactRoute("/docs", Fixed(Reply(200, HEADERS, docs_page(openapi(), asyncapi()))))

@@ -1,6 +1,7 @@
 """Serves `/includes/api.php`, the form API: from a call to its answer in JSON or XML. Never counts tickets itself."""
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from service.clock import Clock
@@ -20,8 +21,8 @@ from service.web.form.errors import get_is_off, invalid_action, method_not_allow
 from service.web.form.failures import EXPECTED_ERRORS, internal_error, refusal_of
 from service.web.form.fields import Fields, fields_in_body, fields_in_query, readable
 from service.web.form.xml import xml_document
-from service.web.http.errors import ClientGone, rate_limited
-from service.web.http.replies import JSON, Headers, Reply, encode, send_reply
+from service.web.http.errors import rate_limited
+from service.web.http.replies import JSON, Headers, Reply, encode
 from service.web.http.requests import Request
 from service.web.http.snapshot_headers import snapshot_headers
 
@@ -56,8 +57,8 @@ class FormApi:
         self._methods = ("GET", "HEAD", "POST") if settings.form_get else ("POST",)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        await send_reply(await self._reply(request), send)
+        reply = await self._reply(Request(scope, receive))
+        await reply(scope, receive, send)
 
     async def _reply(self, request: Request) -> Reply:
         fields: Fields = {}
@@ -69,7 +70,7 @@ class FormApi:
                 fields = {**fields, **await fields_in_body(request)}
             body, headers = await self._answer(request, fields)
             return rendered(fields, 200, body, headers)
-        except ClientGone:
+        except ClientDisconnect:
             raise
         except EXPECTED_ERRORS as error:
             refused = refusal_of(error)

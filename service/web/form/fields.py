@@ -30,7 +30,10 @@ def fields_in_query(request: Request) -> Fields:
 
 
 async def fields_in_body(request: Request) -> Fields:
-    """Returns the body's fields; none for a content type other than the two of forms. Raises Refused, ClientGone."""
+    """Returns the body's fields; none for a content type other than the two of forms.
+
+    Raises Refused and ClientDisconnect.
+    """
     content_type = request.header(b"content-type") or b"application/x-www-form-urlencoded"
     kind = content_type.partition(b";")[0].strip().lower()
     if kind == b"application/x-www-form-urlencoded":

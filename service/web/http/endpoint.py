@@ -1,50 +1,61 @@
-"""A path's handlers by method, as an ASGI application. Never handles what they raise."""
+"""A path's handlers by method, as an ASGI application, and its route. Answers no error that is expected."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
+import structlog
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.web.failures import ANSWERED
 from service.web.http.errors import Code, Refused
-from service.web.http.replies import Reply, send_reply
 from service.web.http.requests import Request
 
-Handler = Callable[[Request], Awaitable[Reply | ASGIApp]]
-"""Returns a whole reply, or an ASGI application that streams one."""
+log = structlog.stdlib.get_logger(__name__)
+
+HANDLERS = {"GET": "get", "HEAD": "get", "POST": "post"}
+"""Method -> name of its handler. HEAD is answered as GET is, and the server leaves the body out (RFC 9110 section
+9.3.2)."""
 
 
 class Endpoint:
-    """Answers the methods that have a handler, and refuses others before anything else.
+    """A subclass has a handler `get`, `post` or both: from the request to a response, or to an application that streams
+    one. Where the answer is a stream, which has no end whose headers one could ask for, there is no HEAD."""
 
-    HEAD is answered as GET is, and the server leaves the body out (RFC 9110 section 9.3.2); not where the answer is a
-    stream, which has no end whose headers one could ask for.
-    """
+    is_stream = False
 
-    def __init__(self, handlers: Mapping[str, Handler], *, is_stream: bool = False) -> None:
-        self._handlers = dict(handlers)
-        if "GET" in handlers and not is_stream:
-            self._handlers["HEAD"] = handlers["GET"]
-        self._allowed = ", ".join(sorted(self._handlers))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        handler = self._handlers.get(scope["method"])
-        if handler is None:
-            headers = {"allow": self._allowed}
-            raise Refused(Code.METHOD_NOT_ALLOWED, "The method is not allowed here", headers=headers)
-        reply = await handler(Request(scope, receive))
-        if isinstance(reply, Reply):
-            await send_reply(reply, send)
-        else:
-            await reply(scope, receive, send)
-
-
-class Paths:
-    """Finds the endpoint of a path. A path has one spelling: a redirect would drop the body of some clients."""
-
-    def __init__(self, endpoints: Mapping[str, ASGIApp]) -> None:
-        self._endpoints = dict(endpoints)
+    @property
+    def methods(self) -> set[str]:
+        """The methods that are answered."""
+        methods = {method for method, handler in HANDLERS.items() if hasattr(self, handler)}
+        return methods - {"HEAD"} if self.is_stream else methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["path"])
-        if endpoint is None:
-            raise Refused(Code.NOT_FOUND, "There is nothing at this path")
-        await endpoint(scope, receive, send)
+        response = await self._response(scope, receive)  # a stream keeps nothing of its request
+        await response(scope, receive, send)
+
+    async def _response(self, scope: Scope, receive: Receive) -> ASGIApp:
+        try:
+            response: ASGIApp = await getattr(self, HANDLERS[scope["method"]])(Request(scope, receive))
+        except ANSWERED:
+            raise
+        except Exception as error:  # the last resort: the log gets the traceback, the caller gets no detail
+            log.exception("request failed", path=scope["path"], method=scope["method"])
+            message = "Something went wrong on our side"
+            raise Refused(Code.INTERNAL_ERROR, message, reason=type(error).__name__) from None
+        return response
+
+
+class ExactRoute(Route):
+    """A path has one spelling. Starlette's pattern takes one with a line feed at its end too."""
+
+    def __init__(self, path: str, endpoint: ASGIApp) -> None:
+        super().__init__(path, endpoint)
+        if isinstance(endpoint, Endpoint):
+            self.methods = endpoint.methods
+
+    def matches(self, scope: Scope) -> tuple[Match, dict[str, Any]]:
+        """Whether the path is this one, and the method is answered."""
+        if scope["type"] != "http" or scope["path"] != self.path:
+            return Match.NONE, {}
+        is_answered = self.methods is None or scope["method"] in self.methods
+        return Match.FULL if is_answered else Match.PARTIAL, {"endpoint": self.endpoint}

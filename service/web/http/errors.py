@@ -67,10 +67,6 @@ class Refused(Exception):
         self.reason = reason or message
 
 
-class ClientGone(Exception):
-    """The client disconnected before its request was complete, so no answer is sent."""
-
-
 def invalid(field: str, message: str) -> Refused:
     """400 for one field of the headers, the query or the body."""
     return Refused(Code.INVALID_REQUEST, message, details={"field": field}, reason=f"{field}: {message}")

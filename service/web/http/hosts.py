@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.clock import Clock
 from service.web.http.errors import invalid
-from service.web.http.replies import refusal, send_reply
+from service.web.http.replies import refusal
 from service.web.http.trace import trace_of
 
 HOST = re.compile(rb"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
@@ -53,4 +53,4 @@ class AllowedHosts:
         refused = invalid("host", "is no host name that is answered here")
         trace = trace_of(scope)
         trace.refused, trace.reason = refused.code, refused.reason
-        await send_reply(refusal(refused, self._clock.now_us()), send)
+        await refusal(refused, self._clock.now_us())(scope, receive, send)

@@ -1,9 +1,9 @@
-"""Complete replies: their values, envelopes and sending. Never decides what a reply says."""
+"""Complete replies: their values and envelopes. Never decides what a reply says."""
 
 from typing import Any
 
 import msgspec
-from starlette.types import Send
+from starlette.responses import Response
 
 from service.domain.tickets.instant import format_instant
 from service.domain.tickets.ticket import Instant
@@ -19,12 +19,14 @@ NOSNIFF = (b"x-content-type-options", b"nosniff")
 encode = msgspec.json.Encoder().encode
 
 
-class Reply(msgspec.Struct, frozen=True):
-    """A complete reply. Header names are in lower case."""
+class Reply(Response):
+    """A complete response, from ready headers with names in lower case. 304 (RFC 9110 section 15.4.5) has no length."""
 
-    status: int
-    headers: Headers
-    body: bytes
+    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
+        self.status_code = status
+        self.body = body
+        self.raw_headers = headers if status == 304 else [*headers, (b"content-length", b"%d" % len(body))]
+        self.background = None
 
 
 def success(message: str, data: Any, now: Instant, headers: Headers) -> Reply:
@@ -45,12 +47,3 @@ def refusal(refused: Refused, now: Instant) -> Reply:
     headers: Headers = [JSON, (b"cache-control", b"no-store")]
     headers += [(name.encode(), value.encode()) for name, value in refused.headers.items()]
     return Reply(refused.status, headers, encode(body))
-
-
-async def send_reply(reply: Reply, send: Send) -> None:
-    """Sends it in one piece; 304 (RFC 9110 section 15.4.5) has neither a body nor its length."""
-    headers = reply.headers
-    if reply.status != 304:
-        headers = [*headers, (b"content-length", b"%d" % len(reply.body))]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})

@@ -1,12 +1,12 @@
 """A request's headers and body as bytes, read once and within limits. Never checks what they mean."""
 
 import asyncio
-from collections.abc import MutableMapping
-from typing import Any
 
-from starlette.types import Receive
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as StarletteRequest
+from starlette.types import Receive, Scope
 
-from service.web.http.errors import ClientGone, Code, Refused, invalid
+from service.web.http.errors import Code, Refused, invalid
 from service.web.http.trace import Trace, trace_of
 
 MAX_BODY_BYTES = 1_048_576
@@ -16,26 +16,23 @@ BODY_TIMEOUT_S = 10.0
 """Longest wait for a body: 1 MiB in that time needs 1 Mbit/s; a dripping client holds its place no longer."""
 
 
-class Request:
-    """One HTTP request. Header names are bytes in lower case, as ASGI has them."""
+class Request(StarletteRequest):
+    """One HTTP request, with strict access to headers and body. Header names are bytes in lower case."""
 
-    __slots__ = ("_headers", "_receive", "_repeated", "scope", "trace")
-
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive) -> None:
-        self.scope = scope
-        self._receive = receive
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
         self.trace: Trace = trace_of(scope)
-        self._headers: dict[bytes, bytes] = {}
+        self._first: dict[bytes, bytes] = {}
         self._repeated: set[bytes] = set()
         for name, value in scope["headers"]:
-            if name in self._headers:
+            if name in self._first:
                 self._repeated.add(name)
             else:
-                self._headers[name] = value
+                self._first[name] = value
 
     def header(self, name: bytes) -> bytes | None:
         """Returns the first header of that name."""
-        return self._headers.get(name)
+        return self._first.get(name)
 
     def is_repeated(self, name: bytes) -> bool:
         """Returns whether it was sent more than once. A proxy may read the first one and we the second."""
@@ -52,8 +49,8 @@ class Request:
         return query
 
     async def body(self) -> bytes:
-        """The whole body. Raises Refused when it is too large or too slow, ClientGone when it never ends."""
-        length = self._headers.get(b"content-length", b"0")
+        """The whole body. Raises Refused when it is too large or too slow, ClientDisconnect when it never ends."""
+        length = self._first.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
             raise _too_large()
         try:
@@ -68,7 +65,7 @@ class Request:
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnect
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > MAX_BODY_BYTES:

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from service import timezones
 from service.version import VERSION
+from service.web.http.endpoint import Endpoint
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
 from service.web.ops.shared_metrics import SharedMetrics
@@ -23,8 +24,11 @@ OTHER = "other"
 """Label of unknown paths and methods: callers can invent any number of them."""
 
 
-class HttpMetrics:
-    """The metrics of one application. With `shared`, a scrape returns those of all workers behind the port."""
+class HttpMetrics(Endpoint):
+    """The metrics of one application, and their endpoint.
+
+    With `shared`, a scrape returns those of all workers behind the port.
+    """
 
     def __init__(self, streams: StreamTally, shared: SharedMetrics | None = None) -> None:
         self._shared = shared

@@ -44,7 +44,7 @@ def head_without_upgrade(method: str, target: bytes, version: str, headers: Head
 def refusal_on_the_wire(status: int, message: str) -> bytes:
     """Returns a complete error response. The connection is closed after it."""
     reply = refusal(Refused(Code.INVALID_REQUEST, message), SystemClock().now_us())
-    headers = [NOSNIFF, *reply.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(reply.body))]
+    headers = [NOSNIFF, *reply.raw_headers, (b"connection", b"close")]
     lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
     lines += [b"%s: %s" % header for header in headers]
-    return b"\r\n".join([*lines, b"", reply.body])
+    return b"\r\n".join([*lines, b"", bytes(reply.body)])
