@@ -47,15 +47,25 @@ class RateLimit:
 
 def caller_address(scope: MutableMapping[str, Any]) -> str:
     """Returns the caller's IPv4 address or IPv6 network, by which requests are limited; "" where there is none."""
-    client = scope.get("client")
-    address = str(client[0]) if client else ""
+    address = address_of(scope)
     if ":" not in address:
         return address
     try:
-        network = ipaddress.ip_network((address.partition("%")[0], IPV6_NETWORK_BITS), strict=False)
+        return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
     except ValueError:
         return address
-    mapped = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(mapped, ipaddress.IPv6Address) and mapped.ipv4_mapped is not None:
-        return str(mapped.ipv4_mapped)
-    return str(network)
+
+
+def address_of(scope: MutableMapping[str, Any]) -> str:
+    """Returns the caller's address: IPv4 also for an IPv4-mapped IPv6 address; "" for a connection without one.
+
+    Never reads a header: any caller can forge it.
+    """
+    client = scope.get("client")
+    text = str(client[0]).partition("%")[0] if client else ""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

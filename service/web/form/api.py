@@ -12,16 +12,22 @@ from service.queries.tallies import TallyQueries
 from service.store.ports.budgets import MarkStore
 from service.store.ports.reading import CounterReader
 from service.web.auth.gate import Gate
-from service.web.auth.limits import RateLimit, caller_address
+from service.web.auth.limits import RateLimit, address_of, caller_address
 from service.web.form.actions import ACTIONS, Body, PanelCaller
-from service.web.form.addresses import address_of
 from service.web.form.attempts import Attempts
 from service.web.form.authentication import Authentication
-from service.web.form.errors import get_is_off, invalid_action, method_not_allowed, not_permitted
-from service.web.form.failures import EXPECTED_ERRORS, internal_error, refusal_of
+from service.web.form.errors import (
+    EXPECTED_ERRORS,
+    as_form_refused,
+    get_is_off,
+    invalid_action,
+    method_not_allowed,
+    not_permitted,
+    refusal_of,
+)
 from service.web.form.fields import Fields, fields_in_body, fields_in_query, readable
 from service.web.form.xml import xml_document
-from service.web.http.errors import rate_limited
+from service.web.http.errors import internal_error, rate_limited
 from service.web.http.replies import JSON, Headers, Reply, encode
 from service.web.http.requests import Request
 from service.web.http.snapshot_headers import snapshot_headers
@@ -76,7 +82,7 @@ class FormApi:
             refused = refusal_of(error)
         except Exception as error:  # last resort: the traceback is logged, and the answer gives no details
             log.exception("request failed", path=PATH, method=request.scope["method"])
-            refused = internal_error(error)
+            refused = as_form_refused(internal_error(error))
         request.trace.refused, request.trace.reason = refused.code, refused.reason
         error_body = {"result": "error", "message": refused.message}
         headers = [(name.encode(), value.encode()) for name, value in refused.headers.items()]

@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 
+from service.domain.tenants.view import Warming
+from service.queries.counts import UnknownTenant
+from service.store.ports.errors import StoreUnavailable
+from service.web.failures import translated
 from service.web.http.errors import Refused
 
 
@@ -17,6 +21,10 @@ class FormRefused(Exception):
         self.code = code
         self.headers = headers or {}
         self.reason = reason or message
+
+
+EXPECTED_ERRORS = (FormRefused, Refused, UnknownTenant, Warming, StoreUnavailable)
+"""The errors that a call may raise. Any other one is a bug."""
 
 
 def authentication_failed(reason: str) -> FormRefused:
@@ -54,3 +62,12 @@ def method_not_allowed(allowed: str) -> FormRefused:
 def as_form_refused(refused: Refused) -> FormRefused:
     """Converts a refusal of the JSON API: same status, text and headers, in the body of this API."""
     return FormRefused(refused.status, refused.message, refused.code, headers=refused.headers, reason=refused.reason)
+
+
+def refusal_of(error: Exception) -> FormRefused:
+    """Returns the refusal that answers an expected error."""
+    if isinstance(error, FormRefused):
+        return error
+    if isinstance(error, UnknownTenant):  # the credential's tenant was removed, so the credential is worth nothing
+        return authentication_failed("the credential's tenant is not in force")
+    return as_form_refused(error if isinstance(error, Refused) else translated(error))

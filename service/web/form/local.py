@@ -15,8 +15,7 @@ from service.store.ports.catalogue import Bucket
 from service.store.ports.reading import CounterReader
 from service.web.form.actions import ACTIONS, Body, PanelCaller
 from service.web.form.authentication import is_one_admin
-from service.web.form.errors import authentication_failed, invalid_action
-from service.web.form.failures import EXPECTED_ERRORS, refusal_of
+from service.web.form.errors import EXPECTED_ERRORS, authentication_failed, invalid_action, refusal_of
 from service.web.form.fields import Fields
 
 Found = TypeVar("Found")

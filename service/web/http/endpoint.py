@@ -7,7 +7,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.web.failures import ANSWERED
-from service.web.http.errors import Code, Refused
+from service.web.http.errors import internal_error
 from service.web.http.requests import Request
 
 log = structlog.stdlib.get_logger(__name__)
@@ -40,8 +40,7 @@ class Endpoint:
             raise
         except Exception as error:  # the last resort: the log gets the traceback, the caller gets no detail
             log.exception("request failed", path=scope["path"], method=scope["method"])
-            message = "Something went wrong on our side"
-            raise Refused(Code.INTERNAL_ERROR, message, reason=type(error).__name__) from None
+            raise internal_error(error) from None
         return response
 
 

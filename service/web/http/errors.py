@@ -84,6 +84,11 @@ def rate_limited(retry_after_s: int, reason: str | None = None) -> Refused:
     return Refused(Code.RATE_LIMITED, "Too many requests", headers=retry, reason=reason)
 
 
+def internal_error(error: Exception) -> Refused:
+    """500 for an error that nobody expects: the log gets its name, the caller gets no detail."""
+    return Refused(Code.INTERNAL_ERROR, "Something went wrong on our side", reason=type(error).__name__)
+
+
 def head_too_large(message: str) -> Refused:
     """431 (RFC 6585 section 5) for headers, or one header, above the limit."""
     return Refused(Code.INVALID_REQUEST, message, status=431)

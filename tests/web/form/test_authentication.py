@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.web.form.addresses import address_of, is_allowed
+from service.web.auth.limits import address_of
+from service.web.form.addresses import is_allowed
 from tests.web.form.panel import (
     CREDENTIALS,
     PATH,
