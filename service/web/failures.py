@@ -13,7 +13,7 @@ from service.domain.tenants.view import InvalidIds, Warming
 from service.queries.counts import UnknownTenant
 from service.store.ports.budgets import OverBudget
 from service.store.ports.errors import StoreUnavailable
-from service.web.http.errors import Code, Refused, rate_limited
+from service.web.http.errors import Code, Refused, internal_error, rate_limited
 from service.web.http.replies import Reply, refusal
 from service.web.http.trace import trace_of
 
@@ -28,7 +28,7 @@ ANSWERED = (Refused, InvalidIds, UnknownTenant, Warming, OverBudget, StoreUnavai
 
 
 def exception_handlers(clock: Clock) -> dict[Any, Callable[[Connection, Exception], Any]]:
-    """The table for Starlette: one handler for all errors that are expected. Starlette frees their tracebacks."""
+    """The table for Starlette: one handler for all errors that are expected, and one for the rest."""
 
     async def answer(request: Connection, error: Exception) -> Reply | None:
         if isinstance(error, ClientDisconnect):  # before its request was complete, so no answer is sent
@@ -38,7 +38,11 @@ def exception_handlers(clock: Clock) -> dict[Any, Callable[[Connection, Exceptio
         trace.refused, trace.reason = refused.code, refused.reason
         return refusal(refused, clock.now_us())
 
-    return dict.fromkeys(ANSWERED, answer)
+    async def unexpected(request: Connection, error: Exception) -> Reply:
+        """For what goes wrong outside of a handler: Starlette raises it again, and the server logs it."""
+        return refusal(internal_error(error), clock.now_us())
+
+    return {**dict.fromkeys(ANSWERED, answer), Exception: unexpected}
 
 
 def translated(error: Exception) -> Refused:

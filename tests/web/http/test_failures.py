@@ -15,6 +15,7 @@ from service.domain.tenants.tenant_entries import SUMMARY, ColumnDemand, with_de
 from service.domain.tickets.ticket import Instant
 from service.store.ports.errors import StoreUnable
 from service.store.ports.reading import CountQuery, Snapshot
+from service.web.http.replies import Reply
 from tests.web.world import COUNT, FILTERS, QUERY, World
 
 
@@ -74,6 +75,21 @@ async def test_an_unexpected_error_is_logged_whole_and_answered_without_a_word(
     assert "ValueError" not in answer.text
     world.store.broken = False
     assert (await world.post()).status_code == 200
+
+
+async def test_a_response_that_fails_before_it_starts_is_answered_in_the_envelope_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Reply, scope: Scope, receive: Receive, send: Send) -> None:
+        monkeypatch.undo()
+        raise ValueError("secret inside")
+
+    monkeypatch.setattr(Reply, "__call__", broken)
+    transport = httpx.ASGITransport(world.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://counts") as client:
+        answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "INTERNAL_ERROR")
+    assert "secret" not in answer.text
 
 
 async def test_a_catalogue_that_never_rests_is_unavailable_rather_than_endless(
