@@ -23,7 +23,7 @@ from service.web.api.streaming import Streaming, Ticketing
 from service.web.auth.gate import Gate
 from service.web.cors import cors
 from service.web.dashboard.page import page_routes
-from service.web.docs.documents import docs_route, document_routes
+from service.web.docs.documents import document_routes
 from service.web.failures import exception_handlers
 from service.web.form import api
 from service.web.form.api import FormApi
@@ -74,7 +74,10 @@ def create_app(
     metrics = HttpMetrics(hub.tally, shared_metrics)
     asked = routes(queries, reader, hub, grants, settings, clock)
     checks = check_routes(queries)
-    operations = [ExactRoute("/metrics", metrics), docs_route()]
+    scrape = ExactRoute("/metrics", metrics)
+    *documents, docs = document_routes([*asked, *checks, scrape])
+    checks += documents
+    operations = [scrape, docs]
     everything = [*asked, *checks, *operations]
     known = [route.path for route in everything]
     middleware = [Middleware(Observation, metrics, access_log, clock, known)]
@@ -127,5 +130,4 @@ def check_routes(queries: CountQueries) -> list[ExactRoute]:
         ExactRoute("/healthz", alive),
         ExactRoute("/livez", alive),
         ExactRoute("/readyz", Ready(queries)),
-        *document_routes(),
     ]

@@ -11,10 +11,15 @@ from service.queries.counts import Answer, CountQueries
 from service.web.api.parameters import CountParameters, parameters_in_body, parameters_in_query
 from service.web.auth.gate import Caller, Gate, check_perspective
 from service.web.http.endpoint import Endpoint
+from service.web.http.errors import Code
 from service.web.http.etag import is_not_modified
 from service.web.http.replies import Headers, Reply, encode, success
 from service.web.http.requests import Request
-from service.web.http.snapshot_headers import snapshot_headers, version
+from service.web.http.snapshot_headers import SNAPSHOT_HEADERS, snapshot_headers, version
+from service.web.models.answers import CountAnswer
+from service.web.models.operation import BODY_ERRORS, CALLER_ERRORS, Operation, described, refusals
+from service.web.models.operation import Answer as Described
+from service.web.models.requests import CallerHeaders, ConditionalHeaders, CountBody, CountQuery, PerspectiveQuery
 from service.web.push.view_id import view_id
 
 PATH = "/api/v2/ticketing/ticket/count"
@@ -33,6 +38,12 @@ LONGEST_REMEMBERED = 16_384
 are encoded each time."""
 
 
+TAGGED_HEADERS = {
+    "ETag": '`W/"<epoch>.<version>.<view>"`; the view changes with all else that can change the answer.',
+    **SNAPSHOT_HEADERS,
+}
+
+
 class Counting(Endpoint):
     """The endpoint of the count."""
 
@@ -42,6 +53,17 @@ class Counting(Endpoint):
         self._positions = settings.expose_positions
         self._details: Lru[tuple[str, str, tuple[str, ...]], msgspec.Raw] = Lru(DETAILS_REMEMBERED)
 
+    @described(
+        Operation(
+            "postTicketCount",
+            "counts",
+            {200: Described("The counts.", CountAnswer, SNAPSHOT_HEADERS)}
+            | refusals(*CALLER_ERRORS, *BODY_ERRORS, Code.INVALID_FILTER_ID),
+            headers=(CallerHeaders,),
+            query=(PerspectiveQuery,),
+            body=CountBody,
+        )
+    )
     async def post(self, request: Request) -> Reply:
         """Answers with the counts that the body requests."""
         caller = await self._gate.admit(request)
@@ -50,6 +72,19 @@ class Counting(Endpoint):
         headers = [*CACHING, *self._snapshot_headers(answer)]
         return self._success(caller, parameters, answer, headers)
 
+    @described(
+        Operation(
+            "getTicketCount",
+            "counts",
+            {
+                200: Described("The counts.", CountAnswer, TAGGED_HEADERS),
+                304: Described("The client has this answer already.", headers=TAGGED_HEADERS),
+            }
+            | refusals(*CALLER_ERRORS, Code.INVALID_FILTER_ID),
+            headers=(CallerHeaders, ConditionalHeaders),
+            query=(CountQuery,),
+        )
+    )
     async def get(self, request: Request) -> Reply:
         """Answers with the counts that the query requests, or with 304 when the client has them already."""
         caller = await self._gate.admit(request)

@@ -8,6 +8,9 @@ from service.web.http.endpoint import Endpoint
 from service.web.http.query import Query
 from service.web.http.replies import Headers, Reply, success
 from service.web.http.requests import Request
+from service.web.models.answers import FiltersAnswer
+from service.web.models.operation import CALLER_ERRORS, Answer, Operation, described, refusals
+from service.web.models.requests import CallerHeaders, PerspectiveQuery
 
 PATH = "/api/v2/ticketing/ticket/filters"
 
@@ -23,6 +26,15 @@ class Listing(Endpoint):
         self._queries = queries
         self._clock = clock
 
+    @described(
+        Operation(
+            "getTicketFilters",
+            "counts",
+            {200: Answer("Filters and profiles.", FiltersAnswer)} | refusals(*CALLER_ERRORS),
+            headers=(CallerHeaders,),
+            query=(PerspectiveQuery,),
+        )
+    )
     async def get(self, request: Request) -> Reply:
         """Answers with the filters and profiles that the caller may use, from the newest catalogue."""
         caller = await self._gate.admit(request)

@@ -15,8 +15,10 @@ from service.web.http.endpoint import Endpoint
 from service.web.http.errors import Code, Refused, rate_limited
 from service.web.http.replies import Headers, Reply, success
 from service.web.http.requests import Request
+from service.web.models.answers import PreviewAnswer
 from service.web.models.json_body import JsonBody
-from service.web.models.requests import PreviewBody
+from service.web.models.operation import BODY_ERRORS, CALLER_ERRORS, Answer, Operation, described, refusals
+from service.web.models.requests import CallerHeaders, PerspectiveQuery, PreviewBody
 
 PATH = f"{COUNT_PATH}/preview"
 
@@ -45,6 +47,17 @@ class Previews(Endpoint):
         self._tenant_rate = Rate("tenant-previews", TENANT_SHARE * per_min, TENANT_SHARE * per_min)
         self._clock = clock
 
+    @described(
+        Operation(
+            "postTicketCountPreview",
+            "counts",
+            {200: Answer("The number of tickets.", PreviewAnswer)}
+            | refusals(*CALLER_ERRORS, *BODY_ERRORS, Code.INVALID_FILTER_ID),
+            headers=(CallerHeaders,),
+            query=(PerspectiveQuery,),
+            body=PreviewBody,
+        )
+    )
     async def post(self, request: Request) -> Reply:
         """Answers with the number of tickets that match the body's `where`."""
         caller = await self._gate.admit(request)

@@ -18,10 +18,21 @@ from service.web.api.stream_tickets import StreamTickets
 from service.web.auth.gate import Caller, Gate
 from service.web.auth.limits import caller_address
 from service.web.http.endpoint import Endpoint
-from service.web.http.errors import unauthorized
+from service.web.http.errors import Code, unauthorized
 from service.web.http.query import Query
 from service.web.http.replies import Headers, Reply, success
 from service.web.http.requests import Request
+from service.web.models.answers import STREAM_EVENTS, StreamTicketAnswer
+from service.web.models.operation import BODY_ERRORS, CALLER_ERRORS, Answer, Operation, described, refusals
+from service.web.models.requests import (
+    CallerHeaders,
+    CountBody,
+    CountQuery,
+    LastEventHeaders,
+    LastEventQuery,
+    PerspectiveQuery,
+    StreamTicketQuery,
+)
 from service.web.push.hub import Hub
 from service.web.push.live_view import ViewKey
 from service.web.push.stream import Terms
@@ -41,6 +52,13 @@ FULL_RETRY_S = 60
 """`Retry-After` when a tenant has too many users with tickets. Tokens expire all the time, so room comes soon."""
 
 TICKET = re.compile(rb"(?:\A|&)ticket(?:[=&]|\Z)")
+
+
+EVENTS = Answer(
+    "Server-sent events: first `snapshot` or `current`, then `counts`, `heartbeat`, at last `bye`.",
+    media_types=("text/event-stream",),
+    events=STREAM_EVENTS,
+)
 
 
 class Streaming(Endpoint):
@@ -85,12 +103,32 @@ class Streaming(Endpoint):
         data = {"ticket": ticket, "expiresIn": expires_in_s}
         return success("Stream ticket created", data, self._clock.now_us(), [(b"cache-control", b"no-store")])
 
+    @described(
+        Operation(
+            "postTicketCountStream",
+            "counts",
+            {200: EVENTS} | refusals(*CALLER_ERRORS, *BODY_ERRORS, Code.INVALID_FILTER_ID),
+            headers=(CallerHeaders, LastEventHeaders),
+            query=(PerspectiveQuery, LastEventQuery),
+            body=CountBody,
+        )
+    )
     async def post(self, request: Request) -> ASGIApp:
         """Opens the stream that the body requests."""
         caller = await self._admit(request)
         parameters = await parameters_in_body(request)
         return await self._open(request, caller, parameters, _last_event_id(request), "token", [])
 
+    @described(
+        Operation(
+            "getTicketCountStream",
+            "counts",
+            {200: EVENTS} | refusals(*CALLER_ERRORS, Code.INVALID_FILTER_ID),
+            headers=(CallerHeaders, LastEventHeaders),
+            query=(CountQuery, StreamTicketQuery, LastEventQuery),
+            token=None,
+        )
+    )
     async def get(self, request: Request) -> ASGIApp:
         """Opens the stream that the query requests, or that its ticket allows."""
         if not _has_ticket(request):
@@ -156,6 +194,17 @@ class Ticketing(Endpoint):
     def __init__(self, streaming: Streaming) -> None:
         self._streaming = streaming
 
+    @described(
+        Operation(
+            "postTicketCountStreamTicket",
+            "counts",
+            {200: Answer("The ticket.", StreamTicketAnswer)}
+            | refusals(*CALLER_ERRORS, *BODY_ERRORS, Code.INVALID_FILTER_ID),
+            headers=(CallerHeaders,),
+            query=(PerspectiveQuery,),
+            body=CountBody,
+        )
+    )
     async def post(self, request: Request) -> Reply:
         """Issues a ticket for the stream that the body requests."""
         return await self._streaming.ticket(request)

@@ -1,7 +1,12 @@
 """`/asyncapi.json`: the events and catalogue records that come in by Kafka, as AsyncAPI 3.0. Never checks an event."""
 
+from typing import Any
+
 from service.version import VERSION
-from service.web.docs.openapi_components import INSTANT, Json, obj
+
+Json = dict[str, Any]
+
+INSTANT: Json = {"type": "string", "format": "date-time", "examples": ["2025-07-10T12:34:56.789Z"]}
 
 TYPES = ["ticket.created", "ticket.updated", "ticket.closed", "ticket.deleted"]
 
@@ -68,6 +73,16 @@ def asyncapi() -> Json:
             },
             "schemas": {"TicketEvent": _event(), "Ticket": _ticket(), "CatalogueEntry": _entry()},
         },
+    }
+
+
+def obj(properties: Json, optional: tuple[str, ...] = (), **more: Any) -> Json:
+    """An object of which all properties are required but the `optional` ones."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        **more,
     }
 
 

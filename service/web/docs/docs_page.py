@@ -4,7 +4,7 @@ import base64
 import hashlib
 from html import escape
 
-from service.web.docs.openapi_components import Json
+from service.web.docs.openapi import Json
 from service.web.http.replies import Headers
 
 STYLE = (

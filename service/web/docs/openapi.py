@@ -1,36 +1,61 @@
-"""`/openapi.json`: the HTTP API as OpenAPI 3.1. Never decides behaviour; tests compare the document with it."""
+"""`/openapi.json` and `/openapi-3.2.json`: the HTTP API, generated from its routes. Never decides behaviour."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+from starlette.routing import Route
 
 from service.version import VERSION
-from service.web.api import count, filters
-from service.web.docs.openapi_components import (
-    COUNTS_HEADERS,
-    HEADERS,
-    PARAMETERS,
-    SCHEMAS,
-    Json,
-    error_responses,
-    errors,
-    good_response,
-    json_content,
-    obj,
-    parameters,
-    reference,
-)
-from service.web.docs.openapi_form import SCHEMAS as FORM_SCHEMAS
-from service.web.docs.openapi_form import form_paths
-from service.web.docs.openapi_preview import SCHEMAS as PREVIEW_SCHEMAS
-from service.web.docs.openapi_preview import preview_paths
-from service.web.docs.openapi_streams import SCHEMAS as STREAM_SCHEMAS
-from service.web.docs.openapi_streams import stream_paths
+from service.web.models.operation import Answer, Operation
 
-CALLER = ("tenant", "realm", "support", "type", "module")
-CALLER_ERRORS = (400, 401, 403, 404, 405, 429, 431, 500, 503)
+Json = dict[str, Any]
+
+REPEATABLE: Json = {"style": "form", "explode": False}
+"""Lists in a query: one parameter with commas between."""
 
 
-def openapi() -> Json:
+class Schemas(GenerateJsonSchema):
+    """JSON Schemas without what generators of clients stumble over: titles of fields, and null as a default."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Names are enough."""
+        return False
+
+    def default_schema(self, schema: Any) -> Any:
+        """A default that only stands for a missing field isn't shown."""
+        shown = super().default_schema(schema)
+        if shown.get("default", 0) in (None, "", [], ()):
+            del shown["default"]
+        return shown
+
+
+def operations(routes: Iterable[Route]) -> dict[str, dict[str, tuple[Operation, str]]]:
+    """Path -> method -> its operation and its handler's docstring."""
+    found: dict[str, dict[str, tuple[Operation, str]]] = {}
+    for route in routes:
+        for method in ("get", "post"):
+            handler = getattr(route.endpoint, method, None)
+            operation = getattr(handler, "operation", None)
+            if operation is not None:
+                found.setdefault(route.path, {})[method] = (operation, handler.__doc__ or "")
+    return found
+
+
+def openapi(routes: Iterable[Route], version: str = "3.1.0") -> Json:
     """The whole document."""
+    described = operations(routes)
+    schemas = _schemas(described)
+    paths = {
+        path: {
+            method: _Writer(schemas, version).operation(operation, operation.id or _named(path), text)
+            for method, (operation, text) in methods.items()
+        }
+        for path, methods in described.items()
+    }
     return {
-        "openapi": "3.1.0",
+        "openapi": version,
         "info": {
             "title": "Ticket Counts",
             "version": VERSION,
@@ -43,103 +68,108 @@ def openapi() -> Json:
             {"name": "operation", "description": "For orchestrators and monitoring."},
             {"name": "documents", "description": "What this service is."},
         ],
-        "paths": {
-            count.PATH: {"post": _post_count(), "get": _get_count()},
-            filters.PATH: {"get": _get_filters()},
-            **preview_paths(),
-            **stream_paths(),
-            **form_paths(),
-            "/healthz": {"get": _plain("healthz", "operation", "Whether the process is alive.", _health("alive"))},
-            "/livez": {"get": _plain("livez", "operation", "The same as /healthz.", _health("alive"))},
-            "/readyz": {"get": _ready()},
-            "/metrics": {"get": _plain("metrics", "operation", "Metrics for Prometheus.", _text("text/plain"))},
-            "/openapi.json": {
-                "get": _plain("openapi", "documents", "This document.", json_content({"type": "object"}))
-            },
-            "/asyncapi.json": {
-                "get": _plain("asyncapi", "documents", "The events in.", json_content({"type": "object"}))
-            },
-            "/docs": {"get": _plain("docs", "documents", "Both documents for people.", _text("text/html"))},
-        },
+        "paths": paths,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "parameters": PARAMETERS,
-            "headers": HEADERS,
-            "schemas": SCHEMAS | PREVIEW_SCHEMAS | STREAM_SCHEMAS | FORM_SCHEMAS,
-            "responses": error_responses(),
+            "schemas": schemas.pop("$defs"),
         },
     }
 
 
-def _post_count() -> Json:
-    return {
-        "operationId": "postTicketCount",
-        "tags": ["counts"],
-        "summary": "Counts of filters, with a summary.",
-        "description": "Unknown query and body fields are ignored, `null` is as if left out but for `filterIds`.",
-        "security": [{"bearer": []}],
-        "parameters": parameters(CALLER),
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": reference("schemas", "CountRequest")}},
-        },
-        "responses": {"200": good_response("CountAnswer", COUNTS_HEADERS)} | errors((*CALLER_ERRORS, 413, 415, 422)),
-    }
+def _schemas(described: Mapping[str, Mapping[str, tuple[Operation, str]]]) -> dict[Any, Json]:
+    """Type -> its schema; `$defs`: the components."""
+    every = [operation for methods in described.values() for operation, _ in methods.values()]
+    answers = [answer for operation in every for answer in operation.answers.values()]
+    types = [each.body for each in every] + [answer.content for answer in answers]
+    types += [event for answer in answers for event in (answer.events or {}).values()]
+    types += [model for each in every for model in (*each.query, *each.headers)]
+    wanted = [each for each in dict.fromkeys(types) if each is not None]
+    found, rest = TypeAdapter.json_schemas(
+        [(each, "validation", TypeAdapter(each)) for each in wanted],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=Schemas,
+    )
+    by_type: dict[Any, Json] = {each: schema for (each, _), schema in found.items()}
+    return by_type | {"$defs": rest["$defs"]}
 
 
-def _get_count() -> Json:
-    headers = {"ETag": reference("headers", "ETag"), **COUNTS_HEADERS}
-    return {
-        "operationId": "getTicketCount",
-        "tags": ["counts"],
-        "summary": "The same counts, with an ETag.",
-        "security": [{"bearer": []}],
-        "parameters": parameters((*CALLER, "filterIds", "timezone", "profile", "ifNoneMatch")),
-        "responses": {
-            "200": good_response("CountAnswer", headers),
-            "304": {"description": "The client has this answer already.", "headers": headers},
+class _Writer:
+    """Writes operations with the schemas of their types."""
+
+    def __init__(self, schemas: dict[Any, Json], version: str) -> None:
+        self._schemas = schemas
+        self._has_item_schema = version >= "3.2"
+
+    def operation(self, operation: Operation, operation_id: str, text: str) -> Json:
+        """The operation object."""
+        summary, _, description = " ".join(text.split()).partition(". ")
+        security: list[Json] = [{"bearer": []}] if operation.token is not False else []
+        written: Json = {
+            "operationId": operation_id,
+            "tags": [operation.tag],
+            "summary": operation.summary or f"{summary.removesuffix('.')}.",
+            "security": [*security, {}] if operation.token is None else security,
+            "parameters": self._parameters(operation),
+            "responses": {str(status): self._answer(answer) for status, answer in operation.answers.items()},
         }
-        | errors((*CALLER_ERRORS, 422)),
-    }
+        if description:
+            written["description"] = description
+        if operation.body is not None:
+            content = {kind: {"schema": self._schemas[operation.body]} for kind in operation.body_types}
+            written["requestBody"] = {"required": operation.token is not False, "content": content}
+        return written
+
+    def _parameters(self, operation: Operation) -> list[Json]:
+        return [
+            self._parameter(name, place, schema, name in model.get("required", ()) and operation.token is not None)
+            for place, models in (("header", operation.headers), ("query", operation.query))
+            for model in map(self._model, models)
+            for name, schema in model["properties"].items()
+        ]
+
+    def _model(self, model: type[BaseModel]) -> Json:
+        name = self._schemas[model]["$ref"].rpartition("/")[2]
+        found: Json = self._schemas["$defs"][name]
+        return found
+
+    def _parameter(self, name: str, place: str, schema: Json, is_required: bool) -> Json:
+        schema = dict(schema)
+        text = schema.pop("description", "")
+        written = {"name": name, "in": place, "required": is_required, "schema": schema, "description": text}
+        return written | (REPEATABLE if schema.get("type") == "array" else {})
+
+    def _answer(self, answer: Answer) -> Json:
+        headers = {
+            name.removesuffix("?"): {
+                "description": text,
+                "required": not name.endswith("?"),
+                "schema": {"type": "string"},
+            }
+            for name, text in answer.headers.items()
+        }
+        written: Json = {"description": answer.description, "headers": headers}
+        if answer.events is not None:
+            written["content"] = {kind: self._stream(answer.events) for kind in answer.media_types}
+        elif answer.content is not None:
+            schema = self._schemas[answer.content]
+            written["content"] = {
+                kind: {"schema": {"type": "string"} if kind.endswith("/xml") else schema} for kind in answer.media_types
+            }
+        return written
+
+    def _stream(self, events: Mapping[str, type[BaseModel]]) -> Json:
+        data = {name: self._schemas[model] for name, model in events.items()}
+        if not self._has_item_schema:  # OpenAPI 3.1 can't say what the events of a stream are
+            return {"schema": {"type": "string"}, "x-event-data": data}
+        return {"itemSchema": {"oneOf": [_event(name, schema) for name, schema in data.items()]}}
 
 
-def _get_filters() -> Json:
-    return {
-        "operationId": "getTicketFilters",
-        "tags": ["counts"],
-        "summary": "What this caller may ask to be counted.",
-        "description": "`all` first, then statuses and priorities in their order, then filters and profiles by name.",
-        "security": [{"bearer": []}],
-        "parameters": parameters(CALLER),
-        "responses": {"200": good_response("FiltersAnswer", {})} | errors(CALLER_ERRORS),
-    }
+def _named(path: str) -> str:
+    """Returns the name of a path whose handler has none: `/openapi-3.2.json` is openapi32."""
+    return "".join(filter(str.isalnum, path.removesuffix(".json")))
 
 
-def _ready() -> Json:
-    checks = {
-        "status": {"enum": ["ready", "not ready"]},
-        "store": {"type": "boolean"},
-        "catalogue": {"type": "boolean"},
-    }
-    answer = json_content(obj(checks, additionalProperties=False))
-    operation = _plain("readyz", "operation", "Whether answers can be given.", {"description": "They can.", **answer})
-    operation["responses"]["503"] = {"description": "The store is away, or never had the whole catalogue.", **answer}
-    return operation
-
-
-def _plain(name: str, tag: str, summary: str, answer: Json) -> Json:
-    return {
-        "operationId": name,
-        "tags": [tag],
-        "summary": summary,
-        "security": [],
-        "responses": {"200": {"description": summary, **answer}} | errors((405, 500)),
-    }
-
-
-def _health(status: str) -> Json:
-    return json_content(obj({"status": {"const": status}}, additionalProperties=False))
-
-
-def _text(media_type: str) -> Json:
-    return {"content": {media_type: {"schema": {"type": "string"}}}}
+def _event(name: str, data: Json) -> Json:
+    text = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    properties = {"event": {"const": name}, "id": {"type": "string"}, "data": text, "retry": {"type": "integer"}}
+    return {"type": "object", "properties": properties, "required": ["event", "id", "data"]}

@@ -25,12 +25,14 @@ from service.web.form.errors import (
     not_permitted,
     refusal_of,
 )
-from service.web.form.fields import Fields, fields_in_body, fields_in_query, readable
+from service.web.form.fields import MAX_FIELDS, Fields, fields_in_body, fields_in_query, readable
 from service.web.form.xml import xml_document
 from service.web.http.errors import internal_error, rate_limited
 from service.web.http.replies import JSON, Headers, Reply, encode
 from service.web.http.requests import Request
-from service.web.http.snapshot_headers import snapshot_headers
+from service.web.http.snapshot_headers import SNAPSHOT_HEADERS, snapshot_headers
+from service.web.models.form import FormCall, FormError, FormSupportDepartments, FormSupportStatuses, FormTicketCounts
+from service.web.models.operation import ERROR_HEADERS, Answer, Operation, described
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -40,6 +42,35 @@ XML = (b"content-type", b"application/xml; charset=utf-8")
 
 NO_STORE: Headers = [(b"cache-control", b"no-store")]
 """Some clients send GET, and a proxy must not give one client's answer to another."""
+
+_TYPES = ("application/json", "application/xml")
+
+_ERRORS = {
+    400: f"A multipart body without a boundary, or over {MAX_FIELDS} fields.",
+    403: "Authentication failed, or the address or the action is not allowed.",
+    405: "The method is not allowed; GET only where a setting allows it.",
+    413: "The body is too large.",
+    429: "Too many requests, or too many failed attempts.",
+    500: "A mistake of ours.",
+    503: "The store is away, is being filled anew, or columns are still being filled.",
+}
+
+FORM_CALL = Operation(
+    "postFormCall",
+    "counts",
+    {
+        200: Answer(
+            f"The answer to {', '.join(ACTIONS)} with the headers of its snapshot, or an error about the action.",
+            FormTicketCounts | FormSupportStatuses | FormSupportDepartments | FormError,
+            {f"{name.removesuffix('?')}?": text for name, text in SNAPSHOT_HEADERS.items()},
+            _TYPES,
+        )
+    }
+    | {status: Answer(text, FormError, ERROR_HEADERS.get(status, {}), _TYPES) for status, text in _ERRORS.items()},
+    body=FormCall,
+    body_types=("application/x-www-form-urlencoded", "multipart/form-data"),
+    token=False,
+)
 
 
 class FormApi:
@@ -63,10 +94,14 @@ class FormApi:
         self._methods = ("GET", "HEAD", "POST") if settings.form_get else ("POST",)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = await self._reply(Request(scope, receive))
+        reply = await self.post(Request(scope, receive))
         await reply(scope, receive, send)
 
-    async def _reply(self, request: Request) -> Reply:
+    @described(FORM_CALL)
+    async def post(self, request: Request) -> Reply:
+        """The form API of billing panels. Fields may stand in the query or in the body, the body wins; their names and
+        the actions' are in any letter case. Yes is `1`, `true`, `on` or `yes`, all else is no. An unknown action is
+        answered with 200 and an error body."""
         fields: Fields = {}
         try:
             fields = fields_in_query(request)  # first, so that every later error has the requested `responsetype`

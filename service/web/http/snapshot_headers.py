@@ -8,6 +8,17 @@ from service.web.http.replies import Headers
 STALE_MS = 5_000
 """Counts are stale once a partition's consumer is silent, or its oldest unapplied record waits, for this long."""
 
+SNAPSHOT_HEADERS = {
+    "X-Counts-Version": "`<epoch>.<version>`; grows with each change, never goes back within an epoch.",
+    "X-Counts-Position?": "`<partition>:<next offset>,…`: all records below are in the numbers. Only where the "
+    "installation shows it.",
+    "X-Counts-Catalogue": "Offset of the newest catalogue record in force for this tenant.",
+    "X-Counts-Fresh": "`false` when consumers are behind or silent for more than 5 s.",
+    "X-Counts-Timers?": "The instant through which deadlines are applied.",
+    "X-Counts-As-Of?": "The newest event time applied; absent before the first.",
+}
+"""What each header says; `?` ends the names of those that may be missing."""
+
 
 def version(snapshot: Snapshot) -> str:
     """`<epoch>.<version>`: never the same for two states of the counts."""

@@ -6,6 +6,9 @@ from service.queries.counts import CountQueries
 from service.web.http.endpoint import Endpoint
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
+from service.web.models.answers import Alive as AliveAnswer
+from service.web.models.answers import Readiness
+from service.web.models.operation import PUBLIC_ERRORS, Answer, Operation, described, refusals
 
 _encode = msgspec.json.encode
 
@@ -13,6 +16,14 @@ _encode = msgspec.json.encode
 class Alive(Endpoint):
     """The endpoint of liveness."""
 
+    @described(
+        Operation(
+            "",
+            "operation",
+            {200: Answer("The process is alive.", AliveAnswer)} | refusals(*PUBLIC_ERRORS),
+            token=False,
+        )
+    )
     async def get(self, request: Request) -> Reply:
         """Answers 200 while the event loop turns, even without the store: a restart wouldn't bring the store back."""
         return document(_encode({"status": "alive"}))
@@ -24,6 +35,18 @@ class Ready(Endpoint):
     def __init__(self, queries: CountQueries) -> None:
         self._queries = queries
 
+    @described(
+        Operation(
+            "readyz",
+            "operation",
+            {
+                200: Answer("Answers can be given.", Readiness),
+                503: Answer("The store is away, or never had the whole catalogue.", Readiness),
+            }
+            | refusals(*PUBLIC_ERRORS),
+            token=False,
+        )
+    )
     async def get(self, request: Request) -> Reply:
         """Answers 200 when the store answers and the whole catalogue (which may be empty) has been read; else 503."""
         readiness = await self._queries.ready()

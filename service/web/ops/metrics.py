@@ -13,6 +13,7 @@ from service.version import VERSION
 from service.web.http.endpoint import Endpoint
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
+from service.web.models.operation import PUBLIC_ERRORS, Answer, Operation, described, refusals
 from service.web.ops.shared_metrics import SharedMetrics
 from service.web.ops.stream_metrics import StreamMetrics
 from service.web.push.tally import StreamTally
@@ -75,6 +76,14 @@ class HttpMetrics(Endpoint):
             histogram = self._histograms[path] = self._duration.labels(path)
         histogram.observe(duration_s)
 
+    @described(
+        Operation(
+            "metrics",
+            "operation",
+            {200: Answer("The metrics.", str, media_types=("text/plain",))} | refusals(*PUBLIC_ERRORS),
+            token=False,
+        )
+    )
     async def get(self, request: Request) -> Reply:
         """Answers `GET /metrics` in the Prometheus text format 0.0.4, which every scraper reads."""
         if self._shared is None:
