@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import msgspec
+
+from service.domain.catalogue import entry_shapes
 from service.version import VERSION
 
 Json = dict[str, Any]
@@ -15,7 +18,21 @@ MAYBE_ID: Json = {"type": ["string", "null"], "maxLength": 128}
 MAYBE_INSTANT: Json = {"type": ["string", "null"], "format": "date-time"}
 TENANT_ID: Json = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
 
-CATALOGUE_KINDS = ["realm", "tenant", "filter", "profile", "credential"]
+ENTRIES = {
+    "realm": (entry_shapes.RealmShape, "realm/<name>"),
+    "tenant": (entry_shapes.TenantShape, "tenant/<id>"),
+    "filter": (entry_shapes.FilterShape, "filter/<tenant>/<id>"),
+    "profile": (entry_shapes.ProfileShape, "profile/<tenant>/<id>"),
+    "credential": (entry_shapes.CredentialShape, "credential/<identifier>"),
+}
+"""Kind -> the shape that decodes its entries, and their key."""
+
+REMOVAL: Json = {
+    "title": "Removal",
+    "summary": "A null value removes the entry that its key names.",
+    "contentType": "application/json",
+    "payload": {"type": "null"},
+}
 
 
 def asyncapi() -> Json:
@@ -40,7 +57,7 @@ def asyncapi() -> Json:
                 "address": "ticket-catalogue",
                 "title": "Catalogue",
                 "description": "Compacted. Keyed `<kind>/<id>`, or `<kind>/<tenant>/<id>`; a null value removes it.",
-                "messages": {"entry": {"$ref": "#/components/messages/entry"}},
+                "messages": {kind: {"$ref": f"#/components/messages/{kind}"} for kind in (*ENTRIES, "removal")},
             },
         },
         "operations": {
@@ -54,7 +71,7 @@ def asyncapi() -> Json:
                 "action": "receive",
                 "channel": {"$ref": "#/channels/catalogue"},
                 "summary": "Names, filters and who may ask.",
-                "messages": [{"$ref": "#/channels/catalogue/messages/entry"}],
+                "messages": [{"$ref": f"#/channels/catalogue/messages/{kind}"} for kind in (*ENTRIES, "removal")],
             },
         },
         "components": {
@@ -65,13 +82,10 @@ def asyncapi() -> Json:
                     "contentType": "application/cloudevents+json",
                     "payload": {"$ref": "#/components/schemas/TicketEvent"},
                 },
-                "entry": {
-                    "title": "Catalogue entry",
-                    "contentType": "application/json",
-                    "payload": {"$ref": "#/components/schemas/CatalogueEntry"},
-                },
+                **{kind: _entry(kind) for kind in ENTRIES},
+                "removal": REMOVAL,
             },
-            "schemas": {"TicketEvent": _event(), "Ticket": _ticket(), "CatalogueEntry": _entry()},
+            "schemas": {"TicketEvent": _event(), "Ticket": _ticket(), **_shapes()},
         },
     }
 
@@ -123,8 +137,30 @@ def _ticket() -> Json:
     return obj(properties, optional, description="The whole ticket after the change.")
 
 
-def _entry() -> Json:
+def _entry(kind: str) -> Json:
+    shape, key = ENTRIES[kind]
     return {
-        "type": ["object", "null"],
-        "description": f"The value of an entry; its key begins with its kind: {', '.join(CATALOGUE_KINDS)}.",
+        "title": f"Catalogue entry: {kind}",
+        "summary": f"Keyed `{key}`.",
+        "contentType": "application/json",
+        "payload": {"$ref": f"#/components/schemas/{shape.__name__}"},
+    }
+
+
+def _shapes() -> Json:
+    """The schemas of the shapes that decode entries. JSON Schema's patterns are ECMAScript's."""
+    shapes = [shape for shape, _ in ENTRIES.values()]
+    _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
+    ours: Json = _with_ecmascript_patterns(schemas)
+    return ours
+
+
+def _with_ecmascript_patterns(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_with_ecmascript_patterns(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        name: value.replace(r"\A", "^").replace(r"\Z", "$") if name == "pattern" else _with_ecmascript_patterns(value)
+        for name, value in node.items()
     }
