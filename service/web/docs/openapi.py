@@ -12,6 +12,9 @@ from service.web.models.operation import Answer, Operation
 
 Json = dict[str, Any]
 
+Described = dict[str, dict[str, tuple[Operation, str]]]
+"""Path -> method -> its operation and its handler's docstring."""
+
 REPEATABLE: Json = {"style": "form", "explode": False}
 """Lists in a query: one parameter with commas between."""
 
@@ -31,9 +34,9 @@ class Schemas(GenerateJsonSchema):
         return shown
 
 
-def operations(routes: Iterable[Route]) -> dict[str, dict[str, tuple[Operation, str]]]:
-    """Path -> method -> its operation and its handler's docstring."""
-    found: dict[str, dict[str, tuple[Operation, str]]] = {}
+def operations(routes: Iterable[Route]) -> Described:
+    """Returns what the handlers of these routes say of themselves."""
+    found: Described = {}
     for route in routes:
         for method in ("get", "post"):
             handler = getattr(route.endpoint, method, None)
@@ -46,7 +49,7 @@ def operations(routes: Iterable[Route]) -> dict[str, dict[str, tuple[Operation, 
 def openapi(routes: Iterable[Route], version: str = "3.1.0") -> Json:
     """The whole document."""
     described = operations(routes)
-    schemas = _schemas(described)
+    schemas, as_parameters = _schemas(described), _parameter_models(described)
     paths = {
         path: {
             method: _Writer(schemas, version).operation(operation, operation.id or _named(path), text)
@@ -71,12 +74,12 @@ def openapi(routes: Iterable[Route], version: str = "3.1.0") -> Json:
         "paths": paths,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": schemas.pop("$defs"),
+            "schemas": {name: each for name, each in schemas["$defs"].items() if name not in as_parameters},
         },
     }
 
 
-def _schemas(described: Mapping[str, Mapping[str, tuple[Operation, str]]]) -> dict[Any, Json]:
+def _schemas(described: Described) -> dict[Any, Json]:
     """Type -> its schema; `$defs`: the components."""
     every = [operation for methods in described.values() for operation, _ in methods.values()]
     answers = [answer for operation in every for answer in operation.answers.values()]
@@ -91,6 +94,12 @@ def _schemas(described: Mapping[str, Mapping[str, tuple[Operation, str]]]) -> di
     )
     by_type: dict[Any, Json] = {each: schema for (each, _), schema in found.items()}
     return by_type | {"$defs": rest["$defs"]}
+
+
+def _parameter_models(described: Described) -> set[str]:
+    """The names of the models that are written as parameters, and nowhere else."""
+    every = [operation for methods in described.values() for operation, _ in methods.values()]
+    return {model.__name__ for operation in every for model in (*operation.query, *operation.headers)}
 
 
 class _Writer:
