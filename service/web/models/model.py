@@ -55,7 +55,7 @@ class ErrorBody(Model):
     details: ErrorDetails
 
 
-class Error(Model):
+class ErrorAnswer(Model):
     """The envelope of every answer to a request that is refused."""
 
     success: Literal[False]

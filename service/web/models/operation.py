@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from service.web.http.errors import STATUS, Code
-from service.web.models.model import Error
+from service.web.models.model import ErrorAnswer
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -77,6 +77,6 @@ def refusals(*codes: Code) -> dict[int, Answer]:
     if Code.UNAUTHORIZED in codes:
         by_status[431] = [Code.INVALID_REQUEST.value]  # RFC 6585: for a head, or a token, that is too large
     return {
-        status: Answer(", ".join(dict.fromkeys(names)), Error, ERROR_HEADERS.get(status, {}))
+        status: Answer(", ".join(dict.fromkeys(names)), ErrorAnswer, ERROR_HEADERS.get(status, {}))
         for status, names in by_status.items()
     }
