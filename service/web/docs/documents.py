@@ -15,7 +15,7 @@ from service.web.models.operation import PUBLIC_ERRORS, Answer, Operation, descr
 
 
 class Document(Endpoint):
-    """The endpoint of a document for machines. Generating one takes some 50 ms, which most processes never spend."""
+    """The endpoint of a document for machines. Generating one takes some 15 ms, which most processes never spend."""
 
     def __init__(self, build: Callable[[], Reply]) -> None:
         self._build = build

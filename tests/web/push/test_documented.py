@@ -18,6 +18,10 @@ async def test_every_event_and_the_tickets_answer_are_as_the_document_says(pushi
     operations = document["paths"][STREAM]
     described = operations["get"]["responses"]["200"]["content"]["text/event-stream"]["x-event-data"]
     assert described == operations["post"]["responses"]["200"]["content"]["text/event-stream"]["x-event-data"]
+    newer = (await pushing.world.client.get("/openapi-3.2.json")).json()["paths"][STREAM]["get"]
+    items = newer["responses"]["200"]["content"]["text/event-stream"]["itemSchema"]["oneOf"]
+    told = {each["properties"]["event"]["const"]: each["properties"]["data"]["contentSchema"] for each in items}
+    assert told == described
     stream = await pushing.open("all", "7472", "3745")
     await pushing.add(Ticket("3745", 0, team="support"))
     await stream.next()
