@@ -75,9 +75,9 @@ def create_app(
     asked = routes(queries, reader, hub, grants, settings, clock)
     checks = check_routes(queries)
     scrape = ExactRoute("/metrics", metrics)
-    *documents, docs = document_routes([*asked, *checks, scrape])
-    checks += documents
-    operations = [scrape, docs]
+    documents = document_routes([*asked, *checks, scrape])
+    checks += documents.documents
+    operations = [scrape, *documents.pages]
     everything = [*asked, *checks, *operations]
     known = [route.path for route in everything]
     middleware = [Middleware(Observation, metrics, access_log, clock, known)]

@@ -70,9 +70,9 @@ def page(world: World, driver: webdriver.Chrome) -> Iterator[Page]:
 @pytest.fixture
 def blank(page: Page) -> Iterator[Page]:
     """A page of the service's own origin that shows nothing of ours and may run anything."""
-    page.driver.get(f"{page.url}/docs")
+    page.driver.get(f"{page.url}/livez")
     page.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
-    page.driver.get(f"{page.url}/docs")
+    page.driver.get(f"{page.url}/livez")
     page.problems()
     yield page
     page.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})

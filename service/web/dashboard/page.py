@@ -1,26 +1,19 @@
 """Serves the page at `/` and its files, which it reads once. Never counts: the page uses the API like any client."""
 
 import asyncio
-import hashlib
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
 from service.web.http.endpoint import Endpoint, ExactRoute
+from service.web.http.files import KINDS, file_reply
 from service.web.http.fixed import Fixed
 from service.web.http.hosts import host_name, is_loopback
-from service.web.http.replies import JSON, Headers, Reply
+from service.web.http.replies import JSON, Reply
 from service.web.http.requests import Request
 
 FOLDER = "/dashboard"
 PAGE = "index.html"
-
-KINDS = {
-    ".html": b"text/html; charset=utf-8",
-    ".css": b"text/css; charset=utf-8",
-    ".js": b"text/javascript; charset=utf-8",
-    ".svg": b"image/svg+xml",
-}
 
 SIGN_IN_PATH = "/development-sign-in.json"
 
@@ -32,29 +25,19 @@ POLICY = (
 """Nothing inline, nothing from other origins, no form submission, and no text that becomes HTML: browsers with trusted
 types refuse `innerHTML` and the like. The only allowed policy makes the address of the client's worker."""
 
-HEADERS: Headers = [
-    (b"content-security-policy", POLICY.encode()),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-cache"),
-]
-"""`no-cache` has browsers revalidate each file, mostly with a 304, so that a page never mixes files of two versions."""
-
 
 def page_routes(sign_in: str) -> list[ExactRoute]:
     """The page and its files. `sign_in` is the file with the tokens that a demo gives to the page; "" for none."""
     served = [
-        ExactRoute("/" if each.name == PAGE else f"{FOLDER}/{each.name}", _static(each.name, each.read_bytes()))
+        ExactRoute(
+            "/" if each.name == PAGE else f"{FOLDER}/{each.name}",
+            Fixed(file_reply(each.name, each.read_bytes(), POLICY)),
+        )
         for folder in ("static", "scripts", "client")
         for each in files("service.web.dashboard").joinpath(folder).iterdir()
         if Path(each.name).suffix in KINDS
     ]
     return [*served, ExactRoute(SIGN_IN_PATH, Viewers(Path(sign_in) if sign_in else None))]
-
-
-def _static(name: str, body: bytes) -> Fixed:
-    """Its `etag` is of what it holds, not of its time: an image's files may all have the same one."""
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'.encode()
-    return Fixed(Reply(200, [(b"content-type", KINDS[Path(name).suffix]), *HEADERS, (b"etag", etag)], body))
 
 
 class Viewers(Endpoint):

@@ -1,25 +1,37 @@
-"""The API documents and the page made of them, built when they are first asked for. They never change after that."""
+"""The API documents and their routes, built when they are first asked for. They never change after that."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 from starlette.routing import Route
 
 from service.web.docs.asyncapi import asyncapi
-from service.web.docs.docs_page import HEADERS, docs_page
 from service.web.docs.openapi import openapi
+from service.web.docs.pages import FILES, PAGES
 from service.web.http.endpoint import Endpoint, ExactRoute
+from service.web.http.fixed import Fixed
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
 from service.web.models.operation import PUBLIC_ERRORS, Answer, Operation, described, refusals
 
 
-class Document(Endpoint):
-    """The endpoint of a document for machines. Generating one takes some 15 ms, which most processes never spend."""
+class Built(Endpoint):
+    """The endpoint of a reply that is built when it is first asked for, as most processes never are."""
 
     def __init__(self, build: Callable[[], Reply]) -> None:
         self._build = build
-        self._reply: Reply | None = None
+        self._fixed: Fixed | None = None
+
+    async def get(self, request: Request) -> Reply:
+        """Answers with the reply."""
+        if self._fixed is None:
+            self._fixed = Fixed(self._build())
+        return await self._fixed.get(request)
+
+
+class Document(Built):
+    """The endpoint of a document for machines. Generating one takes some 15 ms."""
 
     @described(
         Operation(
@@ -31,17 +43,15 @@ class Document(Endpoint):
     )
     async def get(self, request: Request) -> Reply:
         """Describes this service for machines."""
-        if self._reply is None:
-            self._reply = self._build()
-        return self._reply
+        return await super().get(request)
 
 
-class Page(Document):
-    """The endpoint of the page for people."""
+class Page(Built):
+    """The endpoint of a page for people."""
 
     @described(
         Operation(
-            "docs",
+            "",
             "documents",
             {200: Answer("The page.", str, media_types=("text/html",))} | refusals(*PUBLIC_ERRORS),
             token=False,
@@ -52,14 +62,21 @@ class Page(Document):
         return await super().get(request)
 
 
-def document_routes(routes: Sequence[Route]) -> list[ExactRoute]:
-    """The documents that describe these routes, for machines. The last one is the page for people."""
+class DocumentRoutes(NamedTuple):
+    """The routes of documents for machines, and those of the pages for people with their files."""
+
+    documents: list[ExactRoute]
+    pages: list[ExactRoute]
+
+
+def document_routes(routes: Sequence[Route]) -> DocumentRoutes:
+    """Returns the routes of what describes these routes, and of what describes the events."""
     every: list[Route] = list(routes)
-    found = [
+    documents = [
         ExactRoute("/openapi.json", Document(lambda: document(msgspec.json.encode(openapi(every))))),
         ExactRoute("/openapi-3.2.json", Document(lambda: document(msgspec.json.encode(openapi(every, "3.2.0"))))),
         ExactRoute("/asyncapi.json", Document(lambda: document(msgspec.json.encode(asyncapi())))),
-        ExactRoute("/docs", Page(lambda: Reply(200, HEADERS, docs_page(openapi(every), asyncapi())))),
     ]
-    every += found
-    return found
+    pages = [ExactRoute(path, Page(build)) for path, build in PAGES.items()]
+    every += [*documents, *pages]
+    return DocumentRoutes(documents, [*pages, *(ExactRoute(path, Built(build)) for path, build in FILES.items())])

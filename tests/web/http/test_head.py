@@ -17,6 +17,7 @@ PATHS = [
     "/openapi.json",
     "/asyncapi.json",
     "/docs",
+    "/docs/swagger-ui.js",
     "/",
     "/dashboard/dashboard.js",
     "/development-sign-in.json",
