@@ -9,9 +9,8 @@ from service import timezones
 from service.domain.conditions.where import EXACT_WHERE
 from service.domain.counting.viewer import Perspective
 from service.domain.json_reading import EXACT, Exact
-from service.turns import in_turns
 from service.web.http.errors import Code, Refused
-from service.web.http.large_bodies import LARGE_BYTES, reduced
+from service.web.http.large_bodies import LARGE_BYTES, made_small
 from service.web.http.query import Query, support_flag
 from service.web.http.requests import Request
 from service.web.models.json_body import JsonBody
@@ -51,7 +50,7 @@ async def perspective_and_body(request: Request, expected: JsonBody[M]) -> tuple
     _check_media_type(request)
     encoded = await request.body()
     if len(encoded) > LARGE_BYTES:
-        encoded = await in_turns(reduced(encoded, expected.decoder.type, MAX_FILTER_IDS))
+        encoded = await made_small(encoded, expected.decoder.type, MAX_FILTER_IDS)
     query = request.query
     kind = _perspective_of(query) if len(query) <= LONGEST_REMEMBERED else _perspective_in(Query(query))
     request.trace.support_request = support_flag(request)

@@ -114,7 +114,8 @@ class Peer:
         while quiet < QUIET_TURNS:
             await asyncio.sleep(0)
             now = (len(self.served), len(self.wire.said), len(self.state.tasks))
-            before, quiet = now, quiet + 1 if now == before else 0
+            is_quiet = now == before and not self.connection._held
+            before, quiet = now, quiet + 1 if is_quiet else 0
 
     async def leave(self) -> None:
         """The client is gone; returns once all that was served over the connection has ended."""
