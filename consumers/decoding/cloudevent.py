@@ -10,9 +10,10 @@ from enum import Enum
 import msgspec
 
 from consumers.decoding.json_document import check_document, read_document
-from consumers.decoding.ticket_data import EXACT_DATA, TicketData
+from consumers.decoding.ticket_data import EXACT_DATA
 from service.domain.json_reading import EXACT, Exact
 from service.domain.tickets.event import PoisonEvent
+from service.domain.tickets.event_shapes import Attributes, StructuredEvent, TicketData
 
 Headers = Sequence[tuple[str, bytes | None]]
 """A record's headers, as the Kafka client returns them. Kafka allows null values; they are ignored."""
@@ -21,20 +22,6 @@ _FORMATS = "application/cloudevents"
 _JSON_FORMAT = "application/cloudevents+json"
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
-
-
-class Attributes(msgspec.Struct, gc=False):
-    """The context attributes that we use. None for an absent attribute and for null."""
-
-    specversion: str | None = None
-    id: str | None = None
-    source: str | None = None
-    type: str | None = None
-    subject: str | None = None
-    tenantid: str | None = None
-    sequence: int | str | None = None
-    time: str | None = None
-    datacontenttype: str | None = None
 
 
 EXACT_EVENT: Exact = {**dict.fromkeys(("id", "source", "subject", "tenantid", "time"), EXACT), "data": EXACT_DATA}
@@ -58,13 +45,6 @@ class CloudEvent(msgspec.Struct, gc=False):
     data: TicketData | bytes
 
 
-class _Structured(Attributes, gc=False):
-    """The usual event, decoded with its data in one pass."""
-
-    data: TicketData | None = None
-    data_base64: str | None = None
-
-
 class _Envelope(Attributes, gc=False):
     """Any event, with its data still encoded."""
 
@@ -72,7 +52,7 @@ class _Envelope(Attributes, gc=False):
     data_base64: str | None = None
 
 
-_STRUCTURED = msgspec.json.Decoder(_Structured)
+_STRUCTURED = msgspec.json.Decoder(StructuredEvent)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 

@@ -9,7 +9,6 @@ Rules that the contract leaves open:
 """
 
 from consumers.decoding.cloudevent import (
-    Attributes,
     CloudEvent,
     DataKind,
     Headers,
@@ -20,8 +19,9 @@ from consumers.decoding.cloudevent import (
 )
 from consumers.decoding.ids import check_id, check_tenant
 from consumers.decoding.json_document import check_document
-from consumers.decoding.ticket_data import TicketData, check_unread, read_patch, read_ticket, whole_ticket
+from consumers.decoding.ticket_data import check_unread, read_patch, read_ticket, whole_ticket
 from service.domain.tickets.event import EventType, Patch, PoisonEvent, TicketEvent
+from service.domain.tickets.event_shapes import Attributes, TicketData
 from service.domain.tickets.history import LARGEST_SEQUENCE
 from service.domain.tickets.instant import LAST_INSTANT, parse_instant
 from service.domain.tickets.ticket import Instant, Ticket

@@ -1,7 +1,7 @@
 """Decodes the `data` of an event, a whole ticket or a merge patch. Validates all members; never sees the old ticket."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -10,46 +10,19 @@ from consumers.decoding.ids import check_id
 from consumers.decoding.json_document import read_document
 from service.domain.json_reading import EXACT, json_number
 from service.domain.tickets.event import Patch, PoisonEvent
-from service.domain.tickets.ids import LONGEST_ID
+from service.domain.tickets.event_shapes import PatchData, TicketData
 from service.domain.tickets.instant import parse_instant
 from service.domain.tickets.ticket import Instant, Ticket
 
 _ANY_INSTANT = "1970-01-01T00:00:00Z"
 
-_Id = Annotated[str, msgspec.Meta(max_length=LONGEST_ID)]
-
-
-class TicketData(msgspec.Struct, rename="camel", gc=False):
-    """`data` with the right JSON types. Ids and instants are text that isn't validated yet."""
-
-    status: _Id | None = None
-    created_at: str | None = None
-    priority: _Id | None = None
-    category: _Id | None = None
-    team: _Id | None = None
-    assignee: _Id | None = None
-    requester: _Id | None = None
-    updated_at: str | None = None
-    due_at: str | None = None
-    sla_due_at: str | None = None
-    closed_at: str | None = None
-    sla_breached: bool | None = None
-    tags: tuple[str, ...] | None = None
-    fields: dict[str, Any] | None = None
-
-
 _MEMBERS = {field.name: field for field in msgspec.structs.fields(TicketData)}
-
-# The same members and types. A merge patch distinguishes a missing member (UNSET) from null.
-_PatchData = msgspec.defstruct(
-    "_PatchData", [(name, field.type | UNSET.__class__, UNSET) for name, field in _MEMBERS.items()], rename="camel"
-)
 
 EXACT_DATA = {field.encode_name: EXACT for name, field in _MEMBERS.items() if name not in ("tags", "fields")}
 """Members that are read exactly: an id or instant with an unpaired surrogate is refused, not repaired."""
 
 _TICKET_DATA = msgspec.json.Decoder(TicketData)
-_PATCH_DATA = msgspec.json.Decoder(_PatchData)
+_PATCH_DATA = msgspec.json.Decoder(PatchData)
 _STORED_NUMBERS = msgspec.msgpack.Encoder()
 
 

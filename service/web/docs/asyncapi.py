@@ -1,42 +1,36 @@
 """`/asyncapi.json`: the events and catalogue records that come in by Kafka, as AsyncAPI 3.0. Never checks an event."""
 
-from typing import Any
-
-import msgspec
-
-from service.domain.catalogue import entry_shapes
 from service.version import VERSION
+from service.web.docs.event_schemas import ENTRIES, Json, reference, schemas
 
-Json = dict[str, Any]
-
-INSTANT: Json = {"type": "string", "format": "date-time", "examples": ["2025-07-10T12:34:56.789Z"]}
-
-TYPES = ["ticket.created", "ticket.updated", "ticket.closed", "ticket.deleted"]
-
-ID: Json = {"type": "string", "minLength": 1, "maxLength": 128, "description": "Without control characters."}
-MAYBE_ID: Json = {"type": ["string", "null"], "maxLength": 128}
-MAYBE_INSTANT: Json = {"type": ["string", "null"], "format": "date-time"}
-TENANT_ID: Json = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
-
-ENTRIES = {
-    "realm": (entry_shapes.RealmShape, "realm/<name>"),
-    "tenant": (entry_shapes.TenantShape, "tenant/<id>"),
-    "filter": (entry_shapes.FilterShape, "filter/<tenant>/<id>"),
-    "profile": (entry_shapes.ProfileShape, "profile/<tenant>/<id>"),
-    "credential": (entry_shapes.CredentialShape, "credential/<identifier>"),
+SECURITY: dict[str, Json] = {
+    "plain": {"type": "plain", "description": "SASL PLAIN."},
+    "scramSha256": {"type": "scramSha256"},
+    "scramSha512": {"type": "scramSha512"},
+    "oauthBearer": {
+        "type": "oauth2",
+        "description": "SASL OAUTHBEARER with client credentials.",
+        "flows": {"clientCredentials": {"tokenUrl": "https://identity.example/token", "availableScopes": {}}},
+    },
+    "certificate": {"type": "X509", "description": "A client certificate."},
 }
-"""Kind -> the shape that decodes its entries, and their key."""
 
-REMOVAL: Json = {
-    "title": "Removal",
-    "summary": "A null value removes the entry that its key names.",
-    "contentType": "application/json",
-    "payload": {"type": "null"},
-}
+HOST = "127.0.0.1:9092"
+
+CLOUD_EVENT = "application/cloudevents+json"
+PATCH = "application/merge-patch+json"
+JSON = "application/json"
+
+EXAMPLE: Json = {
+    "specversion": "1.0", "id": "e-991", "source": "/helpdesk/eu", "type": "ticket.updated", "subject": "INC0000045",
+    "time": "2026-11-21T10:15:00Z", "tenantid": "acme", "sequence": "7",
+    "data": {"status": "3747", "team": "network", "createdAt": "2026-11-21T08:00:00Z", "fields": {"product": "P-424"}},
+}  # fmt: skip
 
 
 def asyncapi() -> Json:
     """The whole document. Topics have their default names; settings may give them others."""
+    events, entries = _events(), _entries()
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -45,19 +39,30 @@ def asyncapi() -> Json:
             "description": "Ticket changes and catalogue entries that counts are made of.",
             "license": {"name": "Apache-2.0"},
         },
-        "defaultContentType": "application/cloudevents+json",
+        "defaultContentType": CLOUD_EVENT,
+        "servers": {
+            "plain": {"host": HOST, "protocol": "kafka", "description": "The default, for development."},
+            "secure": {
+                "host": HOST,
+                "protocol": "kafka-secure",
+                "description": "TLS with a password, a token or a client certificate (`TICKET_COUNTS_KAFKA_…`).",
+                "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in SECURITY],
+            },
+        },
         "channels": {
             "events": {
                 "address": "ticket-events",
                 "title": "Ticket events",
-                "description": "Keyed `<tenant>/<ticket>`. A null value deletes the ticket.",
-                "messages": {"ticket": {"$ref": "#/components/messages/ticket"}},
+                "description": "CloudEvents 1.0 in both content modes of the Kafka binding, keyed `<tenant>/<ticket>`.",
+                "messages": _references("components", events),
+                "bindings": _topic({"retention.ms": -1}),
             },
             "catalogue": {
                 "address": "ticket-catalogue",
                 "title": "Catalogue",
                 "description": "Compacted. Keyed `<kind>/<id>`, or `<kind>/<tenant>/<id>`; a null value removes it.",
-                "messages": {kind: {"$ref": f"#/components/messages/{kind}"} for kind in (*ENTRIES, "removal")},
+                "messages": _references("components", entries),
+                "bindings": _topic({"cleanup.policy": ["compact"]}),
             },
         },
         "operations": {
@@ -65,102 +70,63 @@ def asyncapi() -> Json:
                 "action": "receive",
                 "channel": {"$ref": "#/channels/events"},
                 "summary": "Every counter moves to the ticket's new state, once.",
-                "messages": [{"$ref": "#/channels/events/messages/ticket"}],
+                "messages": [*_references("channels/events", events).values()],
             },
             "applyCatalogueEntry": {
                 "action": "receive",
                 "channel": {"$ref": "#/channels/catalogue"},
                 "summary": "Names, filters and who may ask.",
-                "messages": [{"$ref": f"#/channels/catalogue/messages/{kind}"} for kind in (*ENTRIES, "removal")],
+                "messages": [*_references("channels/catalogue", entries).values()],
             },
         },
-        "components": {
-            "messages": {
-                "ticket": {
-                    "title": "Ticket event",
-                    "summary": "CloudEvents 1.0, Kafka binding, structured or binary content mode.",
-                    "contentType": "application/cloudevents+json",
-                    "payload": {"$ref": "#/components/schemas/TicketEvent"},
-                },
-                **{kind: _entry(kind) for kind in ENTRIES},
-                "removal": REMOVAL,
-            },
-            "schemas": {"TicketEvent": _event(), "Ticket": _ticket(), **_shapes()},
-        },
+        "components": {"messages": events | entries, "schemas": schemas(), "securitySchemes": SECURITY},
     }
 
 
-def obj(properties: Json, optional: tuple[str, ...] = (), **more: Any) -> Json:
-    """An object of which all properties are required but the `optional` ones."""
+def _events() -> Json:
+    deletion = {**EXAMPLE, "type": "ticket.deleted", "sequence": "9"}
+    del deletion["data"]
+    patch = {**EXAMPLE, "sequence": "8", "datacontenttype": PATCH, "data": {"team": None, "fields": {"product": None}}}
+    tombstone = _message("Tombstone", "A null value deletes the ticket that the key names.", JSON, {"type": "null"})
     return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name not in optional],
-        **more,
+        "ticket": _structured("Whole ticket", "TicketEvent", EXAMPLE),
+        "patch": _structured("Merge patch", "PatchEvent", patch),
+        "deletion": _structured("Deletion", "DeletionEvent", deletion),
+        "binaryTicket": _binary("Whole ticket", "Ticket", JSON),
+        "binaryPatch": _binary("Merge patch", "Patch", PATCH),
+        "binaryDeletion": _binary("Deletion", "Deletion", JSON),
+        "tombstone": {**tombstone, "headers": reference("TombstoneHeaders")},
     }
 
 
-def _event() -> Json:
-    return obj(
-        {
-            "specversion": {"const": "1.0"},
-            "id": {"type": "string", "minLength": 1},
-            "source": {"type": "string", "minLength": 1},
-            "type": {"enum": TYPES},
-            "subject": {**ID, "description": "The ticket's id."},
-            "tenantid": TENANT_ID,
-            "sequence": {
-                "description": "Up to 2^63-1, as number or text. One that is not above the last changes nothing.",
-                "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,19}$"}],
-            },
-            "time": INSTANT,
-            "datacontenttype": {
-                "enum": ["application/json", "application/merge-patch+json"],
-                "description": "With the latter `data` is an RFC 7396 patch on the last state.",
-            },
-            "data": {"$ref": "#/components/schemas/Ticket"},
-        },
-        optional=("time", "datacontenttype", "data"),
-    )
+def _structured(title: str, schema: str, example: Json) -> Json:
+    message = _message(title, "Structured content mode.", CLOUD_EVENT, reference(schema))
+    return {**message, "examples": [{"payload": example}]}
 
 
-def _ticket() -> Json:
-    properties: Json = {"status": ID, "createdAt": INSTANT}
-    properties |= dict.fromkeys(("priority", "category", "team", "assignee", "requester"), MAYBE_ID)
-    properties |= dict.fromkeys(("updatedAt", "dueAt", "slaDueAt", "closedAt"), MAYBE_INSTANT)
-    properties |= {
-        "slaBreached": {"type": ["boolean", "null"]},
-        "tags": {"type": ["array", "null"], "items": {"type": "string"}},
-        "fields": {"type": ["object", "null"], "description": "Custom fields of any JSON type."},
+def _binary(title: str, prefix: str, content_type: str) -> Json:
+    payload = {} if prefix == "Deletion" else reference(f"{prefix}Data")
+    message = _message(f"{title}, binary", "Binary content mode.", content_type, payload or {"description": "Ignored."})
+    return {**message, "headers": reference(f"{prefix}Headers")}
+
+
+def _entries() -> Json:
+    removal = _message("Removal", "A null value removes the entry that its key names.", JSON, {"type": "null"})
+    found = {
+        kind: _message(f"Catalogue entry: {kind}", f"Keyed `{key}`.", JSON, reference(shape.__name__))
+        for kind, (shape, key) in ENTRIES.items()
     }
-    optional = tuple(name for name in properties if name not in ("status", "createdAt"))
-    return obj(properties, optional, description="The whole ticket after the change.")
+    return {**found, "removal": removal}
 
 
-def _entry(kind: str) -> Json:
-    shape, key = ENTRIES[kind]
-    return {
-        "title": f"Catalogue entry: {kind}",
-        "summary": f"Keyed `{key}`.",
-        "contentType": "application/json",
-        "payload": {"$ref": f"#/components/schemas/{shape.__name__}"},
-    }
+def _message(title: str, summary: str, content_type: str, payload: Json) -> Json:
+    key = {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}}
+    return {"title": title, "summary": summary, "contentType": content_type, "payload": payload, "bindings": key}
 
 
-def _shapes() -> Json:
-    """The schemas of the shapes that decode entries. JSON Schema's patterns are ECMAScript's."""
-    shapes = [shape for shape, _ in ENTRIES.values()]
-    _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
-    ours: Json = _with_ecmascript_patterns(schemas)
-    return ours
+def _references(place: str, messages: Json) -> Json:
+    return {name: {"$ref": f"#/{place}/messages/{name}"} for name in messages}
 
 
-def _with_ecmascript_patterns(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_with_ecmascript_patterns(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        name: value.replace(r"\A", "^").replace(r"\Z", "$") if name == "pattern" else _with_ecmascript_patterns(value)
-        for name, value in node.items()
-    }
+def _topic(configuration: Json) -> Json:
+    return {"kafka": {"topicConfiguration": configuration, "bindingVersion": "0.5.0"}}
