@@ -101,7 +101,7 @@ async def main(settings: ConsumerSettings) -> None:
 
 async def _work(settings: ConsumerSettings, metrics: ConsumerMetrics, health: Health, stop: asyncio.Event) -> None:
     try:
-        async with open_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
+        async with open_store(settings.redis_url, settings.buckets, settings.redis_timeout_s) as store:
             topics, clock = await _wait_for_servers(settings, store, health)
             await _run(settings, store, clock, topics, metrics, health, stop)
     except* tuple(STOPPING) as group:

@@ -29,16 +29,25 @@ def command_line(name: str, description: str, settings: Sequence[str], whose: st
         prog=f"python -m consumers.{name}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=description,
-        epilog=f"Settings{whose} (environment variables):\n\n{environment.table(ConsumerSettings, settings)}",
+        epilog=f"Settings{whose} (environment or file):\n\n{environment.table(ConsumerSettings, settings)}",
     )
     parser.add_argument("--version", action="version", version=ABOUT)
+    take_config(parser, "")
     return parser
 
 
-def begin(name: str) -> ConsumerSettings:
-    """Sets the logs up and returns the settings. Exits the process with status 2 when a setting is wrong."""
+def take_config(parser: argparse.ArgumentParser, default: str = argparse.SUPPRESS) -> None:
+    """Adds `--config`. A subcommand's parser takes no default, so that the file may be named before it or behind."""
+    parser.add_argument("--config", default=default, metavar="FILE", help=environment.CONFIG_HELP)
+
+
+def begin(name: str, config: str) -> ConsumerSettings:
+    """Sets the logs up and returns the settings. Exits the process with status 2 when a setting is wrong.
+
+    `config` is the argument of `--config`, "" without one.
+    """
     try:
-        settings = ConsumerSettings.read(os.environ)
+        settings = ConsumerSettings.read(os.environ, config)
     except SettingsError as error:
         say_on_stderr(str(error))
         raise SystemExit(environment.EXIT_WRONG_USE) from None

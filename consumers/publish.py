@@ -130,7 +130,7 @@ class _Job:
         if not self._wait_applied:
             return None
         settings = self._settings
-        opened = open_store(settings.redis, settings.buckets, settings.redis_timeout_s)
+        opened = open_store(settings.redis_url, settings.buckets, settings.redis_timeout_s)
         store = await open_now.enter_async_context(opened)
         await store.ensure_layout()
         return store
@@ -200,7 +200,7 @@ def main(argv: Sequence[str]) -> int:
     0 for success, 1 after an early stop or with dead letters, 2 for wrong use, 130 after Ctrl-C.
     """
     options = _parser().parse_args(argv[1:])
-    settings = begin("publish")
+    settings = begin("publish", options.config)
     job = _Job(settings, options.rate, options.skip_bad, options.until_applied, say_on_stderr)
     try:
         totals = asyncio.run(_run_files(job, options.files or [STDIN]))

@@ -23,6 +23,8 @@ PLACE = re.compile(r"[0-9]{1,9}:[0-9]{1,18}")
 class ConsumerSettings(SharedSettings):
     """Settings of `python -m consumers` and of the `consumers` commands."""
 
+    others = ServiceSettings.names() - SharedSettings.names()
+
     kafka: str = Field(
         default="127.0.0.1:9092",
         description="Bootstrap brokers, host:port,host:port,…; they name the other brokers.",
@@ -197,9 +199,7 @@ def _same(name: str, other: str, topic: str) -> str:
 
 def known_variables() -> frozenset[str]:
     """Returns every environment variable that the service or the consumers read."""
-    return frozenset(
-        environment.variable(name) for name in (*ConsumerSettings.model_fields, *ServiceSettings.model_fields)
-    )
+    return ConsumerSettings.variables()
 
 
 def help_text() -> str:
@@ -208,9 +208,8 @@ def help_text() -> str:
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ConsumerSettings:
-    """Reads the settings from `environ`; `argv[0]` is the program's name. Raises SettingsError with one line."""
-    environment.refuse_arguments(argv)
-    return ConsumerSettings.read(environ)
+    """Returns the settings in `environ` and its files. `argv` begins with the program's name. Raises SettingsError."""
+    return ConsumerSettings.read(environ, environment.config_argument(argv))
 
 
 def load(argv: Sequence[str]) -> ConsumerSettings:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from consumers.command import take_config
 from consumers.publish import PublishStopped
 from consumers.settings import ConsumerSettings
 from deploy.demo.arguments import add_feed_arguments
@@ -50,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command. Returns the exit status: 0 after a signal, 1 after an error, 2 for wrong use."""
     arguments = _parser().parse_args(argv[1:])
     try:
-        settings = ConsumerSettings.read(os.environ)
+        settings = ConsumerSettings.read(os.environ, arguments.config)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return environment.EXIT_WRONG_USE
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--url", default="http://127.0.0.1:8080", help="address of the service to print (default: %(default)s)"
     )
     add_feed_arguments(parser)
+    take_config(parser, "")
     return parser
 
 

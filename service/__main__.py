@@ -127,7 +127,7 @@ async def serving(
 ) -> int:
     """Opens the store, the hub and the server, serves, and closes them; returns the exit status."""
     clock = SystemClock()
-    async with open_store(config.redis, config.buckets, config.redis_timeout_s) as store:
+    async with open_store(config.redis_url, config.buckets, config.redis_timeout_s) as store:
         demands = DemandLimits(
             config.profile_pairs,
             config.dated_columns,
@@ -145,7 +145,7 @@ async def serving(
             operations_port=None if config.own_metrics_port is None else port_of(listeners[1]),
         )  # fmt: skip
         server = new_server(app, config.drain_s, hub.drain)
-        listening = hub.running(partial(listen_for_hints, config.redis))
+        listening = hub.running(partial(listen_for_hints, config.redis_url))
         answering = nullcontext() if shared_metrics is None else shared_metrics.running()
         async with listening, answering, asyncio.TaskGroup() as tasks:
             layout = tasks.create_task(check_layout(store, server))

@@ -1,6 +1,6 @@
 """`from service.local_api import local_api`: the form API for code on the same host. Never asks for credentials.
 
-The first call reads the service's settings from the environment, and opens one connection to Redis on a new thread.
+The first call reads the service's settings (environment and files), and opens one connection to Redis on a new thread.
 Later calls from any thread share that connection. Importing this module opens nothing.
 """
 
@@ -13,7 +13,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from service.clock import SystemClock
-from service.config.environment import variable
+from service.config.environment import CONFIG, variable
+from service.config.settings import CONSUMERS_OWN, ServiceSettings
 from service.config.shared_settings import SharedSettings
 from service.store.redis.store import open_store
 from service.web.form.local import LocalPanel
@@ -51,7 +52,14 @@ def close() -> None:
 
 _Variables = tuple[tuple[str, str | None], ...]
 
-_NAMES = tuple(variable(name) for name in SharedSettings.model_fields)
+
+class _Settings(SharedSettings):
+    """The settings that the panel needs, of files and an environment that both processes use too."""
+
+    others = ServiceSettings.names() | CONSUMERS_OWN
+
+
+_NAMES = (CONFIG, *map(variable, sorted(SharedSettings.names())))
 """The variables whose values every call compares. Parsing them takes half a millisecond, as long as an answer."""
 
 
@@ -60,7 +68,7 @@ class _Connection:
 
     def __init__(self, variables: _Variables) -> None:
         self.variables = variables
-        self._settings = SharedSettings.read({name: value for name, value in variables if value})
+        self._settings = _Settings.read({name: value for name, value in variables if value})
         self._opened: Future[tuple[LocalPanel, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         # A daemon thread: a program that never calls close() must still be able to end.
         self._thread = threading.Thread(target=self._run, name="ticket counts", daemon=True)
@@ -88,7 +96,7 @@ class _Connection:
 
     async def _serve(self) -> None:
         settings, ending = self._settings, asyncio.Event()
-        async with open_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
+        async with open_store(settings.redis_url, settings.buckets, settings.redis_timeout_s) as store:
             panel = LocalPanel(store, SystemClock())
             self._opened.set_result((panel, asyncio.get_running_loop(), ending))
             await ending.wait()

@@ -133,7 +133,7 @@ async def run(options: argparse.Namespace, settings: ConsumerSettings) -> int:
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 drift found, 2 wrong use, 3 not proven or unreachable, 130."""
     options = _parse(argv)
-    settings = begin("audit")
+    settings = begin("audit", options.config)
     try:
         return asyncio.run(run(options, settings))
     except KeyboardInterrupt:

@@ -44,7 +44,7 @@ async def _check(options: argparse.Namespace) -> int:
 
 
 async def _show(options: argparse.Namespace) -> int:
-    async with opened(ConsumerSettings.read(os.environ)) as store:
+    async with opened(ConsumerSettings.read(os.environ, options.config)) as store:
         record = (await stored_tenant(store, options.tenant)).record
         realm = await store.realm(record.newest.settings.realm)
     _print(showing.shown(record, realm))
@@ -53,7 +53,7 @@ async def _show(options: argparse.Namespace) -> int:
 
 async def _unknown(options: argparse.Namespace) -> int:
     found = 0
-    async with opened(ConsumerSettings.read(os.environ)) as store:
+    async with opened(ConsumerSettings.read(os.environ, options.config)) as store:
         if options.tenant is not None:
             await stored_tenant(store, options.tenant)
         buckets = range(store.buckets) if options.tenant is None else ()
@@ -72,7 +72,7 @@ async def _unknown(options: argparse.Namespace) -> int:
 async def _explain(options: argparse.Namespace) -> int:
     roles = frozenset((str(options.role),)) if options.role else frozenset[str]()
     viewer = Viewer(options.user, options.role or Role.ADMIN, frozenset(options.teams), roles) if options.user else None
-    async with opened(ConsumerSettings.read(os.environ)) as store:
+    async with opened(ConsumerSettings.read(os.environ, options.config)) as store:
         stored = await stored_tenant(store, options.tenant)
         now = SystemClock().now_us()
         day = timezones.day_at(now, options.timezone)

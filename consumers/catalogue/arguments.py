@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from consumers.command import command_line, tenant_id
+from consumers.command import command_line, take_config, tenant_id
 from service import timezones
 from service.domain.counting.viewer import Perspective, Role
 from service.domain.tickets.ids import is_id
@@ -55,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     unknown.add_argument("--tenant", type=tenant_id, metavar="ID", help="only this tenant's ids")
     _add_explain(commands.add_parser("explain", help="print how a filter is counted", description=_EXPLAIN))
     _add_import(commands.add_parser("import", help="translate another system's filters", description=_IMPORT))
+    for command in commands.choices.values():
+        take_config(command)
     return whole
 
 

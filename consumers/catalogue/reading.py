@@ -18,7 +18,7 @@ class NothingFound(Exception):
 @asynccontextmanager
 async def opened(settings: SharedSettings) -> AsyncIterator[RedisStore]:
     """Opens the store of these settings. Raises NothingFound for an empty Redis, StoreRefused for another layout."""
-    async with opened_client(settings.redis, settings.redis_timeout_s) as client:
+    async with opened_client(settings.redis_url, settings.redis_timeout_s) as client:
         laid_out = await client.call("HGET", keys.LAYOUT, "buckets")
         if laid_out is None:
             raise NothingFound("TICKET_COUNTS_REDIS: no consumer has written to this Redis yet")

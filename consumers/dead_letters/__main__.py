@@ -156,7 +156,7 @@ _LEFT_OUT = {
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 when it stopped early or left letters out, 2 wrong use, 130."""
     asked = arguments.parse(argv)
-    settings = begin("dead_letters")
+    settings = begin("dead_letters", asked.config)
     run = Run(settings, asked, lambda line: print(line, flush=True), say_on_stderr)
     try:
         asyncio.run(run.run())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from consumers.command import command_line, tenant_id
+from consumers.command import command_line, take_config, tenant_id
 from consumers.dead_letters.letter import ReadLetter, whose_letter
 from service.domain.tickets.instant import parse_instant
 from service.domain.tickets.ticket import Instant
@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", help="send their records again", description=_REPLAY)
     for command in (listing, replay):
         _add_conditions(command)
+        take_config(command)
         command.add_argument("--json", action="store_true", help="print NDJSON: an object a line")
     replay.add_argument("--all", action="store_true", help="every letter: needed where no condition is given")
     replay.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")

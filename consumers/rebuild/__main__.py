@@ -42,6 +42,7 @@ EXIT_REFUSED = 1
 class RebuildArguments(argparse.Namespace):
     """The parsed command line."""
 
+    config: str
     tenant: str | None
     from_store: bool
     give_up: bool
@@ -50,7 +51,7 @@ class RebuildArguments(argparse.Namespace):
 
 async def rebuild(settings: ConsumerSettings, options: RebuildArguments) -> None:
     """Rebuilds one tenant or all. Raises RebuildRefused, and StoreUnavailable or KafkaError at the start."""
-    async with open_building_store(settings.redis, settings.buckets, settings.redis_timeout_s) as store:
+    async with open_building_store(settings.redis_url, settings.buckets, settings.redis_timeout_s) as store:
         await store.ensure_layout()
         tenants = [options.tenant] if options.tenant else await _all_tenants(store)
         async with AsyncExitStack() as clients:
@@ -108,7 +109,7 @@ async def _all_tenants(store: RedisBuildingStore) -> list[str]:
 def main(argv: Sequence[str]) -> int:
     """The command line. Returns the exit status: 0, 1 when it was refused, 2 for wrong use, 130 after Ctrl-C."""
     options = _parser().parse_args(argv[1:], namespace=RebuildArguments())
-    settings = begin("rebuild")
+    settings = begin("rebuild", options.config)
     try:
         asyncio.run(rebuild(settings, options))
     except CannotServe as error:

@@ -1,15 +1,17 @@
-"""Reads, checks and explains settings from environment variables. Knows no setting by name."""
+"""Reads, checks and explains settings: environment variables, secret files, a TOML file. Knows no setting by name."""
 
+import argparse
 import difflib
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar, get_args, get_origin
+from typing import Annotated, ClassVar, Literal, NamedTuple, NoReturn, Self, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -17,6 +19,11 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from service.version import ABOUT
 
 PREFIX = "TICKET_COUNTS_"
+
+CONFIG = f"{PREFIX}CONFIG"
+"""Variable that names the TOML file, unless `--config` does."""
+
+CONFIG_HELP = f"TOML file of settings: names in lower case without the prefix (default: ${CONFIG})"
 
 TESTS_OWN = f"{PREFIX}TEST_"
 """Prefix of the test suite's variables, which the processes ignore."""
@@ -29,7 +36,17 @@ HELP_WIDTH = 100
 
 
 class SettingsError(ValueError):
-    """The environment or the command line is wrong: print the message, which is one line, and exit with status 2."""
+    """A setting or the command line is wrong: print the message, which is one line, and exit with status 2."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(" ".join(problem.splitlines()))
+
+
+class _Given(NamedTuple):
+    """The text of a setting, and the place that an operator mends: a variable, or a file and its key."""
+
+    text: str
+    place: str
 
 
 def _readable(path: str) -> str:
@@ -64,18 +81,33 @@ class Environment(BaseSettings):
         """Leaves only arguments: settings built by a test or a demo must not pick up the variables of its caller."""
         return (init_settings,)
 
-    @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Self:
-        """Returns the settings in `environ`. An empty variable counts as unset: compose files write unset ones so.
+    others: ClassVar[frozenset[str]] = frozenset()
+    """Names of settings that only another process reads: no mistake in a file or an environment that both share."""
 
-        Raises SettingsError, which names every wrong variable.
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """Returns the names of these settings, and for each secret the name of its file's setting."""
+        return frozenset({*cls.model_fields, *(f"{name}_file" for name in _secrets(cls))})
+
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """Returns every variable that this process or another one reads."""
+        return frozenset({CONFIG, *map(variable, cls.names() | cls.others)})
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], config: str = "") -> Self:
+        """Returns the settings in `environ`, else in the files of secrets, else in the TOML file `config` or CONFIG.
+
+        An empty one counts as unset: compose files write unset ones so. Raises SettingsError, which names every wrong
+        variable, or file and key.
         """
-        source = EnvSettingsSource(cls, case_sensitive=False, env_ignore_empty=True)
-        source.env_vars = {name.lower(): value for name, value in environ.items() if value}
+        given = _given(cls, environ, config)
+        source = EnvSettingsSource(cls, case_sensitive=False)
+        source.env_vars = {variable(name).lower(): one.text for name, one in given.items()}
         try:
             return cls(**source())
         except ValidationError as error:
-            raise SettingsError("; ".join(_complaint(cls, one) for one in error.errors())) from None
+            raise SettingsError("; ".join(_complaint(cls, one, given) for one in error.errors())) from None
 
 
 def variable(field: str) -> str:
@@ -85,23 +117,36 @@ def variable(field: str) -> str:
 
 def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
     """Returns a warning for each variable with our prefix that no process reads, with the name most like it."""
-    names = sorted(known)
-    lines = []
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or name.startswith(TESTS_OWN) or name in names:
-            continue
-        # Compared without the prefix, which would make all names alike.
-        near = difflib.get_close_matches(
-            name.removeprefix(PREFIX), [other.removeprefix(PREFIX) for other in names], n=1
-        )
-        lines.append(f"{name}: no such setting, ignored" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
-    return lines
+    names = {name.removeprefix(PREFIX) for name in known}
+    ours = (name.removeprefix(PREFIX) for name in sorted(environ) if name.startswith(PREFIX))
+    return [
+        f"{PREFIX}{name}: no such setting, ignored{_meant(name, names, PREFIX)}"
+        for name in ours
+        if name not in names and not f"{PREFIX}{name}".startswith(TESTS_OWN)
+    ]
 
 
-def refuse_arguments(argv: Sequence[str]) -> None:
-    """Raises SettingsError when there are arguments behind the program's name."""
-    if len(argv) > 1:
-        raise SettingsError(f"unknown argument {argv[1]!r}: settings are environment variables, --help lists them")
+def _meant(name: str, names: Collection[str], prefix: str = "") -> str:
+    # Compared without the prefix, which would make all names alike.
+    near = difflib.get_close_matches(name, sorted(names), n=1)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
+
+
+class _Arguments(argparse.ArgumentParser):
+    """Raises SettingsError where argparse would print its usage, too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(message)
+
+
+def config_argument(argv: Sequence[str]) -> str:
+    """Returns the file of `--config`, "" without one. Raises SettingsError for any other argument."""
+    parser = _Arguments(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", default="")
+    options, rest = parser.parse_known_args(argv[1:])
+    if rest:
+        raise SettingsError(f"unknown argument {rest[0]!r}: settings are environment variables, --help lists them")
+    return str(options.config)
 
 
 def table(settings: type[Environment], names: Container[str] | None = None) -> str:
@@ -112,8 +157,14 @@ def table(settings: type[Environment], names: Container[str] | None = None) -> s
 
 def usage(settings: type[Environment], program: str, purpose: str) -> str:
     """Returns the `--help` text of a process."""
-    lead = f"{purpose} All settings are environment variables; an empty one counts as unset."
-    return f"usage: {program} [--help | --version]\n\n{textwrap.fill(lead, HELP_WIDTH)}\n\n{table(settings)}"
+    lead = (
+        f"{purpose} All settings are environment variables; an empty one counts as unset. Each may also stand in a "
+        f"TOML file that --config or {CONFIG} names, in lower case without the prefix; both processes may share one. "
+        "Each secret may be in a file that a variable with _FILE behind its name gives; a last line feed is dropped. "
+        "The environment wins over the secret's file, and that over the TOML file."
+    )
+    start = f"usage: {program} [--config FILE] [--help | --version]"
+    return f"{start}\n\n{textwrap.fill(lead, HELP_WIDTH)}\n\n{table(settings)}"
 
 
 Settings = TypeVar("Settings", bound=Environment)
@@ -145,23 +196,75 @@ def load(
     return settings
 
 
+def _given(settings: type[Environment], environ: Mapping[str, str], config: str) -> dict[str, _Given]:
+    """Returns all that is set for this process, by name. Raises SettingsError for a file that can't be used."""
+    set_here = {name.upper(): value for name, value in environ.items() if value}
+    given = _in_config(config, "--config") if config else _in_config(set_here.get(CONFIG, ""), CONFIG)
+    known = settings.names() | settings.others
+    unknown = [f"{one.place}: no such setting{_meant(name, known)}" for name, one in given.items() if name not in known]
+    if unknown:
+        raise SettingsError("; ".join(unknown))
+    given |= {name: _Given(set_here[variable(name)], variable(name)) for name in known if variable(name) in set_here}
+    for name in _secrets(settings):
+        file = given.get(f"{name}_file")
+        if file is not None:
+            secret = _Given(_text_of(file.text, file.place).removesuffix("\n"), file.place)
+            given[name] = given[name] if variable(name) in set_here else secret
+    return given
+
+
+def _in_config(path: str, place: str) -> dict[str, _Given]:
+    """Returns what a TOML file sets, as the text that a variable would have. `place` names the file's setting."""
+    if not path:
+        return {}
+    try:
+        keys = tomllib.loads(_text_of(path, place))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{place}: {path!r} is no TOML: {error}") from None
+    for name, value in keys.items():
+        if isinstance(value, dict | list):
+            raise SettingsError(f"{path}: {name}: must be a single value, not a table or a list")
+    return {name: _Given(str(value), f"{path}: {name}") for name, value in keys.items() if value != ""}
+
+
+def _text_of(path: str, place: str) -> str:
+    try:
+        return Path(path).read_bytes().decode()
+    except OSError as error:
+        raise SettingsError(f"{place}: can't read {path!r}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{place}: {path!r} is not UTF-8 text") from None
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation is SecretStr
+
+
+def _secrets(settings: type[Environment]) -> list[str]:
+    return [name for name, field in settings.model_fields.items() if _is_secret(field)]
+
+
 def _entry(name: str, field: FieldInfo) -> str:
+    default = field.default.get_secret_value() if _is_secret(field) else field.default  # a declared one is no secret
+    secret = f" A secret: {variable(name)}_FILE may name a file with it instead." if _is_secret(field) else ""
     meaning = textwrap.fill(
-        f"{field.description} ({_requirement(field)})" if _is_bounded(field) else f"{field.description}",
+        f"{field.description} ({_requirement(field)})" if _is_bounded(field) else f"{field.description}{secret}",
         HELP_WIDTH,
         initial_indent=" " * 6,
         subsequent_indent=" " * 6,
     )
-    return f"  {variable(name)} = {field.default}\n{meaning}"
+    return f"  {variable(name)} = {default}\n{meaning}"
 
 
-def _complaint(settings: type[Environment], error: ErrorDetails) -> str:
-    if error["type"] == "value_error":
-        problem = str(error["ctx"]["error"])
-        return f"{variable(str(error['loc'][0]))}: {problem}" if error["loc"] else problem
+def _complaint(settings: type[Environment], error: ErrorDetails, given: Mapping[str, _Given]) -> str:
+    if not error["loc"]:
+        return str(error["ctx"]["error"])
     name = str(error["loc"][0])
-    value = str(error["input"])
-    problem = f"{variable(name)}: must be {_requirement(settings.model_fields[name])}, not {value!r}"
+    place = given[name].place if name in given else variable(name)
+    if error["type"] == "value_error":
+        return f"{place}: {error['ctx']['error']}"
+    field, value = settings.model_fields[name], str(error["input"])
+    problem = f"{place}: must be {_requirement(field)}" + ("" if _is_secret(field) else f", not {value!r}")
     # Kubernetes sets TICKET_COUNTS_PORT=tcp://… in every pod where a Service is named ticket-counts.
     return problem + (" (a service link of Kubernetes: set enableServiceLinks: false)" if "tcp://" in value else "")
 

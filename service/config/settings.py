@@ -29,6 +29,8 @@ PORT = re.compile("[0-9]{1,5}")
 class ServiceSettings(SharedSettings):
     """Settings of `python -m service`."""
 
+    others = CONSUMERS_OWN
+
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all of IPv4.")
     port: int = Field(default=8080, ge=0, le=65_535, description="Port to listen on; 0 takes any free one.")
     service_metrics_port: str = Field(
@@ -241,7 +243,7 @@ def names_in(setting: str) -> tuple[str, ...]:
 
 def known_variables() -> frozenset[str]:
     """Returns every variable that one of the two processes reads."""
-    return frozenset(environment.variable(name) for name in (*ServiceSettings.model_fields, *CONSUMERS_OWN))
+    return ServiceSettings.variables()
 
 
 def help_text() -> str:
@@ -250,9 +252,8 @@ def help_text() -> str:
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServiceSettings:
-    """Returns the settings in `environ`. `argv` begins with the program's name. Raises SettingsError."""
-    environment.refuse_arguments(argv)
-    return ServiceSettings.read(environ)
+    """Returns the settings in `environ` and its files. `argv` begins with the program's name. Raises SettingsError."""
+    return ServiceSettings.read(environ, environment.config_argument(argv))
 
 
 def load(argv: Sequence[str]) -> ServiceSettings:

@@ -4,7 +4,7 @@ import re
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from service.config.environment import Environment
 
@@ -18,9 +18,8 @@ DATABASE = re.compile("/[0-9]{1,5}")
 class SharedSettings(Environment):
     """Settings that must be the same in both processes, or that mean the same in both."""
 
-    redis: str = Field(
-        default="redis://127.0.0.1:6379/0",
-        repr=False,  # may hold a password, and settings end up in logs
+    redis: SecretStr = Field(  # may hold a password, and settings end up in logs
+        default=SecretStr("redis://127.0.0.1:6379/0"),
         description="Redis that holds the counters: redis://[user:password@]host[:port][/database], rediss:// for TLS, "
         "or redis+cluster://[user:password@]host:port,host:port,… (rediss+cluster:// for TLS) for a cluster. Name a "
         "few servers of a cluster: the others are discovered.",
@@ -73,10 +72,15 @@ class SharedSettings(Environment):
         "ends within the 10 s after which container engines kill it.",
     )
 
+    @property
+    def redis_url(self) -> str:
+        """The address in `redis`, with its password."""
+        return self.redis.get_secret_value()
+
     @field_validator("redis")
     @classmethod
-    def _is_redis_url(cls, value: str) -> str:
-        problem = redis_url_problem(value)
+    def _is_redis_url(cls, value: SecretStr) -> SecretStr:
+        problem = redis_url_problem(value.get_secret_value())
         if problem:
             raise ValueError(f"{problem}; its value isn't shown here because it may hold a password")
         return value

@@ -1,6 +1,7 @@
 """Settings of the consumers: what they refuse beyond the shared rules, and what `--help` explains."""
 
 import pytest
+from pydantic import SecretStr
 
 from consumers import settings
 from consumers.settings import ConsumerSettings
@@ -14,7 +15,7 @@ def parsed(**variables: str) -> ConsumerSettings:
 def test_defaults_are_those_of_the_contract() -> None:
     chosen = parsed()
     assert chosen.kafka == "127.0.0.1:9092"
-    assert chosen.redis == "redis://127.0.0.1:6379/0"
+    assert chosen.redis_url == "redis://127.0.0.1:6379/0"
     assert (chosen.events_topic, chosen.catalogue_topic) == ("ticket-events", "ticket-catalogue")
     assert chosen.dead_letter_topic == "ticket-events-dead-letters"
     assert (chosen.group, chosen.metrics_port, chosen.buckets) == ("ticket-counts", 9464, 64)
@@ -81,5 +82,6 @@ def test_variables_of_both_processes_are_known() -> None:
 def test_help_explains_every_setting_with_its_default() -> None:
     text = settings.help_text()
     for name, field in ConsumerSettings.model_fields.items():
-        assert f"  TICKET_COUNTS_{name.upper()} = {field.default}\n" in text
+        default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+        assert f"  TICKET_COUNTS_{name.upper()} = {default}\n" in text
         assert len(field.description or "") > 20, f"{name} isn't explained"
