@@ -129,8 +129,8 @@ class Negation(Closed):
     opposite: Annotated["ConditionNode", Field(alias="not")]
 
 
-class ConditionNode(RootModel[Leaf | Lists | Negation]):
-    """A node of a tree of conditions."""
+class ConditionNode(RootModel[Leaf | Negation | Lists]):
+    """A node of a tree of conditions. Generated clients read it as the first that fits, and any object fits lists."""
 
     model_config = ConfigDict(
         json_schema_extra={

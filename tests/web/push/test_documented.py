@@ -16,10 +16,12 @@ def validator(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Va
 async def test_every_event_and_the_tickets_answer_are_as_the_document_says(pushing: Pushing) -> None:
     document = (await pushing.world.client.get("/openapi.json")).json()
     operations = document["paths"][STREAM]
-    described = operations["get"]["responses"]["200"]["content"]["text/event-stream"]["x-event-data"]
+    stated = operations["get"]["responses"]["200"]["content"]["text/event-stream"]
+    described = stated["x-event-data"]
     assert described == operations["post"]["responses"]["200"]["content"]["text/event-stream"]["x-event-data"]
     newer = (await pushing.world.client.get("/openapi-3.2.json")).json()["paths"][STREAM]["get"]
     items = newer["responses"]["200"]["content"]["text/event-stream"]["itemSchema"]["oneOf"]
+    assert stated["schema"]["contentSchema"]["items"]["oneOf"] == items
     told = {each["properties"]["event"]["const"]: each["properties"]["data"]["contentSchema"] for each in items}
     assert told == described
     stream = await pushing.open("all", "7472", "3745")
