@@ -19,7 +19,7 @@ def packed_plan(batch: Batch, sent_at_ms: int | None = None, *, muted: bool = Fa
             "epoch": new_random_id(),
             "now": str(batch.now),
             "first_due": _first_due(batch),
-            "some_of_many": batch.partial_due_batch,
+            "partial_due_batch": batch.partial_due_batch,
             "muted": muted,
             "sent_at": _or_none(sent_at_ms),
             "progress": [

@@ -42,7 +42,7 @@ def outcome(reply: list[Reply]) -> Outcome:
             return Conflict(tuple((codec.text(tenant), codec.text(ticket)) for tenant, ticket in pairs_of(rest)))
         case b"behind":
             return Behind({partition: max(position, 0) for partition, position in pairs_of(rest)})
-        case b"untimely":
+        case b"due_conflict":
             return DueConflict()
         case b"topic":
             return OtherTopic(codec.text(rest[0]))

@@ -156,9 +156,9 @@ class MemoryCounters(MemoryAsides):
         )
         if conflicts:
             return Conflict(conflicts)
-        return DueConflict() if self._is_untimely(batch) else None
+        return DueConflict() if self._is_due_conflict(batch) else None
 
-    def _is_untimely(self, batch: Batch) -> bool:
+    def _is_due_conflict(self, batch: Batch) -> bool:
         dues = [write.due_at for tenant in batch.tenants for write in tenant.writes if write.due_at is not None]
         timers = self._states[batch.bucket].timers
         if timers is not None and batch.now < timers and any(due_at <= timers for due_at in dues):

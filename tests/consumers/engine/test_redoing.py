@@ -100,7 +100,7 @@ async def a_rebuild(world: ContendedWorld, consumer: Pipeline) -> None:
     await rebuilding_over(world.store, {0: LOG}, NOW_US, []).run([TENANT])
 
 
-@pytest.mark.parametrize("outcome", [DueConflict(), Conflict(((TENANT, "T1"),))], ids=["untimely", "conflict"])
+@pytest.mark.parametrize("outcome", [DueConflict(), Conflict(((TENANT, "T1"),))], ids=["due_conflict", "conflict"])
 @pytest.mark.parametrize("work", [more_events, a_backfill, a_rebuild])
 async def test_a_batch_that_is_refused_is_tried_again_with_pauses(work: Work, outcome: Outcome) -> None:
     await redone_with_pauses(work, outcome)

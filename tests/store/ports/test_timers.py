@@ -87,7 +87,7 @@ async def test_a_batch_raises_the_timers_to_its_instant(store: Store) -> None:
     assert await timers(store) == NOW + 2 * SECOND
 
 
-async def test_a_batch_beyond_what_another_ticket_is_due_at_is_untimely_and_writes_nothing(store: Store) -> None:
+async def test_a_batch_beyond_what_another_ticket_is_due_at_is_a_due_conflict_and_writes_nothing(store: Store) -> None:
     await write(store, "a", NOW + SECOND)
     late = batch(tenant_batch(everyone(c0=1), TicketWrite("b", NEW, ticket_state())), now=NOW + SECOND)
     assert await store.apply(late) == DueConflict()

@@ -4,7 +4,7 @@
 --       kept by time; last the bucket's audit, and its noted tickets
 -- ARGV  1 plan (MessagePack), then per tenant and write: ticket, expected revision, new revision and ticket state (""
 --       removes it), due time ("" unchanged, "-" never due)
--- plan  topic, epoch, now (text), first_due (text or ""): the earliest due time of the writes, some_of_many: a partial
+-- plan  topic, epoch, now (text), first_due (text or ""): the earliest due time of the writes, partial_due_batch: a partial
 --       due batch, muted: publish no hint, sent_at: the time of the call by this server's clock in ms, or -1,
 --       progress {{partition, known or -1, position, lag_ms or -1}},
 --       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta},
@@ -179,7 +179,7 @@ if #conflict > 1 then return conflict end
 local writes = (argument - 2) / PER_WRITE
 local timers = tonumber(call('HGET', state, 'timers') or '-1')
 local now = tonumber(plan.now)
-if writes > 0 and now < timers and plan.first_due ~= '' and tonumber(plan.first_due) <= timers then return {'untimely'} end
+if writes > 0 and now < timers and plan.first_due ~= '' and tonumber(plan.first_due) <= timers then return {'due_conflict'} end
 local waiting = call('ZRANGEBYSCORE', due, '-inf', plan.now, 'LIMIT', 0, writes + 1)
 local drained = #waiting == 0
 if not drained and writes > 0 then
@@ -193,7 +193,7 @@ if not drained and writes > 0 then
   end
   drained = true
   for _, member in ipairs(waiting) do drained = drained and written[member] end
-  if not drained and not plan.some_of_many then return {'untimely'} end
+  if not drained and not plan.partial_due_batch then return {'due_conflict'} end
 end
 
 -- Returns the changed fields of a hash: {field = new value}.
