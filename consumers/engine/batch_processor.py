@@ -30,7 +30,7 @@ and send."""
 EventsByBucket = dict[Bucket, list[Incoming]]
 
 
-class Sorted(msgspec.Struct):
+class DecodedBatch(msgspec.Struct):
     """Consecutive records of one partition, decoded and grouped by bucket."""
 
     first: Position
@@ -98,21 +98,6 @@ class BatchProcessor:
             self._read_before[partition] = max(positions, default=0)
         self._step.start_at(states, partitions)
 
-    async def grouped(self, batches: Mapping[int, Sequence[Letter]]) -> EventsByBucket:
-        """Returns the events of the records by bucket. Bad records are sent as dead letters and acknowledged on return.
-
-        Raises Flood, KafkaError and StoreUnavailable.
-        """
-        by_bucket: EventsByBucket = {}
-        for partition, records in batches.items():
-            left = records
-            while left:
-                part = await self.sort(partition, left, left[-1].offset + 1)
-                await self.dead_letters.acknowledged(part.letters)
-                merge(by_bucket, part)
-                left = left[part.records :]
-        return by_bucket
-
     async def apply(self, by_bucket: Mapping[Bucket, Sequence[Incoming]], goals: Mapping[int, Goal]) -> None:
         """Applies the events of all buckets that aren't away concurrently; each bucket's events in order.
 
@@ -129,11 +114,11 @@ class BatchProcessor:
             await self.apply({bucket: [] for bucket in self._away.live}, goals)
         await self._step.unknown_ids.store(self._store, lambda tenant: self._store.bucket(tenant) in self._away)
 
-    async def sort(self, partition: int, records: Sequence[Letter], end: Position) -> Sorted:
+    async def decoded_by_bucket(self, partition: int, records: Sequence[Letter], end: Position) -> DecodedBatch:
         """Decodes and groups records, and sends dead letters without waiting for their acknowledgements.
 
-        Stops early after `LETTERS_AT_ONCE` dead letters; `Sorted.records` is the number of records done. `end` is the
-        position after all `records`. Raises Flood and StoreUnavailable.
+        Stops early after `LETTERS_AT_ONCE` dead letters; `DecodedBatch.records` is the number of records done. `end` is
+        the position after all `records`. Raises Flood and StoreUnavailable.
         """
         self._tenants.forget_unknown()
         read_before, validated = self._read_before.get(partition, 0), self._validated.get(partition, 0)
@@ -172,7 +157,7 @@ class BatchProcessor:
         self.dead_letters.good(good)
         last = records[done - 1]
         self._validated[partition] = max(validated, last.offset + 1)
-        return Sorted(records[0].offset, end, last.timestamp, done, by_bucket, letters)
+        return DecodedBatch(records[0].offset, end, last.timestamp, done, by_bucket, letters)
 
     async def _destination(self, partition: int, tenant: str, by_bucket: EventsByBucket) -> _Destination:
         """Returns the tenant's target. Drops events of a bucket that is away: they are read again when it is back."""
@@ -193,7 +178,7 @@ class BatchProcessor:
             await self._step.events(bucket, part, reached, self._away.patience_s)
 
 
-def merge(by_bucket: EventsByBucket, part: Sorted) -> None:
+def merge(by_bucket: EventsByBucket, part: DecodedBatch) -> None:
     """Adds the events of `part` to `by_bucket`."""
     for bucket, incoming in part.by_bucket.items():
         by_bucket.setdefault(bucket, []).extend(incoming)

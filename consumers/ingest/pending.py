@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 from aiokafka import TopicPartition
 
-from consumers.engine.batch_processor import BatchProcessor, Sorted
+from consumers.engine.batch_processor import BatchProcessor, DecodedBatch
 from consumers.fetching.batches import HEADER_COST, RECORD_COST, Read
 from service.store.ports.catalogue import Position
 
@@ -27,7 +27,7 @@ class _Part(msgspec.Struct):
     """The position after all records."""
     done: int = 0
     """How many of the records are applied or sorted."""
-    sorted: Sorted | None = None
+    decoded: DecodedBatch | None = None
     letters: "asyncio.Future[None] | None" = None
     """Ends once the dead letters among what is sorted are acknowledged, or can't be."""
     bytes: int = 0
@@ -57,7 +57,7 @@ class Pending:
         part = self._parts.get(tp)
         if part is None:
             return None
-        return part.records[part.done].offset if part.sorted is None else part.sorted.first
+        return part.records[part.done].offset if part.decoded is None else part.decoded.first
 
     def add(self, tp: TopicPartition, records: Sequence[Read], end: Position) -> None:
         """Takes what a poll gave of a partition; `end` is the position after it."""
@@ -69,23 +69,23 @@ class Pending:
         for tp in self._parts.keys() - set(ready):
             self._forget(tp)
 
-    async def sort(self) -> None:
+    async def decode(self) -> None:
         """Sorts what isn't, as much of each partition as it takes at once. Raises Flood."""
         for tp, part in [*self._parts.items()]:
-            if part.sorted is not None:
+            if part.decoded is not None:
                 continue
-            part.sorted = await self._processor.sort(tp.partition, part.records[part.done :], part.end)
-            part.done += part.sorted.records
-            if not self._dead_letters.has(part.sorted.letters):
-                part.letters = asyncio.ensure_future(self._dead_letters.acknowledged(part.sorted.letters))
+            part.decoded = await self._processor.decoded_by_bucket(tp.partition, part.records[part.done :], part.end)
+            part.done += part.decoded.records
+            if not self._dead_letters.has(part.decoded.letters):
+                part.letters = asyncio.ensure_future(self._dead_letters.acknowledged(part.decoded.letters))
                 part.letters.add_done_callback(_heard)
 
-    def take(self) -> Mapping[TopicPartition, Sorted]:
+    def take(self) -> Mapping[TopicPartition, DecodedBatch]:
         """Takes out what may be applied now: its dead letters are acknowledged."""
-        taken: dict[TopicPartition, Sorted] = {}
+        taken: dict[TopicPartition, DecodedBatch] = {}
         for tp, part in [*self._parts.items()]:
-            if part.sorted is not None and (part.letters is None or _is_good(part.letters)):
-                taken[tp], part.sorted, part.letters = part.sorted, None, None
+            if part.decoded is not None and (part.letters is None or _is_good(part.letters)):
+                taken[tp], part.decoded, part.letters = part.decoded, None, None
                 if part.done == len(part.records):
                     del self._parts[tp]
                     continue

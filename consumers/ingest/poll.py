@@ -11,7 +11,7 @@ from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, Offset
 from consumers.backoff import Backoff
 from consumers.coordination.live_work import LiveWork
 from consumers.engine.away import AwayBuckets
-from consumers.engine.batch_processor import BatchProcessor, EventsByBucket, Sorted, merge
+from consumers.engine.batch_processor import BatchProcessor, DecodedBatch, EventsByBucket, merge
 from consumers.engine.rewinding import Rewinding
 from consumers.errors import Rewind
 from consumers.fetching.batches import Read
@@ -180,7 +180,7 @@ class Poll:
         if not self._pending:
             return
         started = self._clock.now_us()
-        await self._pending.sort()
+        await self._pending.decode()
         work = self._pending.take()
         if work:
             await self._apply(work)
@@ -188,7 +188,7 @@ class Poll:
             self._metrics.batch_seconds.observe((self._clock.now_us() - started) / 1e6)
         self._pending.check()
 
-    async def _apply(self, work: Mapping[TopicPartition, Sorted]) -> None:
+    async def _apply(self, work: Mapping[TopicPartition, DecodedBatch]) -> None:
         by_bucket: EventsByBucket = {}
         for part in work.values():
             merge(by_bucket, part)

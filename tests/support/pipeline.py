@@ -13,13 +13,13 @@ from consumers.catalogue_sync.sync import CatalogueSync
 from consumers.coordination.leases import Leases
 from consumers.dead_letters.sender import DeadLetters, FloodGuard
 from consumers.engine.away import AwayBuckets
-from consumers.engine.batch_processor import BatchProcessor
+from consumers.engine.batch_processor import BatchProcessor, EventsByBucket, merge
 from consumers.engine.event_step import EventStep
 from consumers.engine.reevaluation import Reevaluation
 from consumers.engine.tenants import Tenants
 from consumers.ingest.timers import Timers
 from consumers.metrics import ConsumerMetrics
-from consumers.types import Goal
+from consumers.types import Goal, Letter
 from service.domain.catalogue.catalogue import EntryError
 from service.store.ports.counter_store import CounterStore
 from service.store.ports.steps import StorePlacement
@@ -174,7 +174,7 @@ class Pipeline:
         for one in records:
             record = KafkaRecord(one.partition, one.offset, one.key, one.value, one.headers)
             batches.setdefault(one.partition, []).append(record)
-        by_bucket = await self.processor.grouped(batches)
+        by_bucket = await grouped(self.processor, batches)
         await self.processor.apply(by_bucket, {p: Goal(batch[-1].offset + 1, 0) for p, batch in batches.items()})
 
     async def tick(self, ends: Mapping[int, int]) -> None:
@@ -187,6 +187,22 @@ class Pipeline:
         for name in sorted(self.catalogue_sync.to_backfill):
             await self.sweeper._tenant(name)
         await self.sweeper._collect()
+
+
+async def grouped(processor: BatchProcessor, batches: Mapping[int, Sequence[Letter]]) -> EventsByBucket:
+    """Returns the events of the records by bucket. Bad records are sent as dead letters and acknowledged on return.
+
+    Raises Flood, KafkaError and StoreUnavailable.
+    """
+    by_bucket: EventsByBucket = {}
+    for partition, records in batches.items():
+        left = records
+        while left:
+            part = await processor.decoded_by_bucket(partition, left, left[-1].offset + 1)
+            await processor.dead_letters.acknowledged(part.letters)
+            merge(by_bucket, part)
+            left = left[part.records :]
+    return by_bucket
 
 
 def buckets_of(store: StorePlacement) -> int:

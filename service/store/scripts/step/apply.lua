@@ -4,8 +4,8 @@
 --       kept by time; last the bucket's audit, and its noted tickets
 -- ARGV  1 plan (MessagePack), then per tenant and write: ticket, expected revision, new revision and ticket state (""
 --       removes it), due time ("" unchanged, "-" never due)
--- plan  topic, epoch, now (text), first_due (text or ""): the earliest due time of the writes, partial_due_batch: a partial
---       due batch, muted: publish no hint, sent_at: the time of the call by this server's clock in ms, or -1,
+-- plan  topic, epoch, now (text), first_due (text or ""): the earliest due time of the writes, partial_due_batch: more
+--       tickets are due than it writes, muted: publish no hint, sent_at: the time of the call by this server's clock in ms, or -1,
 --       progress {{partition, known or -1, position, lag_ms or -1}},
 --       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta},
 --                 counters {{part = {number of a mask, delta, ...}}}, timed {{field = delta}}}}

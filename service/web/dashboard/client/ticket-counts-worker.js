@@ -7,7 +7,7 @@ import { Feed } from "./ticket-counts-feed.js";
 const MOST_IDS = 500; // in one request
 
 /** All feeds of one view, and the counts that each port wants. */
-class Group {
+class ViewFeeds {
   constructor(view, limits) {
     this.view = view;
     this.limits = limits;
@@ -108,7 +108,7 @@ export class Hub {
     // A forgotten tab is back from a long sleep: it has to send its ids again.
     if (!this.#seenAt.has(port) && !ids && !life) port.postMessage({ again: true });
     if (ids) {
-      if (!this.#groups.has(key)) this.#groups.set(key, new Group(view, this.limits));
+      if (!this.#groups.has(key)) this.#groups.set(key, new ViewFeeds(view, this.limits));
       const group = this.#groups.get(key);
       group.take(port, token);
       group.want(port, ids);
