@@ -73,9 +73,9 @@ class ConsumerMetrics:
             "Records that retention deleted from the log before they were counted, and that were skipped.",
         )
         self.assignments = self._counter("assignments_total", "Times that this consumer was assigned partitions.")
-        self.swept = self._counter("swept_tickets_total", "Tickets that backfills have read.")
-        self.sweep_left = Gauge(
-            "ticket_counts_sweep_tickets_left",
+        self.backfilled = self._counter("backfilled_tickets_total", "Tickets that backfills have read.")
+        self.backfill_left = Gauge(
+            "ticket_counts_backfill_tickets_left",
             "Tickets that the current backfill still has to read.",
             registry=self.registry,
         )

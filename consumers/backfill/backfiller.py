@@ -131,7 +131,7 @@ class Backfiller:
             await self._store.set_backfill_progress(name, msgspec.json.encode(progress).decode())
             if loop.time() >= turn_ends or not await self._may(name):
                 total = await self._store.ticket_count(name, stored.generation)
-                self._metrics.sweep_left.set(max(0, total - progress.tickets))
+                self._metrics.backfill_left.set(max(0, total - progress.tickets))
                 log.info("backfill goes on", tenant=name, tickets=progress.tickets, of=total)
                 return
             await asyncio.sleep(REST_SHARE * (loop.time() - began))
@@ -140,7 +140,7 @@ class Backfiller:
             log.warning("another run of the store, backfill starts again", tenant=name)
             return
         await self._put_in_force(name, stored.generation, backfill)
-        self._metrics.sweep_left.set(0)
+        self._metrics.backfill_left.set(0)
         log.info("backfill ended", tenant=name, tickets=progress.tickets)
 
     async def _progress(self, name: str, generation: str, backfill: Backfill) -> BackfillProgress:
@@ -159,7 +159,7 @@ class Backfiller:
         cursor, found = await self._store.scan(name, generation, progress.cursor, tickets)
         if found:
             await self._reevaluation.touch(name, sorted(set(found)))
-        self._metrics.swept.inc(len(found))
+        self._metrics.backfilled.inc(len(found))
         return msgspec.structs.replace(progress, cursor=cursor, tickets=progress.tickets + len(found))
 
     async def _put_in_force(self, name: str, generation: str, backfill: Backfill) -> None:

@@ -11,13 +11,14 @@ from consumers.fetching.parsing import MOST_HEADERS
 from consumers.types import Letter
 
 NOTE = "parked"
-"""The header that says in JSON what of a letter isn't as the record was. Before the four, and only where needed."""
+"""The header that lists, in JSON, in what the letter differs from its record. Only such letters have it, before
+the four that every letter has."""
 
 REASON_BYTES = 1000
 """Longest reason in a header: enough to point at any node, small beside a record."""
 
 MOST_OWN_HEADERS = MOST_HEADERS - 5
-"""A letter with the note and the four is read by the reader of records, and is not to be one too many for it."""
+"""Most headers of the record that a letter keeps: with the note and the four it has as many as our reader takes."""
 
 MIB = 1024 * 1024
 

@@ -65,12 +65,12 @@ class Pending:
         self._parts[tp] = _Part(records, end)
 
     def keep(self, ready: Collection[TopicPartition]) -> None:
-        """Forgets all but these partitions: what waits of the others is read again, here or elsewhere."""
+        """Forgets the records of all other partitions: whoever has those partitions reads them again."""
         for tp in self._parts.keys() - set(ready):
             self._forget(tp)
 
     async def decode(self) -> None:
-        """Sorts what isn't, as much of each partition as it takes at once. Raises Flood."""
+        """Decodes the next records of each partition that has none decoded. Raises Flood."""
         for tp, part in [*self._parts.items()]:
             if part.decoded is not None:
                 continue

@@ -84,7 +84,7 @@ class Filling:
         self.progress = ProgressReport(self._say, f"{job.name}: stored tickets", total)
         await self._over_all(job, job.building.base)
 
-    async def sweep(self, job: Job) -> None:
+    async def backfill(self, job: Job) -> None:
         """Evaluates every ticket of the building by all columns of the current record."""
         total = await self._store.ticket_count(job.name, job.building.generation)
         self.progress = ProgressReport(self._say, f"{job.name}: tickets evaluated by new columns", total)

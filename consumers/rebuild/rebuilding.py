@@ -200,7 +200,9 @@ class Rebuilding:
                 self._copied[job.building.generation] = run
 
     async def _finish(self, job: Job) -> None:
-        """Catches up with the bucket until both positions are equal, and swaps."""
+        """Brings the new generation to the bucket's positions, then swaps the two.
+
+        Events go on meanwhile, so it may take several tries."""
         await self._complete(job)
         await self._merge(job)
         loop, bucket = asyncio.get_running_loop(), self._store.bucket(job.name)
@@ -252,7 +254,7 @@ class Rebuilding:
                 raise RebuildRefused(
                     f"{job.name} still has columns of another release: let the consumers of this one run first"
                 )
-            await self._filling.sweep(job)
+            await self._filling.backfill(job)
             await self._adopted(job, stored.record_version, evaluated)
 
     async def _adopt(self, job: Job, stored: StoredTenant) -> None:

@@ -95,7 +95,7 @@ class SmallWorld:
         pipeline = Pipeline(self.store, self.topic, self.producer, NOW_US, **more)
         if catch_up:
             await pipeline.catch_up()
-        await pipeline.sweep()
+        await pipeline.backfill()
         return pipeline
 
     async def counts(self, *filter_ids: str, viewer: Viewer = ADMIN, tenant: str = TENANT) -> tuple[int, ...]:

@@ -50,15 +50,15 @@ async def test_no_work_for_a_large_tenant_holds_the_loop(monkeypatch: pytest.Mon
         world.topic.publish(wide_filter(number))
     adopting, _ = await turns_of_others(consumer.catch_up())
     assert adopting > 2 * MANY, "an edit is worked out filter by filter"
-    await consumer.sweep()
+    await consumer.backfill()
     compiling, _ = await turns_of_others(consumer.tenants.synchronize(TENANT))
     assert compiling > 2 * MANY, "columns are compiled one by one"
     applying, _ = await turns_of_others(consumer.consume(events))
     assert applying > MANY, "tickets are judged one by one"
     world.topic.publish(wide_filter(MANY))
     await consumer.catch_up()
-    sweeping, _ = await turns_of_others(consumer.sweep())
-    assert sweeping > MANY, "a sweep asks tickets one by one"
+    sweeping, _ = await turns_of_others(consumer.backfill())
+    assert sweeping > MANY, "a backfill asks tickets one by one"
     reading = CountQueries(world.store, SetClock(NOW_US))
     wanted = CountRequest(ADMIN, Perspective.TEMPLATE, tuple(f"f{n}" for n in range(MANY)))
     answering, answer = await turns_of_others(reading.answer(TENANT, "r", wanted))

@@ -39,7 +39,7 @@ async def test_a_service_answers_only_by_columns_that_the_consumers_of_its_relea
     await refused(world)  # nobody keeps the older ones any more
     world.store._leases = {}  # the older consumer has ended
     with newer_release():
-        await newer.sweep()
+        await newer.backfill()
         assert await world.counts("all", "vip") == (2, 1)
     await refused(world)
 

@@ -1,4 +1,4 @@
-"""What the memory store keeps beside tickets and counters: realms, credentials, asks, sweeps, leases."""
+"""What the memory store keeps beside tickets and counters: realms, credentials, asks, backfills, leases."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -85,7 +85,7 @@ class MemoryAsides(MemoryGrants):
         if self._leases.get(bucket, ("", 0))[0] == holder:
             del self._leases[bucket]
 
-    # -- wanted columns and sweeps ------------------------------------------------------------------------------------
+    # -- column demands and backfills ---------------------------------------------------------------------
 
     async def note_demands(self, tenant: str, demands: Iterable[ColumnDemand], now: Instant, *, missing: bool) -> None:
         asked = self._asked.setdefault(tenant, {})

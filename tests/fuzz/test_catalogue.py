@@ -190,7 +190,7 @@ def test_no_entry_breaks_the_consumer() -> None:
             world.topic.append(key, written(value))
         consumer = await world.consumer()
         while consumer.catalogue_sync.to_backfill:
-            await consumer.sweep()
+            await consumer.backfill()
         await consumer.consume(log_of(told(1), told(1, "T2", tenant="t-1")))
         assert await counts(world.store, ("all",), tenant=TENANT) == (1,)
         stored = await world.store.tenant("t-1")

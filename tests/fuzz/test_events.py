@@ -153,7 +153,7 @@ async def consumer_of_all_operators() -> Pipeline:
     await pipeline.catch_up()
     assert not pipeline.refused
     while pipeline.catalogue_sync.to_backfill:
-        await pipeline.sweep()
+        await pipeline.backfill()
     return pipeline
 
 

@@ -62,10 +62,10 @@ async def enlarge(service: Serving) -> None:
         stored.record.entries, filters=filters | {"both": Filter("both", "B", "custom", TODAY)}, profiles=profiles
     )
     edited = adopted(stored.record, entries, 30)
-    sweep = backfill_for(edited)
-    assert sweep is not None
+    backfill = backfill_for(edited)
+    assert backfill is not None
     assert await service.store.put_tenant(
-        "acme", stored.record_version, StoredTenant("t2", "g1", backfilled(edited, sweep))
+        "acme", stored.record_version, StoredTenant("t2", "g1", backfilled(edited, backfill))
     )
 
 

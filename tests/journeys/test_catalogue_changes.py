@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.usefixtures("apache_kafka")
 
 TICKETS = 3_000
-"""So many that a sweep takes a dozen bites, and answers come in between."""
+"""So many that a backfill takes a dozen bites, and answers come in between."""
 
 SOON_S = 10.0
 
@@ -29,7 +29,7 @@ def system(shared_system: System) -> System:
 
 async def test_a_new_filter_is_waited_for_until_every_ticket_is_in_it(system: System, acme: str) -> None:
     await with_tickets(system, acme)
-    swept = system.consumers[0].metric("swept_tickets_total")
+    swept = system.consumers[0].metric("backfilled_tickets_total")
     await system.publish(saved_filter(acme, "f", {"field": "assignee", "op": "eq", "value": "agent-0"}))
     refusals = []
     while True:
@@ -40,7 +40,7 @@ async def test_a_new_filter_is_waited_for_until_every_ticket_is_in_it(system: Sy
             refusals.append(refusal.code)
     assert answer.counts == {"all": TICKETS, "f": TICKETS // 3}
     assert set(refusals) <= {"INVALID_FILTER_ID", "COUNTS_WARMING"}
-    assert system.consumers[0].metric("swept_tickets_total") >= swept + TICKETS
+    assert system.consumers[0].metric("backfilled_tickets_total") >= swept + TICKETS
     assert "f" in await system.ask.filters(acme)
 
 
@@ -48,7 +48,7 @@ async def test_an_edited_filter_counts_the_old_condition_until_the_new_one_is_wh
     await with_tickets(system, acme, saved_filter(acme, "f", {"field": "assignee", "op": "eq", "value": "agent-0"}))
     before = await system.settled(acme, ("f",))
     assert before.counts == {"f": TICKETS // 3}
-    swept = system.consumers[0].metric("swept_tickets_total")
+    swept = system.consumers[0].metric("backfilled_tickets_total")
     await system.publish(saved_filter(acme, "f", {"field": "assignee", "op": "ne", "value": "agent-0"}))
     told: list[Snapshot] = [before]
     while told[-1].catalogue == before.catalogue:
@@ -56,7 +56,7 @@ async def test_an_edited_filter_counts_the_old_condition_until_the_new_one_is_wh
     assert {each.counts["f"] for each in told[:-1]} == {TICKETS // 3}
     assert told[-1].counts == {"f": TICKETS - TICKETS // 3}
     assert told[-1].catalogue == before.catalogue + 1
-    assert system.consumers[0].metric("swept_tickets_total") >= swept + TICKETS
+    assert system.consumers[0].metric("backfilled_tickets_total") >= swept + TICKETS
 
 
 async def test_a_status_that_becomes_closed_moves_its_tickets_in_one_step(system: System, acme: str) -> None:

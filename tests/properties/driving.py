@@ -23,7 +23,7 @@ JUMPS_US = (1, *(seconds * SECOND_US for seconds in (1, 900, 5 * 3_600, 86_400, 
 """By which time goes on: past nothing, past a quarter of an hour, past a midnight, past every window's reach."""
 
 SWEPT_S = 20.0
-"""Far longer than any sweep of a few tickets; whoever held a lease and is gone holds it for milliseconds."""
+"""Far longer than any backfill of a few tickets; whoever held a lease and is gone holds it for milliseconds."""
 
 
 class InterleavedStore(MemoryBuildingStore):
@@ -164,7 +164,7 @@ class Drive:
             if self.choices.chance(50):
                 tasks.create_task(worker.catch_up())
             if self.choices.chance(50):
-                tasks.create_task(worker.sweep())
+                tasks.create_task(worker.backfill())
             if self.choices.chance(50):
                 tasks.create_task(worker.timers.look())
             for partition in self._mine(index):
@@ -198,7 +198,7 @@ class Drive:
             worker.clock.now = now_us - self.choices.pick((0, 0, 0, 1, 2_000_000))
 
     async def finish(self) -> None:
-        """Everything published is learnt and swept, what is due is applied, idle buckets' positions are raised."""
+        """Everything published is learnt and backfilled, what is due is applied, idle buckets' positions are raised."""
         self._set_clocks(self.world.now_us)
         self.workers[0].clock.now = self.now_us
         for index, worker in enumerate(self.workers):
@@ -213,7 +213,7 @@ class Drive:
                 worker.catalogue_sync.to_backfill for worker in self.workers
             ):
                 for worker in self.workers:
-                    await worker.sweep()
+                    await worker.backfill()
                 await asyncio.sleep(0)
             while not await self._all_fired():
                 for worker in self.workers:

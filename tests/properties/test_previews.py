@@ -49,7 +49,7 @@ class Side:
         await pipeline.catch_up()
         log = laid_out(self.world.log, 1)
         await pipeline.consume(log)
-        await pipeline.sweep()
+        await pipeline.backfill()
         refused = pipeline.refused
         self.oracle.learn(item for offset, item in enumerate(self.world.catalogue) if offset not in refused)
         self.oracle.feed(log)

@@ -48,7 +48,7 @@ large = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # a w
 
 @pytest.fixture(autouse=True, scope="module")
 def small_bites() -> Iterator[None]:
-    """A sweep takes several bites even of a few tickets, rests for nobody, and a lease left behind ends soon."""
+    """A backfill takes several bites even of a few tickets, rests for nobody, and a lease left behind ends soon."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backfiller, "SCAN_BATCH", 2)
         patch.setattr(leases, "LEASE_MS", 25)

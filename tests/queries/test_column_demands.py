@@ -70,8 +70,8 @@ async def test_new_pairs_are_refused_while_those_in_use_take_all_the_room() -> N
 def dated_view(*zones: str) -> TenantView:
     dated = {Dated("", "both", timezones.day_at(NOW, zone)) for zone in zones}
     record: TenantRecord = adopted(new_record(ENTRIES, 1), with_demands(ENTRIES, (), dated), 1)
-    sweep = backfill_for(record)
-    return TenantView(record if sweep is None else backfilled(record, sweep))
+    backfill = backfill_for(record)
+    return TenantView(record if backfill is None else backfilled(record, backfill))
 
 
 async def test_zones_with_the_same_days_take_one_place_and_out_of_room_is_no_invalid_id() -> None:

@@ -238,7 +238,7 @@ async def busy(store: AuditedWhileItWrites, monkeypatch: pytest.MonkeyPatch) -> 
     await consumer.catch_up()
     await store.note_demands(TENANT, [("p", "late", "")], NOW_US, missing=True)
     while consumer.catalogue_sync.to_backfill or await store.tenants_with_demands():
-        await consumer.sweep()
+        await consumer.backfill()
 
     store.meanwhile = lambda: consumer.consume(log[-1:])
     assert not (await TenantAudit(store, consumer.clock).run(TENANT)).drift

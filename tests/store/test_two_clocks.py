@@ -32,7 +32,7 @@ async def test_deadlines_are_counted_in_time_and_once_by_two_clocks(redis_store:
         await each.catch_up()
         each.step._engine._clock = each.reevaluation._engine._clock = clock
     while consumers[0].catalogue_sync.to_backfill:
-        await consumers[0].sweep()
+        await consumers[0].backfill()
     first = clock.now_us() + FIRST_US
     dues = [first + number * APART_US for number in range(TICKETS)]
     await consumers[0].consume(

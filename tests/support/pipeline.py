@@ -133,10 +133,12 @@ class Pipeline:
         self.away = AwayBuckets(store, topic_id, range(buckets_of(store)), self.metrics)
         self.processor = BatchProcessor(store, self.step, self.tenants, self.dead_letters, self.away, apply_events)
         self.leases = Leases(store)
-        self.wanted = OnDemandColumns(
+        self.on_demand_columns = OnDemandColumns(
             store, self.catalogue_sync, self.clock, self.metrics, most_pairs=10_000, most_dated=most_dated
         )
-        self.sweeper = Backfiller(store, self.catalogue_sync, self.reevaluation, self.wanted, self.leases, self.metrics)
+        self.backfiller = Backfiller(
+            store, self.catalogue_sync, self.reevaluation, self.on_demand_columns, self.leases, self.metrics
+        )
         self.timers = Timers(store, self.reevaluation, self.leases, self.clock, self.metrics, range(buckets_of(store)))
         self.refused: dict[int, str] = {}
         self._learnt = 0
@@ -181,12 +183,12 @@ class Pipeline:
         """Raises every bucket to these positions."""
         await self.processor.tick({partition: Goal(end, 0) for partition, end in ends.items()})
 
-    async def sweep(self) -> None:
-        """One look of the sweeper over all it has to do."""
-        await self.wanted.look(self.sweeper._may)
+    async def backfill(self) -> None:
+        """One look of the backfiller over all it has to do."""
+        await self.on_demand_columns.look(self.backfiller._may)
         for name in sorted(self.catalogue_sync.to_backfill):
-            await self.sweeper._tenant(name)
-        await self.sweeper._collect()
+            await self.backfiller._tenant(name)
+        await self.backfiller._collect()
 
 
 async def grouped(processor: BatchProcessor, batches: Mapping[int, Sequence[Letter]]) -> EventsByBucket:

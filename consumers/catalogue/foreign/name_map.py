@@ -34,7 +34,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NameMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The other system's names -> ours. None means that both systems have the same ids."""
+    """Maps names of the other system to ids of ours. A map that is None means that both systems have the same ids."""
 
     statuses: dict[str, str | list[str]] | None = None
     priorities: dict[str, str | list[str]] | None = None

@@ -203,7 +203,7 @@ class ClusterClient:
         return owner
 
     async def _known(self, until: float) -> None:
-        """Returns once masters are known, up to date as far as is known. Raises StoreUnavailable."""
+        """Returns once the masters are known, asking again if the last answer is in doubt. Raises StoreUnavailable."""
         if not self._slots.masters or self._doubted:
             await self._refreshed(until, self._refreshes)
         if not self._slots.masters:

@@ -31,7 +31,7 @@ CACHING: Headers = [
 """Counts are private to the caller. Clients revalidate them each time, and the `ETag` then saves the body."""
 
 DETAILS_REMEMBERED = 2_000
-"""Cached encodings of `filterDetails`: one per dashboard layout and catalogue state in use."""
+"""Encodings of `filterDetails` that are cached: one for each list of filter ids in use and record version."""
 
 LONGEST_REMEMBERED = 16_384
 """Bytes of the longest cached `filterDetails`. All together take some 50 MB with their ids. Longer ones are rare, and

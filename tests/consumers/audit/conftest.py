@@ -38,7 +38,7 @@ async def counted(store: MemoryStore | RedisStore) -> Pipeline:
     pipeline = Pipeline(store, published(entries), FakeProducer(), NOW_US)
     await pipeline.catch_up()
     while pipeline.catalogue_sync.to_backfill:
-        await pipeline.sweep()
+        await pipeline.backfill()
     await pipeline.consume(
         log_of(
             *(

@@ -110,7 +110,7 @@ async def test_a_ticket_missing_from_the_due_set_is_found_and_fires_after_its_re
     assert (await audited(consumer)).drift == 0
 
 
-async def test_what_a_sweep_is_still_at_is_no_drift_but_what_it_is_not_at_is(consumer: Pipeline) -> None:
+async def test_what_a_backfill_is_still_at_is_no_drift_but_what_it_is_not_at_is(consumer: Pipeline) -> None:
     consumer._topic.publish(filter_entry("new", {"field": "category", "op": "ne", "value": "vip"}))
     await consumer.catch_up()
     assert consumer.catalogue_sync.to_backfill

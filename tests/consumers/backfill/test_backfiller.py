@@ -1,4 +1,4 @@
-"""Sweeps: new columns filled and old ones cleared in every ticket, by one consumer at a time, through the step."""
+"""Backfills: new columns filled and old ones cleared in every ticket, by one consumer at a time, through the step."""
 
 import asyncio
 
@@ -52,10 +52,10 @@ async def test_a_new_filter_is_warming_until_every_ticket_was_asked() -> None:
     with pytest.raises(Warming):
         await world.counts("vip")
     assert await world.counts("all") == (MANY,)
-    await consumer.sweep()
+    await consumer.backfill()
     assert await world.counts("all", "vip") == (MANY, MANY // 2)
-    assert consumer.metrics.swept._value.get() == MANY
-    await consumer.sweep()
+    assert consumer.metrics.backfilled._value.get() == MANY
+    await consumer.backfill()
     assert consumer.catalogue_sync.to_backfill == set()
 
 
@@ -83,7 +83,9 @@ async def test_an_edited_filter_counts_as_before_until_it_is_filled_and_its_old_
     assert used <= set(stored.record.numbers.values())
 
 
-async def test_what_is_adopted_while_the_sweeper_reads_is_swept_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_adopted_while_the_backfiller_reads_is_backfilled_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world, consumer = await many_tickets()
     read, published = world.store.tenant, False
 
@@ -99,7 +101,7 @@ async def test_what_is_adopted_while_the_sweeper_reads_is_swept_all_the_same(mon
     consumer.catalogue_sync.to_backfill.add(TENANT)
     with monkeypatch.context() as patch:
         patch.setattr(world.store, "tenant", meanwhile)
-        await consumer.sweeper._tenant(TENANT)
+        await consumer.backfiller._tenant(TENANT)
     assert consumer.catalogue_sync.to_backfill == {TENANT}
     await settled(consumer)
     assert await world.counts("new") == (MANY - MANY // 2,)
@@ -107,10 +109,10 @@ async def test_what_is_adopted_while_the_sweeper_reads_is_swept_all_the_same(mon
 
 async def settled(consumer: Pipeline) -> None:
     while consumer.catalogue_sync.to_backfill:
-        await consumer.sweep()
+        await consumer.backfill()
 
 
-async def test_events_during_a_sweep_are_counted_in_the_new_column() -> None:
+async def test_events_during_a_backfill_are_counted_in_the_new_column() -> None:
     world, consumer = await many_tickets()
     world.topic.publish(filter_entry())
     await consumer.catch_up()
@@ -118,7 +120,7 @@ async def test_events_during_a_sweep_are_counted_in_the_new_column() -> None:
         *(told(1, "x") for _ in range(MANY)), told(2, "T1"), told(1, "new", category="vip"), deleted(2, "T3")
     )
     world.store.before_load += [lambda: consumer.consume(events[MANY:])]
-    await consumer.sweep()
+    await consumer.backfill()
     assert await world.counts("all", "vip") == (MANY, MANY // 2 - 1)
 
 
@@ -130,14 +132,14 @@ async def test_only_who_has_the_lease_sweeps() -> None:
     await other.catch_up()
     bucket = world.store.bucket(TENANT)
     assert await world.store.lease(bucket, "somebody", 1000)
-    await other.sweep()
-    assert other.metrics.swept._value.get() == 0
+    await other.backfill()
+    assert other.metrics.backfilled._value.get() == 0
     assert other.catalogue_sync.to_backfill == {TENANT}
     with pytest.raises(Warming):
         await world.counts("vip")
 
 
-async def test_a_catalogue_that_changes_during_a_sweep_is_swept_again() -> None:
+async def test_a_catalogue_that_changes_during_a_backfill_is_backfilled_again() -> None:
     world, consumer = await many_tickets()
     world.topic.publish(filter_entry())
     await consumer.catch_up()
@@ -155,7 +157,7 @@ async def nothing() -> None:
     """Nothing is done before this call."""
 
 
-async def test_a_filter_that_goes_and_comes_back_during_a_sweep_is_right() -> None:
+async def test_a_filter_that_goes_and_comes_back_during_a_backfill_is_right() -> None:
     world, consumer = await many_tickets()
     world.topic.publish(filter_entry())
     await consumer.catch_up()
@@ -167,7 +169,7 @@ async def test_a_filter_that_goes_and_comes_back_during_a_sweep_is_right() -> No
         await consumer.catch_up()
 
     world.store.before_load += [nothing, nothing, nothing, there_and_back]
-    await consumer.sweep()
+    await consumer.backfill()
     with pytest.raises(Warming):
         await world.counts("vip")
     await settled(consumer)
@@ -183,25 +185,25 @@ async def test_another_run_of_the_store_starts_the_sweep_again() -> None:
         world.store._run += "x"
 
     world.store.before_load += [nothing, restart]
-    await consumer.sweep()
+    await consumer.backfill()
     with pytest.raises(Warming):
         await world.counts("vip")
     await settled(consumer)
     assert await world.counts("vip") == (MANY // 2,)
 
 
-async def test_half_a_sweep_of_one_generation_is_none_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_half_a_backfill_of_one_generation_is_none_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfiller, "SLICE_S", 0.0)
     world, consumer = await many_tickets()
     world.topic.publish(filter_entry())
     await consumer.catch_up()
-    await consumer.sweep()
+    await consumer.backfill()
     stored = await world.store.tenant(TENANT)
     assert stored is not None
-    sweep = backfill_for(stored.record)
-    assert sweep is not None
-    assert (await consumer.sweeper._progress(TENANT, stored.generation, sweep)).cursor == 4
-    assert (await consumer.sweeper._progress(TENANT, "the next", sweep)).cursor == 0
+    backfill = backfill_for(stored.record)
+    assert backfill is not None
+    assert (await consumer.backfiller._progress(TENANT, stored.generation, backfill)).cursor == 4
+    assert (await consumer.backfiller._progress(TENANT, "the next", backfill)).cursor == 0
 
 
 async def test_a_tenant_that_goes_during_its_sweep_ends_it() -> None:
@@ -214,7 +216,7 @@ async def test_a_tenant_that_goes_during_its_sweep_ends_it() -> None:
         await consumer.catch_up()
 
     world.store.before_load += [nothing, remove]
-    await consumer.sweep()
+    await consumer.backfill()
     assert await world.store.tenant(TENANT) is None
     await settled(consumer)
     assert list(await world.store.orphans()) == []
@@ -229,8 +231,8 @@ async def test_the_loop_looks_again_after_the_store_was_away() -> None:
         raise StoreUnavailable("away")
 
     world.store.before_load += [away, nothing, away]
-    loop = asyncio.create_task(consumer.sweeper.run())
-    await wait_until(lambda: not consumer.catalogue_sync.to_backfill, 10, "the sweep to end")
+    loop = asyncio.create_task(consumer.backfiller.run())
+    await wait_until(lambda: not consumer.catalogue_sync.to_backfill, 10, "the backfill to end")
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
     assert world.store.before_load == [], "both faults fired"

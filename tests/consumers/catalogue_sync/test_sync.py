@@ -165,7 +165,7 @@ async def test_a_tenant_that_comes_again_is_a_new_generation() -> None:
     assert first is not None
     assert second is not None
     assert first.generation != second.generation
-    await consumer.sweep()
+    await consumer.backfill()
     assert await world.counts("all") == (0,)
     assert list(await world.store.orphans()) == []
 
@@ -206,7 +206,7 @@ async def test_columns_of_older_code_are_made_anew_from_the_newest_entries(monke
     assert after.record.filling
 
 
-async def test_what_needs_a_sweep_is_noted_by_every_reader() -> None:
+async def test_what_needs_a_backfill_is_noted_by_every_reader() -> None:
     topic, store = published([tenant_entry()]), MemoryStore()
     await reader(store, topic).sync_all()
     topic.publish(filter_entry())

@@ -42,22 +42,22 @@ async def unfilled() -> tuple[SmallWorld, Pipeline]:
 async def test_a_backfill_takes_no_bite_while_something_live_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_work, "LONGEST_WAIT_S", 60)
     _, consumer = await unfilled()
-    live: LiveWork = consumer.sweeper._live
+    live: LiveWork = consumer.backfiller._live
     with live.under_way():
         with live.under_way():
             pass
-        sweeping = asyncio.create_task(consumer.sweep())
+        sweeping = asyncio.create_task(consumer.backfill())
         await wait_until(lambda: live._quiet._waiters, 10, "the backfill to wait")
-        assert consumer.metrics.swept._value.get() == 0
+        assert consumer.metrics.backfilled._value.get() == 0
     await sweeping
-    assert consumer.metrics.swept._value.get() == MANY
+    assert consumer.metrics.backfilled._value.get() == MANY
 
 
 async def test_a_backfill_goes_on_by_itself_under_a_load_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_work, "LONGEST_WAIT_S", 0.001)
     world, consumer = await unfilled()
-    with consumer.sweeper._live.under_way():
-        await consumer.sweep()
+    with consumer.backfiller._live.under_way():
+        await consumer.backfill()
     assert await world.counts("vip") == (0,)
 
 
@@ -66,9 +66,9 @@ async def test_what_a_removed_tenant_left_is_collected_behind_live_work(monkeypa
     world, consumer = await unfilled()
     world.topic.publish(removal("tenant", "acme"))
     await consumer.catch_up()
-    with consumer.sweeper._live.under_way():
-        collecting_all = asyncio.create_task(consumer.sweeper._collect())
-        await wait_until(lambda: consumer.sweeper._live._quiet._waiters, 10, "the collection to wait")
+    with consumer.backfiller._live.under_way():
+        collecting_all = asyncio.create_task(consumer.backfiller._collect())
+        await wait_until(lambda: consumer.backfiller._live._quiet._waiters, 10, "the collection to wait")
         assert await world.store.orphans()
     await collecting_all
     assert not await world.store.orphans()
@@ -107,7 +107,7 @@ def test_a_page_shrinks_at_once_and_grows_step_by_step() -> None:
 async def test_an_audit_reads_no_page_while_something_live_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_work, "LONGEST_WAIT_S", 60)
     world, consumer = await unfilled()
-    await consumer.sweep()
+    await consumer.backfill()
     live, reads = LiveWork(), []
     read = world.store.audit
 
@@ -130,7 +130,7 @@ async def test_pages_of_an_audit_and_bites_of_a_rebuild_shrink_where_they_are_de
 ) -> None:
     """By the loop's clock, which goes on by a second with each read of the store."""
     world, consumer = await unfilled()
-    await consumer.sweep()
+    await consumer.backfill()
     loop, began = asyncio.get_running_loop(), 0.0
     monkeypatch.setattr(loop, "time", lambda: began)
     monkeypatch.setattr(tenant_audit, "REST_SHARE", 0.0)

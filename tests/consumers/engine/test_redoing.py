@@ -93,7 +93,7 @@ async def a_removal(world: ContendedWorld, consumer: Pipeline) -> None:
 
 async def columns_asked_for(world: ContendedWorld, consumer: Pipeline) -> None:
     await world.store.note_demands(TENANT, [("p", "vip", "")], NOW_US, missing=True)
-    await consumer.wanted.look(consumer.sweeper._may)
+    await consumer.on_demand_columns.look(consumer.backfiller._may)
 
 
 async def a_rebuild(world: ContendedWorld, consumer: Pipeline) -> None:

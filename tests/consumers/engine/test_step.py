@@ -113,7 +113,7 @@ async def test_a_catalogue_that_changed_meanwhile_is_reloaded(moment: str) -> No
     hooks.append(edit)
     await ours.consume(log_of(told(1, "T0"), told(1, "T1", category="vip"))[1:])
     assert ours.metrics.stale_catalogue._value.get() == 1
-    await theirs.sweep()
+    await theirs.backfill()
     assert await world.counts("all", "vip") == (2, 1)
 
 
@@ -238,7 +238,7 @@ async def test_a_zombie_does_no_harm() -> None:
     await owner.consume(log)
     world.topic.publish(filter_entry("new", {"field": "status", "op": "eq", "value": "open"}))
     await owner.catch_up()
-    await owner.sweep()
+    await owner.backfill()
     await zombie.consume(log[1:4])
     await zombie.tick({0: 4})
     assert await world.counts("all", "open", "new") == (2, 2, 2)

@@ -192,20 +192,20 @@ async def test_a_filter_on_two_fields_days_is_counted_for_a_zone_once_asked_for_
     await consumer.consume(log_of(told(1, createdAt=text(NOW_US), dueAt=text(NOW_US + hour))))
     ask = ("", "both", "Asia/Kathmandu")
     await world.store.note_demands(TENANT, [ask], NOW_US, missing=True)
-    await consumer.sweep()
+    await consumer.backfill()
     assert await counts_at(world.store, ["both"], now=NOW_US, zone="Asia/Kathmandu") == (1,)
     stored = await world.store.tenant(TENANT)
     assert stored is not None
     assert {one.day.date for one in stored.record.newest.dated} == {"2026-11-21"}
     await at(consumer, NOW_US + 7 * hour)
-    await consumer.sweep()
+    await consumer.backfill()
     stored = await world.store.tenant(TENANT)
     assert stored is not None
     assert {one.day.date for one in stored.record.newest.dated} == {"2026-11-21", "2026-11-22"}
     assert await counts_at(world.store, ["both"], now=NOW_US + 8 * hour, zone="Asia/Kathmandu") == (0,)
     await at(consumer, NOW_US + 30 * hour)
-    await consumer.sweep()
-    await consumer.sweep()
+    await consumer.backfill()
+    await consumer.backfill()
     stored = await world.store.tenant(TENANT)
     assert stored is not None
     assert stored.record.newest.dated == frozenset(), "nobody asked for a day"

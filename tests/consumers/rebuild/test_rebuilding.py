@@ -194,7 +194,7 @@ async def published_and_filled(world: SmallWorld, consumer: Pipeline, entry: Map
     world.topic.publish(entry)
     await consumer.catch_up()
     while consumer.catalogue_sync.to_backfill:
-        await consumer.sweep()
+        await consumer.backfill()
 
 
 async def test_a_filter_that_is_still_being_filled_comes_into_force_after_the_swap() -> None:
@@ -208,7 +208,7 @@ async def test_a_filter_that_is_still_being_filled_comes_into_force_after_the_sw
     world.store.before_load += [nothing, publish]
     await process.run([TENANT])
     while consumer.catalogue_sync.to_backfill:
-        await consumer.sweep()
+        await consumer.backfill()
     assert await world.counts("vip", "two") == (MANY // 2, MANY - MANY // 2)
 
 

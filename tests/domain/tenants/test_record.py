@@ -57,7 +57,7 @@ class Tenant:
     def __init__(self, first: Entries) -> None:
         self.record = new_record(first, 0)
         self.masks = [ColumnMatcher(numbered(self.record)).mask(ticket, 0) for ticket in TICKETS]
-        self.sweeps: list[tuple[Backfill, int]] = []
+        self.backfills: list[tuple[Backfill, int]] = []
         self.newest = 0
 
     def adopt(self, newer: Entries, *, same_version: bool = False) -> None:
@@ -70,18 +70,18 @@ class Tenant:
         self.masks[index] = ColumnMatcher(numbered(self.record)).mask(TICKETS[index], 0)
 
     def begin(self) -> None:
-        sweep = backfill_for(self.record)
-        if sweep is not None:
-            self.sweeps.append((sweep, 0))
+        backfill = backfill_for(self.record)
+        if backfill is not None:
+            self.backfills.append((backfill, 0))
 
     def go_on(self, which: int) -> None:
         """Runs one step of one backfill. The last step completes it."""
-        sweep, place = self.sweeps.pop(which)
+        backfill, place = self.backfills.pop(which)
         if place < len(TICKETS):
             self.touch(place)
-            self.sweeps.insert(which, (sweep, place + 1))
+            self.backfills.insert(which, (backfill, place + 1))
         else:
-            self.record = backfilled(self.record, sweep)
+            self.record = backfilled(self.record, backfill)
 
     def check(self) -> None:
         record = self.record
@@ -109,7 +109,7 @@ class Tenant:
 def test_any_interleaving_of_adoptions_events_and_sweeps_keeps_what_is_in_force_right(data: st.DataObject) -> None:
     tenant = Tenant(data.draw(some_entries()))
     for _ in range(data.draw(st.integers(0, 40))):
-        actions = ["adopt", "touch", "begin", *["go on"] * 4 * len(tenant.sweeps)]
+        actions = ["adopt", "touch", "begin", *["go on"] * 4 * len(tenant.backfills)]
         match data.draw(st.sampled_from(actions)):
             case "adopt":
                 tenant.adopt(data.draw(some_entries()), same_version=data.draw(st.booleans()))
@@ -118,7 +118,7 @@ def test_any_interleaving_of_adoptions_events_and_sweeps_keeps_what_is_in_force_
             case "begin":
                 tenant.begin()
             case "go on":
-                tenant.go_on(data.draw(st.integers(0, len(tenant.sweeps) - 1)))
+                tenant.go_on(data.draw(st.integers(0, len(tenant.backfills) - 1)))
         tenant.check()
     settle(tenant)
     assert backfill_for(tenant.record) is None
@@ -127,17 +127,17 @@ def test_any_interleaving_of_adoptions_events_and_sweeps_keeps_what_is_in_force_
 
 
 def settle(tenant: Tenant) -> None:
-    while tenant.sweeps:
+    while tenant.backfills:
         tenant.go_on(0)
         tenant.check()
     while backfill_for(tenant.record) is not None:
         tenant.begin()
-        while tenant.sweeps:
+        while tenant.backfills:
             tenant.go_on(0)
         tenant.check()
 
 
-def test_a_column_that_was_dropped_and_came_back_during_a_sweep_is_filled_by_the_next_one() -> None:
+def test_a_column_that_was_dropped_and_came_back_during_a_backfill_is_filled_by_the_next_one() -> None:
     tenant = Tenant(entries(()))
     tenant.adopt(entries("b"))
     tenant.begin()
@@ -153,11 +153,11 @@ def test_a_column_that_was_dropped_and_came_back_during_a_sweep_is_filled_by_the
     assert "b" in tenant.record.entries.filters
 
 
-def test_a_sweep_that_ends_long_after_another_finished_its_work_settles_nothing_new() -> None:
+def test_a_backfill_that_ends_long_after_another_finished_its_work_settles_nothing_new() -> None:
     tenant = Tenant(entries(()))
     tenant.adopt(entries("b"))
     tenant.begin()
-    zombie = tenant.sweeps[0][0]
+    zombie = tenant.backfills[0][0]
     settle(tenant)
     tenant.adopt(entries(()))
     settle(tenant)
@@ -182,9 +182,9 @@ def test_entries_that_need_a_new_column_wait_and_come_into_force_in_one_step() -
     assert (after.version, after.newest_version) == (3, 8)
     assert after.entries == record.entries
     assert after.newest == after.pending == entries("ab", frozenset(("s1",)))
-    sweep = backfill_for(after)
-    assert sweep is not None
-    done = backfilled(after, sweep)
+    backfill = backfill_for(after)
+    assert backfill is not None
+    done = backfilled(after, backfill)
     assert (done.version, done.pending, done.pending_version) == (8, None, None)
     assert done.entries == entries("ab", frozenset(("s1",)))
 

@@ -27,7 +27,7 @@ def state(record: TenantRecord) -> str:
     return "retired" if record.retired else "in_force"
 
 
-def arrows(record: TenantRecord, sweep: Backfill | None, steps: int) -> Iterator[tuple[str, str, str]]:
+def arrows(record: TenantRecord, backfill: Backfill | None, steps: int) -> Iterator[tuple[str, str, str]]:
     """Yields all transitions of a record within so many steps, with a backfill that began at any step, or none."""
     if not steps:
         return
@@ -35,9 +35,9 @@ def arrows(record: TenantRecord, sweep: Backfill | None, steps: int) -> Iterator
     for edited in EDITS:
         newer = adopted(record, edited, record.newest_version + 1)
         yield before, state(newer), "entry"
-        yield from arrows(newer, sweep or backfill_for(newer), steps - 1)
-    if sweep is not None:
-        settled = backfilled(record, sweep)
+        yield from arrows(newer, backfill or backfill_for(newer), steps - 1)
+    if backfill is not None:
+        settled = backfilled(record, backfill)
         yield before, state(settled), "backfill"
         yield from arrows(settled, backfill_for(settled), steps - 1)
 

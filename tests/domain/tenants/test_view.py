@@ -40,8 +40,8 @@ def wanted(
 
 
 def completed(record: TenantRecord) -> TenantRecord:
-    sweep = backfill_for(record)
-    return record if sweep is None else backfilled(record, sweep)
+    backfill = backfill_for(record)
+    return record if backfill is None else backfilled(record, backfill)
 
 
 def invalid(view: TenantView, request: CountRequest) -> list[str]:

@@ -34,7 +34,7 @@ SECONDS = 60.0
 """What a run takes on a quiet machine: deadlines pass in it."""
 
 REST_S = 120.0
-"""Eight tenants' backlogs and sweeps after the last fault, on a machine that is busy with more."""
+"""Eight tenants' backlogs and backfills after the last fault, on a machine that is busy with more."""
 
 
 @pytest.mark.exhaustive

@@ -55,7 +55,7 @@ async def test_no_title_breaks_the_document(panel: Panel) -> None:
         {"id": "4", "name": "<>"},
     ]
     await panel.learn({"kind": "tenant", "value": TENANT_ENTRY["value"] | {"statuses": statuses}}, credential("key"))
-    await panel.pipeline.sweep()
+    await panel.pipeline.backfill()
     await panel.pipeline.catch_up()
     answer = await panel.call("getticketcounts", responsetype="xml", includeCountsByStatus="1")
     by_name = dict(dict(parsed(answer.content)[1])["status"])

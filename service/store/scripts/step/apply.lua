@@ -2,10 +2,12 @@
 --
 -- KEYS  state, due, then per tenant: its hash, its tickets, the counter of all tickets, its other counters, its counters
 --       kept by time; last the bucket's audit, and its noted tickets
--- ARGV  1 plan (MessagePack), then per tenant and write: ticket, expected revision, new revision and ticket state (""
---       removes it), due time ("" unchanged, "-" never due)
--- plan  topic, epoch, now (text), first_due (text or ""): the earliest due time of the writes, partial_due_batch: more
---       tickets are due than it writes, muted: publish no hint, sent_at: the time of the call by this server's clock in ms, or -1,
+-- ARGV  1 plan (MessagePack); then four for each write, in the order of the plan's tenants:
+--       ticket id, revision that was read, new revision and ticket state in one ("" removes the ticket), next change at
+--       ("" as it is stored, "-" never)
+-- plan  topic, epoch, now (text), first_due (text or ""): the earliest next change of the writes,
+--       partial_due_batch: more tickets are due by now than one step writes, so the timers stay where they are,
+--       muted: publish no hint, sent_at: the time of the call by this server's clock in ms, or -1,
 --       progress {{partition, known or -1, position, lag_ms or -1}},
 --       tenants {{name, token, generation, as_of (text or ""), writes, everyone {column = delta},
 --                 counters {{part = {number of a mask, delta, ...}}}, timed {{field = delta}}}}
@@ -179,7 +181,8 @@ if #conflict > 1 then return conflict end
 local writes = (argument - 2) / PER_WRITE
 local timers = tonumber(call('HGET', state, 'timers') or '-1')
 local now = tonumber(plan.now)
-if writes > 0 and now < timers and plan.first_due ~= '' and tonumber(plan.first_due) <= timers then return {'due_conflict'} end
+local first_due = tonumber(plan.first_due) or math.huge
+if writes > 0 and now < timers and first_due <= timers then return {'due_conflict'} end
 local waiting = call('ZRANGEBYSCORE', due, '-inf', plan.now, 'LIMIT', 0, writes + 1)
 local drained = #waiting == 0
 if not drained and writes > 0 then

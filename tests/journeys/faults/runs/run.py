@@ -144,7 +144,7 @@ class FaultRun:
             await self.system.reached(Question(tenant.name, admin()), ends, within_s=within_s or self._manner.rest_s)
 
     async def up_to_date(self) -> None:
-        """Returns once the newest entries are in force, for every tenant: no sweep was forgotten."""
+        """Returns once the newest entries are in force, for every tenant: no backfill was forgotten."""
         records = await topic_log.read(self.system.kafka, self.system.topics.catalogue)
         for tenant in self.load.tenants:
             newest = max(record.offset for record in records if tenant.name in record.key.decode().split("/"))

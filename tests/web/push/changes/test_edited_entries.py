@@ -27,8 +27,8 @@ async def edited(**world: Any) -> World:
         pairs=frozenset((("p", "all"), ("p", SUMMARY))),
     )
     old = adopted(record, before, 20)
-    sweep = backfill_for(old)
-    old = old if sweep is None else backfilled(old, sweep)
+    backfill = backfill_for(old)
+    old = old if backfill is None else backfilled(old, backfill)
     shared: Any = {"owner": "boss", "shared_with": Sharing(frozenset(("ticket_agent",)))}
     after = msgspec.structs.replace(
         before,
@@ -43,9 +43,9 @@ async def edited(**world: Any) -> World:
 
 async def filled(world: World) -> None:
     record = await world.record()
-    sweep = backfill_for(record)
-    assert sweep is not None
-    await world.put_tenant(backfilled(record, sweep))
+    backfill = backfill_for(record)
+    assert backfill is not None
+    await world.put_tenant(backfilled(record, backfill))
 
 
 @pytest.mark.parametrize("body", [{"ids": ["f"]}, {"ids": ["all"], "templateProfileFilterId": "p"}])
