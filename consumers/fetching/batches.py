@@ -5,7 +5,7 @@ Takes the place of aiokafka's `PartitionRecords`, which raises at the first byte
 
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -65,40 +65,20 @@ class Shared(msgspec.Struct):
     allowance: Allowance
     largest_batch_bytes: int
     damaged: dict[TopicPartition, Damaged] = {}
-    large: dict[TopicPartition, int] | None = None
-    """Where batches end before a large one, by partition; None where large ones are read too, beside the event loop."""
-
-
-class Prepared(msgspec.Struct):
-    """The records of one large batch, read beside the event loop: `Batches` for whoever takes them out."""
-
-    records: deque[Read]
-    next_fetch_offset: int
-    """As that of Batches."""
-    end: int
-    """The offset after all of them."""
-    cost: int
-    """Bytes that they take, counted against the poll that takes the first."""
-    allowance: Allowance
-
-    def __iter__(self) -> Iterator[Read]:
-        self.allowance.left -= self.cost
-        self.cost = 0
-        while self.records:
-            record = self.records.popleft()
-            self.next_fetch_offset = record.offset + 1 if self.records else self.end
-            yield record
-        self.next_fetch_offset = self.end
 
 
 class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
     """Iterates over the records of one answer; `next_fetch_offset` always is the offset after the last one given.
 
-    It may end early: what is left is fetched again from there. Raises CorruptRecordException where the log can't be
-    stepped over, because not even the lengths of its batches are right.
+    It may end early: what is left is fetched again from there. Where it is put aside, it ends before a large batch, and
+    goes on with that after `read_large`. Raises CorruptRecordException where the log can't be stepped over, because not
+    even the lengths of its batches are right.
     """
 
     next_fetch_offset: int
+    _records_iterator: Iterator[Read] | None
+    prepared: deque[Read]
+    """Records of a large batch, to be handed out next."""
 
     def __init__(
         self,
@@ -109,32 +89,58 @@ class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no type
         log_end: int,
         isolation_level: int,
         shared: Shared,
+        put_aside: "Callable[[Batches], None] | None" = None,
     ) -> None:
-        """`log_end`: the offset up to which the broker gives records out by now."""
+        """`log_end`: the offset up to which the broker gives records out by now. `put_aside` is called before a large
+        batch; None: large ones are read where others are."""
         self._data = memoryview(data)
         self._log_end = log_end
         self._shared = shared
         self._allowance = shared.allowance
+        self._put_aside = put_aside
+        self._at = 0
         self._ends_early = False
+        self.prepared = deque()
         super().__init__(tp, None, aborted, fetch_offset, None, None, True, isolation_level)
 
     def __iter__(self) -> Iterator[Read]:
         return self._records_iterator or iter(())  # itself: spares a call of Python's for each record
 
     def _unpack_records(self) -> Iterator[Read]:
-        at = 0
-        while self._allowance.left > 0 and (end := self._end_of_batch(at)) is not None:
-            if self._shared.large is not None and is_large(self._data[at:end]):
-                self._leave_to_thread(self._shared.large)
+        while self._allowance.left > 0 and (end := self._end_of_batch(self._at)) is not None:
+            raw = self._data[self._at : end]
+            if self._put_aside is not None and _is_large(raw):
+                self._put_aside(self)
                 return
-            yield from self._of_batch(self._data[at:end], self._base_offset(end))
+            yield from self._of_batch(raw, self._base_offset(end))
             if self._ends_early:
                 return
-            at = end
+            self._at = end
 
-    def _leave_to_thread(self, large: dict[TopicPartition, int]) -> None:
-        self._ends_early = True
-        large[self._tp] = self.next_fetch_offset
+    def read_large(self, most_bytes: int) -> None:
+        """Reads the batch before which it ended, in any thread. It goes on with its records, and those after them.
+
+        What takes more than `most_bytes` is fetched again. Nobody else may use it meanwhile.
+        """
+        first, put_aside, allowance = self.next_fetch_offset, self._put_aside, self._allowance
+        self._ends_early, self._put_aside, self._allowance = False, None, Allowance(most_bytes)
+        end = self._end_of_batch(self._at) or len(self._data)
+        self.prepared.extend(self._of_batch(self._data[self._at : end], self._base_offset(end)))
+        self._at = end
+        cost = most_bytes - self._allowance.left
+        self._records_iterator = self._resumed(self.next_fetch_offset, cost)
+        self.next_fetch_offset, self._put_aside, self._allowance = first, put_aside, allowance
+
+    def _resumed(self, end: int, cost: int) -> Iterator[Read]:
+        """`end`: the offset after what is prepared. `cost`: bytes that it takes, of the poll that takes the first."""
+        self._allowance.left -= cost
+        while self.prepared:
+            record = self.prepared.popleft()
+            self.next_fetch_offset = record.offset + 1 if self.prepared else end
+            yield record
+        self.next_fetch_offset = end
+        if not self._ends_early:
+            yield from self._unpack_records()
 
     def _end_of_batch(self, at: int) -> int | None:
         """None where no whole batch follows, which there always is at the beginning."""
@@ -194,13 +200,14 @@ class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no type
             return
         body, codec = raw[_RECORDS_AT:], batch.attributes & _CODEC
         if codec:
-            large, limit = self._shared.large, self._shared.largest_batch_bytes
+            put_aside, limit = self._put_aside, self._shared.largest_batch_bytes
             try:
-                body = memoryview(unpacked(codec, body, limit if large is None else min(limit, LARGE_BYTES)))
+                body = memoryview(unpacked(codec, body, limit if put_aside is None else min(limit, LARGE_BYTES)))
             except TooLarge:
-                if large is None:
+                if put_aside is None:
                     raise
-                self._leave_to_thread(large)
+                self._ends_early = True
+                put_aside(self)
                 return
             batch = _unpacked_batch(raw, body)
         self._allowance.left -= len(body)
@@ -305,27 +312,11 @@ class Batches(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no type
         return FlawedRecord(*place, key, value, headers, flaw, of_batch)
 
 
-def is_large(raw: memoryview) -> bool:
+def _is_large(raw: memoryview) -> bool:
     """Whether a batch is to be read beside the event loop, by its first bytes. Some turn out so when unpacked."""
     if len(raw) > LARGE_BYTES or raw[_MAGIC_AT] < NEWEST_MAGIC:
         return True
     return len(raw) >= _RECORDS_AT and int(_INT32.unpack_from(raw, _COUNT_AT)[0]) > MOST_RECORDS
-
-
-def first_batch(data: bytes) -> memoryview:
-    """The first batch of an answer, as far as it is there."""
-    (length,) = _INT32.unpack_from(data, _LENGTH_AT) if len(data) > _MAGIC_AT else (0,)
-    return memoryview(data)[: _FRAME_BYTES + max(0, int(length))]
-
-
-def large_batch(tp: TopicPartition, data: bytes, position: int, shared: Shared) -> bytes:
-    """The first batch of an answer and the base offset of the next, where it is large; else nothing."""
-    left = shared.large.pop(tp, None) if shared.large is not None else None
-    first = first_batch(data)
-    whole = len(data) > _MAGIC_AT and len(first) >= _FRAME_BYTES + _SMALLEST_LENGTH
-    if not whole or not (left == position or is_large(first)):
-        return b""
-    return bytes(data[: len(first) + _BASE_OFFSET.size])
 
 
 def _checked_size(raw: memoryview, limit: int) -> int:

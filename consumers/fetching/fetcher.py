@@ -5,8 +5,8 @@ Errors in answers are sorted by the table of `consumers.kafka_errors`: the next 
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -21,7 +21,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from consumers.fetching.batches import Allowance, Batches, Prepared, Shared, large_batch
+from consumers.fetching.batches import Allowance, Batches, Shared
 from consumers.fetching.large import beside_the_loop
 from consumers.kafka_errors import remedy_of
 from consumers.types import Note
@@ -51,7 +51,7 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
     """One for a consumer; it is made with the settings that the client gave its own."""
 
     def __init__(self, *arguments: Any, largest_batch_bytes: int, note: Note | None, **more: Any) -> None:
-        self._shared = Shared(Allowance(POLL_BYTES), largest_batch_bytes, large={})
+        self._shared = Shared(Allowance(POLL_BYTES), largest_batch_bytes)
         self._aside: dict[TopicPartition, _Aside] = {}
         """What is prepared beside the event loop, or waits for that."""
         self._preparing: set[asyncio.Task[None]] = set()
@@ -141,37 +141,38 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
         log_end = answer.highwater
         if self._isolation_level == READ_COMMITTED and answer.lso is not None and answer.lso >= 0:
             log_end = answer.lso
-        if data := large_batch(tp, answer.data, state.position, self._shared):
-            aside = _Aside(tp, assignment, state.position, data, answer.aborted, log_end)
-            self._aside[tp] = aside
-            preparing = asyncio.create_task(self._prepare(aside))
-            self._preparing.add(preparing)
-            preparing.add_done_callback(self._is_prepared)
-            return False
-        records = Batches(tp, answer.data, answer.aborted, state.position, log_end, self._isolation_level, self._shared)
+        where = (tp, answer.data, answer.aborted, state.position, log_end, self._isolation_level)
+        records = Batches(*where, self._shared, partial(self._put_aside, tp, assignment))
         self._records[tp] = FetchResult(
             tp, partition_records=records, assignment=assignment, backoff=self._prefetch_backoff
         )
         return True
+
+    def _put_aside(self, tp: TopicPartition, assignment: Any, batches: Batches) -> None:
+        """They have come to a large batch."""
+        aside = self._aside[tp] = _Aside(tp, assignment, batches.next_fetch_offset, batches)
+        preparing = asyncio.create_task(self._prepare(aside))
+        self._preparing.add(preparing)
+        preparing.add_done_callback(self._is_prepared)
 
     async def _prepare(self, aside: "_Aside") -> None:
         """Has a large batch read beside the event loop and puts its records where they are taken out.
 
         One at a time, until it is taken out: each may take `largest_batch_bytes` and more.
         """
-        tp = aside.tp
+        tp, batches = aside.tp, aside.batches
         async with self._one_at_a_time:
             result = None
             if self._is_awaited(aside):
-                prepared = await beside_the_loop(lambda: self._read(aside))
+                await beside_the_loop(partial(batches.read_large, POLL_BYTES))
                 if self._is_awaited(aside):
-                    result = FetchResult(tp, partition_records=prepared, assignment=aside.assignment, backoff=0)
+                    result = FetchResult(tp, partition_records=batches, assignment=aside.assignment, backoff=0)
                     self._records[tp] = result
             if self._aside.get(tp) is aside:
                 del self._aside[tp]
             for waiter in [*self._fetch_waiters, self._wait_consume_future]:
                 self._notify(waiter)
-            while result is not None and self._records.get(tp) is result:  # noqa: ASYNC110  # the client says nothing then
+            while result is not None and batches.prepared and self._records.get(tp) is result:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_S)
 
     def _is_prepared(self, preparing: "asyncio.Task[None]") -> None:
@@ -181,14 +182,6 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
 
     def _is_awaited(self, aside: "_Aside") -> bool:
         return self._aside.get(aside.tp) is aside and aside.is_wanted()
-
-    def _read(self, aside: "_Aside") -> Prepared:
-        """In the thread. What was found damaged is shared with the loop: each partition is in one of the two."""
-        mine = Shared(Allowance(POLL_BYTES), self._shared.largest_batch_bytes, self._shared.damaged)
-        batches = Batches(aside.tp, aside.data, aside.aborted, aside.offset, aside.log_end, self._isolation_level, mine)
-        records = deque(batches)
-        cost = POLL_BYTES - mine.allowance.left
-        return Prepared(records, aside.offset, batches.next_fetch_offset, cost, self._shared.allowance)
 
     def _refuse(self, tp: TopicPartition, state: Any, error: type[KafkaError]) -> bool:
         """True where the next poll has to raise it."""
@@ -218,14 +211,12 @@ class CheckedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
 
 
 class _Aside(NamedTuple):
-    """A large batch, and where it was fetched for."""
+    """An answer that has come to a large batch, and the offset up to which it was handed out."""
 
     tp: TopicPartition
     assignment: Any
     offset: int
-    data: bytes
-    aborted: Sequence[tuple[int, int]] | None
-    log_end: int
+    batches: Batches
 
     def is_wanted(self) -> bool:
         """Whether nobody has sought meanwhile, and the partition is still this consumer's."""

@@ -1,6 +1,8 @@
 """Dead letters: whole records with their reason, acknowledged before anything moves on, and floods that stop."""
 
+import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaError
@@ -8,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from consumers.dead_letters.packing import REASON_BYTES
+from consumers.dead_letters import sender
+from consumers.dead_letters.packing import REASON_BYTES, Parcel, parcel
 from consumers.dead_letters.sender import DeadLetters, FloodGuard
 from consumers.errors import Flood
+from consumers.fetching.large import LARGE_BYTES
 from consumers.metrics import ConsumerMetrics
 from tests.support.pipeline import FakeProducer, KafkaRecord
 
@@ -54,6 +58,25 @@ async def test_the_log_says_whose_record_was_parked(record: KafkaRecord, whose: 
     (line,) = logs
     assert (line["tenant"], line["ticket"]) == whose
     assert (line["topic"], line["partition"], line["offset"]) == (record.topic, 0, 1)
+
+
+@pytest.mark.parametrize(("size", "beside"), [(LARGE_BYTES, False), (LARGE_BYTES + 1, True)])
+async def test_a_large_letter_is_packed_beside_the_loop(
+    size: int, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def seen(*arguments: Any, **more: Any) -> Parcel:
+        threads.append(threading.current_thread())
+        return parcel(*arguments, **more)
+
+    monkeypatch.setattr(sender, "parcel", seen)
+    producer = FakeProducer()
+    parked = letters(producer)
+    await parked.park(replace(RECORD, key=b"k", value=bytes(size - 1)), "bad")
+    await parked.acknowledged()
+    assert [len(sent.value or b"") for sent in producer.sent] == [size - 1]
+    assert [thread is not threading.main_thread() for thread in threads] == [beside]
 
 
 async def test_a_tombstone_stays_one_and_a_long_reason_is_cut() -> None:

@@ -1,6 +1,7 @@
 """Large batches beside the event loop: others go on meanwhile, and none is lost, given twice or left behind."""
 
 import asyncio
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,14 +10,15 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
-from consumers.fetching import fetcher as fetching
+from consumers.fetching.batches import Allowance, Batches, Shared
 from consumers.fetching.fetcher import CheckedFetcher
 from consumers.fetching.flawed import FlawedRecord
 from consumers.fetching.large import LARGE_BYTES
-from tests.consumers.fetching.raw_batches import Raw, batch
+from tests.consumers.fetching.raw_batches import CONTROL, TRANSACTIONAL, Raw, batch
 from tests.support.waiting import wait_until
 
 BIG, OTHER = TopicPartition("ticket-events", 0), TopicPartition("ticket-events", 1)
@@ -36,7 +38,7 @@ class Broker:
         self._metadata_max_age_ms = 1_000
         self.cluster = SimpleNamespace(leader_for_partition=lambda _: 0, broker_metadata=lambda _: None)
         self.logs = {BIG: logs["big"], OTHER: logs["other"]}
-        self.asked: list[TopicPartition] = []
+        self.asked: list[tuple[TopicPartition, int]] = []
 
     async def send(self, node: int, request: Any) -> Any:
         await asyncio.sleep(0.001)
@@ -46,7 +48,7 @@ class Broker:
 
     def _from(self, number: int, offset: int) -> bytes:
         tp = TopicPartition("ticket-events", number)
-        self.asked.append(tp)
+        self.asked.append((tp, offset))
         return b"".join(one for one in self.logs[tp] if last(one) >= offset)
 
 
@@ -59,14 +61,14 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open, self.threads = threading.Event(), list[threading.Thread]()
-        read = CheckedFetcher._read
+        read = Batches.read_large
 
-        def held(fetcher: CheckedFetcher, aside: Any) -> Any:
+        def held(batches: Batches, most_bytes: int) -> None:
             self.threads.append(threading.current_thread())
             assert self.open.wait(30)
-            return read(fetcher, aside)
+            read(batches, most_bytes)
 
-        monkeypatch.setattr(fetching.CheckedFetcher, "_read", held)
+        monkeypatch.setattr(Batches, "read_large", held)
 
 
 @pytest.fixture
@@ -139,12 +141,34 @@ async def test_a_large_batch_is_read_beside_the_loop_and_others_go_on_meanwhile(
         broker.asked.clear()
         broker.logs[OTHER].append(batch(4, Raw()))
         await taken.until(lambda: 4 in taken.offsets[OTHER])
-        assert BIG not in broker.asked, "it is not fetched again while it is read"
+        assert all(tp != BIG for tp, _ in broker.asked), "it is not fetched again while it is read"
         gate.open.set()
         await taken.until(lambda: end in taken.offsets[BIG])
         assert taken.offsets[BIG] == list(range(end + 1))
+        assert all(at > end for tp, at in broker.asked if tp == BIG), "nor afterwards: the answer has the rest"
         assert threading.main_thread() not in gate.threads
         await wait_until(lambda: not fetcher._preparing and not fetcher._aside, 5, "nothing to be left")
+
+
+def test_what_is_aborted_is_so_before_and_after_a_large_batch() -> None:
+    abort = struct.pack(">hh", 0, 0)
+    log = [
+        batch(0, Raw(), attributes=TRANSACTIONAL, producer=1),
+        batch(1, Raw(ZEROS), attributes=TRANSACTIONAL, producer=2),
+        batch(2, Raw(), attributes=TRANSACTIONAL, producer=1),
+        batch(3, Raw(ZEROS), attributes=TRANSACTIONAL, producer=1),
+        batch(4, Raw(b"", abort), attributes=TRANSACTIONAL | CONTROL, producer=1),
+        batch(5, Raw(ZEROS), attributes=TRANSACTIONAL, producer=1),
+        batch(6, Raw()),
+    ]
+    put_aside: list[Batches] = []
+    shared = Shared(Allowance(64 << 20), 64 << 20)
+    batches = Batches(BIG, b"".join(log), [(1, 0)], 0, 7, READ_COMMITTED, shared, put_aside.append)
+    found = [record.offset for record in batches]
+    while put_aside:
+        put_aside.pop().read_large(64 << 20)
+        found += [record.offset for record in batches]
+    assert (found, batches.next_fetch_offset) == ([1, 5, 6], 7)
 
 
 async def test_an_older_message_that_unfolds_without_end_is_one_flawed_record(gate: Gate) -> None:
