@@ -65,7 +65,11 @@ class Counting(Endpoint):
         )
     )
     async def post(self, request: Request) -> Reply:
-        """Answers with the counts that the body requests."""
+        """Answers with the counts that the body requests, and a summary.
+
+        All numbers are from one atomic read. Unknown query and body fields are ignored, and `null` is as if left out,
+        but for `filterIds`.
+        """
         caller = await self._gate.admit(request)
         parameters = await parameters_in_body(request)
         answer = await self._answer(caller, count_request_of(caller.viewer, parameters), parameters.timezone)
@@ -86,7 +90,10 @@ class Counting(Endpoint):
         )
     )
     async def get(self, request: Request) -> Reply:
-        """Answers with the counts that the query requests, or with 304 when the client has them already."""
+        """Answers with the counts that the query requests, or with 304 when the client has them already.
+
+        The `ETag` names the counts and how their filters are shown; it is sent back as `if-none-match`.
+        """
         caller = await self._gate.admit(request)
         parameters = parameters_in_query(request)
         count_request = count_request_of(caller.viewer, parameters)

@@ -36,7 +36,10 @@ class Listing(Endpoint):
         )
     )
     async def get(self, request: Request) -> Reply:
-        """Answers with the filters and profiles that the caller may use, from the newest catalogue."""
+        """Answers with the filters and profiles that the caller may use, from the newest catalogue.
+
+        `all` comes first, then statuses and priorities in their order, then filters and profiles by name.
+        """
         caller = await self._gate.admit(request)
         perspective = common(request, Query(request.query))
         check_perspective(caller.viewer, perspective)

@@ -59,7 +59,11 @@ class Previews(Endpoint):
         )
     )
     async def post(self, request: Request) -> Reply:
-        """Answers with the number of tickets that match the body's `where`."""
+        """Answers with the number of tickets that match the body's `where`.
+
+        It goes over the stored tickets, so it is limited in time, in tickets and per user: 503 says which limit was
+        met. `details.field` of 400 is the path of the node that doesn't compile.
+        """
         caller = await self._gate.admit(request)
         wait_s = self._rate.wait_s((caller.realm, caller.viewer.user), self._clock.now_us())
         if wait_s:

@@ -114,7 +114,10 @@ class Streaming(Endpoint):
         )
     )
     async def post(self, request: Request) -> ASGIApp:
-        """Opens the stream that the body requests."""
+        """Opens the stream that the body requests.
+
+        It ends at the token's expiry, and each id names what the client then shows.
+        """
         caller = await self._admit(request)
         parameters = await parameters_in_body(request)
         return await self._open(request, caller, parameters, _last_event_id(request), "token", [])
@@ -130,7 +133,11 @@ class Streaming(Endpoint):
         )
     )
     async def get(self, request: Request) -> ASGIApp:
-        """Opens the stream that the query requests, or that its ticket allows."""
+        """Opens the stream that the query requests, or that its ticket allows.
+
+        It takes either all headers and parameters of the count, or a ticket and nothing else: `EventSource` can't send
+        headers.
+        """
         if not _has_ticket(request):
             caller = await self._admit(request)
             return await self._open(request, caller, parameters_in_query(request), _last_event_id(request), "token", [])
@@ -206,7 +213,11 @@ class Ticketing(Endpoint):
         )
     )
     async def post(self, request: Request) -> Reply:
-        """Issues a ticket for the stream that the body requests."""
+        """Issues a ticket for the stream that the body requests.
+
+        It is spent once, within `expiresIn` seconds; a cookie of its own then keeps reconnects to the same URL working
+        until the token expires.
+        """
         return await self._streaming.ticket(request)
 
 

@@ -2,6 +2,7 @@
 
 from service.version import VERSION
 from service.web.docs.event_schemas import ENTRIES, Json, reference, schemas
+from service.web.docs.openapi import CONTACT
 
 SECURITY: dict[str, Json] = {
     "plain": {"type": "plain", "description": "SASL PLAIN."},
@@ -37,7 +38,9 @@ def asyncapi() -> Json:
             "title": "Ticket Counts: events in",
             "version": VERSION,
             "description": "Ticket changes and catalogue entries that counts are made of.",
+            "contact": CONTACT,
             "license": {"name": "Apache-2.0"},
+            "tags": [{"name": "events"}, {"name": "catalogue"}],
         },
         "defaultContentType": CLOUD_EVENT,
         "servers": {
@@ -70,12 +73,14 @@ def asyncapi() -> Json:
                 "action": "receive",
                 "channel": {"$ref": "#/channels/events"},
                 "summary": "Every counter moves to the ticket's new state, once.",
+                "description": "One whose sequence is not above the ticket's last one changes nothing.",
                 "messages": [*_references("channels/events", events).values()],
             },
             "applyCatalogueEntry": {
                 "action": "receive",
                 "channel": {"$ref": "#/channels/catalogue"},
                 "summary": "Names, filters and who may ask.",
+                "description": "One that can't be compiled is a dead letter, and the last good one stays in force.",
                 "messages": [*_references("channels/catalogue", entries).values()],
             },
         },

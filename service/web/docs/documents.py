@@ -42,7 +42,10 @@ class Document(Built):
         )
     )
     async def get(self, request: Request) -> Reply:
-        """Describes this service for machines."""
+        """Describes this service for machines.
+
+        The document changes only with the version.
+        """
         return await super().get(request)
 
 
@@ -58,7 +61,10 @@ class Page(Built):
         )
     )
     async def get(self, request: Request) -> Reply:
-        """Describes this service for people."""
+        """Describes this service for people.
+
+        The page shows a document for machines, and loads nothing from elsewhere.
+        """
         return await super().get(request)
 
 

@@ -12,6 +12,8 @@ from service.web.models.operation import Answer, Operation
 
 Json = dict[str, Any]
 
+CONTACT = {"name": "The maintainers of Ticket Counts"}
+
 Described = dict[str, dict[str, tuple[Operation, str]]]
 """Path -> method -> its operation and its handler's docstring."""
 
@@ -63,6 +65,7 @@ def openapi(routes: Iterable[Route], version: str = "3.1.0") -> Json:
             "title": "Ticket Counts",
             "version": VERSION,
             "description": "Exact, live ticket counts. All numbers of an answer are from one atomic read.",
+            "contact": CONTACT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],

@@ -25,7 +25,10 @@ class Alive(Endpoint):
         )
     )
     async def get(self, request: Request) -> Reply:
-        """Answers 200 while the event loop turns, even without the store: a restart wouldn't bring the store back."""
+        """Answers 200 while the event loop turns.
+
+        The store may be away: a restart wouldn't bring it back.
+        """
         return document(_encode({"status": "alive"}))
 
 
@@ -48,7 +51,10 @@ class Ready(Endpoint):
         )
     )
     async def get(self, request: Request) -> Reply:
-        """Answers 200 when the store answers and the whole catalogue (which may be empty) has been read; else 503."""
+        """Answers 200 when counts can be answered, else 503.
+
+        They can once the store answers and the whole catalogue, which may be empty, has been read.
+        """
         readiness = await self._queries.ready()
         is_ready = readiness.store and readiness.catalogue
         body = {

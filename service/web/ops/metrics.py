@@ -85,7 +85,10 @@ class HttpMetrics(Endpoint):
         )
     )
     async def get(self, request: Request) -> Reply:
-        """Answers `GET /metrics` in the Prometheus text format 0.0.4, which every scraper reads."""
+        """Answers with the metrics of all workers.
+
+        They are in Prometheus' text format 0.0.4, which every scraper reads.
+        """
         if self._shared is None:
             text = generate_latest(self.registry)
         else:

@@ -54,6 +54,10 @@ async def test_the_documents_are_there(world: World) -> None:
     assert newer["paths"].keys() == document["paths"].keys()
     events = (await world.client.get("/asyncapi.json")).json()
     assert events["asyncapi"] == "3.0.0"
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    for operation in (*operations, *events["operations"].values()):
+        assert operation["summary"], operation
+        assert operation["description"], operation
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/events"])
