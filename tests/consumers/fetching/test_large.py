@@ -218,11 +218,13 @@ async def test_a_rebalance_while_it_is_read_forgets_it_and_reads_it_anew(gate: G
         await taken.until(lambda: bool(gate.threads))
         subscriptions.unsubscribe()
         subscriptions.assign_from_user([BIG, OTHER])
-        subscriptions.seek(BIG, 1)
+        subscriptions.seek(BIG, 2)
         subscriptions.seek(OTHER, 1)
-        gate.open.set()
         await taken.until(lambda: 3 in taken.offsets[BIG])
-        assert taken.offsets[BIG] == [0, 1, 2, 3]
+        fetcher.seek_to(BIG, 1)
+        gate.open.set()
+        await taken.until(lambda: taken.offsets[BIG][-1] == 3 and 1 in taken.offsets[BIG])
+        assert taken.offsets[BIG] == [0, 2, 3, 1, 2, 3]
         await wait_until(lambda: not fetcher._preparing and not fetcher._aside, 5, "nothing to be left")
 
 
