@@ -1,1 +1,1 @@
-"""Deployment: image, locked requirements, alerts, and the programs that compose and `make demo` start."""
+"""Deployment: image, locked requirements, alerts, the console script, and what compose and `make demo` start."""

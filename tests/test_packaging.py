@@ -1,5 +1,6 @@
 """The frame holds: import contracts break when they should, and the wheel carries all that a process needs."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from service.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("service", "consumers", "deploy")
@@ -79,10 +82,16 @@ def test_lock_files_pin_by_hash_and_name_no_registry(lock: str) -> None:
     assert all("==" in pin and "--hash=sha256:" in pin for pin in pins)
 
 
-def test_the_wheel_carries_every_file_of_the_packages(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=50)
-    [wheel] = tmp_path.glob("*.whl")
+    [built] = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_carries_every_file_of_the_packages(wheel: Path) -> None:
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if not name.startswith("ticket_counts-")}
     assert carried == {
         str(path.relative_to(ROOT))
@@ -90,6 +99,27 @@ def test_the_wheel_carries_every_file_of_the_packages(tmp_path: Path) -> None:
         for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    assert {f"{package}/py.typed" for package in PACKAGES} <= carried
+
+
+def test_an_installed_wheel_has_the_console_script(wheel: Path, tmp_path: Path) -> None:
+    install = [sys.executable, "-m", "uv", "--quiet", "pip", "install", "--offline", "--no-deps", "--no-config"]
+    subprocess.run([*install, "--target", str(tmp_path), str(wheel)], check=True, capture_output=True, timeout=50)
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path), "TICKET_COUNTS_PORT": "wrong"}
+
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(tmp_path / "bin" / "ticket-counts"), *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=50, check=False
+        )
+
+    assert ran("--version").stdout == ran("serve", "--version").stdout == f"ticket-counts {VERSION}\n"
+    refused = ran("serve")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "TICKET_COUNTS_PORT: must be a whole number from 0 to 65535, not 'wrong'\n"
+    made = ran("token", "--new-key", "--key", "key.pem")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert (tmp_path / "key.pem").exists()
 
 
 def _lint_imports(project: Path) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from consumers.metrics import ConsumerMetrics as ConsumerMetrics
+from deploy.command_line import PROGRAMS
 from service.config.settings import known_variables
 from service.web.ops.metrics import HttpMetrics as ServiceMetrics
 from service.web.push.tally import StreamTally
@@ -73,8 +74,10 @@ def test_settings(document: Path) -> None:
 
 
 def commands(document: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each `python -m` of ours with what stands behind it."""
+    """Each `python -m` of ours, or `ticket-counts`, with what stands behind it."""
     text = re.sub(r"\\\n", " ", written(document))
+    for command, rest in re.findall(r"[`\n]ticket-counts ([\w-]+)([^`\n|;)]*)", text):
+        yield PROGRAMS[command][0], tuple(rest.split())
     for module, rest in re.findall(r"python -m ((?:consumers|service|deploy)[\w.]*)([^`\n|;)]*)", text):
         yield module, tuple(rest.split())
 
