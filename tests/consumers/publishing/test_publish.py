@@ -15,6 +15,7 @@ import redis
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
+from pydantic import SecretStr
 
 from consumers.kafka.topic_metadata import describe_topics
 from consumers.publish import PublishStopped, publish
@@ -149,7 +150,7 @@ async def test_it_ends_only_when_every_bucket_has_what_was_published_where_it_is
     settings: ConsumerSettings, redis_db: str
 ) -> None:
     said: list[str] = []
-    own = settings.model_copy(update={"redis": redis_db, "buckets": 2})
+    own = settings.model_copy(update={"redis": SecretStr(redis_db), "buckets": 2})
     with closing_client(redis_db) as raw:
         before = hashes_read(raw)
         waiting = asyncio.create_task(publish([event(1)], own, wait_applied=True, say=said.append))
@@ -168,13 +169,13 @@ async def test_it_ends_only_when_every_bucket_has_what_was_published_where_it_is
 async def test_a_store_that_is_away_or_another_stops_it_before_anything_is_sent(
     settings: ConsumerSettings, redis_db: str
 ) -> None:
-    nowhere = settings.model_copy(update={"redis": f"redis://127.0.0.1:{free_port()}/0"})
+    nowhere = settings.model_copy(update={"redis": SecretStr(f"redis://127.0.0.1:{free_port()}/0")})
     with pytest.raises(PublishStopped, match="Redis"):
         await publish([event(1)], nowhere, wait_applied=True)
     async with open_store(redis_db, 2, 5) as store:
         await store.ensure_layout()
     with pytest.raises(PublishStopped, match="laid out with 2, not 64"):
-        await publish([event(1)], settings.model_copy(update={"redis": redis_db}), wait_applied=True)
+        await publish([event(1)], settings.model_copy(update={"redis": SecretStr(redis_db)}), wait_applied=True)
     assert await describe_topics(settings.kafka, [settings.events_topic]) == {}
 
 
