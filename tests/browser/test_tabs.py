@@ -45,7 +45,7 @@ def test_eight_tabs_of_one_view_share_one_stream_and_all_follow(world: World, pa
             page.driver.switch_to.window(handle)
             page.opened(viewer="ticket_admin")
         assert world.streams() == 1
-        world.new_ticket()
+        world.counted_ticket()
         numbers = world.counts()
         wait_until_blocking(lambda: in_every(page, handles, [numbers] * TABS), SHOWN_S, "the ticket in every tab")
         for handle in handles:
@@ -72,7 +72,7 @@ def test_eight_tabs_of_eight_views_leave_connections_for_requests(
             page.opened(**view)
         assert page.run("return 'SharedWorker' in window") == (not without)
         assert 1 < world.streams() <= most
-        world.new_ticket(assignee="boss", priority="4196")
+        world.counted_ticket(assignee="boss", priority="4196")
         expected = [
             world.counts(view["viewer"], perspective=view["perspective"], profile=view["profile"] or None)
             for view in VIEWS

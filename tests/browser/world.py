@@ -100,6 +100,14 @@ class World:
         self._sequence += 1
         self.publish(event(tenant_id, f"NEW{self._sequence}", 1, status=OPEN, **data))
 
+    def counted_ticket(self, **data: Any) -> None:
+        """A new ticket of the tenant; returns once it is counted."""
+        before = self.counts()["all"]
+        self.new_ticket(**data)
+        wait_until_blocking(
+            lambda: self.counts().get("all", before) > before, COUNTED_S, "the new ticket to be counted"
+        )
+
     def token(self, role: str = "ticket_admin", *, ttl_s: int = 3_600) -> str:
         tenant_id, user, teams = PEOPLE[role]
         return mint(
