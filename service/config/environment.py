@@ -217,17 +217,27 @@ def _in_config(path: str, place: str) -> dict[str, _Given]:
     """Returns what a TOML file sets, as the text that a variable would have. `place` names the file's setting."""
     if not path:
         return {}
-    try:
-        keys = tomllib.loads(_text_of(path, place))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{place}: {path!r} is no TOML: {error}") from None
+    keys = _parsed(_text_of(path, place), f"{place}: {path!r} is no TOML")
     for name, value in keys.items():
         if isinstance(value, dict | list):
             raise SettingsError(f"{path}: {name}: must be a single value, not a table or a list")
     return {name: _Given(str(value), f"{path}: {name}") for name, value in keys.items() if value != ""}
 
 
+def _parsed(text: str, problem: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{problem}: {error}") from None
+    except ValueError:  # tomllib leaves to int() how many digits are allowed
+        raise SettingsError(f"{problem} that can be read: a number is too long") from None
+    except RecursionError:
+        raise SettingsError(f"{problem} that can be read: it is nested too deeply") from None
+
+
 def _text_of(path: str, place: str) -> str:
+    if "\0" in path:  # open() raises a bare ValueError for it; only a TOML file can hold one
+        raise SettingsError(f"{place}: can't read {path!r}: its name holds a NUL")
     try:
         return Path(path).read_bytes().decode()
     except OSError as error:

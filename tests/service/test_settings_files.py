@@ -102,6 +102,15 @@ def test_only_the_last_line_feed_of_a_secret_is_dropped(text: str, kept: str, tm
         ("allowed_hosts = ['a']", "{file}: allowed_hosts: must be a single value, not a table or a list"),
         ("port = ", "TICKET_COUNTS_CONFIG: '{file}' is no TOML: Invalid value (at end of document)"),
         (
+            f"port = {'1' * 5000}",
+            "TICKET_COUNTS_CONFIG: '{file}' is no TOML that can be read: a number is too long",
+        ),
+        (
+            f"port = {'[' * 5000}",
+            "TICKET_COUNTS_CONFIG: '{file}' is no TOML that can be read: it is nested too deeply",
+        ),
+        ('redis_file = "a\\u0000b"', "{file}: redis_file: can't read 'a\\x00b': its name holds a NUL"),
+        (
             'redis = "redis://user:sesame@h/x"',
             "{file}: redis: must end in the number of a database, like /0, or nothing" + HIDDEN,
         ),
