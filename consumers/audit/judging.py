@@ -41,8 +41,9 @@ class Judge:
         ticket_state = one.ticket_state
         if ticket_state is None:
             return "" if one.due_at is None else "is in the due set, but isn't stored"
-        if ticket_state.due_at != one.due_at:
-            return f"is due {_shown(one.due_at)} in the due set, but {_shown(ticket_state.due_at)} in its own state"
+        if ticket_state.next_change_at != one.due_at:
+            own = _shown(ticket_state.next_change_at)
+            return f"is due {_shown(one.due_at)} in the due set, but {own} in its own state"
         problems = [self._at(ticket_state, instant) for instant in instants]
         return "" if "" in problems or not problems else problems[0]
 
@@ -50,7 +51,7 @@ class Judge:
         if ticket_state.ticket is None:
             return (
                 ""
-                if not ticket_state.mask and not ticket_state.time_buckets and ticket_state.due_at is None
+                if not ticket_state.mask and not ticket_state.time_buckets and ticket_state.next_change_at is None
                 else "is deleted, but still counts"
             )
         counted = self._columns.counted(ticket_state.ticket, instant)
@@ -60,8 +61,8 @@ class Judge:
             return f"counts wrongly in columns {', '.join(map(str, numbers))}"
         if self._kept(ticket_state.time_buckets) != self._kept(counted.time_buckets):
             return "counts in wrong time buckets"
-        if self._settled and ticket_state.due_at != counted.next_change_at:
-            return f"is due {_shown(ticket_state.due_at)}, but should be due {_shown(counted.next_change_at)}"
+        if self._settled and ticket_state.next_change_at != counted.next_change_at:
+            return f"is due {_shown(ticket_state.next_change_at)}, but should be due {_shown(counted.next_change_at)}"
         return ""
 
     def _kept(self, time_buckets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -110,9 +110,8 @@ class TenantBatchBuilder:
             stored = self._loaded.tickets[self._tenant.name, ticket]
             after = self._counted(ticket_state)
             changes.add(stored.ticket_state, after)
-            due_before = (
-                UNKNOWN_DUE if ticket in self._fired else stored.ticket_state.due_at if stored.ticket_state else None
-            )
+            before = stored.ticket_state.next_change_at if stored.ticket_state else None
+            due_before = UNKNOWN_DUE if ticket in self._fired else before
             writes.append(TicketWrite(ticket, stored.revision, after, due_before))
             yield
         tenant = self._tenant

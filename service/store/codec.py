@@ -22,7 +22,7 @@ class _Packed(msgspec.Struct, array_like=True, gc=False):
     ticket: Ticket | None
     changed_at: int
     mask: bytes
-    due_at: int | None
+    next_change_at: int | None
     time_buckets: tuple[int, ...] = ()
     """Column, quarter hour, column, quarter hour, …"""
 
@@ -52,7 +52,12 @@ def pack_ticket_state(ticket_state: TicketState) -> bytes:
     time_buckets = tuple(number for bucket in ticket_state.time_buckets for number in bucket)
     return _ticket_state_encoder.encode(
         _Packed(
-            ticket_state.sequence, ticket_state.ticket, ticket_state.changed_at, mask, ticket_state.due_at, time_buckets
+            ticket_state.sequence,
+            ticket_state.ticket,
+            ticket_state.changed_at,
+            mask,
+            ticket_state.next_change_at,
+            time_buckets,
         )
     )
 
@@ -62,7 +67,7 @@ def unpack_ticket_state(packed: bytes) -> TicketState:
     stored = _ticket_state_decoder.decode(memoryview(packed)[REVISION_BYTES:])
     mask, flat = int.from_bytes(stored.mask, "little"), stored.time_buckets
     time_buckets = tuple(zip(flat[::2], flat[1::2], strict=True)) if flat else ()
-    return TicketState(stored.sequence, stored.ticket, stored.changed_at, mask, stored.due_at, time_buckets)
+    return TicketState(stored.sequence, stored.ticket, stored.changed_at, mask, stored.next_change_at, time_buckets)
 
 
 def mask_text(mask: int) -> str:

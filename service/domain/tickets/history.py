@@ -27,8 +27,9 @@ class Unchanged(Enum):
 class Advanced(msgspec.Struct, frozen=True, gc=False):
     """The event applies.
 
-    `ticket_state` has the new ticket, but still the old `mask`, `due_at` and `time_buckets`: the caller subtracts
-    those and evaluates the new ticket. `gap` is set for a patch that skips sequences: an earlier event may be missing.
+    `ticket_state` has the new ticket, but still the old `mask`, `next_change_at` and `time_buckets`: the caller
+    subtracts those and evaluates the new ticket. `gap` is set for a patch that skips sequences: an earlier event may be
+    missing.
     """
 
     ticket_state: TicketState
@@ -81,7 +82,7 @@ def _succeeded(ticket_state: TicketState, sequence: int, event: TicketEvent) -> 
         _content(ticket_state.ticket, event),
         event.time,
         ticket_state.mask,
-        ticket_state.due_at,
+        ticket_state.next_change_at,
         ticket_state.time_buckets,
     )
 

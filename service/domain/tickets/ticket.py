@@ -53,7 +53,7 @@ class TicketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The event time of the last applied change. Remembered deletes expire by it."""
     mask: int = 0
     """The columns that the ticket counts in now: bit N is column N."""
-    due_at: Instant | None = None
+    next_change_at: Instant | None = None
     """The instant at which time alone changes its contributions next; None when never."""
     time_buckets: tuple[TimeBucket, ...] = ()
     """The quarters that it counts in now, for those columns of the mask that are kept by time."""

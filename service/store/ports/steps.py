@@ -68,7 +68,7 @@ class TicketWrite(msgspec.Struct, frozen=True, gc=False):
     @property
     def due_at(self) -> Instant | None:
         """The due time of the new ticket state."""
-        return None if self.ticket_state is None else self.ticket_state.due_at
+        return None if self.ticket_state is None else self.ticket_state.next_change_at
 
 
 NEVER_WRITTEN = b""

@@ -88,7 +88,7 @@ async def test_a_ticket_that_counts_otherwise_than_its_filters_say_is_found_and_
 
 @pytest.mark.parametrize("due_at", [None, NOW_US + DAY_US * 9])
 async def test_a_ticket_that_is_due_at_another_time_than_it_should_be(consumer: Pipeline, due_at: int | None) -> None:
-    await spoil_ticket(consumer.store, TENANT, "T5", due_at=due_at)
+    await spoil_ticket(consumer.store, TENANT, "T5", next_change_at=due_at)
     assert set((await audited(consumer)).wrong_tickets) == {"T5"}
     await audited(consumer, repair=True)
     assert (await audited(consumer)).drift == 0

@@ -159,9 +159,9 @@ def test_after_the_very_last_sequence_a_tombstone_still_deletes_for_good() -> No
 
 @pytest.mark.parametrize("event", [whole(4), delete(4), delete(None), patch(4, status="done")])
 def test_what_the_ticket_contributes_is_left_to_the_caller(event: TicketEvent) -> None:
-    outcome = advance(TicketState(3, OPEN, 5_003, mask=0b101, due_at=9_000), event)
+    outcome = advance(TicketState(3, OPEN, 5_003, mask=0b101, next_change_at=9_000), event)
     assert isinstance(outcome, Advanced)
-    assert (outcome.ticket_state.mask, outcome.ticket_state.due_at) == (0b101, 9_000)
+    assert (outcome.ticket_state.mask, outcome.ticket_state.next_change_at) == (0b101, 9_000)
 
 
 @pytest.mark.parametrize("ticket_state", [None, TicketState(3, None, 5_003)])

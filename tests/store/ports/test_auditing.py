@@ -41,7 +41,7 @@ async def read(store: Store, ask: AuditAsk) -> AuditRead:
 async def write(store: Store, name: str, deltas: Any = None, **changes: Any) -> None:
     sequence = changes.pop("sequence", 1)
     due_at = changes.pop("due_at", None)
-    made = msgspec.structs.replace(ticket_state(sequence, **changes), due_at=due_at)
+    made = msgspec.structs.replace(ticket_state(sequence, **changes), next_change_at=due_at)
     await applied(store, tenant_batch(deltas, TicketWrite(name, await revision(store, name), made, UNKNOWN_DUE)))
 
 
@@ -59,7 +59,7 @@ async def test_a_whole_scan_has_every_ticket_with_when_it_is_due_twice_over(stor
         seen |= {one.ticket: one for one in found.tickets}
     assert seen.keys() == {f"t{number}" for number in range(600)}
     assert {one.due_at for one in seen.values()} == {None, NOW + 5}
-    assert all(one.ticket_state is not None and one.ticket_state.due_at == one.due_at for one in seen.values())
+    assert all(one.ticket_state is not None and one.ticket_state.next_change_at == one.due_at for one in seen.values())
     assert (found.record_version, found.timers, found.next_due) == ("t1", NOW, NOW + 5)
 
 

@@ -23,7 +23,7 @@ SECOND = 1_000_000
 
 def due(at: int | None, mask: int = 1) -> TicketState:
     """An image whose contributions change by themselves then."""
-    return msgspec.structs.replace(ticket_state(mask=mask), due_at=at)
+    return msgspec.structs.replace(ticket_state(mask=mask), next_change_at=at)
 
 
 async def write(store: Store, name: str, at: int | None, now: int = NOW) -> None:
