@@ -30,7 +30,7 @@ from service.web.form.api import FormApi
 from service.web.http.endpoint import ExactRoute
 from service.web.http.hosts import AllowedHosts
 from service.web.ops.access_log import AccessLog
-from service.web.ops.health import Alive, Ready
+from service.web.ops.health import Live, Ready
 from service.web.ops.metrics import HttpMetrics
 from service.web.ops.observation import Observation
 from service.web.ops.shared_metrics import SharedMetrics
@@ -125,7 +125,7 @@ def routes(
 
 def check_routes(queries: CountQueries) -> list[ExactRoute]:
     """What orchestrators and generators of clients ask for."""
-    alive = Alive()
+    alive = Live()
     return [
         ExactRoute("/healthz", alive),
         ExactRoute("/livez", alive),

@@ -17,9 +17,8 @@ from service.web.http.replies import Headers, Reply, encode, success
 from service.web.http.requests import Request
 from service.web.http.snapshot_headers import SNAPSHOT_HEADERS, snapshot_headers, version
 from service.web.models.answers import CountAnswer
-from service.web.models.operation import BODY_ERRORS, CALLER_ERRORS, Operation, described, refusals
-from service.web.models.operation import Answer as Described
-from service.web.models.requests import CallerHeaders, ConditionalHeaders, CountBody, CountQuery, PerspectiveQuery
+from service.web.models.operation import BODY_ERRORS, CALLER_ERRORS, AnswerDescription, Operation, described, refusals
+from service.web.models.requests import CallerHeaders, ConditionalHeaders, CountBody, FilterIdsQuery, PerspectiveQuery
 from service.web.push.view_id import view_id
 
 PATH = "/api/v2/ticketing/ticket/count"
@@ -57,7 +56,7 @@ class Counting(Endpoint):
         Operation(
             "postTicketCount",
             "counts",
-            {200: Described("The counts.", CountAnswer, SNAPSHOT_HEADERS)}
+            {200: AnswerDescription("The counts.", CountAnswer, SNAPSHOT_HEADERS)}
             | refusals(*CALLER_ERRORS, *BODY_ERRORS, Code.INVALID_FILTER_ID),
             headers=(CallerHeaders,),
             query=(PerspectiveQuery,),
@@ -81,12 +80,12 @@ class Counting(Endpoint):
             "getTicketCount",
             "counts",
             {
-                200: Described("The counts.", CountAnswer, TAGGED_HEADERS),
-                304: Described("The client has this answer already.", headers=TAGGED_HEADERS),
+                200: AnswerDescription("The counts.", CountAnswer, TAGGED_HEADERS),
+                304: AnswerDescription("The client has this answer already.", headers=TAGGED_HEADERS),
             }
             | refusals(*CALLER_ERRORS, Code.INVALID_FILTER_ID),
             headers=(CallerHeaders, ConditionalHeaders),
-            query=(CountQuery,),
+            query=(FilterIdsQuery,),
         )
     )
     async def get(self, request: Request) -> Reply:

@@ -9,7 +9,7 @@ from service.web.http.query import Query
 from service.web.http.replies import Headers, Reply, success
 from service.web.http.requests import Request
 from service.web.models.answers import FiltersAnswer
-from service.web.models.operation import CALLER_ERRORS, Answer, Operation, described, refusals
+from service.web.models.operation import CALLER_ERRORS, AnswerDescription, Operation, described, refusals
 from service.web.models.requests import CallerHeaders, PerspectiveQuery
 
 PATH = "/api/v2/ticketing/ticket/filters"
@@ -30,7 +30,7 @@ class Listing(Endpoint):
         Operation(
             "getTicketFilters",
             "counts",
-            {200: Answer("Filters and profiles.", FiltersAnswer)} | refusals(*CALLER_ERRORS),
+            {200: AnswerDescription("Filters and profiles.", FiltersAnswer)} | refusals(*CALLER_ERRORS),
             headers=(CallerHeaders,),
             query=(PerspectiveQuery,),
         )

@@ -15,7 +15,7 @@ from service.web.http.query import Query, support_flag
 from service.web.http.requests import Request
 from service.web.models.json_body import JsonBody
 from service.web.models.model import M, fitted
-from service.web.models.requests import MAX_FILTER_IDS, CountBody, CountQuery, PerspectiveQuery
+from service.web.models.requests import MAX_FILTER_IDS, CountBody, FilterIdsQuery, PerspectiveQuery
 
 MEDIA_TYPE = re.compile(rb'\s*+application/json\s*+(?:;\s*+charset\s*+=\s*+"?utf-?8"?\s*+)?+;?\s*+', re.IGNORECASE)
 """RFC 8259 section 11 defines no parameter. A charset other than UTF-8 is refused, because it would be decoded wrongly.
@@ -62,7 +62,7 @@ def parameters_in_query(request: Request) -> CountParameters:
     query = Query(request.query)
     kind = common(request, query)
     asked = fitted(
-        CountQuery, query.members("type", "module", "templateProfileFilterId", "timezone", lists=("filterIds",))
+        FilterIdsQuery, query.members("type", "module", "templateProfileFilterId", "timezone", lists=("filterIds",))
     )
     return parameters_of(kind, asked)
 
@@ -74,7 +74,7 @@ def common(request: Request, query: Query) -> Perspective:
     return kind
 
 
-def parameters_of(kind: Perspective, asked: CountBody | CountQuery) -> CountParameters:
+def parameters_of(kind: Perspective, asked: CountBody | FilterIdsQuery) -> CountParameters:
     """Returns the parameters, with the default for a time zone that was left out."""
     return CountParameters(kind, asked.filter_ids, asked.profile_id, asked.timezone or timezones.DEFAULT)
 

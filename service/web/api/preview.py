@@ -17,7 +17,7 @@ from service.web.http.replies import Headers, Reply, success
 from service.web.http.requests import Request
 from service.web.models.answers import PreviewAnswer
 from service.web.models.json_body import JsonBody
-from service.web.models.operation import BODY_ERRORS, CALLER_ERRORS, Answer, Operation, described, refusals
+from service.web.models.operation import BODY_ERRORS, CALLER_ERRORS, AnswerDescription, Operation, described, refusals
 from service.web.models.requests import CallerHeaders, PerspectiveQuery, PreviewBody
 
 PATH = f"{COUNT_PATH}/preview"
@@ -51,7 +51,7 @@ class Previews(Endpoint):
         Operation(
             "postTicketCountPreview",
             "counts",
-            {200: Answer("The number of tickets.", PreviewAnswer)}
+            {200: AnswerDescription("The number of tickets.", PreviewAnswer)}
             | refusals(*CALLER_ERRORS, *BODY_ERRORS, Code.INVALID_FILTER_ID),
             headers=(CallerHeaders,),
             query=(PerspectiveQuery,),

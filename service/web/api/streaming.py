@@ -23,11 +23,11 @@ from service.web.http.query import Query
 from service.web.http.replies import Headers, Reply, success
 from service.web.http.requests import Request
 from service.web.models.answers import STREAM_EVENTS, StreamTicketAnswer
-from service.web.models.operation import BODY_ERRORS, CALLER_ERRORS, Answer, Operation, described, refusals
+from service.web.models.operation import BODY_ERRORS, CALLER_ERRORS, AnswerDescription, Operation, described, refusals
 from service.web.models.requests import (
     CallerHeaders,
     CountBody,
-    CountQuery,
+    FilterIdsQuery,
     LastEventHeaders,
     LastEventQuery,
     PerspectiveQuery,
@@ -54,7 +54,7 @@ FULL_RETRY_S = 60
 TICKET = re.compile(rb"(?:\A|&)ticket(?:[=&]|\Z)")
 
 
-EVENTS = Answer(
+EVENTS = AnswerDescription(
     "Server-sent events: first `snapshot` or `current`, then `counts`, `heartbeat`, at last `bye`.",
     media_types=("text/event-stream",),
     events=STREAM_EVENTS,
@@ -128,7 +128,7 @@ class Streaming(Endpoint):
             "counts",
             {200: EVENTS} | refusals(*CALLER_ERRORS, Code.INVALID_FILTER_ID),
             headers=(CallerHeaders, LastEventHeaders),
-            query=(CountQuery, StreamTicketQuery, LastEventQuery),
+            query=(FilterIdsQuery, StreamTicketQuery, LastEventQuery),
             token=None,
         )
     )
@@ -205,7 +205,7 @@ class Ticketing(Endpoint):
         Operation(
             "postTicketCountStreamTicket",
             "counts",
-            {200: Answer("The ticket.", StreamTicketAnswer)}
+            {200: AnswerDescription("The ticket.", StreamTicketAnswer)}
             | refusals(*CALLER_ERRORS, *BODY_ERRORS, Code.INVALID_FILTER_ID),
             headers=(CallerHeaders,),
             query=(PerspectiveQuery,),

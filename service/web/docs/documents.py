@@ -13,7 +13,7 @@ from service.web.http.endpoint import Endpoint, ExactRoute
 from service.web.http.fixed import Fixed
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
-from service.web.models.operation import PUBLIC_ERRORS, Answer, Operation, described, refusals
+from service.web.models.operation import PUBLIC_ERRORS, AnswerDescription, Operation, described, refusals
 
 
 class Built(Endpoint):
@@ -37,7 +37,7 @@ class Document(Built):
         Operation(
             "",
             "documents",
-            {200: Answer("The document.", dict)} | refusals(*PUBLIC_ERRORS),
+            {200: AnswerDescription("The document.", dict)} | refusals(*PUBLIC_ERRORS),
             token=False,
         )
     )
@@ -56,7 +56,7 @@ class Page(Built):
         Operation(
             "",
             "documents",
-            {200: Answer("The page.", str, media_types=("text/html",))} | refusals(*PUBLIC_ERRORS),
+            {200: AnswerDescription("The page.", str, media_types=("text/html",))} | refusals(*PUBLIC_ERRORS),
             token=False,
         )
     )

@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from starlette.routing import Route
 
 from service.version import VERSION
-from service.web.models.operation import Answer, Operation
+from service.web.models.operation import AnswerDescription, Operation
 
 Json = dict[str, Any]
 
@@ -150,7 +150,7 @@ class _Writer:
         written = {"name": name, "in": place, "required": is_required, "schema": schema, "description": text}
         return written | (REPEATABLE if schema.get("type") == "array" else {})
 
-    def _answer(self, answer: Answer) -> Json:
+    def _answer(self, answer: AnswerDescription) -> Json:
         headers = {
             name.removesuffix("?"): {
                 "description": text,

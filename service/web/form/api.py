@@ -32,7 +32,7 @@ from service.web.http.replies import JSON, Headers, Reply, encode
 from service.web.http.requests import Request
 from service.web.http.snapshot_headers import SNAPSHOT_HEADERS, snapshot_headers
 from service.web.models.form import FormCall, FormError, FormSupportDepartments, FormSupportStatuses, FormTicketCounts
-from service.web.models.operation import ERROR_HEADERS, Answer, Operation, described
+from service.web.models.operation import ERROR_HEADERS, AnswerDescription, Operation, described
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -59,14 +59,17 @@ FORM_CALL = Operation(
     "postFormCall",
     "counts",
     {
-        200: Answer(
+        200: AnswerDescription(
             f"The answer to {', '.join(ACTIONS)} with the headers of its snapshot, or an error about the action.",
             FormTicketCounts | FormSupportStatuses | FormSupportDepartments | FormError,
             {f"{name.removesuffix('?')}?": text for name, text in SNAPSHOT_HEADERS.items()},
             _TYPES,
         )
     }
-    | {status: Answer(text, FormError, ERROR_HEADERS.get(status, {}), _TYPES) for status, text in _ERRORS.items()},
+    | {
+        status: AnswerDescription(text, FormError, ERROR_HEADERS.get(status, {}), _TYPES)
+        for status, text in _ERRORS.items()
+    },
     body=FormCall,
     body_types=("application/x-www-form-urlencoded", "multipart/form-data"),
     token=False,

@@ -32,7 +32,7 @@ BODY_ERRORS = (Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 """The errors of every operation with a JSON body, beside CALLER_ERRORS."""
 
 
-class Answer(NamedTuple):
+class AnswerDescription(NamedTuple):
     """One answer. A header whose name ends with `?` may be missing."""
 
     description: str
@@ -49,7 +49,7 @@ class Operation(NamedTuple):
 
     id: str
     tag: str
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, AnswerDescription]
     summary: str = ""
     headers: tuple[type[BaseModel], ...] = ()
     query: tuple[type[BaseModel], ...] = ()
@@ -69,7 +69,7 @@ def described(operation: Operation) -> Callable[[H], H]:
     return describe
 
 
-def refusals(*codes: Code) -> dict[int, Answer]:
+def refusals(*codes: Code) -> dict[int, AnswerDescription]:
     """Returns the answers with an error envelope of these codes, by status."""
     by_status: dict[int, list[str]] = {}
     for code in codes:
@@ -77,6 +77,6 @@ def refusals(*codes: Code) -> dict[int, Answer]:
     if Code.UNAUTHORIZED in codes:
         by_status[431] = [Code.INVALID_REQUEST.value]  # RFC 6585: for a head, or a token, that is too large
     return {
-        status: Answer(", ".join(dict.fromkeys(names)), ErrorAnswer, ERROR_HEADERS.get(status, {}))
+        status: AnswerDescription(", ".join(dict.fromkeys(names)), ErrorAnswer, ERROR_HEADERS.get(status, {}))
         for status, names in by_status.items()
     }

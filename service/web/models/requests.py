@@ -84,7 +84,7 @@ class PerspectiveQuery(Model):
     """Always `ticketing`."""
 
 
-class CountQuery(PerspectiveQuery):
+class FilterIdsQuery(PerspectiveQuery):
     """The query of a count."""
 
     filter_ids: Annotated[FilterIds, BeforeValidator(_ids_in_query)]

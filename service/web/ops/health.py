@@ -6,21 +6,20 @@ from service.queries.counts import CountQueries
 from service.web.http.endpoint import Endpoint
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
-from service.web.models.answers import Alive as AliveAnswer
-from service.web.models.answers import Readiness
-from service.web.models.operation import PUBLIC_ERRORS, Answer, Operation, described, refusals
+from service.web.models.answers import Alive, Readiness
+from service.web.models.operation import PUBLIC_ERRORS, AnswerDescription, Operation, described, refusals
 
 _encode = msgspec.json.encode
 
 
-class Alive(Endpoint):
+class Live(Endpoint):
     """The endpoint of liveness."""
 
     @described(
         Operation(
             "",
             "operation",
-            {200: Answer("The process is alive.", AliveAnswer)} | refusals(*PUBLIC_ERRORS),
+            {200: AnswerDescription("The process is alive.", Alive)} | refusals(*PUBLIC_ERRORS),
             token=False,
         )
     )
@@ -43,8 +42,8 @@ class Ready(Endpoint):
             "readyz",
             "operation",
             {
-                200: Answer("Answers can be given.", Readiness),
-                503: Answer("The store is away, or never had the whole catalogue.", Readiness),
+                200: AnswerDescription("Answers can be given.", Readiness),
+                503: AnswerDescription("The store is away, or never had the whole catalogue.", Readiness),
             }
             | refusals(*PUBLIC_ERRORS),
             token=False,

@@ -13,7 +13,7 @@ from service.version import VERSION
 from service.web.http.endpoint import Endpoint
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
-from service.web.models.operation import PUBLIC_ERRORS, Answer, Operation, described, refusals
+from service.web.models.operation import PUBLIC_ERRORS, AnswerDescription, Operation, described, refusals
 from service.web.ops.shared_metrics import SharedMetrics
 from service.web.ops.stream_metrics import StreamMetrics
 from service.web.push.tally import StreamTally
@@ -80,7 +80,7 @@ class HttpMetrics(Endpoint):
         Operation(
             "metrics",
             "operation",
-            {200: Answer("The metrics.", str, media_types=("text/plain",))} | refusals(*PUBLIC_ERRORS),
+            {200: AnswerDescription("The metrics.", str, media_types=("text/plain",))} | refusals(*PUBLIC_ERRORS),
             token=False,
         )
     )
