@@ -288,7 +288,7 @@ class Rebuilding:
 
 
 def _compiled(building: Building, stored: StoredTenant) -> CompiledTenant:
-    """Compiles the tenant's record for writes to the building."""
+    """Compiles the tenant's record for steps that write to the building, not to what serves."""
     return compile_tenant(building.tenant, StoredTenant(stored.record_version, building.generation, stored.record))
 
 

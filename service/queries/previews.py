@@ -66,7 +66,7 @@ LARGE_BYTES = 8 << 10
 """When the tickets of a page are larger on average, each is evaluated leaf by leaf, with other tasks in between."""
 
 ATTEMPTS = 2
-"""Scans for one preview: restarts and rebuilds are rare, so two interrupted scans in a row prove a fault."""
+"""Most scans for one preview: restarts and rebuilds are rare, so two interrupted scans in a row prove a fault."""
 
 WAITING = 16
 """Previews that may wait for a place: those of some busy offices. In a longer queue, they would time out."""

@@ -174,7 +174,7 @@ class _Writer:
         event = {"oneOf": [_event(name, schema) for name, schema in data.items()]}
         if self._has_item_schema:
             return {"itemSchema": event}
-        # OpenAPI 3.1 has no schema of a stream's events: JSON Schema's of a text's content comes closest
+        # OpenAPI 3.1 can't describe the events of a stream. A schema of what the text contains comes closest.
         decoded = {"type": "array", "items": event}
         text = {"type": "string", "contentMediaType": "text/event-stream", "contentSchema": decoded}
         return {"schema": text, "x-event-data": data}
