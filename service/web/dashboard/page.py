@@ -6,8 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from service.web.http.endpoint import Endpoint, ExactRoute
-from service.web.http.files import KINDS, file_reply
-from service.web.http.fixed import Fixed
+from service.web.http.files import KINDS, Fixed, file_reply
 from service.web.http.hosts import host_name, is_loopback
 from service.web.http.replies import JSON, Reply
 from service.web.http.requests import Request

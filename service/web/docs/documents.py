@@ -10,7 +10,7 @@ from service.web.docs.asyncapi import asyncapi
 from service.web.docs.openapi import openapi
 from service.web.docs.pages import FILES, PAGES
 from service.web.http.endpoint import Endpoint, ExactRoute
-from service.web.http.fixed import Fixed
+from service.web.http.files import Fixed
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
 from service.web.models.operation import PUBLIC_ERRORS, AnswerDescription, Operation, described, refusals

@@ -8,7 +8,7 @@ from service.domain.catalogue.catalogue import FilterType
 from service.web.models.model import Closed, Count, Instant, Model, Success, Text
 
 
-class FilterDetail(Closed):
+class FilterLabel(Closed):
     """The name of a filter, and how to show it."""
 
     id: Text
@@ -32,7 +32,7 @@ class Summary(Closed):
 
 
 Counts = Annotated[dict[str, Count], Field(examples=[{"all": 312, "3745": 48}])]
-FilterDetails = dict[str, FilterDetail]
+FilterDetails = dict[str, FilterLabel]
 
 
 class CountData(Model):
@@ -63,7 +63,7 @@ class ProfileName(Model):
 class FiltersData(Model):
     """`all` first, then statuses and priorities in their order, then filters by name."""
 
-    filters: list[FilterDetail]
+    filters: list[FilterLabel]
     profiles: list[ProfileName]
 
 
@@ -158,7 +158,7 @@ class Alive(Closed):
     status: Literal["alive"]
 
 
-class Readiness(Closed):
+class ReadinessAnswer(Closed):
     """Whether answers can be given, and if not, what is missing."""
 
     status: Literal["ready", "not ready"]

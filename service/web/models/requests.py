@@ -106,7 +106,7 @@ class CountBody(Model):
     """IANA name in its exact letter case, links included; `UTC` when it is left out."""
 
 
-class Leaf(Closed):
+class LeafNode(Closed):
     """A comparison of one field."""
 
     field: Annotated[str, Field(examples=["status", "fields.product"])]
@@ -129,7 +129,7 @@ class Negation(Closed):
     opposite: Annotated["ConditionNode", Field(alias="not")]
 
 
-class ConditionNode(RootModel[Leaf | Negation | Lists]):
+class ConditionNode(RootModel[LeafNode | Negation | Lists]):
     """A node of a tree of conditions. Generated clients read it as the first that fits, and any object fits lists."""
 
     model_config = ConfigDict(

@@ -6,7 +6,7 @@ from service.queries.counts import CountQueries
 from service.web.http.endpoint import Endpoint
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
-from service.web.models.answers import Alive, Readiness
+from service.web.models.answers import Alive, ReadinessAnswer
 from service.web.models.operation import PUBLIC_ERRORS, AnswerDescription, Operation, described, refusals
 
 _encode = msgspec.json.encode
@@ -42,8 +42,8 @@ class Ready(Endpoint):
             "readyz",
             "operation",
             {
-                200: AnswerDescription("Answers can be given.", Readiness),
-                503: AnswerDescription("The store is away, or never had the whole catalogue.", Readiness),
+                200: AnswerDescription("Answers can be given.", ReadinessAnswer),
+                503: AnswerDescription("The store is away, or never had the whole catalogue.", ReadinessAnswer),
             }
             | refusals(*PUBLIC_ERRORS),
             token=False,
