@@ -7,11 +7,9 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from consumers.progress import say_on_stderr
 from consumers.settings import ConsumerSettings, known_variables
 from service import logs
 from service.config import environment
-from service.config.environment import SettingsError
 from service.domain.tickets.ids import is_tenant_id
 from service.store.ports.errors import StoreUnavailable
 from service.version import ABOUT
@@ -46,13 +44,7 @@ def begin(name: str, config: str) -> ConsumerSettings:
 
     `config` is the argument of `--config`, "" without one.
     """
-    try:
-        settings = ConsumerSettings.read(os.environ, config)
-    except SettingsError as error:
-        say_on_stderr(str(error))
-        raise SystemExit(environment.EXIT_WRONG_USE) from None
-    for warning in environment.unknown_variables(os.environ, known_variables()):
-        say_on_stderr(warning)
+    settings = environment.read_or_exit(lambda: ConsumerSettings.read(os.environ, config), known_variables())
     logs.set_up("warning", "console", name)
     # We report every client error ourselves, so the client's own log lines would be duplicates.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

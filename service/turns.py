@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -16,6 +17,20 @@ SLICE_S = 0.0005
 TURNS_OF_OTHERS = 4
 """Iterations of the event loop from one slice to the next. An answer takes some five, so all long computations together
 delay it by one or two slices."""
+
+
+def one_per_loop(new: Callable[[], T]) -> Callable[[], T]:
+    """Returns a function that gives the running event loop's own object, which `new` makes at the first call."""
+    made: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
+
+    def of_running_loop() -> T:
+        loop = asyncio.get_running_loop()
+        found = made.get(loop)
+        if found is None:
+            found = made[loop] = new()
+        return found
+
+    return of_running_loop
 
 
 class Slices:
@@ -60,16 +75,7 @@ class Slices:
                 return
 
 
-_slices: "WeakKeyDictionary[asyncio.AbstractEventLoop, Slices]" = WeakKeyDictionary()
-
-
-def slices() -> Slices:
-    """Returns the queue of the running event loop."""
-    loop = asyncio.get_running_loop()
-    found = _slices.get(loop)
-    if found is None:
-        found = _slices[loop] = Slices()
-    return found
+slices = one_per_loop(Slices)
 
 
 class Turns:

@@ -33,7 +33,7 @@ class Selection(msgspec.Struct, frozen=True):
     offsets: Offsets | None = None
     since: Instant | None = None
     until: Instant | None = None
-    """Times are Kafka's of the record; `until` itself is not included."""
+    """`since` and `until` are compared with the letter's Kafka timestamp. `until` itself is not included."""
 
     def takes(self, letter: ReadLetter, catalogue_topic: str) -> bool:
         """Whether this letter is meant."""

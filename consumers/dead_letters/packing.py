@@ -11,8 +11,8 @@ from consumers.fetching.parsing import MOST_HEADERS
 from consumers.types import Letter
 
 NOTE = "parked"
-"""The header that lists, in JSON, in what the letter differs from its record. Only such letters have it, before
-the four that every letter has."""
+"""Header with the differences between the letter and its record, as JSON. Only a letter that differs has it; it comes
+before the four headers that every letter has."""
 
 REASON_BYTES = 1000
 """Longest reason in a header: enough to point at any node, small beside a record."""

@@ -176,18 +176,24 @@ def load(
     help_text: Callable[[], str],
     known: Iterable[str],
 ) -> Settings:
-    """Returns the settings of this process.
+    """Returns the settings of this process, as `read_or_exit` does.
 
-    Exits for `--help` and `--version` (status 0), and with one line on stderr for a wrong setting (status 2).
-
-    A variable with our prefix that isn't `known` gets only a warning on stderr: an old one must not stop an upgrade.
+    Exits for `--help` and `--version`, with status 0.
     """
     options = {*argv[1:]}
     if options & {"-h", "--help", "--version"}:
         print(ABOUT if "--version" in options else help_text())
         raise SystemExit(0)
+    return read_or_exit(lambda: parse(argv, os.environ), known)
+
+
+def read_or_exit(read: Callable[[], Settings], known: Iterable[str]) -> Settings:
+    """Returns the settings that `read` gives. Exits with one line on stderr for a wrong one, with status 2.
+
+    A variable with our prefix that isn't `known` gets only a warning on stderr: an old one must not stop an upgrade.
+    """
     try:
-        settings = parse(argv, os.environ)
+        settings = read()
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise SystemExit(EXIT_WRONG_USE) from None

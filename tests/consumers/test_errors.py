@@ -15,7 +15,7 @@ from service.store.ports.errors import StoreDenied, StoreUnable, StoreUnavailabl
 
 
 def classes_of(module: ModuleType) -> dict[str, type[Exception]]:
-    """The errors that a client's module defines itself, and those that we add to it."""
+    """Returns the error classes that a module of a Kafka or Redis client defines, and those that we add to it."""
     own = {"InvalidRecord": InvalidRecord} if module is kafka_errors else {}
     return own | {
         one.__name__: one  # not its name there: some have an older one beside it

@@ -46,7 +46,7 @@ async def opened_client(url: str) -> AsyncIterator[Redis]:
 
 @contextlib.contextmanager
 def sending() -> Iterator[None]:
-    """Wraps a send by redis-py, and nothing else. Raises redis-py's ConnectionError; then nothing was sent.
+    """Wraps one send by redis-py. Raises redis-py's ConnectionError when nothing was sent.
 
     uvloop closes a connection at once when it is reset between reads, and raises RuntimeError for the next write
     (`TCPTransport._ensure_alive`). asyncio's own loop reports the reset at the next read.

@@ -13,7 +13,7 @@ from service.web.http.endpoint import Endpoint, ExactRoute
 from service.web.http.files import Fixed
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
-from service.web.models.operation import PUBLIC_ERRORS, AnswerDescription, Operation, described, refusals
+from service.web.models.operation import AnswerDescription, described, public_operation
 
 
 class Built(Endpoint):
@@ -34,11 +34,10 @@ class Document(Built):
     """The endpoint of a document for machines. Generating one takes some 15 ms."""
 
     @described(
-        Operation(
+        public_operation(
             "",
             "documents",
-            {200: AnswerDescription("The document.", dict)} | refusals(*PUBLIC_ERRORS),
-            token=False,
+            {200: AnswerDescription("The document.", dict)},
         )
     )
     async def get(self, request: Request) -> Reply:
@@ -53,11 +52,10 @@ class Page(Built):
     """The endpoint of a page for people."""
 
     @described(
-        Operation(
+        public_operation(
             "",
             "documents",
-            {200: AnswerDescription("The page.", str, media_types=("text/html",))} | refusals(*PUBLIC_ERRORS),
-            token=False,
+            {200: AnswerDescription("The page.", str, media_types=("text/html",))},
         )
     )
     async def get(self, request: Request) -> Reply:

@@ -149,7 +149,7 @@ STREAM_EVENTS: dict[str, type[Model]] = {
     "heartbeat": StreamHeartbeat,
     "bye": StreamBye,
 }
-"""The data of each event, by the event's name."""
+"""The model of the data of each stream event, by the event's name."""
 
 
 class Alive(Closed):

@@ -69,6 +69,14 @@ def described(operation: Operation) -> Callable[[H], H]:
     return describe
 
 
+def public_operation(name: str, tag: str, answers: Mapping[int, AnswerDescription]) -> Operation:
+    """Returns the operation of a handler that needs no token, with the errors that every operation has.
+
+    `name` is the operation's id.
+    """
+    return Operation(name, tag, {**answers, **refusals(*PUBLIC_ERRORS)}, token=False)
+
+
 def refusals(*codes: Code) -> dict[int, AnswerDescription]:
     """Returns the answers with an error envelope of these codes, by status."""
     by_status: dict[int, list[str]] = {}

@@ -7,7 +7,7 @@ from service.web.http.endpoint import Endpoint
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
 from service.web.models.answers import Alive, ReadinessAnswer
-from service.web.models.operation import PUBLIC_ERRORS, AnswerDescription, Operation, described, refusals
+from service.web.models.operation import AnswerDescription, described, public_operation
 
 _encode = msgspec.json.encode
 
@@ -16,11 +16,10 @@ class Live(Endpoint):
     """The endpoint of liveness."""
 
     @described(
-        Operation(
+        public_operation(
             "",
             "operation",
-            {200: AnswerDescription("The process is alive.", Alive)} | refusals(*PUBLIC_ERRORS),
-            token=False,
+            {200: AnswerDescription("The process is alive.", Alive)},
         )
     )
     async def get(self, request: Request) -> Reply:
@@ -38,15 +37,13 @@ class Ready(Endpoint):
         self._queries = queries
 
     @described(
-        Operation(
+        public_operation(
             "readyz",
             "operation",
             {
                 200: AnswerDescription("Answers can be given.", ReadinessAnswer),
                 503: AnswerDescription("The store is away, or never had the whole catalogue.", ReadinessAnswer),
-            }
-            | refusals(*PUBLIC_ERRORS),
-            token=False,
+            },
         )
     )
     async def get(self, request: Request) -> Reply:

@@ -13,7 +13,7 @@ from service.version import VERSION
 from service.web.http.endpoint import Endpoint
 from service.web.http.replies import Reply, document
 from service.web.http.requests import Request
-from service.web.models.operation import PUBLIC_ERRORS, AnswerDescription, Operation, described, refusals
+from service.web.models.operation import AnswerDescription, described, public_operation
 from service.web.ops.shared_metrics import SharedMetrics
 from service.web.ops.stream_metrics import StreamMetrics
 from service.web.push.tally import StreamTally
@@ -77,11 +77,10 @@ class HttpMetrics(Endpoint):
         histogram.observe(duration_s)
 
     @described(
-        Operation(
+        public_operation(
             "metrics",
             "operation",
-            {200: AnswerDescription("The metrics.", str, media_types=("text/plain",))} | refusals(*PUBLIC_ERRORS),
-            token=False,
+            {200: AnswerDescription("The metrics.", str, media_types=("text/plain",))},
         )
     )
     async def get(self, request: Request) -> Reply:

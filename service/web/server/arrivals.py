@@ -3,9 +3,8 @@
 import asyncio
 from collections import OrderedDict
 from typing import Protocol
-from weakref import WeakKeyDictionary
 
-from service.turns import Turns, slices
+from service.turns import Turns, one_per_loop, slices
 
 
 class Held(Protocol):
@@ -62,13 +61,4 @@ class Arrivals:
             self._queue()
 
 
-_arrivals: "WeakKeyDictionary[asyncio.AbstractEventLoop, Arrivals]" = WeakKeyDictionary()
-
-
-def arrivals() -> Arrivals:
-    """Returns the queue of the running event loop."""
-    loop = asyncio.get_running_loop()
-    found = _arrivals.get(loop)
-    if found is None:
-        found = _arrivals[loop] = Arrivals()
-    return found
+arrivals = one_per_loop(Arrivals)
